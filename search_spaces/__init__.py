@@ -1,0 +1,1 @@
+"""Search ranges, whole sweeps and published values, as YAML shipped with the package."""

@@ -1,0 +1,1 @@
+"""The search: many Optuna studies under one Ray Tune experiment."""

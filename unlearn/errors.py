@@ -1,0 +1,40 @@
+"""What can go wrong in an unlearning run, by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UnlearnError(Exception):
+    """Base of the errors this package raises for its caller to show."""
+
+
+class DataError(UnlearnError):
+    """A data set that cannot be used; the message names the file or the class."""
+
+
+class UnknownNameError(UnlearnError):
+    """A name that nothing is registered under; the message offers the nearest one."""
+
+    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+        self.kind, self.name, self.valid = kind, name, sorted(valid)
+        super().__init__(f"unknown {kind} {name!r}, {suggest(name, self.valid)}")
+
+
+class DivergedError(UnlearnError):
+    """The model's outputs stopped being finite in the epoch named (1-based)."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+        super().__init__(f"diverged at epoch {epoch}")
+
+    def __reduce__(self) -> tuple[type[DivergedError], tuple[int]]:
+        return (DivergedError, (self.epoch,))
+
+
+def suggest(name: str, valid: Iterable[str]) -> str:
+    """Words that lead from a wrong name to a right one: the nearest, else all of them."""
+    names = sorted(valid)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(names)}"

@@ -1,0 +1,162 @@
+"""What a method is: a frozen record of hyperparameters, and a generator that edits a model in place."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from unlearn.models import Classifier
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The values a hyperparameter may take, ends included; carried in its field's type."""
+
+    low: float
+    high: float
+
+
+Rate = Annotated[float, Bounds(1e-12, 100.0)]
+Weight = Annotated[float, Bounds(0.0, 1.0)]
+Count = Annotated[int, Bounds(1, 1_000_000)]
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Independent random streams under one seed, by name: what one consumer draws never shifts another's numbers."""
+
+    seed: int
+
+    def generator(self, name: str) -> torch.Generator:
+        """A CPU generator; the same (seed, name) gives the same numbers on every machine."""
+        digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+
+
+@dataclass
+class Batches:
+    """A subset of the device-resident images, served in shuffled batches by index; it counts what it serves.
+
+    Attributes:
+        images: uint8 pixels of the whole pool, shape (N, C, H, W); labels: int64, shape (N,).
+        index: positions of this subset in the pool, shape (n,).
+        served: samples handed out so far.
+    """
+
+    images: Tensor
+    labels: Tensor
+    index: Tensor
+    served: int = field(default=0, init=False)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def epoch(self, batch_size: int, rng: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """One shuffled pass as (images, labels) batches; the last one may be smaller."""
+        for rows in self.rows(batch_size, rng):
+            yield self.images[rows], self.labels[rows]
+
+    def cycle(self, batch_size: int, rng: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Passes without end, reshuffled at each."""
+        while True:
+            yield from self.epoch(batch_size, rng)
+
+    def rows(self, batch_size: int, rng: torch.Generator | None) -> Iterator[Tensor]:
+        """One pass as pool positions: shuffled by `rng`, or in order where it is None."""
+        order = self.index
+        if rng is not None:
+            order = order[torch.randperm(len(order), generator=rng).to(order.device)]
+        for rows in torch.split(order, batch_size):
+            self.served += len(rows)
+            yield rows
+
+
+@dataclass
+class UnlearningData:
+    """What a method may see: the retain, forget and validation samples, and the frozen original model.
+
+    The sets share one pool of images and labels. `original` is in eval mode and needs no gradients.
+    """
+
+    retain: Batches
+    forget: Batches
+    validation: Batches
+    original: Classifier
+
+    @cached_property
+    def device(self) -> torch.device:
+        return self.retain.index.device
+
+    @property
+    def served(self) -> int:
+        """Samples processed so far, over all sets."""
+        return self.retain.served + self.forget.served + self.validation.served
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(ABC):
+    """Base of all unlearning methods: SGD with one step-wise learning-rate decay (the paper's Appendix G).
+
+    Attributes:
+        lr: learning rate; it is multiplied by 0.1 after `lr_decay_epoch` epochs.
+        epochs: passes over the retain set, unless the method says otherwise.
+        retain_batch_size: samples a step from the retain set.
+    """
+
+    #: Hyperparameters a search tunes; every one of them changes the result.
+    searched: ClassVar[tuple[str, ...]] = ("lr", "lr_decay_epoch")
+
+    lr: Rate = 0.01
+    lr_decay_epoch: Count = 10
+    epochs: Count = 20
+    momentum: Annotated[float, Bounds(0.0, 0.999)] = 0.9
+    weight_decay: Annotated[float, Bounds(0.0, 1.0)] = 5e-4
+    retain_batch_size: Count = 256
+
+    @abstractmethod
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
+        """Edit `model` in place, yielding after each epoch; at a yield the model has its own architecture."""
+
+    def optimizer(self, *modules: nn.Module) -> torch.optim.SGD:
+        parameters = [p for module in modules for p in module.parameters()]
+        return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+
+    def passes(self, optimizer: torch.optim.Optimizer) -> Iterator[int]:
+        """Epoch numbers from 0, with the learning rate set for each."""
+        for epoch in range(self.epochs):
+            decayed = self.lr * 0.1 if epoch >= self.lr_decay_epoch else self.lr
+            for group in optimizer.param_groups:
+                group["lr"] = decayed
+            yield epoch
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetMethod(Method):
+    """Base of the methods that read the forget set in batches of `forget_batch_size`."""
+
+    searched: ClassVar[tuple[str, ...]] = ("lr", "forget_batch_size", "lr_decay_epoch")
+
+    forget_batch_size: Count = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightedMethod(ForgetMethod):
+    """Base of the methods that weigh the retain loss by α and the forget loss by 1 − α."""
+
+    searched: ClassVar[tuple[str, ...]] = ("lr", "alpha", "forget_batch_size", "lr_decay_epoch")
+
+    alpha: Weight = 0.9
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One gradient step on `loss`."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    optimizer.step()

@@ -1,0 +1,31 @@
+"""NegGrad+: descend on the retain set while ascending on the forget set (Kurmanji et al., 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch.nn import functional as F
+
+from unlearn.methods._base import Streams, UnlearningData, WeightedMethod, descend
+from unlearn.models import Classifier
+
+__all__ = ["NegGradPlus"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NegGradPlus(WeightedMethod):
+    """Minimise α·CE(D_r) − (1 − α)·CE(D_f)."""
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
+        optimizer = self.optimizer(model)
+        shuffle = rng.generator("retain")
+        forget = data.forget.cycle(self.forget_batch_size, rng.generator("forget"))
+        for _ in self.passes(optimizer):
+            model.train()
+            for x, y in data.retain.epoch(self.retain_batch_size, shuffle):
+                retain_loss = F.cross_entropy(model(x), y)
+                x_f, y_f = next(forget)
+                forget_loss = F.cross_entropy(model(x_f), y_f)
+                descend(optimizer, self.alpha * retain_loss - (1 - self.alpha) * forget_loss)
+            yield

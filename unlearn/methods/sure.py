@@ -1,0 +1,72 @@
+"""SURE: selective unlearning via representation erasure, by domain-adversarial training (the source paper)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unlearn.methods._base import Streams, UnlearningData, WeightedMethod, descend
+from unlearn.models import Classifier
+
+__all__ = ["SURE"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SURE(WeightedMethod):
+    """Minimise α·CE(D_r) + (1 − α)·L_d through a gradient reversal layer (Equations 3, 4 and 7–9).
+
+    L_d is the binary cross-entropy of a fresh domain regressor, Linear(d, 256)–ReLU–Linear(256, 1), that tells penultimate
+    features of forget samples (1) from those of validation samples (0); each domain is averaged on its own.
+    Forget and validation samples pass together under running batch statistics: the features an attacker would see.
+    """
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
+        regressor = domain_regressor(model.feature_dim, rng.generator("regressor")).to(data.device)
+        optimizer = self.optimizer(model, regressor)
+        shuffle = rng.generator("retain")
+        forget = data.forget.cycle(self.forget_batch_size, rng.generator("forget"))
+        unseen = data.validation.cycle(self.forget_batch_size, rng.generator("validation"))
+        for _ in self.passes(optimizer):
+            for x, y in data.retain.epoch(self.retain_batch_size, shuffle):
+                model.train()
+                retain_loss = F.cross_entropy(model(x), y)
+                model.eval()
+                x_f, x_v = next(forget)[0], next(unseen)[0]
+                features = model.features(torch.cat([x_f, x_v]))
+                guess = regressor(reverse_gradient(features)).squeeze(1)
+                domain_loss = F.softplus(-guess[: len(x_f)]).mean() + F.softplus(guess[len(x_f) :]).mean()
+                descend(optimizer, self.alpha * retain_loss + (1 - self.alpha) * domain_loss)
+            yield
+
+
+def domain_regressor(feature_dim: int, rng: torch.Generator, hidden: int = 256) -> nn.Sequential:
+    """A fresh two-layer network on features of shape (N, feature_dim) with one logit; PyTorch's own initialisation."""
+    layers = (nn.Linear(feature_dim, hidden), nn.Linear(hidden, 1))
+    with torch.no_grad():
+        for layer in layers:
+            bound = 1 / math.sqrt(layer.in_features)
+            layer.weight.uniform_(-bound, bound, generator=rng)
+            layer.bias.uniform_(-bound, bound, generator=rng)
+    return nn.Sequential(layers[0], nn.ReLU(), layers[1])
+
+
+class _ReverseGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        return features.view_as(features)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return -gradient
+
+
+def reverse_gradient(features: Tensor) -> Tensor:
+    """The identity forward, the negative identity backward (Ganin et al., 2016)."""
+    reversed_features: Tensor = _ReverseGradient.apply(features)
+    return reversed_features

@@ -1,0 +1,15 @@
+"""Top-1 accuracies on retain, forget and held-out samples (RA, UA, utility, CTA)."""
+
+from __future__ import annotations
+
+from unlearn.metrics._base import Outputs
+
+__all__ = ["accuracy"]
+
+
+def accuracy(outputs: Outputs) -> dict[str, float]:
+    """Accuracies in per cent: `retain_accuracy`, `forget_accuracy`, `heldout_accuracy`, in class scenarios `class_accuracy`,
+    and `forget_<group>_accuracy` for each group that the scenario names."""
+    names = {"retain": "retain", "forget": "forget", "heldout": "heldout", "heldout_class": "class"}
+    names |= {name: name for name in outputs.sets if name.startswith("forget_")}
+    return {f"{short}_accuracy": outputs[name].accuracy for name, short in names.items() if name in outputs}

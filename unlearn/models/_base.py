@@ -1,0 +1,53 @@
+"""What every classifier here is: normalisation, a feature extractor, and a linear head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Classifier(nn.Module):
+    """A network with first-class penultimate features: `forward(x) = head(features(x))`.
+
+    Inputs are pixels: uint8 in 0 … 255, or floats in [0, 1]; shape (N, channels, height, width). Normalisation is the
+    first layer, so that a method may work in pixel space.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        feature_dim: int,
+        num_classes: int,
+        mean: Sequence[float] = (0.5,),
+        std: Sequence[float] = (0.25,),
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(feature_dim, num_classes)
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+
+    def features(self, x: Tensor) -> Tensor:
+        """Penultimate activations, shape (N, feature_dim)."""
+        pixels = x / 255 if x.dtype == torch.uint8 else x
+        normal = (pixels - self.mean) / self.std
+        out: Tensor = self.backbone(normal.contiguous(memory_format=torch.channels_last))
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, shape (N, classes)."""
+        logits: Tensor = self.head(self.features(x))
+        return logits
+
+    @property
+    def feature_dim(self) -> int:
+        return self.head.in_features
+
+    @property
+    def num_classes(self) -> int:
+        return self.head.out_features

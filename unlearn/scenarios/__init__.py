@@ -1,0 +1,5 @@
+"""Scenarios, one file each: which samples to forget, which labels or pixels change."""
+
+from unlearn.scenarios._base import ForgetSet, Scenario
+
+__all__ = ["ForgetSet", "Scenario"]

@@ -1,0 +1,291 @@
+"""What the trials on one worker share: data resident on the device, original and oracle models, and their outputs."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unlearn.data import ImageDataset, Indices, split
+from unlearn.methods import Batches, Streams, UnlearningData
+from unlearn.metrics import Outputs, SetOutputs, measure
+from unlearn.models import Classifier
+from unlearn.registry import find
+from unlearn.scenarios import ForgetSet, Scenario
+from unlearn.training import ModelStore, Recipe, StoredModel, TrainingCost, content_key, train
+
+__all__ = ["Reference", "Setting", "Task", "TaskData", "Workspace"]
+
+EVALUATION_BATCH = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What all tasks of a sweep have in common; it decides which original and oracle models belong to it.
+
+    Attributes:
+        dataset, model: keys, with the options of each as keyword arguments.
+        held_out: fraction of each class kept from training (0.2 in the paper).
+        dev: fraction of the held-out images reserved for scoring a strict search.
+        precision: arithmetic of forward passes; `bfloat16` uses autocast.
+    """
+
+    dataset: str = "digits"
+    dataset_options: Mapping[str, Any] = field(default_factory=dict)
+    model: str = "small_resnet"
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Recipe = field(default_factory=Recipe)
+    held_out: float = 0.2
+    dev: float = 0.5
+    seed: int = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One forget set to unlearn, and the images on which utility is scored (`dev` or `test`)."""
+
+    scenario: Scenario
+    forget_size: int
+    forget_seed: int
+    scored_on: Literal["dev", "test"] = "test"
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A task on the device. All index tensors are positions in `images`; `labels` are those trained on, `truth` the true ones."""
+
+    images: Tensor
+    labels: Tensor
+    truth: Tensor
+    train: Tensor
+    retain: Tensor
+    forget: Tensor
+    validation: Tensor
+    heldout: Tensor
+    heldout_class: Tensor | None
+    groups: Mapping[str, Tensor]
+    forget_set: ForgetSet
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An original or oracle model in eval mode, without gradients, with what it cost to train."""
+
+    key: str
+    model: Classifier
+    cost: TrainingCost
+    loaded: bool
+
+
+class Workspace:
+    """Loads everything once; thereafter a trial costs its own gradient steps only.
+
+    Args:
+        cache: folder of this machine (or shared path) for decoded data and trained models.
+        device: where data and models live; None takes a GPU where there is one.
+    """
+
+    def __init__(self, setting: Setting, cache: Path, device: torch.device | None = None) -> None:
+        self.setting = setting
+        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.store = ModelStore(cache / "models")
+        self.data: ImageDataset = find("data", setting.dataset)(cache=cache / "data", **setting.dataset_options)
+        self.splits = split(self.data.train_labels, held_out=setting.held_out, dev=setting.dev, seed=setting.seed)
+        splits = self.splits
+        parts = [splits.train, splits.validation, splits.dev]
+        pool = np.concatenate([self.data.train_images[p] for p in parts] + [self.data.test_images])
+        truth = np.concatenate([self.data.train_labels[p] for p in parts] + [self.data.test_labels])
+        self.images = torch.from_numpy(pool).to(self.device)
+        self.truth = torch.from_numpy(truth).to(self.device)
+        ends = np.cumsum([0, *map(len, parts), len(self.data.test_images)])
+        self.positions = {
+            name: np.arange(ends[i], ends[i + 1]) for i, name in enumerate(("train", "validation", "dev", "test"))
+        }
+        self.task_data = lru_cache(maxsize=8)(self._task_data)
+        self.original = lru_cache(maxsize=2)(self._original)
+        self.oracle = lru_cache(maxsize=8)(self._oracle)
+        self._oracle_measures: dict[tuple[Task, tuple[str, ...]], dict[str, float]] = {}
+
+    # --- data ---
+
+    @property
+    def train_labels(self) -> Indices:
+        """True labels of the training split, shape (n,)."""
+        return self.data.train_labels[self.splits.train]
+
+    def forget_set(self, task: Task) -> ForgetSet:
+        """The samples of the training split that `task` forgets."""
+        images = self.data.train_images[self.splits.train]
+        return task.scenario.draw(images, self.train_labels, task.forget_size, task.forget_seed)
+
+    def _task_data(self, task: Task) -> TaskData:
+        forget_set = self.forget_set(task)
+        images, labels = self.images, self.truth
+        n = len(self.positions["train"])
+        if forget_set.images is not None:
+            altered = torch.from_numpy(forget_set.images).to(self.device)
+            images = torch.cat([altered, images[n:]])
+        if forget_set.labels is not None:
+            labels = torch.cat([torch.from_numpy(forget_set.labels).to(self.device), labels[n:]])
+        retain = np.setdiff1d(self.positions["train"], forget_set.indices)
+        heldout = self.positions[task.scored_on]
+        validation = self.positions["validation"]
+        heldout_class = None
+        truth = self.truth.cpu().numpy()
+        if forget_set.classes is not None:
+            heldout_class = heldout[np.isin(truth[heldout], forget_set.classes)]
+            validation = validation[np.isin(truth[validation], forget_set.classes)]
+        rng = np.random.default_rng(task.forget_seed)
+        validation = rng.permutation(validation)[: len(forget_set.indices)]
+
+        def on_device(index: Indices) -> Tensor:
+            return torch.from_numpy(index).to(self.device)
+
+        return TaskData(
+            images=images,
+            labels=labels,
+            truth=self.truth,
+            train=on_device(self.positions["train"]),
+            retain=on_device(retain),
+            forget=on_device(forget_set.indices),
+            validation=on_device(np.sort(validation)),
+            heldout=on_device(heldout),
+            heldout_class=None if heldout_class is None else on_device(heldout_class),
+            groups={name: on_device(index) for name, index in forget_set.groups.items()},
+            forget_set=forget_set,
+        )
+
+    def unlearning_data(self, task: Task) -> UnlearningData:
+        """What a method gets: fresh counters over the task's resident samples."""
+        data = self.task_data(task)
+        retain, forget, validation = (
+            Batches(data.images, data.labels, index) for index in (data.retain, data.forget, data.validation)
+        )
+        return UnlearningData(retain, forget, validation, self.original(task).model)
+
+    # --- models ---
+
+    def new_model(self, seed: int) -> Classifier:
+        """A freshly initialised network; torch's global generator is left as it was."""
+        setting = self.setting
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model: Classifier = find("models", setting.model)(
+                self.data.image_shape, self.data.num_classes, **setting.model_options
+            )
+        model.to(memory_format=torch.channels_last)
+        return model.to(self.device)
+
+    def load_model(self, state: Mapping[str, Tensor]) -> Classifier:
+        """A network with the given weights, in train mode, with gradients."""
+        model = self.new_model(0)
+        model.load_state_dict(dict(state))
+        return model
+
+    def _original(self, task: Task) -> Reference:
+        data = self.task_data(task)
+        return self._reference("original", data, data.train)
+
+    def _oracle(self, task: Task) -> Reference:
+        data = self.task_data(task)
+        return self._reference("oracle", data, data.retain)
+
+    def _reference(self, kind: str, data: TaskData, index: Tensor) -> Reference:
+        content = self._content(kind, data, index)
+        key = content_key(content)
+        about = {name: value for name, value in content.items() if not name.endswith("_sha256")}
+        stored: StoredModel = self.store.train_or_load(key, lambda: self._train(key, data, index), about)
+        model = self.load_model(stored.state).eval().requires_grad_(False)
+        return Reference(key, model, stored.cost, stored.loaded)
+
+    def _content(self, kind: str, data: TaskData, index: Tensor) -> dict[str, Any]:
+        setting, rows = self.setting, index.cpu().numpy()
+        samples = hashlib.sha256(self.splits.train[rows].tobytes())
+        clean_images = self.images if data.images is not self.images else None
+        changed = (data.labels[index] != data.truth[index]).cpu().numpy()
+        if clean_images is not None:
+            different = data.images[index] != clean_images[index]
+            changed |= different.flatten(1).any(1).cpu().numpy()
+        if changed.any():
+            where = index[torch.from_numpy(changed).to(index.device)]
+            samples.update(self.splits.train[where.cpu().numpy()].tobytes())
+            samples.update(data.images[where].cpu().numpy().tobytes())
+            samples.update(data.labels[where].cpu().numpy().tobytes())
+        return {
+            "format": 1,
+            "kind": kind,
+            "dataset": setting.dataset,
+            "dataset_sha256": self.data.fingerprint,
+            "training_samples": len(rows),
+            "training_samples_sha256": samples.hexdigest(),
+            "model": setting.model,
+            "model_options": dict(setting.model_options),
+            "recipe": asdict(setting.recipe),
+            "precision": setting.precision,
+            "seed": setting.seed,
+        }
+
+    def _train(self, key: str, data: TaskData, index: Tensor) -> tuple[dict[str, Tensor], TrainingCost]:
+        streams = Streams(int(key[:12], 16))
+        model = self.new_model(streams.generator("model").initial_seed() % 2**31)
+        batches = Batches(data.images, data.labels, index)
+        started = time.perf_counter()
+        with self.arithmetic():
+            for _ in train(model, batches, self.setting.recipe, streams.generator("retain")):
+                pass
+        self.synchronize()
+        return model.state_dict(), TrainingCost(time.perf_counter() - started, batches.served)
+
+    # --- evaluation ---
+
+    def arithmetic(self) -> AbstractContextManager[None]:
+        """The autocast context that `precision` asks for."""
+        enabled = self.setting.precision == "bfloat16"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
+
+    def synchronize(self) -> None:
+        """Wait for the device, so that clocks tell the truth."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def outputs(self, model: Classifier, task: Task) -> Outputs:
+        """Logits and features of `model` on every set that the task's metrics read, from one pass; the mode is restored."""
+        data = self.task_data(task)
+        sets = {"retain": data.retain, "forget": data.forget, "heldout": data.heldout}
+        was_training = model.training
+        model.eval()
+        out = {name: self._forward(model, data, index) for name, index in sets.items()}
+        model.train(was_training)
+        slices = {f"forget_{name}": ("forget", rows) for name, rows in data.groups.items()}
+        if data.heldout_class is not None:
+            slices["heldout_class"] = ("heldout", data.heldout_class)
+        for name, (whole, rows) in slices.items():
+            where = torch.isin(sets[whole], rows)
+            source = out[whole]
+            out[name] = SetOutputs(source.logits[where], source.features[where], source.labels[where])
+        return Outputs(out, seed=task.forget_seed)
+
+    def _forward(self, model: Classifier, data: TaskData, index: Tensor) -> SetOutputs:
+        with torch.inference_mode(), self.arithmetic():
+            parts = []
+            for rows in torch.split(index, EVALUATION_BATCH):
+                features = model.features(data.images[rows])
+                parts.append(SetOutputs(model.head(features).float(), features.float(), data.truth[rows]))
+        return SetOutputs.join(parts)
+
+    def oracle_metrics(self, task: Task, families: Sequence[str]) -> dict[str, float]:
+        """The oracle's own values of the named metric families, computed once."""
+        wanted = (task, tuple(families))
+        if wanted not in self._oracle_measures:
+            self._oracle_measures[wanted] = measure(self.outputs(self.oracle(task).model, task), families)
+        return self._oracle_measures[wanted]
