@@ -171,7 +171,7 @@ class Workspace:
         retain, forget, validation = (
             Batches(data.images, data.labels, index) for index in (data.retain, data.forget, data.validation)
         )
-        return UnlearningData(retain, forget, validation, self.original(task).model)
+        return UnlearningData(retain, forget, validation, self.original(task).model, self.new_model)
 
     # --- models ---
 

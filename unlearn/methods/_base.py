@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -82,13 +82,15 @@ class Batches:
 class UnlearningData:
     """What a method may see: the retain, forget and validation samples, and the frozen original model.
 
-    The sets share one pool of images and labels. `original` is in eval mode and needs no gradients.
+    The sets share one pool of images and labels. `original` is in eval mode and needs no gradients. `new_model(seed)` gives a
+    freshly initialised network of the same architecture, in train mode.
     """
 
     retain: Batches
     forget: Batches
     validation: Batches
     original: Classifier
+    new_model: Callable[[int], Classifier]
 
     @cached_property
     def device(self) -> torch.device:
@@ -112,6 +114,8 @@ class Method(ABC):
 
     #: Hyperparameters a search tunes; every one of them changes the result.
     searched: ClassVar[tuple[str, ...]] = ("lr", "lr_decay_epoch")
+    #: How the reported epoch is chosen: the least objective, or SCRUB-R's rule, for which epoch 0 counts too.
+    epoch_rule: ClassVar[Literal["objective", "scrub_r"]] = "objective"
 
     lr: Rate = 0.01
     lr_decay_epoch: Count = 10
