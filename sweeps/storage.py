@@ -45,7 +45,7 @@ def open_storage(url: str) -> BaseStorage:
 
 
 def _write_ahead(connection: Any, _record: object) -> None:
-    """Readers do not block the writer, and a commit costs no fsync: a killed process loses nothing, a power cut at most the last commits."""
+    """Readers do not block the writer, and a commit costs no fsync: a killed process loses nothing."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")

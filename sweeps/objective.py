@@ -1,0 +1,73 @@
+"""From metrics to score: the trade-off between utility and forgetting that a search minimises. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
+
+AVERAGE_GAPS = ("forget_gap", "utility_gap", "retain_gap", "class_test_gap", "mia_knn_forget_gap")
+UTILITY_GAPS = ("retain_gap", "utility_gap")
+FORGETTING_GAPS = ("forget_gap", "class_test_gap", "mia_loss_gap", "mia_confidence_gap")
+TOP = 5
+
+ObjectiveName = Literal["average_gap", "tow", "pareto"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """How one epoch's metrics become the score; lower is better, always.
+
+    `average_gap`: mean of the gaps that are present (the paper's Average Error Gap), in percentage points.
+    `tow`: 1 − (1 − |ΔUA|)(1 − |ΔRA|)(1 − |ΔTA|), tug-of-war, with gaps as fractions.
+    `pareto`: (utility gap, forgetting gap), two scores; an epoch is chosen by their mean.
+    """
+
+    name: ObjectiveName = "average_gap"
+    gaps: tuple[str, ...] = AVERAGE_GAPS
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        return ("minimize", "minimize") if self.name == "pareto" else ("minimize",)
+
+    def values(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """The score (two for `pareto`) of one epoch."""
+        if self.name == "pareto":
+            return _mean(metrics, UTILITY_GAPS), _mean(metrics, FORGETTING_GAPS)
+        if self.name == "tow":
+            kept = 1.0
+            for gap in ("forget_gap", "retain_gap", "utility_gap"):
+                kept *= 1 - metrics[gap] / 100
+            return (1 - kept,)
+        return (_mean(metrics, self.gaps),)
+
+    def score(self, metrics: Mapping[str, float]) -> float:
+        """The one number by which epochs are compared."""
+        return fmean(self.values(metrics))
+
+
+def _mean(metrics: Mapping[str, float], names: Sequence[str]) -> float:
+    present = [metrics[name] for name in names if name in metrics]
+    if not present:
+        raise ValueError(f"the objective needs one of {', '.join(names)}, got {', '.join(sorted(metrics))}")
+    return fmean(present)
+
+
+def best_epoch(scores: Sequence[float]) -> int:
+    """The 1-based epoch of the least score; the earliest of equals."""
+    return min(range(len(scores)), key=scores.__getitem__) + 1
+
+
+def top_epochs(scores: Sequence[float], count: int = TOP) -> list[int]:
+    """The 1-based epochs of the `count` least scores (fewer where there are fewer), best first."""
+    return [i + 1 for i in sorted(range(len(scores)), key=scores.__getitem__)[:count]]
+
+
+def scrub_r_epoch(forget_errors: Sequence[float], validation_errors: Sequence[float]) -> int:
+    """SCRUB-R's epoch among 0 … n: forget error nearest to the final model's validation error (Kurmanji et al., 2024).
+
+    Both sequences start at epoch 0, the original model. The earliest of equals.
+    """
+    target = validation_errors[-1]
+    return min(range(len(forget_errors)), key=lambda epoch: abs(forget_errors[epoch] - target))

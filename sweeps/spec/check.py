@@ -1,0 +1,164 @@
+"""What the schema alone cannot see: names, options, bounds, sizes."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sweeps.errors import Problem, SpecError
+from sweeps.spec.schema import Component, RangeSpec, Spec
+from unlearn.errors import UnknownNameError, suggest
+from unlearn.methods import Bounds
+from unlearn.registry import find
+
+#: Arguments that the program itself passes to data sets and models.
+OWN_ARGUMENTS = {"cache", "image_shape", "num_classes", "mean", "std"}
+
+
+def check_names(data: Mapping[str, Any]) -> list[Problem]:
+    """Misspelt methods, scenarios, data sets, models and metrics."""
+    asked: list[tuple[str, str, Any]] = []
+    for section, folder in (("dataset", "data"), ("model", "models")):
+        if isinstance(data.get(section), dict):
+            asked.append((f"{section}.name", folder, data[section].get("name")))
+    if isinstance(data.get("methods"), dict):
+        asked += [(f"methods.{name}", "methods", name) for name in data["methods"]]
+    if isinstance(data.get("scenarios"), dict):
+        for label, body in data["scenarios"].items():
+            if isinstance(body, dict):
+                asked.append((f"scenarios.{label}", "scenarios", body.get("scenario", label)))
+    if isinstance(data.get("metrics"), dict):
+        for when, names in data["metrics"].items():
+            if isinstance(names, list):
+                asked += [(f"metrics.{when}", "metrics", name) for name in names]
+    problems = []
+    for key, folder, name in asked:
+        if not isinstance(name, str):
+            continue  # the schema says what is wrong with it
+        try:
+            find(folder, name)
+        except UnknownNameError as error:
+            problems.append(Problem(key, f"unknown {error.kind} {name!r}", "", suggest(name, error.valid)))
+    return problems
+
+
+def check(spec: Spec) -> list[Problem]:
+    """What the schema alone cannot see."""
+    problems = _check_scenarios(spec)
+    for name, entries in spec.methods.items():
+        problems += _check_method(name, entries)
+    for section, folder in (("dataset", "data"), ("model", "models")):
+        component: Component = getattr(spec, section)
+        allowed = _options(find(folder, component.name)) - OWN_ARGUMENTS
+        problems += _unknown(section, component.options, allowed)
+    if spec.search.forget_seed < spec.evaluation.seeds:
+        problems.append(
+            Problem(
+                "search.forget_seed",
+                "must be ≥ evaluation.seeds, so that no tuning forget set is evaluated on",
+                f"{spec.search.forget_seed} with {spec.evaluation.seeds} seeds",
+            )
+        )
+    if spec.objective.name == "pareto" and spec.search.pruner != "none":
+        problems.append(Problem("search.pruner", "must be none with objective.name pareto", spec.search.pruner))
+    problems += _unknown("sensitivity.methods", spec.sensitivity.methods or [], set(spec.methods))
+    return problems
+
+
+def _check_scenarios(spec: Spec) -> list[Problem]:
+    problems = []
+    for label, scenario in spec.scenarios.items():
+        cls = find("scenarios", spec.scenario_key(label))
+        key = f"scenarios.{label}"
+        if "/" in label or not label:
+            problems.append(Problem(key, "a scenario's label must not be empty nor hold '/'", repr(label)))
+        problems += _unknown(key, scenario.options, {f.name for f in dataclasses.fields(cls)})
+        if cls.sized:
+            problems += [
+                Problem(f"{key}.{field}", "must be given for this scenario", "", example)
+                for field, example in (("tune_size", "e.g. tune_size: 100"), ("sizes", "e.g. sizes: [100, 10]"))
+                if getattr(scenario, field) is None
+            ]
+        elif scenario.tune_size is not None or scenario.sizes is not None:
+            problems.append(Problem(key, "its size is fixed by the scenario", "", "remove tune_size and sizes"))
+    return problems
+
+
+def _check_method(name: str, entries: Mapping[str, RangeSpec | float | int | bool]) -> list[Problem]:
+    cls = find("methods", name)
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    problems = _unknown(f"methods.{name}", entries, set(fields))
+    for field, entry in entries.items():
+        if field not in fields:
+            continue
+        key = f"methods.{name}.{field}"
+        bounds = _bounds(cls, field)
+        values = (entry.low, entry.high) if isinstance(entry, RangeSpec) else (entry,)
+        if isinstance(entry, RangeSpec):
+            problems += _check_range(key, entry)
+            if field not in cls.searched:
+                problems.append(Problem(key, "is not a searched hyperparameter of this method", "", "give one value"))
+        if bounds is not None and any(not bounds.low <= v <= bounds.high for v in values):
+            got = ", ".join(f"{v:g}" for v in values)
+            problems.append(Problem(key, f"must lie in {bounds.low:g} … {bounds.high:g}", got))
+    return problems
+
+
+def _check_range(key: str, entry: RangeSpec) -> list[Problem]:
+    low, high = entry.low, entry.high
+    if not low <= high:
+        return [Problem(key, "low ≤ high must hold", f"low={low:g}, high={high:g}")]
+    if entry.scale == "log" and low <= 0:
+        return [Problem(key, "low must be > 0 on a log scale", f"{low:g}")]
+    if entry.scale == "log_complement" and high >= 1:
+        return [Problem(key, "high must be < 1 on a log_complement scale", f"{high:g}")]
+    if entry.scale == "power_of_two" and any(v < 1 or int(v) & (int(v) - 1) or v != int(v) for v in (low, high)):
+        return [Problem(key, "low and high must be powers of two", f"low={low:g}, high={high:g}")]
+    return []
+
+
+def check_sizes(spec: Spec, workspace: Any) -> None:
+    """Refuse forget sizes that the data cannot give.
+
+    Args:
+        workspace: an `unlearn.workspace.Workspace` of this sweep's setting.
+
+    Raises:
+        SpecError: with the largest size allowed for each that is too large.
+    """
+    labels = workspace.train_labels
+    problems: list[Problem] = []
+    for label, body in spec.scenarios.items():
+        scenario = find("scenarios", spec.scenario_key(label))(**body.options)
+        most = scenario.limit(labels)
+        for key, size in [("tune_size", body.tune_size), *(("sizes", s) for s in body.sizes or [])]:
+            if size is not None and size > most:
+                problems.append(
+                    Problem(
+                        f"scenarios.{label}.{key}", f"must be ≤ {most}, all that there is", str(size), f"at most {most}"
+                    )
+                )
+        if most < 1:
+            problems.append(Problem(f"scenarios.{label}", "its class has no training samples", str(body.options)))
+    if problems:
+        raise SpecError(spec.name, problems)
+
+
+def _unknown(key: str, given: Iterable[str], allowed: set[str]) -> list[Problem]:
+    return [
+        Problem(f"{key}.{name}", "unknown key", "", suggest(name, allowed)) for name in given if name not in allowed
+    ]
+
+
+def _options(function: Any) -> set[str]:
+    return set(inspect.signature(function).parameters)
+
+
+def _bounds(cls: type, field: str) -> Bounds | None:
+    """The bounds in the type of a hyperparameter; annotations are strings in the class that declares the field."""
+    hint = typing.get_type_hints(cls, include_extras=True)[field]
+    found = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Bounds)]
+    return found[0] if found else None

@@ -1,0 +1,179 @@
+"""The sections and keys of a sweep file."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sweeps.objective import AVERAGE_GAPS, ObjectiveName
+from sweeps.space import Range, Scale, Space
+from unlearn.registry import find
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+Positive = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Sampler = Literal["auto", "tpe", "gp", "cma_es", "random", "qmc"]
+Pruner = Literal["none", "median", "successive_halving", "hyperband"]
+
+
+class Part(BaseModel):
+    """A section of the file: unknown keys are refused, and a string is never taken for a number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Component(Part):
+    """A data set or model by key, with its own options beside `name`."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class RangeSpec(Part):
+    """Bounds of one searched hyperparameter, in true units."""
+
+    low: int | float
+    high: int | float
+    scale: Scale = "linear"
+
+
+class Training(Part):
+    """The recipe of originals and oracles (the paper's by default)."""
+
+    epochs: Positive = 150
+    lr: Annotated[float, Field(gt=0)] = 0.01
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    batch_size: Positive = 256
+    milestones: list[Positive] = [80]
+
+
+class Unlearning(Part):
+    """What all methods share unless a method's own section says otherwise."""
+
+    epochs: Positive = 20
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    retain_batch_size: Positive = 256
+
+
+class ScenarioSpec(Part):
+    """One scenario: its key (the section's own name by default), the size tuned at, the sizes reported, its own options."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    scenario: str | None = None
+    tune_size: Positive | None = None
+    sizes: Annotated[list[Positive], Field(min_length=1)] | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class ObjectiveSpec(Part):
+    """What a search minimises, and which gaps enter `average_gap`."""
+
+    name: ObjectiveName = "average_gap"
+    gaps: Annotated[list[str], Field(min_length=1)] = list(AVERAGE_GAPS)
+
+
+class Metrics(Part):
+    """Metric families measured every epoch, and those costly enough to be measured at the best epoch only."""
+
+    every_epoch: list[str] = ["accuracy", "mia_loss"]
+    best_epoch: list[str] = []
+
+
+class Search(Part):
+    """The budget of each method's search, equal for all, and how its points are chosen."""
+
+    trials: Positive = 50
+    sampler: Sampler = "auto"
+    pruner: Pruner = "none"
+    startup_trials: Positive | None = None
+    warm_start: bool = True
+    forget_seed: Annotated[int, Field(ge=0)] = 1000
+    max_retries: Annotated[int, Field(ge=0)] = 2
+
+
+class EvaluationSpec(Part):
+    """The winners on fresh forget sets: how many seeds at each size."""
+
+    seeds: Positive = 5
+
+
+class Sensitivity(Part):
+    """A grid of ±span round the best lr and alpha; methods without both are left out."""
+
+    enabled: bool = True
+    methods: list[str] | None = None
+    span: Fraction = 0.2
+    points: Annotated[int, Field(ge=3)] = 5
+
+
+class Resources(Part):
+    """Workers: how many trials run at once, and what each takes."""
+
+    workers: Positive | None = None
+    cpus_per_trial: Annotated[float, Field(gt=0)] = 1
+    gpus_per_trial: Annotated[float, Field(ge=0)] = 0
+
+
+class Spec(Part):
+    """A whole sweep. Names are resolved and ranges filled in by `sweeps.spec.load_spec`."""
+
+    format: Literal["unlearn-sweeps/sweep/1"] = "unlearn-sweeps/sweep/1"
+    name: Annotated[str, Field(pattern=NAME, max_length=100)]
+    seed: Annotated[int, Field(ge=0)] = 0
+    dataset: Component
+    model: Component
+    held_out: Fraction = 0.2
+    dev: Fraction = 0.5
+    precision: Literal["float32", "bfloat16"] = "float32"
+    training: Training = Training()
+    unlearning: Unlearning = Unlearning()
+    protocol: Literal["strict", "paper"] = "strict"
+    scenarios: Annotated[dict[str, ScenarioSpec], Field(min_length=1)]
+    methods: Annotated[dict[str, dict[str, RangeSpec | float | int | bool]], Field(min_length=1)]
+    objective: ObjectiveSpec = ObjectiveSpec()
+    metrics: Metrics = Metrics()
+    search: Search = Search()
+    evaluation: EvaluationSpec = EvaluationSpec()
+    sensitivity: Sensitivity = Sensitivity()
+    resources: Resources = Resources()
+    storage: str | None = None
+    cache: str | None = None
+
+    def scenario_key(self, label: str) -> str:
+        """The registered scenario behind a section's label."""
+        return self.scenarios[label].scenario or label
+
+    def space(self, method: str) -> Space:
+        """The ranges that are searched and the values that are fixed, for one method."""
+        types = {f.name: f.type for f in dataclasses.fields(find("methods", method))}
+        ranges, fixed = [], {}
+        shared = self.unlearning.model_dump()
+        for name, entry in {**{k: v for k, v in shared.items() if k in types}, **self.methods[method]}.items():
+            if isinstance(entry, RangeSpec):
+                integer = _is_integer(types[name])
+                ranges.append(Range(name, entry.low, entry.high, entry.scale, integer))
+            else:
+                fixed[name] = entry
+        return Space(tuple(ranges), fixed)
+
+    def dump(self) -> dict[str, Any]:
+        """The resolved file as plain data, readable back by `sweeps.spec.load_spec`."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def _is_integer(annotation: Any) -> bool:
+    return "int" in str(annotation) or "Count" in str(annotation)
