@@ -39,6 +39,10 @@ class Streams:
         digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
 
+    def integer(self, name: str) -> int:
+        """A seed in 0 … 2³¹ − 1, for what takes seeds rather than generators: `UnlearningData.new_model`, say."""
+        return self.generator(name).initial_seed() % 2**31
+
 
 @dataclass
 class Batches:
@@ -65,8 +69,13 @@ class Batches:
 
     def cycle(self, batch_size: int, rng: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Passes without end, reshuffled at each."""
+        for rows in self.cycle_rows(batch_size, rng):
+            yield self.images[rows], self.labels[rows]
+
+    def cycle_rows(self, batch_size: int, rng: torch.Generator) -> Iterator[Tensor]:
+        """Passes without end as pool positions, reshuffled at each."""
         while True:
-            yield from self.epoch(batch_size, rng)
+            yield from self.rows(batch_size, rng)
 
     def rows(self, batch_size: int, rng: torch.Generator | None) -> Iterator[Tensor]:
         """One pass as pool positions: shuffled by `rng`, or in order where it is None."""

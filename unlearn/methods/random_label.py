@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from unlearn.methods._base import ForgetMethod, Streams, UnlearningData, descend
+from unlearn.methods._labels import with_wrong_labels
 from unlearn.models import Classifier
 
 __all__ = ["RandomLabel"]
@@ -24,15 +23,9 @@ class RandomLabel(ForgetMethod):
         shuffle, shuffle_forget, draw = map(rng.generator, ("retain", "forget", "labels"))
         for _ in self.passes(optimizer):
             model.train()
-            for x, y in data.forget.epoch(self.forget_batch_size, shuffle_forget):
-                wrong = other_labels(y, model.num_classes, draw)
-                descend(optimizer, F.cross_entropy(model(x), wrong))
+            wrong = with_wrong_labels(data.forget, model.num_classes, draw)
+            for rows in data.forget.rows(self.forget_batch_size, shuffle_forget):
+                descend(optimizer, F.cross_entropy(model(data.forget.images[rows]), wrong[rows]))
             for x, y in data.retain.epoch(self.retain_batch_size, shuffle):
                 descend(optimizer, F.cross_entropy(model(x), y))
             yield
-
-
-def other_labels(labels: Tensor, num_classes: int, rng: torch.Generator) -> Tensor:
-    """For each label one of the other classes, uniformly; shape as `labels`."""
-    shift = torch.randint(1, num_classes, labels.shape, generator=rng).to(labels.device)
-    return (labels + shift) % num_classes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unlearn.methods._base import Streams, UnlearningData, WeightedMethod, descend
+from unlearn.methods._linear import fresh_linear
 from unlearn.models import Classifier
 
 __all__ = ["SURE"]
@@ -27,7 +27,7 @@ class SURE(WeightedMethod):
     """
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
-        regressor = domain_regressor(model.feature_dim, rng.generator("regressor")).to(data.device)
+        regressor = domain_regressor(model.feature_dim, rng.generator("regressor")).to(model.head.weight)
         optimizer = self.optimizer(model, regressor)
         shuffle = rng.generator("retain")
         forget = data.forget.cycle(self.forget_batch_size, rng.generator("forget"))
@@ -46,14 +46,8 @@ class SURE(WeightedMethod):
 
 
 def domain_regressor(feature_dim: int, rng: torch.Generator, hidden: int = 256) -> nn.Sequential:
-    """A fresh two-layer network on features of shape (N, feature_dim) with one logit; PyTorch's own initialisation."""
-    layers = (nn.Linear(feature_dim, hidden), nn.Linear(hidden, 1))
-    with torch.no_grad():
-        for layer in layers:
-            bound = 1 / math.sqrt(layer.in_features)
-            layer.weight.uniform_(-bound, bound, generator=rng)
-            layer.bias.uniform_(-bound, bound, generator=rng)
-    return nn.Sequential(layers[0], nn.ReLU(), layers[1])
+    """A fresh two-layer network on features of shape (N, feature_dim) with one logit."""
+    return nn.Sequential(fresh_linear(feature_dim, hidden, rng), nn.ReLU(), fresh_linear(hidden, 1, rng))
 
 
 class _ReverseGradient(torch.autograd.Function):

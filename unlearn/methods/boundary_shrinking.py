@@ -1,0 +1,35 @@
+"""Boundary Shrinking: give each forget sample to the nearest other class (Chen et al., 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch.nn import functional as F
+
+from unlearn.methods._base import ForgetMethod, Streams, UnlearningData, Weight, descend
+from unlearn.methods._boundary import with_nearest_classes
+from unlearn.models import Classifier
+
+__all__ = ["BoundaryShrinking"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundaryShrinking(ForgetMethod):
+    """Minimise CE(D_f → nearest other class). An epoch is one pass over D_f.
+
+    Attributes:
+        epsilon: length of the step across the boundary, in pixels of [0, 1].
+    """
+
+    epsilon: Weight = 0.1
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
+        optimizer = self.optimizer(model)
+        shuffle = rng.generator("forget")
+        nearest = with_nearest_classes(data, self.epsilon)
+        for _ in self.passes(optimizer):
+            model.train()
+            for rows in data.forget.rows(self.forget_batch_size, shuffle):
+                descend(optimizer, F.cross_entropy(model(data.forget.images[rows]), nearest[rows]))
+            yield

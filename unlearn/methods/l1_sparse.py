@@ -1,0 +1,41 @@
+"""L1-sparse: train on with the retain set under a fading L1 penalty (Jia et al., 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch.nn import functional as F
+
+from unlearn.methods._base import Method, Streams, UnlearningData, Weight, descend
+from unlearn.models import Classifier
+
+__all__ = ["L1Sparse"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class L1Sparse(Method):
+    """Minimise CE(D_r) + α_t·‖θ‖₁ over all parameters θ, with α_t = α·(1 − t/epochs) in epoch t = 0, 1, ….
+
+    The paper's "fbatch size" of this method can only be the retain batch size.
+
+    Attributes:
+        alpha: weight of the penalty at the start; not the retain weight that other methods call α.
+    """
+
+    searched: ClassVar[tuple[str, ...]] = ("lr", "alpha", "retain_batch_size", "lr_decay_epoch")
+
+    alpha: Weight = 1e-4
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
+        optimizer = self.optimizer(model)
+        shuffle = rng.generator("retain")
+        for epoch in self.passes(optimizer):
+            model.train()
+            alpha = self.alpha * (1 - epoch / self.epochs)
+            for x, y in data.retain.epoch(self.retain_batch_size, shuffle):
+                norm = torch.cat([p.flatten() for p in model.parameters()]).abs().sum()
+                descend(optimizer, F.cross_entropy(model(x), y) + alpha * norm)
+            yield

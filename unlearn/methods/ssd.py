@@ -1,0 +1,67 @@
+"""SSD: selective synaptic dampening, one shot and without training (Foster et al., 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, grad, vmap
+from torch.nn import functional as F
+
+from unlearn.methods._base import Batches, Bounds, Method, Streams, UnlearningData
+from unlearn.models import Classifier
+
+__all__ = ["SSD"]
+
+#: Numbers held at once by the per-sample gradients of one batch: 1 GiB in float32.
+GRADIENT_NUMBERS = 2**28
+
+
+@dataclass(frozen=True, kw_only=True)
+class SSD(Method):
+    """Where I_f > α·I_D, scale θ by min(λ·I_D / I_f, 1); it yields once.
+
+    I_f and I_D are the diagonals of the empirical Fisher information over D_f and over D = D_r ∪ D_f: the mean squared gradient
+    of the loss of ONE sample. (The authors' code squares the mean gradient of a batch, which depends on the batch size.)
+
+    Attributes:
+        alpha: selection weight; not the retain weight that other methods call α. At least |D| / |D_f| selects nothing.
+        dampening: λ.
+    """
+
+    searched: ClassVar[tuple[str, ...]] = ("alpha", "dampening")
+
+    alpha: Annotated[float, Bounds(0.0, 1e6)] = 10.0
+    dampening: Annotated[float, Bounds(0.0, 1e6)] = 1.0
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
+        model.eval()
+        forget, retain = squared_gradients(model, data.forget), squared_gradients(model, data.retain)
+        with torch.no_grad():
+            for name, p in model.named_parameters():
+                of_forget = forget[name] / len(data.forget)
+                of_all = (forget[name] + retain[name]) / (len(data.forget) + len(data.retain))
+                factor = (self.dampening * of_all / of_forget).clamp(max=1)
+                p.copy_(torch.where(of_forget > self.alpha * of_all, p * factor, p))
+        yield
+
+
+def squared_gradients(model: Classifier, samples: Batches) -> dict[str, Tensor]:
+    """By parameter name, the sum over samples of (∇θ CE(f(x), y))²; every sample is counted."""
+    parameters = {name: p.detach() for name, p in model.named_parameters()}
+    buffers = dict(model.named_buffers())
+
+    def loss(parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        logits = functional_call(model, (parameters, buffers), (x[None],))
+        return F.cross_entropy(logits, y[None])
+
+    gradients = vmap(grad(loss), in_dims=(None, 0, 0))
+    sums = {name: torch.zeros_like(p) for name, p in parameters.items()}
+    batch_size = min(256, max(1, GRADIENT_NUMBERS // sum(p.numel() for p in parameters.values())))
+    for rows in samples.rows(batch_size, None):
+        for name, gradient in gradients(parameters, samples.images[rows], samples.labels[rows]).items():
+            sums[name] += gradient.square().sum(0)
+    return sums
