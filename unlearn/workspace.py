@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unlearn.data import ImageDataset, Indices, split
+from unlearn.data import ImageDataset, Indices, Pixels, split
 from unlearn.methods import Batches, Streams, UnlearningData
 from unlearn.metrics import Outputs, SetOutputs, measure
 from unlearn.models import Classifier
@@ -105,6 +105,7 @@ class Workspace:
         parts = [splits.train, splits.validation, splits.dev]
         pool = np.concatenate([self.data.train_images[p] for p in parts] + [self.data.test_images])
         truth = np.concatenate([self.data.train_labels[p] for p in parts] + [self.data.test_labels])
+        self.train_images = pool[: len(splits.train)]  # shares memory with `images` on a CPU
         self.images = torch.from_numpy(pool).to(self.device)
         self.truth = torch.from_numpy(truth).to(self.device)
         ends = np.cumsum([0, *map(len, parts), len(self.data.test_images)])
@@ -114,6 +115,7 @@ class Workspace:
         self.task_data = lru_cache(maxsize=8)(self._task_data)
         self.original = lru_cache(maxsize=2)(self._original)
         self.oracle = lru_cache(maxsize=8)(self._oracle)
+        self._altered: tuple[Scenario | None, Tensor] = (None, self.images)
         self._oracle_measures: dict[tuple[Task, tuple[str, ...]], dict[str, float]] = {}
 
     # --- data ---
@@ -125,16 +127,14 @@ class Workspace:
 
     def forget_set(self, task: Task) -> ForgetSet:
         """The samples of the training split that `task` forgets."""
-        images = self.data.train_images[self.splits.train]
-        return task.scenario.draw(images, self.train_labels, task.forget_size, task.forget_seed)
+        return task.scenario.draw(self.train_images, self.train_labels, task.forget_size, task.forget_seed)
 
     def _task_data(self, task: Task) -> TaskData:
         forget_set = self.forget_set(task)
         images, labels = self.images, self.truth
         n = len(self.positions["train"])
         if forget_set.images is not None:
-            altered = torch.from_numpy(forget_set.images).to(self.device)
-            images = torch.cat([altered, images[n:]])
+            images = self._altered_pool(task.scenario, forget_set.images)
         if forget_set.labels is not None:
             labels = torch.cat([torch.from_numpy(forget_set.labels).to(self.device), labels[n:]])
         retain = np.setdiff1d(self.positions["train"], forget_set.indices)
@@ -165,6 +165,15 @@ class Workspace:
             forget_set=forget_set,
         )
 
+    def _altered_pool(self, scenario: Scenario, train_images: Pixels) -> Tensor:
+        """The pool with other training images; tasks whose scenario alters them alike share one copy."""
+        if not scenario.original_per_draw and self._altered[0] == scenario:
+            return self._altered[1]
+        altered = torch.from_numpy(train_images).to(self.device)
+        pool = torch.cat([altered, self.images[len(altered) :]])
+        self._altered = (scenario, pool)
+        return pool
+
     def unlearning_data(self, task: Task) -> UnlearningData:
         """What a method gets: fresh counters over the task's resident samples."""
         data = self.task_data(task)
@@ -176,14 +185,14 @@ class Workspace:
     # --- models ---
 
     def new_model(self, seed: int) -> Classifier:
-        """A freshly initialised network; torch's global generator is left as it was."""
+        """A fresh network, normalised by the data set's mean and deviation; torch's global generator is left as it was."""
         setting = self.setting
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model: Classifier = find("models", setting.model)(
                 self.data.image_shape, self.data.num_classes, **setting.model_options
             )
-        model.to(memory_format=torch.channels_last)
+        model.normalise(self.data.summary.mean, self.data.summary.std)
         return model.to(self.device)
 
     def load_model(self, state: Mapping[str, Tensor]) -> Classifier:
@@ -222,12 +231,14 @@ class Workspace:
             samples.update(data.images[where].cpu().numpy().tobytes())
             samples.update(data.labels[where].cpu().numpy().tobytes())
         return {
-            "format": 1,
+            "format": 2,
             "kind": kind,
             "dataset": setting.dataset,
             "dataset_sha256": self.data.fingerprint,
             "training_samples": len(rows),
             "training_samples_sha256": samples.hexdigest(),
+            "mean": self.data.summary.mean,
+            "std": self.data.summary.std,
             "model": setting.model,
             "model_options": dict(setting.model_options),
             "recipe": asdict(setting.recipe),
@@ -273,7 +284,7 @@ class Workspace:
             where = torch.isin(sets[whole], rows)
             source = out[whole]
             out[name] = SetOutputs(source.logits[where], source.features[where], source.labels[where])
-        return Outputs(out, seed=task.forget_seed)
+        return Outputs(out, seed=task.forget_seed, confused=data.forget_set.confused)
 
     def _forward(self, model: Classifier, data: TaskData, index: Tensor) -> SetOutputs:
         with torch.inference_mode(), self.arithmetic():

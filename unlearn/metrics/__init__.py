@@ -1,7 +1,9 @@
 """Metrics, one family a file: outputs in, named floats out.
 
 A family is a function `measure(outputs) -> {name: value}` of ONE model; what is reported is the gap between the unlearned
-model's value and the oracle's. A value that is not defined (an attack on a single sample, say) is left out, never invented.
+model's value and the oracle's. The families in `COMPARISONS` are functions `compare(model, oracle) -> {name: value}` of two
+models instead, and what is reported is their value itself. A value that is not defined (an attack on a single sample, say)
+is left out, never invented.
 """
 
 from __future__ import annotations
@@ -9,9 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from unlearn.metrics._base import Floats, Outputs, SetOutputs
+from unlearn.models import Classifier
 from unlearn.registry import find
 
-__all__ = ["GAP_NAMES", "Floats", "Outputs", "SetOutputs", "gaps", "measure"]
+__all__ = ["COMPARISONS", "GAP_NAMES", "Floats", "Outputs", "SetOutputs", "compare", "gaps", "measure"]
+
+#: Families that compare a model with the oracle; `compare` takes them, and `measure` passes over them.
+COMPARISONS = frozenset({"weight_distance"})
 
 #: The paper's names for the gaps in accuracy; any other value's gap is `<value>_gap`.
 GAP_NAMES = {
@@ -23,10 +29,20 @@ GAP_NAMES = {
 
 
 def measure(outputs: Outputs, families: Iterable[str]) -> dict[str, float]:
-    """Every value of the named families, for one model."""
+    """Every value of the named families, for one model; families that compare two models are passed over."""
     values: dict[str, float] = {}
     for family in families:
-        values.update(find("metrics", family)(outputs))
+        if family not in COMPARISONS:
+            values.update(find("metrics", family)(outputs))
+    return values
+
+
+def compare(model: Classifier, oracle: Classifier, families: Iterable[str]) -> dict[str, float]:
+    """Every value of those named families that compare a model with the oracle; the others are passed over."""
+    values: dict[str, float] = {}
+    for family in families:
+        if family in COMPARISONS:
+            values.update(find("metrics", family)(model, oracle))
     return values
 
 

@@ -69,10 +69,12 @@ class Outputs:
         sets: by name: `retain`, `forget`, `heldout` (dev or test images), in class scenarios `heldout_class` (those of the
             forget classes), and the scenario's own groups of the forget set as `forget_<group>`.
         seed: seeds every random choice a metric makes, so that unlearned model and oracle are attacked alike.
+        confused: the two classes whose labels were swapped in the forget set (confusion scenario), else None.
     """
 
     sets: Mapping[str, SetOutputs]
     seed: int = 0
+    confused: tuple[int, int] | None = None
 
     def __getitem__(self, name: str) -> SetOutputs:
         return self.sets[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from unlearn.metrics._attacks import balance
 from unlearn.metrics._base import Floats, Outputs
 
 __all__ = ["mia_loss"]
@@ -19,16 +20,11 @@ def mia_loss(outputs: Outputs) -> dict[str, float]:
     Classes are balanced by a seeded subsample. Left out where fewer than two samples of each kind exist.
     """
     rng = np.random.default_rng(outputs.seed)
-    member, unseen = balance(outputs["forget"].losses, outputs.unseen.losses, rng)
-    if len(member) < 2:
+    member, unseen = outputs["forget"].losses, outputs.unseen.losses
+    member_rows, unseen_rows = balance(len(member), len(unseen), rng)
+    if len(member_rows) < 2:
         return {}
-    return {"mia_loss": 100 * holdout_accuracy(member, unseen, rng)}
-
-
-def balance(a: Floats, b: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Equally many of both, the larger one subsampled without replacement."""
-    n = min(len(a), len(b))
-    return rng.permutation(a)[:n], rng.permutation(b)[:n]
+    return {"mia_loss": 100 * holdout_accuracy(member[member_rows], unseen[unseen_rows], rng)}
 
 
 def holdout_accuracy(member: Floats, unseen: Floats, rng: np.random.Generator) -> float:

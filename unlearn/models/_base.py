@@ -7,12 +7,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from unlearn.models._symmetry import Symmetries
+
 
 class Classifier(nn.Module):
     """A network with first-class penultimate features: `forward(x) = head(features(x))`.
 
     Inputs are pixels: uint8 in 0 … 255, or floats in [0, 1]; shape (N, channels, height, width). Normalisation is the
     first layer, so that a method may work in pixel space.
+
+    Args:
+        mean, std: per channel (or one for all), of pixels in [0, 1]; see `normalise`.
+        symmetries: which units may be renumbered, where that is defined; weights can then be compared up to renumbering.
+        memory_format: layout of images and convolution weights; channels last makes convolutions faster.
     """
 
     mean: Tensor
@@ -25,18 +32,29 @@ class Classifier(nn.Module):
         num_classes: int,
         mean: Sequence[float] = (0.5,),
         std: Sequence[float] = (0.25,),
+        *,
+        symmetries: Symmetries | None = None,
+        memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = nn.Linear(feature_dim, num_classes)
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+        self.symmetries = symmetries
+        self.memory_format = memory_format
+        self.normalise(mean, std)
+        self.to(memory_format=memory_format)
+
+    def normalise(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Let the first layer subtract `mean` and divide by `std`, each with one value per channel or one for all."""
+        device = self.head.weight.device
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32, device=device).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32, device=device).view(-1, 1, 1))
 
     def features(self, x: Tensor) -> Tensor:
         """Penultimate activations, shape (N, feature_dim)."""
         pixels = x / 255 if x.dtype == torch.uint8 else x
         normal = (pixels - self.mean) / self.std
-        out: Tensor = self.backbone(normal.contiguous(memory_format=torch.channels_last))
+        out: Tensor = self.backbone(normal.contiguous(memory_format=self.memory_format))
         return out
 
     def forward(self, x: Tensor) -> Tensor:

@@ -6,8 +6,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unlearn.models._base import Classifier
+from unlearn.models._symmetry import residual_network
 
 __all__ = ["small_resnet"]
+
+SYMMETRIES = residual_network(
+    ("backbone.0", "backbone.1"),
+    {"backbone.3": None, "backbone.4": "backbone.4.shortcut", "backbone.5": "backbone.5.shortcut"},
+)
 
 
 class _Block(nn.Module):
@@ -40,4 +46,4 @@ def small_resnet(image_shape: tuple[int, int, int], num_classes: int, *, width: 
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
     )
-    return Classifier(backbone, 4 * width, num_classes)
+    return Classifier(backbone, 4 * width, num_classes, symmetries=SYMMETRIES)

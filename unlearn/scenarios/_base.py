@@ -21,8 +21,9 @@ class ForgetSet:
     Attributes:
         indices: positions in the training split, sorted, unique.
         classes: the forget classes in a class scenario, else None (then every class counts).
-        images, labels: replacements for the training split's own, or None where nothing is altered.
+        images, labels: replacements for the whole training split's own, or None where nothing is altered.
         groups: named parts of `indices` that are reported apart.
+        confused: the two classes whose labels were swapped, or None.
     """
 
     indices: Indices
@@ -30,6 +31,7 @@ class ForgetSet:
     images: Pixels | None = None
     labels: Labels | None = None
     groups: Mapping[str, Indices] = field(default_factory=dict)
+    confused: tuple[int, int] | None = None
 
 
 class Scenario(ABC):
@@ -37,7 +39,7 @@ class Scenario(ABC):
 
     #: Whether utility is also measured on the forget class alone (CTA), and attacks use its images only.
     of_class: ClassVar[bool] = False
-    #: Whether `forget_size` may be chosen; where it may not, the rule itself fixes the size.
+    #: Whether `forget_size` may be chosen; where it may not, the rule itself fixes the size, and the only valid one is `limit`.
     sized: ClassVar[bool] = True
     #: Whether the original model trains on altered data, and whether every draw alters it differently.
     alters_training: ClassVar[bool] = False
@@ -45,7 +47,7 @@ class Scenario(ABC):
 
     @abstractmethod
     def limit(self, labels: Labels) -> int:
-        """The largest forget set that this scenario can draw from training labels `labels`."""
+        """The largest forget set that this scenario can draw from training labels `labels`; the only one unless `sized`."""
 
     @abstractmethod
     def draw(self, images: Pixels, labels: Labels, size: int, seed: int) -> ForgetSet:
@@ -56,8 +58,12 @@ class Scenario(ABC):
         """
 
     def check_size(self, size: int, labels: Labels) -> None:
-        """Raise `UnlearnError` unless 1 ≤ size ≤ limit."""
+        """Raise `UnlearnError` unless 1 ≤ size ≤ limit, and size = limit where the scenario is not `sized`."""
         most = self.limit(labels)
+        if most == 0:
+            raise UnlearnError("this scenario finds no training samples to forget: do its classes exist?")
+        if not self.sized and size != most:
+            raise UnlearnError(f"forget size is fixed at {most} by this scenario, got {size}")
         if not 1 <= size <= most:
             raise UnlearnError(f"forget size must be in 1 … {most} for this scenario, got {size}")
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors
+import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-__all__ = ["ModelStore", "StoredModel", "content_key"]
+from unlearn.files import locked, write_atomically
+
+__all__ = ["ModelStore", "StoredModel", "TrainingCost", "content_key"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,11 +64,14 @@ class ModelStore:
 
         Processes that ask for the same key at once train it once: the others wait. `about` is written into the file's header.
         """
-        found = self.load(key)
+        try:
+            found = self._read(key)
+        except _DamagedError:
+            found = None  # dealt with below, under the lock
         if found is not None:
             return found
         with self._lock(key):
-            found = self.load(key)  # another process may have trained it while we waited
+            found = self._read_or_set_aside(key)  # another process may have trained it while we waited
             if found is not None:
                 return found
             state, cost = train()
@@ -76,23 +80,36 @@ class ModelStore:
 
     def load(self, key: str) -> StoredModel | None:
         """The stored model, or None where there is none. A damaged file is set aside as `<key>.damaged-<time>` and reported."""
-        path = self.path(key)
         try:
-            raw = path.read_bytes()
-        except FileNotFoundError:
-            return None
+            return self._read(key)
+        except _DamagedError:
+            with self._lock(key):
+                return self._read_or_set_aside(key)
+
+    def _read_or_set_aside(self, key: str) -> StoredModel | None:
+        """The caller holds the lock: else a file that another process has just rebuilt might be set aside."""
         try:
-            state = load_tensors(raw)
-            with safetensors.safe_open(path, framework="pt") as file:
-                header = file.metadata() or {}
-            if header.get("checksum") != _checksum(state):
-                raise ValueError("its checksum does not hold")
-            return StoredModel(state, TrainingCost(**json.loads(header["cost"])), loaded=True)
-        except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+            return self._read(key)
+        except _DamagedError as error:
+            path = self.path(key)
             aside = path.with_suffix(f".damaged-{time.time_ns()}")
             path.rename(aside)
             logger.warning("%s is damaged (%s); set aside as %s, to be trained again", path, error, aside.name)
             return None
+
+    def _read(self, key: str) -> StoredModel | None:
+        try:
+            raw = self.path(key).read_bytes()  # once: the file may be replaced at any moment
+        except FileNotFoundError:
+            return None
+        try:
+            state = load_tensors(raw)
+            header = _metadata(raw)
+            if header["checksum"] != _checksum(state, header["cost"]):
+                raise ValueError("its checksum does not hold")
+            return StoredModel(state, TrainingCost(**json.loads(header["cost"])), loaded=True)
+        except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise _DamagedError(str(error)) from error
 
     def keys(self) -> Iterator[str]:
         for path in sorted(self.folder.glob("*.safetensors")):
@@ -106,39 +123,36 @@ class ModelStore:
 
     def _write(self, key: str, state: Mapping[str, Tensor], cost: TrainingCost, about: Mapping[str, Any]) -> None:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+        cost_text = json.dumps(asdict(cost))
         header = {
-            "checksum": _checksum(tensors),
-            "cost": json.dumps(asdict(cost)),
+            "checksum": _checksum(tensors, cost_text),
+            "cost": cost_text,
             "about": json.dumps(about, default=str),
         }
+        for stale in self.folder.glob(f".{self.path(key).name}.*.tmp"):  # left by a killed process: we hold the lock
+            stale.unlink(missing_ok=True)
         write_atomically(self.path(key), save_tensors(tensors, header))
 
-    @contextmanager
-    def _lock(self, key: str) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / f"{key}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # the kernel releases it when the process dies
-            yield
+    def _lock(self, key: str) -> AbstractContextManager[None]:
+        return locked(self.folder / f"{key}.lock")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary name, fsync, rename: readers see the old file or the whole new one. On failure nothing is left."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+class _DamagedError(Exception):
+    """A stored file that cannot be trusted; the message says why."""
 
 
-def _checksum(state: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _metadata(raw: bytes) -> dict[str, str]:
+    """The free-form header of a safetensors file: 8 bytes of length, little-endian, then JSON."""
+    length = int.from_bytes(raw[:8], "little")
+    header: dict[str, str] = json.loads(raw[8 : 8 + length])["__metadata__"]
+    return header
+
+
+def _checksum(state: Mapping[str, Tensor], cost: str) -> str:
+    """SHA-256 over names, types, shapes and bytes of all tensors, and the training cost as stored."""
+    digest = hashlib.sha256(cost.encode())
     for name in sorted(state):
-        tensor = state[name]
+        tensor = state[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -1,0 +1,57 @@
+"""ResNet-18 in its variant for small images (He et al., 2016): a 3×3 first convolution, no max-pooling."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import nn
+from torchvision.models.resnet import BasicBlock
+
+from unlearn.models._base import Classifier
+from unlearn.models._symmetry import residual_network
+
+__all__ = ["resnet18"]
+
+#: Projection shortcuts stand in the first block of each stage but the first.
+_BLOCKS = {
+    f"backbone.layer{stage}.{block}": f"backbone.layer{stage}.0.downsample" if stage > 1 and block == 0 else None
+    for stage in (1, 2, 3, 4)
+    for block in (0, 1)
+}
+SYMMETRIES = residual_network(("backbone.conv1", "backbone.bn1"), _BLOCKS)
+
+
+def resnet18(image_shape: tuple[int, int, int], num_classes: int, *, width: int = 64) -> Classifier:
+    """Four stages of two torchvision basic blocks with `width`, 2·, 4· and 8·`width` channels; 11.2 million weights at 64.
+
+    Penultimate features: the globally averaged last stage, 8·`width` of them.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict(
+        conv1=nn.Conv2d(image_shape[0], width, 3, 1, 1, bias=False),
+        bn1=nn.BatchNorm2d(width),
+        relu=nn.ReLU(inplace=True),
+        layer1=_stage(width, width, 1),
+        layer2=_stage(width, 2 * width, 2),
+        layer3=_stage(2 * width, 4 * width, 2),
+        layer4=_stage(4 * width, 8 * width, 2),
+        pool=nn.AdaptiveAvgPool2d(1),
+        flatten=nn.Flatten(),
+    )
+    backbone = nn.Sequential(layers)
+    for module in backbone.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return Classifier(backbone, 8 * width, num_classes, symmetries=SYMMETRIES)
+
+
+def _stage(width_in: int, width: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(_block(width_in, width, stride), _block(width, width, 1))
+
+
+def _block(width_in: int, width: int, stride: int) -> nn.Module:
+    """torchvision's block, whose channel counts are free for any width."""
+    projection = None
+    if stride != 1 or width_in != width:
+        projection = nn.Sequential(nn.Conv2d(width_in, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+    block: nn.Module = BasicBlock(width_in, width, stride, projection)
+    return block
