@@ -1,1 +1,5 @@
 """Tables, figures and the report page: read the storage, compute a DataFrame, then draw it."""
+
+from reports.report import write_report
+
+__all__ = ["write_report"]

@@ -1,0 +1,101 @@
+"""What a report holds, in order: sections of tables, drawings and sentences about what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reports import figures, tables, tabulate
+from reports.figures import Drawing
+from reports.format import Table
+from reports.names import MethodStyle, scenario_label
+from sweeps.store import SweepRecord
+
+__all__ = ["Block", "Section", "scenario_section"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A headed part of a section; where it has neither drawing nor table, `missing` says why."""
+
+    title: str
+    parts: tuple[Drawing | Table, ...]
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A headed group of blocks."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+
+def scenario_section(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Section:
+    """Everything a scenario's trials say."""
+    drawn = (record, scenario, styles)
+    label = scenario_label(scenario)
+    known = tables.metrics_of(tables.evaluations(record, scenario))
+    gaps = ["score", *tables.gap_metrics(tables.evaluations(record, scenario))]
+    attacks = [m for m in known if m.startswith("mia") and not m.endswith("_gap")]
+    confusion = [m for m in known if m.endswith("_error") or m.startswith(("ic_error", "fgt_error"))]
+    heatmaps = [figures.sensitivity_heatmap(record, scenario, m) for m in tables.methods(record, scenario)]
+    gap_table = tabulate.metric_table(
+        record, scenario, gaps, key=f"{scenario}-gaps", title=f"{label}: gaps to the oracle"
+    )
+    attack_table = tabulate.metric_table(
+        record, scenario, attacks, key=f"{scenario}-attacks", title=f"{label}: attack accuracies (%)", compared=False
+    )
+    confusion_table = tabulate.metric_table(
+        record, scenario, confusion, key=f"{scenario}-confusion", title=f"{label}: confusion resolved"
+    )
+    evaluation = _reason(record, scenario, "evaluation")
+    search = _reason(record, scenario, "search")
+    blocks = [
+        _block("Gaps to the oracle", evaluation, figures.gap_bars(*drawn), gap_table),
+        _block(
+            "Utility against forgetting", evaluation, figures.trade_off(*drawn), figures.normalised_comparison(*drawn)
+        ),
+        _block(
+            "Stability over forget sizes",
+            evaluation,
+            figures.gaps_by_size(*drawn),
+            tabulate.stability_table(record, scenario),
+        ),
+        _block("Search", search, figures.search_history(*drawn), tabulate.optimism_table(record, scenario)),
+        _block("Best hyperparameters", search, tabulate.hyperparameter_table(record, scenario)),
+        _block(
+            "Sensitivity",
+            _reason(record, scenario, "sensitivity"),
+            tabulate.sensitivity_table(record, scenario),
+            *heatmaps,
+        ),
+        _block("Best epoch and five best", evaluation, tabulate.top5_table(record, scenario)),
+        _block("Accuracy during unlearning", evaluation, figures.accuracy_curves(*drawn)),
+        _block("Membership inference attacks", evaluation, figures.attack_bars(*drawn), attack_table),
+        _block("Run time", evaluation, tabulate.run_time_table(record, scenario)),
+    ]
+    if confusion_table is not None:
+        blocks.append(_block("Confusion", evaluation, confusion_table))
+    return Section(label, tuple(blocks))
+
+
+def _block(title: str, missing: str, *parts: Drawing | Table | None) -> Block:
+    present = tuple(p for p in parts if p is not None)
+    return Block(title, present, "" if present else missing)
+
+
+def _reason(record: SweepRecord, scenario: str, stage: str) -> str:
+    """Why a stage has nothing to show, as far as the record tells."""
+    progress = tables.progress(record)
+    rows = progress[(progress["scenario"] == scenario) & (progress["stage"] == stage)]
+    planned, complete = int(rows["planned"].sum()), int(rows["complete"].sum())
+    pruned, failed = int(rows["pruned"].sum()), int(rows["failed"].sum())
+    if complete:
+        return f"The {stage} trials of this scenario do not hold this measure."
+    if pruned or failed:
+        return (
+            f"Nothing to show: of {planned} {stage} trials, none completed, {pruned} were pruned and {failed} failed."
+        )
+    if planned:
+        return f"Not run yet: {planned} {stage} trials are planned, none has completed."
+    return f"Not run: no {stage} trials were planned for this scenario."

@@ -1,0 +1,23 @@
+"""Figures: each computes nothing but what its table says, then draws it."""
+
+from reports.figures._base import Drawing, template
+from reports.figures.bars import attack_bars, gap_bars
+from reports.figures.comparison import normalised_comparison
+from reports.figures.curves import accuracy_curves
+from reports.figures.history import search_history
+from reports.figures.sensitivity import sensitivity_heatmap
+from reports.figures.sizes import gaps_by_size
+from reports.figures.tradeoff import trade_off
+
+__all__ = [
+    "Drawing",
+    "accuracy_curves",
+    "attack_bars",
+    "gap_bars",
+    "gaps_by_size",
+    "normalised_comparison",
+    "search_history",
+    "sensitivity_heatmap",
+    "template",
+    "trade_off",
+]

@@ -1,0 +1,108 @@
+"""What a drawing is, its two themes, and panels that fit a wide page or a phone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from reports.names import MethodStyle
+
+__all__ = ["INK", "Drawing", "axis", "error_bars", "panel_grid", "template", "translucent"]
+
+#: `meta` of a trace that is drawn in the colour of the text, light or dark.
+INK = {"ink": True}
+_INNER_WIDTH = 1000
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of the report.
+
+    Attributes:
+        key: file name without its ending, and the figure's identifier.
+        title: what the figure shows; note: n, error bars and how to read it.
+        build: columns of panels → figure; columns: as many as a wide page takes.
+        legend: methods to be named beside the figure. method: the one method the figure speaks of, if so.
+    """
+
+    key: str
+    title: str
+    note: str
+    build: Callable[[int], go.Figure]
+    columns: int = 1
+    legend: Sequence[MethodStyle] = field(default_factory=tuple)
+    method: str | None = None
+
+    def figure(self) -> go.Figure:
+        """The figure for print: with its title and legend, on white."""
+        figure = self.build(self.columns)
+        figure.update_layout(
+            template=template(dark=False),
+            title={"text": escape(self.title)},
+            showlegend=bool(self.legend),
+            margin={"t": 90},
+            width=360 * max(self.columns, 2),
+        )
+        return figure
+
+
+def template(dark: bool) -> go.layout.Template:
+    """Ink and grid for dark or light paper; the paper itself shows through."""
+    ink, grid = ("#e6e6e6", "#3a3f44") if dark else ("#1f2328", "#e3e6e8")
+    axis = {"gridcolor": grid, "linecolor": grid, "zerolinecolor": grid, "automargin": True, "ticks": ""}
+    polar = {"gridcolor": grid, "linecolor": grid}
+    return go.layout.Template(
+        layout={
+            "font": {"color": ink, "family": "system-ui, sans-serif", "size": 12},
+            "paper_bgcolor": "rgba(0,0,0,0)" if dark else "white",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "xaxis": axis,
+            "yaxis": axis,
+            "polar": {"bgcolor": "rgba(0,0,0,0)", "angularaxis": polar, "radialaxis": polar},
+        }
+    )
+
+
+def panel_grid(titles: Sequence[str], columns: int, height: int, *, x_gap: int = 48, y_gap: int = 86) -> go.Figure:
+    """Empty panels, row by row, each `height` pixels high; panel i lies at row i // columns + 1, column i % columns + 1."""
+    rows = math.ceil(len(titles) / columns)
+    total = rows * height + (rows - 1) * y_gap
+    figure = make_subplots(
+        rows=rows,
+        cols=columns,
+        subplot_titles=[escape(t) for t in titles],
+        horizontal_spacing=min(x_gap / _INNER_WIDTH, 0.9 / max(columns - 1, 1)),
+        vertical_spacing=y_gap / total if rows > 1 else 0,
+    )
+    figure.update_annotations(font_size=13)
+    figure.update_layout(
+        height=total + 96,
+        margin={"l": 8, "r": 12, "t": 34, "b": 62},
+        showlegend=False,
+        template=None,
+        hovermode="closest",
+    )
+    return figure
+
+
+def axis(index: int) -> str:
+    """Plotly's name suffix of panel `index`'s axes: '', '2', '3' …"""
+    return "" if index == 0 else str(index + 1)
+
+
+def error_bars(std: Sequence[float]) -> dict[str, Any]:
+    """± std, without bars where there is none."""
+    known = [s if math.isfinite(s) else 0.0 for s in std]
+    return {"type": "data", "array": known, "visible": any(known), "thickness": 1.3, "width": 3}
+
+
+def translucent(colour: str, alpha: float) -> str:
+    """A `#rrggbb` colour with opacity."""
+    r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({r},{g},{b},{alpha})"

@@ -1,0 +1,120 @@
+"""Bars per method at the tuned forget size: gaps (the paper's Figures 8, 11) and attacks with the oracle's line (9, 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from reports import tables
+from reports.figures._base import INK, Drawing, error_bars, panel_grid
+from reports.names import MethodStyle, metric, scenario_label
+from sweeps.store import SweepRecord
+
+__all__ = ["attack_bars", "gap_bars"]
+
+ATTACKS = ("mia_loss", "mia_confidence", "mia_knn_forget", "mia_knn_train")
+
+
+def gap_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
+    """One panel per gap, one bar per method: shorter is nearer to the oracle."""
+    metrics = tables.gap_metrics(tables.evaluations(record, scenario))
+    size = tables.tuned_size(record, scenario)
+    title = f"{scenario_label(scenario)}: gaps to the oracle, forget size {size}"
+    note = "Shorter is nearer to the oracle."
+    return _bars(record, scenario, metrics, styles, key=f"{scenario}-gap-bars", title=title, note=note)
+
+
+def attack_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
+    """One panel per membership attack, with the oracle's value as a dashed line."""
+    known = tables.metrics_of(tables.evaluations(record, scenario))
+    metrics = [m for m in ATTACKS if m in known]
+    size = tables.tuned_size(record, scenario)
+    title = f"{scenario_label(scenario)}: membership inference attacks, forget size {size}"
+    note = "Dashed: the oracle; nearer to it is better."
+    return _bars(record, scenario, metrics, styles, key=f"{scenario}-attacks", title=title, note=note, reference=True)
+
+
+def _bars(
+    record: SweepRecord,
+    scenario: str,
+    metrics: Sequence[str],
+    styles: dict[str, MethodStyle],
+    *,
+    key: str,
+    title: str,
+    note: str,
+    reference: bool = False,
+) -> Drawing | None:
+    size = tables.tuned_size(record, scenario)
+    frame = tables.metric_summary(record, scenario, metrics, compared=False)
+    frame = frame[frame["forget_size"] == size]
+    if not len(frame):
+        return None
+    lines = {m: tables.oracle_values(record, scenario, size, m).mean() for m in metrics} if reference else {}
+    shown = [s for m, s in styles.items() if (frame["method"] == m).any()]
+    columns = len(metrics) if len(metrics) <= 4 else 3
+
+    def build(columns: int) -> go.Figure:
+        figure = panel_grid([metric(m).title for m in metrics], columns, 34 + 26 * len(shown), x_gap=24)
+        for i, m in enumerate(metrics):
+            at = {"row": i // columns + 1, "col": i % columns + 1}
+            for style in shown:
+                figure.add_trace(_bar(frame, m, style, i == 0), **at)
+            figure.update_xaxes(title_text=_axis_title(m), title_standoff=4, rangemode="tozero", **at)
+            if pd.notna(lines.get(m, float("nan"))):
+                ends = [escape(shown[0].label), escape(shown[-1].label)]
+                figure.add_trace(_oracle_line(lines[m], ends, i == 0), **at)
+            figure.update_yaxes(autorange="reversed", matches="y" if i else None, showgrid=False, **at)
+            figure.update_yaxes(showticklabels=at["col"] == 1, type="category", **at)
+        return figure
+
+    spread = f"Mean ± std over {_sets(frame)}."
+    return Drawing(key, title, f"{spread} {note}", build, columns)
+
+
+def _bar(frame: pd.DataFrame, m: str, style: MethodStyle, first: bool) -> go.Bar:
+    row = frame[(frame["method"] == style.key) & (frame["metric"] == m)]
+    mean = float(row["mean"].iloc[0]) if len(row) else float("nan")
+    std = float(row["std"].iloc[0]) if len(row) else float("nan")
+    n = int(row["n"].iloc[0]) if len(row) else 0
+    label = escape(style.label)
+    return go.Bar(
+        x=[mean],
+        y=[label],
+        orientation="h",
+        name=label,
+        legendgroup=style.key,
+        showlegend=first,
+        marker={"color": style.colour, "pattern": {"shape": style.pattern}},
+        error_x=error_bars([std]),
+        meta={"method": style.key},
+        hovertemplate=f"{label}: %{{x:.3g}} ± {std:.2g} (n = {n})<extra></extra>",
+        width=0.7,
+        offset=-0.35,
+    )
+
+
+def _oracle_line(value: float, ends: Sequence[str], first: bool) -> go.Scatter:
+    return go.Scatter(
+        x=[value] * 2,
+        y=list(ends),
+        mode="lines",
+        name="Oracle",
+        legendgroup="oracle",
+        showlegend=first,
+        line={"dash": "dash", "width": 1.6, "color": "#1f2328"},
+        meta=INK,
+        hovertemplate=f"Oracle: {value:.4g}<extra></extra>",
+    )
+
+
+def _axis_title(m: str) -> str:
+    return f"{metric(m).short} ({metric(m).unit})" if metric(m).unit else metric(m).short
+
+
+def _sets(frame: pd.DataFrame) -> str:
+    low, high = int(frame["n"].min()), int(frame["n"].max())
+    return f"n = {high} forget sets" if low == high else f"n = {low} to {high} forget sets"

@@ -1,0 +1,99 @@
+"""Accuracy during unlearning, with the oracle's line (the paper's Figures 7 and 10)."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from reports import tables
+from reports.figures._base import INK, Drawing, panel_grid, translucent
+from reports.names import MethodStyle, metric, scenario_label
+from sweeps.store import SweepRecord
+
+__all__ = ["accuracy_curves"]
+
+ACCURACIES = ("forget_accuracy", "heldout_accuracy", "retain_accuracy", "class_accuracy")
+_MOST_BANDS = 6
+
+
+def accuracy_curves(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
+    """One panel per accuracy: mean over forget sets at every epoch."""
+    size = tables.tuned_size(record, scenario)
+    curves = tables.evaluation_curves(record, scenario, size)
+    metrics = [m for m in ACCURACIES if m in curves and curves[m].notna().any()]
+    if not metrics:
+        return None
+    shown = [s for m, s in styles.items() if (curves["method"] == m).any()]
+    lines = {m: tables.oracle_values(record, scenario, size, m).mean() for m in metrics}
+    averaged = tables.summarise(curves, ["method", "epoch"], metrics)
+    last = int(curves["epoch"].max())
+
+    def build(columns: int) -> go.Figure:
+        figure = panel_grid([metric(m).title for m in metrics], columns, 270)
+        for i, m in enumerate(metrics):
+            at = {"row": i // columns + 1, "col": i % columns + 1}
+            for style in shown:
+                rows = averaged[(averaged["method"] == style.key) & (averaged["metric"] == m)].sort_values("epoch")
+                if len(shown) <= _MOST_BANDS and (rows["std"] > 0).any():
+                    figure.add_trace(_band(rows, style), **at)
+                figure.add_trace(_line(rows, style, i == 0), **at)
+            if pd.notna(lines[m]):
+                figure.add_trace(_oracle(lines[m], last, i == 0), **at)
+            figure.update_xaxes(title_text="epoch", title_standoff=4, **at)
+            figure.update_yaxes(title_text=f"{metric(m).short} (%)", title_standoff=4, **at)
+        return figure
+
+    n = int(curves[["forget_seed", "seed"]].drop_duplicates().shape[0])
+    bands = "; bands: ± std" if len(shown) <= _MOST_BANDS and n > 1 else ""
+    known = "" if all(pd.isna(v) for v in lines.values()) else " Dashed: the oracle."
+    title = f"{scenario_label(scenario)}: accuracy during unlearning, forget size {size}"
+    note = f"Mean over n = {n} forget sets{bands}.{known}"
+    return Drawing(f"{scenario}-curves", title, note, build, columns=2, legend=shown)
+
+
+def _line(rows: pd.DataFrame, style: MethodStyle, first: bool) -> go.Scatter:
+    label = escape(style.label)
+    return go.Scatter(
+        x=rows["epoch"].tolist(),
+        y=rows["mean"].tolist(),
+        mode="lines+markers",
+        line={"color": style.colour, "dash": style.dash, "width": 2},
+        marker={"symbol": style.symbol, "size": 4},
+        name=label,
+        legendgroup=style.key,
+        showlegend=first,
+        meta={"method": style.key},
+        hovertemplate=f"{label}, epoch %{{x}}: %{{y:.2f}} %<extra></extra>",
+    )
+
+
+def _band(rows: pd.DataFrame, style: MethodStyle) -> go.Scatter:
+    std = rows["std"].fillna(0.0)
+    upper, lower = rows["mean"] + std, rows["mean"] - std
+    return go.Scatter(
+        x=[*rows["epoch"], *rows["epoch"][::-1]],
+        y=[*upper, *lower[::-1]],
+        fill="toself",
+        fillcolor=translucent(style.colour, 0.15),
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        legendgroup=style.key,
+        showlegend=False,
+        meta={"method": style.key},
+    )
+
+
+def _oracle(value: float, last: int, first: bool) -> go.Scatter:
+    return go.Scatter(
+        x=[1, last],
+        y=[value, value],
+        mode="lines",
+        name="Oracle",
+        showlegend=first,
+        line={"dash": "dash", "width": 1.6, "color": "#1f2328"},
+        meta=INK,
+        hovertemplate="Oracle: %{y:.2f} %<extra></extra>",
+    )

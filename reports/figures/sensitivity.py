@@ -1,0 +1,98 @@
+"""Sensitivity heatmaps over learning rate and α (the paper's Figure 16)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from reports import tables
+from reports.figures._base import Drawing, panel_grid
+from reports.format import significant
+from reports.names import method_label, metric, scenario_label
+from sweeps.store import SweepRecord
+
+__all__ = ["DIVERGING", "sensitivity_heatmap"]
+
+#: Blue (nearer to the oracle) through near-white to vermillion (farther), told apart by every kind of colour vision.
+DIVERGING = [(0.0, "#0B5A8F"), (0.25, "#7FB4D6"), (0.5, "#F5F5F2"), (0.75, "#EFA77A"), (1.0, "#B34700")]
+
+
+def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Drawing | None:
+    """One panel per accuracy gap: its change against the centre, on one scale that is symmetrical about zero."""
+    frame = tables.sensitivity(record, scenario, method)
+    if not len(frame) or not frame["change"].notna().any():
+        return None
+    metrics = list(dict.fromkeys(frame["metric"]))
+    limit = float(frame["change"].abs().max()) or 1.0
+    grids = {m: tables.sensitivity_grid(frame, m) for m in metrics}
+    with_alpha = bool(frame["alpha"].notna().any())
+    rows = len(next(iter(grids.values())))
+
+    def build(columns: int) -> go.Figure:
+        titles = [metric(m).title for m in metrics]
+        figure = panel_grid(titles, columns, max(60, 44 * rows), x_gap=70, y_gap=92)
+        for i, m in enumerate(metrics):
+            at = {"row": i // columns + 1, "col": i % columns + 1}
+            figure.add_trace(_heatmap(frame, grids[m]), **at)
+            figure.update_xaxes(title_text="lr", title_standoff=4, type="category", showgrid=False, **at)
+            figure.update_yaxes(type="category", showgrid=False, **at)
+            if with_alpha:
+                figure.update_yaxes(title_text="α", title_standoff=4, **at)
+            else:
+                figure.update_yaxes(showticklabels=False, **at)
+        bar = {"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "thickness": 10, "len": 0.9}
+        bar["title"] = {
+            "text": "change against the centre (percentage points): blue nearer to the oracle",
+            "side": "top",
+        }
+        figure.update_layout(coloraxis={"cmin": -limit, "cmax": limit, "colorscale": DIVERGING, "colorbar": bar})
+        figure.update_layout(margin={"t": 104}, height=figure.layout.height + 70)
+        return figure
+
+    failed = int(frame.loc[frame["metric"] == metrics[0], "failed"].sum())
+    centre = frame.loc[(frame["lr_factor"] == 1), "lr"].iloc[:1]
+    note = f"{rows * len(next(iter(grids.values())).columns)} grid points, one run each"
+    note += f", centre at lr = {significant(float(centre.iloc[0]))}" if len(centre) else ""
+    note += "." if with_alpha else "; the method has no α."
+    note += " One scale for all panels; positive: farther from the oracle than at the centre (bold labels)."
+    note += f" {failed} grid points failed (✕)." if failed else ""
+    title = f"{scenario_label(scenario)}: sensitivity of {method_label(method)} to its hyperparameters"
+    return Drawing(f"{scenario}-sensitivity-{method}", title, note, build, columns=2, method=method)
+
+
+def _heatmap(frame: pd.DataFrame, grid: pd.DataFrame) -> go.Heatmap:
+    values = grid.to_numpy(float)
+    text = [["✕" if not np.isfinite(v) else _signed(v) for v in row] for row in values]
+    return go.Heatmap(
+        z=[[None if not np.isfinite(v) else float(v) for v in row] for row in values],
+        x=_labels(frame, "lr", grid.columns.astype(float)),
+        y=_labels(frame, "alpha", grid.index),
+        text=text,
+        texttemplate="%{text}",
+        coloraxis="coloraxis",
+        hovertemplate="lr %{x}<br>α %{y}<br>change %{text}<extra></extra>",
+        xgap=1,
+        ygap=1,
+    )
+
+
+def _labels(frame: pd.DataFrame, name: str, values: Iterable[float]) -> list[str]:
+    factors = dict(zip(frame[name], frame[f"{name}_factor"], strict=True))
+    labels = []
+    for value in values:
+        if not np.isfinite(value):
+            labels.append("–")
+            continue
+        percent = round(100 * (factors[value] - 1))
+        labels.append(
+            f"{significant(float(value))}<br>{percent:+d} %" if percent else f"<b>{significant(float(value))}</b>"
+        )
+    return labels
+
+
+def _signed(value: float) -> str:
+    text = f"{value:+.1f}" if abs(value) < 9.95 else f"{value:+.0f}"
+    return "0" if float(text) == 0 else text.replace("-", "−")

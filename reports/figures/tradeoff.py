@@ -1,0 +1,99 @@
+"""Utility against forgetting: where each method stands, and what a search could have traded."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from reports import tables
+from reports.figures._base import Drawing, error_bars, panel_grid
+from reports.names import MethodStyle, scenario_label
+from sweeps.store import SweepRecord
+
+__all__ = ["trade_off"]
+
+
+def trade_off(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
+    """Left, the evaluated methods; right, every search trial with each method's Pareto front. Nearer to the corner is better."""
+    evaluated = tables.directions(tables.evaluations(record, scenario))
+    size = tables.tuned_size(record, scenario)
+    evaluated = evaluated[evaluated["forget_size"] == size] if len(evaluated) else evaluated
+    searched = tables.directions(tables.stage_trials(record, "search", scenario, "COMPLETE"))
+    parts = [(n, f) for n, f in (("Evaluated winners", evaluated), ("Search trials", searched)) if len(f)]
+    if not parts:
+        return None
+    known = set(evaluated["method"]) | set(searched["method"])
+    shown = [s for m, s in styles.items() if m in known]
+
+    def build(columns: int) -> go.Figure:
+        figure = panel_grid([name for name, _ in parts], columns, 330, x_gap=70)
+        named: set[str] = set()
+        for i, (name, frame) in enumerate(parts):
+            at = {"row": i // columns + 1, "col": i % columns + 1}
+            for style in shown:
+                rows = frame[frame["method"] == style.key]
+                if len(rows):
+                    traces = _means(rows, style) if name == "Evaluated winners" else _front(rows, style)
+                    traces[0].showlegend = style.key not in named
+                    named.add(style.key)
+                    figure.add_traces(traces, rows=at["row"], cols=at["col"])
+            figure.update_xaxes(title_text="forgetting gap (points)", title_standoff=4, rangemode="tozero", **at)
+            figure.update_yaxes(title_text="utility gap (points)", title_standoff=4, rangemode="tozero", **at)
+        return figure
+
+    note = "Utility gap: mean of ΔRA and ΔUtility; forgetting gap: mean of ΔUA, ΔCTA and the attacks' gaps present."
+    note += " Nearer to the lower left corner is better."
+    note += f" Winners: mean ± std over forget sets at size {size}." if len(evaluated) else ""
+    note += " Search: points are completed trials, lines join each method's undominated ones." if len(searched) else ""
+    title = f"{scenario_label(scenario)}: utility against forgetting"
+    return Drawing(f"{scenario}-trade-off", title, note, build, columns=len(parts), legend=shown)
+
+
+def _means(rows: pd.DataFrame, style: MethodStyle) -> list[go.Scatter]:
+    label = escape(style.label)
+    mean, std = rows[["forgetting", "utility"]].mean(), rows[["forgetting", "utility"]].std()
+    return [
+        go.Scatter(
+            x=[mean["forgetting"]],
+            y=[mean["utility"]],
+            error_x=error_bars([std["forgetting"]]),
+            error_y=error_bars([std["utility"]]),
+            mode="markers+text",
+            text=[label],
+            textposition="top right",
+            marker={"color": style.colour, "symbol": style.symbol, "size": 11},
+            name=label,
+            legendgroup=style.key,
+            meta={"method": style.key},
+            hovertemplate=f"{label} (n = {len(rows)}): forgetting %{{x:.3g}}, utility %{{y:.3g}}<extra></extra>",
+        )
+    ]
+
+
+def _front(rows: pd.DataFrame, style: MethodStyle) -> list[go.Scatter]:
+    front = tables.pareto_front(rows)
+    label = escape(style.label)
+    common = {"legendgroup": style.key, "name": label, "meta": {"method": style.key}}
+    hover = f"{label}, trial %{{customdata}}: forgetting %{{x:.3g}}, utility %{{y:.3g}}<extra></extra>"
+    line = go.Scatter(
+        x=front["forgetting"].tolist(),
+        y=front["utility"].tolist(),
+        mode="lines",
+        line={"color": style.colour, "dash": style.dash, "width": 2, "shape": "hv"},
+        hoverinfo="skip",
+        **common,
+    )
+    points = go.Scatter(
+        x=rows["forgetting"].tolist(),
+        y=rows["utility"].tolist(),
+        customdata=rows["number"].tolist(),
+        mode="markers",
+        marker={"color": style.colour, "symbol": style.symbol, "size": 5},
+        opacity=0.6,
+        hovertemplate=hover,
+        showlegend=False,
+        **common,
+    )
+    return [line, points]

@@ -1,0 +1,163 @@
+"""How methods, metrics and scenarios are called and drawn: one label, one colour, one dash and one marker each, everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["GAP_OF", "MethodStyle", "Metric", "method_label", "method_styles", "metric", "scenario_label"]
+
+_METHODS = {
+    "sure": "SURE",
+    "l1_sparse": "L1Sparse",
+    "scrub": "SCRUB",
+    "finetune": "FineTune",
+    "bad_teacher": "BTeacher",
+    "boundary_expanding": "BE",
+    "boundary_expanding_plus": "BE+",
+    "boundary_shrinking": "BS",
+    "boundary_shrinking_plus": "BS+",
+    "random_label": "RL",
+    "neg_grad": "NegGrad",
+    "neg_grad_plus": "NegGrad+",
+    "cf_k": "CF-k",
+    "eu_k": "EU-k",
+    "salun": "SalUn",
+    "ssd": "SSD",
+    "oracle": "Oracle",
+    "original": "Original",
+}
+
+_SCENARIOS = {
+    "random": "Random",
+    "partial_class": "Partial class",
+    "full_class": "Full class",
+    "canary": "Canary",
+    "confusion": "Confusion",
+}
+
+#: The gap that belongs to a raw value; any other value's gap is `<value>_gap`.
+GAP_OF = {
+    "retain_accuracy": "retain_gap",
+    "forget_accuracy": "forget_gap",
+    "heldout_accuracy": "utility_gap",
+    "class_accuracy": "class_test_gap",
+}
+
+POINTS = "percentage points"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's short name, its sentence-case title and its unit."""
+
+    key: str
+    short: str
+    title: str
+    unit: str
+
+
+_METRICS = {
+    key: Metric(key, short, title, unit)
+    for key, short, title, unit in [
+        ("score", "score", "Score of the objective", ""),
+        ("retain_gap", "ΔRA", "Retain accuracy gap", POINTS),
+        ("forget_gap", "ΔUA", "Forget (unlearning) accuracy gap", POINTS),
+        ("utility_gap", "ΔUtility", "Utility gap", POINTS),
+        ("class_test_gap", "ΔCTA", "Class test accuracy gap", POINTS),
+        ("forget_in_gap", "ΔUA IN", "Forget accuracy gap, ordinary samples", POINTS),
+        ("forget_ood_gap", "ΔUA OOD", "Forget accuracy gap, scrambled samples", POINTS),
+        ("forget_in_accuracy_gap", "ΔUA IN", "Forget accuracy gap, ordinary samples", POINTS),
+        ("forget_ood_accuracy_gap", "ΔUA OOD", "Forget accuracy gap, scrambled samples", POINTS),
+        ("mia_loss_gap", "ΔMIA-I", "MIA-I gap", POINTS),
+        ("mia_confidence_gap", "ΔMIA-II", "MIA-II gap", POINTS),
+        ("mia_knn_forget_gap", "ΔMIARS-I", "MIARS-I gap", POINTS),
+        ("mia_knn_train_gap", "ΔMIARS-II", "MIARS-II gap", POINTS),
+        ("average_gap", "Average gap", "Average gap", POINTS),
+        ("retain_accuracy", "RA", "Retain accuracy", "%"),
+        ("forget_accuracy", "UA", "Forget accuracy", "%"),
+        ("heldout_accuracy", "Utility", "Accuracy on held-out images", "%"),
+        ("class_accuracy", "CTA", "Class test accuracy", "%"),
+        ("mia_loss", "MIA-I", "MIA-I: attack on the loss", "%"),
+        ("mia_confidence", "MIA-II", "MIA-II: attack on the confidence", "%"),
+        ("mia_knn_forget", "MIARS-I", "MIARS-I: attack on the features, forget set", "%"),
+        ("mia_knn_train", "MIARS-II", "MIARS-II: attack on the features, training set", "%"),
+        ("relative_run_time", "RRT (time)", "Relative run time, seconds", "× oracle"),
+        ("relative_samples", "RRT (samples)", "Relative run time, samples processed", "× oracle"),
+        ("weight_distance", "Weight distance", "Weight distance to the oracle, penultimate layer", "L2"),
+        ("retain_error", "Retain Err", "Retain error", "%"),
+        ("forget_error", "Forget Err", "Forget error", "%"),
+        ("heldout_error", "Test Err", "Test error", "%"),
+        ("ic_error_retain", "IC Retain", "Interclass confusion error, retain", "fraction"),
+        ("ic_error_heldout", "IC Test", "Interclass confusion error, test", "fraction"),
+        ("fgt_error_retain", "FGT Retain", "FGT error, retain", "count"),
+        ("fgt_error_heldout", "FGT Test", "FGT error, test", "count"),
+    ]
+}
+
+
+def metric(key: str) -> Metric:
+    """What a metric is called; one without a name of its own is called by its key."""
+    words = key.replace("_", " ")
+    return _METRICS.get(key) or Metric(key, words, words, POINTS if key.endswith("_gap") else "")
+
+
+def method_label(key: str) -> str:
+    """The method's name in print; a user's own method is called by its key."""
+    return _METHODS.get(key, key)
+
+
+def scenario_label(key: str) -> str:
+    """The scenario's name in print."""
+    return _SCENARIOS.get(key, key)
+
+
+# Okabe and Ito's colours, less black and yellow, which vanish on dark and on light paper; grey takes their place.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8A8A")
+_DASHES = ("solid", "dash", "dot")
+_SYMBOLS = ("circle", "square", "diamond")
+_PATTERNS = ("", "/", "x")
+
+#: Fixed places of known methods: a variant shares its relative's colour and differs in dash, marker and pattern.
+_SLOTS = {
+    "sure": (0, 0),
+    "l1_sparse": (1, 0),
+    "scrub": (2, 0),
+    "random_label": (3, 0),
+    "neg_grad_plus": (4, 0),
+    "bad_teacher": (5, 0),
+    "finetune": (6, 0),
+    "boundary_expanding_plus": (5, 1),
+    "boundary_expanding": (5, 2),
+    "boundary_shrinking_plus": (2, 1),
+    "boundary_shrinking": (2, 2),
+    "neg_grad": (4, 1),
+    "salun": (3, 1),
+    "ssd": (1, 1),
+    "cf_k": (6, 1),
+    "eu_k": (6, 2),
+}
+_FREE = [(c, s) for s in (1, 2, 0) for c in range(len(_COLOURS)) if (c, s) not in _SLOTS.values()]
+
+
+@dataclass(frozen=True)
+class MethodStyle:
+    """How a method is drawn, in every figure of every report."""
+
+    key: str
+    label: str
+    colour: str
+    dash: str
+    symbol: str
+    pattern: str
+
+
+def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
+    """A style for each method, in the given order; known methods look the same in every report, others fill the free places."""
+    keys = list(dict.fromkeys(methods))
+    unknown = sorted(k for k in keys if k not in _SLOTS)
+    slots = _SLOTS | {key: _FREE[i % len(_FREE)] for i, key in enumerate(unknown)}
+    return {
+        key: MethodStyle(key, method_label(key), _COLOURS[c], _DASHES[s], _SYMBOLS[s], _PATTERNS[s])
+        for key, (c, s) in ((k, slots[k]) for k in keys)
+    }

@@ -1,0 +1,35 @@
+"""A sweep's record as files: the page and its tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reports import tables, tabulate
+from reports.content import scenario_section
+from reports.format import Table
+from reports.names import method_styles
+from reports.page import render_page
+from reports.writers import write_atomically, write_table
+from sweeps.store import SweepRecord
+
+__all__ = ["write_report"]
+
+_OURS = (".csv", ".md", ".tex")
+
+
+def write_report(record: SweepRecord, folder: Path, *, partial: bool) -> Path:
+    """Write `folder/index.html` and `folder/tables/*.csv|md|tex`; return the page's path.
+
+    Every file is replaced whole, the page last; tables of an earlier report that this one lacks are removed.
+    """
+    styles = method_styles(tables.methods(record))
+    sections = [scenario_section(record, s, styles) for s in tables.scenarios(record)]
+    page = render_page(record, sections, styles, partial=partial)
+    scores = tabulate.score_table(record)
+    printed = [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Table)]
+    printed += [tabulate.progress_table(record), *([scores] if scores is not None else [])]
+    written = {path for table in printed for path in write_table(table, folder / "tables")}
+    for path in (folder / "tables").iterdir():
+        if path.suffix in _OURS and path not in written:
+            path.unlink()
+    return write_atomically(folder / "index.html", page)

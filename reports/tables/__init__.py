@@ -1,0 +1,52 @@
+"""Tables: a sweep's record in, a DataFrame out; nothing is drawn or rounded here."""
+
+from reports.tables._base import (
+    evaluations,
+    gap_metrics,
+    iterate,
+    methods,
+    metrics_of,
+    scenarios,
+    stage_trials,
+    tuned_size,
+)
+from reports.tables.directions import FORGETTING, UTILITY, directions, pareto_front
+from reports.tables.history import search_history
+from reports.tables.hyperparameters import best_hyperparameters
+from reports.tables.metrics import metric_summary
+from reports.tables.oracle import evaluation_curves, oracle_values
+from reports.tables.outcomes import STAGES, Winner, failures, optimism, progress, winner
+from reports.tables.sensitivity import sensitivity, sensitivity_grid, sensitivity_summary
+from reports.tables.statistics import TEST, compare, summarise
+
+__all__ = [
+    "FORGETTING",
+    "STAGES",
+    "TEST",
+    "UTILITY",
+    "Winner",
+    "best_hyperparameters",
+    "compare",
+    "directions",
+    "evaluation_curves",
+    "evaluations",
+    "failures",
+    "gap_metrics",
+    "iterate",
+    "methods",
+    "metric_summary",
+    "metrics_of",
+    "optimism",
+    "oracle_values",
+    "pareto_front",
+    "progress",
+    "scenarios",
+    "search_history",
+    "sensitivity",
+    "sensitivity_grid",
+    "sensitivity_summary",
+    "stage_trials",
+    "summarise",
+    "tuned_size",
+    "winner",
+]

@@ -1,0 +1,34 @@
+"""The best hyperparameters, in the layout of the paper's Tables 3 and 4."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reports.tables._base import methods
+from sweeps.store import SweepRecord
+
+__all__ = ["best_hyperparameters"]
+
+_FIRST = ("lr", "alpha", "forget_batch_size", "lr_decay_epoch")
+
+
+def best_hyperparameters(record: SweepRecord, scenario: str) -> pd.DataFrame:
+    """One row per hyperparameter, one column per method; None where a method lacks one or no trial of it completed.
+
+    A method that has no forget batch but a searched retain batch (FineTune, L1Sparse) shows it in the `forget_batch_size` row,
+    as the paper does, and is named in the frame's `attrs["retain_batch"]`.
+    """
+    best = record.best.get(scenario, {})
+    marked = [m for m in best if "forget_batch_size" not in best[m] and "retain_batch_size" in best[m]]
+    columns: dict[str, dict[str, object]] = {}
+    for method in methods(record, scenario):
+        values = dict(best.get(method, {}))
+        if method in marked:
+            values["forget_batch_size"] = values.pop("retain_batch_size")
+        columns[method] = values
+    extra = sorted({name for values in columns.values() for name in values} - set(_FIRST))
+    rows = [name for name in (*_FIRST, *extra) if name in _FIRST or any(name in v for v in columns.values())]
+    frame = pd.DataFrame({m: [v.get(name) for name in rows] for m, v in columns.items()}, index=rows, dtype=object)
+    frame.index.name = "hyperparameter"
+    frame.attrs["retain_batch"] = [m for m in columns if m in marked]
+    return frame

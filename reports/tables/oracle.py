@@ -1,0 +1,43 @@
+"""The oracle's own values, for the reference lines of figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from reports.names import GAP_OF
+from reports.tables._base import evaluations
+from sweeps.store import SweepRecord
+
+__all__ = ["evaluation_curves", "oracle_values"]
+
+_TOLERANCE = 1e-6
+
+
+def evaluation_curves(record: SweepRecord, scenario: str, size: int | None) -> pd.DataFrame:
+    """Curves of the completed evaluation trials at one forget size, with the forget set of each."""
+    trials = evaluations(record, scenario)
+    if not len(trials) or not len(record.curves):
+        return pd.DataFrame(columns=[*record.curves.columns, "forget_seed", "seed"])
+    trials = trials.loc[trials["forget_size"] == size, ["study", "number", "forget_seed", "seed"]]
+    return record.curves.merge(trials, on=["study", "number"])
+
+
+def oracle_values(record: SweepRecord, scenario: str, size: int | None, metric: str) -> pd.Series[float]:
+    """The oracle's value of a raw metric, by forget set; only forget sets for which it is known.
+
+    The record holds a model's value and its absolute gap to the oracle. One epoch leaves two candidates, value ± gap; the
+    candidate that fits every epoch of every method on the same forget set is the oracle's value.
+    """
+    gap = GAP_OF.get(metric, f"{metric}_gap")
+    curves = evaluation_curves(record, scenario, size)
+    if metric not in curves or gap not in curves:
+        return pd.Series(dtype=float)
+    found: dict[object, float] = {}
+    for seed, rows in curves.dropna(subset=[metric, gap]).groupby("forget_seed"):
+        value, distance = rows[metric].to_numpy(float), rows[gap].to_numpy(float)
+        candidates = np.unique(np.round([value[0] - distance[0], value[0] + distance[0]], 9))
+        fits = [c for c in candidates if np.max(np.abs(np.abs(value - c) - distance)) < _TOLERANCE]
+        if len(fits) == 1:
+            found[seed] = float(fits[0])
+    return pd.Series(found, dtype=float, name=metric)

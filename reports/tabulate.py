@@ -1,0 +1,226 @@
+"""DataFrames laid out for print: one function a table of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import pandas as pd
+
+from reports import tables
+from reports.format import MISSING, Cell, Row, Table, number, significant, uncertain
+from reports.names import method_label, metric, scenario_label
+from sweeps.store import SweepRecord
+
+__all__ = [
+    "hyperparameter_table",
+    "metric_table",
+    "optimism_table",
+    "progress_table",
+    "run_time_table",
+    "score_table",
+    "sensitivity_table",
+    "stability_table",
+    "top5_table",
+]
+
+
+def metric_table(
+    record: SweepRecord, scenario: str, metrics: Sequence[str], *, key: str, title: str, compared: bool = True
+) -> Table | None:
+    """Methods down, metrics across, at the tuned forget size."""
+    frame = tables.metric_summary(record, scenario, metrics, compared=compared)
+    size = tables.tuned_size(record, scenario)
+    return _by_method(
+        record, frame[frame["forget_size"] == size], key=key, title=f"{title}, forget size {size}", compared=compared
+    )
+
+
+def stability_table(record: SweepRecord, scenario: str) -> Table | None:
+    """Methods and forget sizes down, score and gaps across: one set of hyperparameters at every size."""
+    metrics = ["score", *tables.gap_metrics(tables.evaluations(record, scenario))]
+    frame = tables.metric_summary(record, scenario, metrics)
+    size = tables.tuned_size(record, scenario)
+    title = f"{scenario_label(scenario)}: stability over forget sizes, hyperparameters tuned at {size}"
+    return _by_method(record, frame, key=f"{scenario}-stability", title=title, compared=True, sizes=True)
+
+
+def run_time_table(record: SweepRecord, scenario: str) -> Table | None:
+    """Relative run time up to the best epoch, in seconds and in samples."""
+    title = f"{scenario_label(scenario)}: run time relative to training the oracle"
+    return metric_table(
+        record, scenario, ["relative_run_time", "relative_samples"], key=f"{scenario}-run-time", title=title
+    )
+
+
+def top5_table(record: SweepRecord, scenario: str) -> Table | None:
+    """Each accuracy gap at the best epoch and as the mean over the five best (the paper's Table 1)."""
+    size = tables.tuned_size(record, scenario)
+    gaps = [m for m in tables.gap_metrics(tables.evaluations(record, scenario)) if not m.startswith("mia")]
+    parts = []
+    kinds: tuple[tuple[Literal["best", "top5"], str], ...] = (("best", "top-1"), ("top5", "top-5"))
+    for epochs, name in kinds:
+        part = tables.metric_summary(record, scenario, gaps, epochs=epochs)
+        parts.append(part.assign(epochs=name))
+    frame = pd.concat(parts, ignore_index=True)
+    frame = frame[frame["forget_size"] == size]
+    if not len(frame):
+        return None
+    frame = frame.assign(
+        column=[f"{metric(m).short} {e}" for m, e in zip(frame["metric"], frame["epochs"], strict=True)]
+    )
+    order = [f"{metric(m).short} {e}" for m in gaps for e in ("top-1", "top-5")]
+    title = (
+        f"{scenario_label(scenario)}: best epoch (top-1) against the mean of the five best (top-5), forget size {size}"
+    )
+    return _by_method(record, frame, key=f"{scenario}-top5", title=title, compared=True, columns=order)
+
+
+def score_table(record: SweepRecord) -> Table | None:
+    """Methods down, scenarios across: the scores that decide the winners."""
+    winners = [tables.winner(record, s) for s in tables.scenarios(record)]
+    frames = [w.scores.assign(scenario=w.scenario, decided_by=w.source) for w in winners if w.method is not None]
+    if not frames:
+        return None
+    frame = pd.concat(frames, ignore_index=True)
+    names = {w.scenario: scenario_label(w.scenario) + (" (search)" if w.source == "search" else "") for w in winners}
+    frame = frame.assign(column=frame["scenario"].map(names))
+    return _by_method(
+        record,
+        frame,
+        key="scores",
+        title="Score by method and scenario",
+        compared=True,
+        columns=list(names.values()),
+        counts=False,
+    )
+
+
+def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
+    """The paper's Tables 3 and 4: hyperparameters down, methods across."""
+    frame = tables.best_hyperparameters(record, scenario)
+    if not len(frame.columns) or not frame.notna().any(axis=None):
+        return None
+    marked = frame.attrs["retain_batch"]
+    names = {"alpha": "α", "forget_batch_size": "fbatch size", "lr_decay_epoch": "lr decay"}
+    rows = []
+    for name, values in frame.iterrows():
+        cells = [Cell(names.get(str(name), str(name)))]
+        for method, value in values.items():
+            mark = "†" if name == "forget_batch_size" and method in marked else ""
+            cells.append(Cell(number(value) + mark, method=str(method)))
+        rows.append(Row(tuple(cells)))
+    columns = (Cell("Parameter"), *(Cell(method_label(m), method=m) for m in frame.columns))
+    notes = ["† retain batch size: this method has no forget batch."] if marked else []
+    title = f"{scenario_label(scenario)}: best hyperparameters"
+    data = frame.reset_index()
+    return Table(f"{scenario}-hyperparameters", title, columns, tuple(rows), data, notes, sortable=False)
+
+
+def sensitivity_table(record: SweepRecord, scenario: str) -> Table | None:
+    """Per method and gap, how far the grid round the tuned values moves it."""
+    frame = tables.sensitivity_summary(record, scenario, tables.methods(record, scenario))
+    if not len(frame):
+        return None
+    rows = [
+        Row(
+            (
+                Cell(method_label(r.method), method_label(r.method)),
+                Cell(metric(r.metric).short, r.metric),
+                *(Cell(significant(float(v), 2), float(v)) for v in (r.largest_rise, r.largest_fall, r.mean_absolute)),
+                Cell(f"{r.points - r.failed} of {r.points}", float(r.points - r.failed)),
+            ),
+            r.method,
+        )
+        for r in tables.iterate(frame)
+    ]
+    columns = ("Method", "Gap", "Largest rise", "Largest fall", "Mean |change|", "Grid points")
+    title = f"{scenario_label(scenario)}: change of the gaps over the sensitivity grid, percentage points"
+    return Table(f"{scenario}-sensitivity", title, tuple(map(Cell, columns)), tuple(rows), frame)
+
+
+def optimism_table(record: SweepRecord, scenario: str) -> Table | None:
+    """How much worse the winner of a search is when evaluated afresh."""
+    frame = tables.optimism(record, scenario)
+    if not len(frame):
+        return None
+    rows = [
+        Row(
+            (
+                Cell(method_label(r.method), method_label(r.method)),
+                Cell(significant(r.search_score), r.search_score),
+                Cell(str(r.trials), float(r.trials)),
+                Cell(uncertain(r.evaluation_mean, r.evaluation_std, r.n), r.evaluation_mean),
+                Cell(str(r.n), float(r.n)),
+                Cell(significant(r.optimism, 2), r.optimism),
+            ),
+            r.method,
+        )
+        for r in tables.iterate(frame)
+    ]
+    columns = ("Method", "Best search score", "Trials", "Evaluation score", "n", "Optimism")
+    title = f"{scenario_label(scenario)}: the search's best score against fresh forget sets"
+    notes = ["Optimism: evaluation less search; the least of many noisy scores flatters."]
+    return Table(f"{scenario}-optimism", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
+
+
+def progress_table(record: SweepRecord) -> Table:
+    """Every study: planned, done, pruned, failed, missing."""
+    frame = tables.progress(record)
+    rows = [
+        Row(
+            (
+                Cell(scenario_label(r.scenario)),
+                Cell(method_label(r.method), method_label(r.method)),
+                Cell(r.stage),
+                *(Cell(str(v), float(v)) for v in (r.planned, r.complete, r.pruned, r.failed, r.missing)),
+                Cell(significant(r.seconds / 60, 2), r.seconds),
+            ),
+            r.method,
+        )
+        for r in tables.iterate(frame)
+    ]
+    columns = ("Scenario", "Method", "Stage", "Planned", "Complete", "Pruned", "Failed", "Not run", "Minutes")
+    return Table("progress", "Trials of every study", tuple(map(Cell, columns)), tuple(rows), frame)
+
+
+def _by_method(
+    record: SweepRecord,
+    frame: pd.DataFrame,
+    *,
+    key: str,
+    title: str,
+    compared: bool,
+    columns: Sequence[str] | None = None,
+    sizes: bool = False,
+    counts: bool = True,
+) -> Table | None:
+    """Methods (and sizes) down; metrics, or the values of `column`, across."""
+    if not len(frame):
+        return None
+    if "column" not in frame:
+        frame = frame.assign(column=[metric(m).short for m in frame["metric"]])
+    columns = [c for c in (columns or list(dict.fromkeys(frame["column"]))) if (frame["column"] == c).any()]
+    rows = []
+    for size in dict.fromkeys(frame["forget_size"]) if sizes else [None]:
+        part = frame if size is None else frame[frame["forget_size"] == size]
+        for method in tables.methods(record):
+            cells = {r.column: r for r in tables.iterate(part[part["method"] == method])}
+            if not cells:
+                continue
+            head = [Cell(str(size), float(size))] if size is not None else []
+            n = int(max(r.n for r in cells.values()))
+            tail = [Cell(str(n), float(n))] if counts else []
+            body = (_statistic_cell(cells.get(c)) for c in columns)
+            rows.append(Row((*head, Cell(method_label(method), method_label(method)), *body, *tail), method))
+    headers = [*(["Forget size"] if sizes else []), "Method", *columns, *(["n"] if counts else [])]
+    notes = ["Mean ± std over forget sets" + (" (n)." if counts else "."), *([tables.TEST] if compared else [])]
+    if len(rows) == 1:
+        notes = notes[:1]
+    return Table(key, title, tuple(map(Cell, headers)), tuple(rows), frame.drop(columns="column"), notes)
+
+
+def _statistic_cell(row: Any) -> Cell:
+    if row is None:
+        return Cell(MISSING)
+    return Cell(uncertain(row.mean, row.std, row.n), row.mean, row.best, row.tied)

@@ -1,0 +1,113 @@
+"""A printed table as CSV, Markdown and LaTeX (booktabs), and files that are never half written."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from reports.format import Cell, Table
+
+__all__ = ["slug", "to_latex", "to_markdown", "write_atomically", "write_table"]
+
+APPROX = "≈"
+
+
+def slug(text: str) -> str:
+    """A file name for any text."""
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip("-.") or "unnamed"
+
+
+def to_markdown(table: Table) -> str:
+    """GitHub's table syntax; the best in bold, those not distinguishable from it marked ≈."""
+    lines = [f"**{_md(table.title)}**", ""]
+    lines.append("| " + " | ".join(_md(c.text) for c in table.columns) + " |")
+    lines.append("| " + " | ".join("---" for _ in table.columns) + " |")
+    lines += ["| " + " | ".join(_md_cell(c) for c in row.cells) + " |" for row in table.rows]
+    if table.notes:
+        lines += ["", *(f"{_md(note)}  " for note in table.notes)]
+    return "\n".join(lines) + "\n"
+
+
+def to_latex(table: Table) -> str:
+    r"""A `table` environment for \usepackage{booktabs}; every special character of names is escaped."""
+    caption = " ".join([f"{table.title}.", *table.notes])
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}",
+        r"  \centering",
+        f"  \\caption{{{_tex(caption)}}}",
+        f"  \\label{{tab:{slug(table.key)}}}",
+        f"  \\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
+        r"    \toprule",
+        "    " + " & ".join(_tex(c.text) for c in table.columns) + r" \\",
+        r"    \midrule",
+        *("    " + " & ".join(_tex_cell(c) for c in row.cells) + r" \\" for row in table.rows),
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write_table(table: Table, folder: Path) -> list[Path]:
+    """Write `<key>.csv`, `.md` and `.tex` into the folder."""
+    texts = {".csv": table.data.to_csv(index=False), ".md": to_markdown(table), ".tex": to_latex(table)}
+    return [write_atomically(folder / f"{slug(table.key)}{ending}", text) for ending, text in texts.items()]
+
+
+def write_atomically(path: Path, text: str) -> Path:
+    """Write a text file so that a reader sees the old one or the new one, never a part; creates its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _md(text: str) -> str:
+    text = " ".join(text.split())
+    return re.sub(r"([\\|*_`\[\]])", r"\\\1", text).replace("<", "&lt;")
+
+
+def _md_cell(cell: Cell) -> str:
+    text = _md(cell.text)
+    return f"**{text}**" if cell.best else f"{text} {APPROX}" if cell.tied else text
+
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{c: f"\\{c}" for c in "&%$#_"},
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "±": r"$\pm$",
+    "Δ": r"$\Delta$",
+    "α": r"$\alpha$",
+    "×": r"$\times$",
+    "≈": r"$\approx$",
+    "−": r"$-$",
+    "≥": r"$\geq$",
+    "†": r"$^\dagger$",
+    "–": "--",
+}
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(c, c) for c in " ".join(text.split()))
+
+
+def _tex_cell(cell: Cell) -> str:
+    text = _tex(cell.text)
+    return f"\\textbf{{{text}}}" if cell.best else f"{text}$^\\approx$" if cell.tied else text
