@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from unlearn.methods._base import Batches, Bounds, Method, Streams, UnlearningData
 from unlearn.models import Classifier
@@ -50,7 +51,10 @@ class SSD(Method):
 
 
 def squared_gradients(model: Classifier, samples: Batches) -> dict[str, Tensor]:
-    """By parameter name, the sum over samples of (∇θ CE(f(x), y))²; every sample is counted."""
+    """By parameter name, the sum over samples of (∇θ CE(f(x), y))²; every sample is counted.
+
+    It computes in full precision, whatever autocast says: half the digits are lost in squaring.
+    """
     parameters = {name: p.detach() for name, p in model.named_parameters()}
     buffers = dict(model.named_buffers())
 
@@ -61,7 +65,10 @@ def squared_gradients(model: Classifier, samples: Batches) -> dict[str, Tensor]:
     gradients = vmap(grad(loss), in_dims=(None, 0, 0))
     sums = {name: torch.zeros_like(p) for name, p in parameters.items()}
     batch_size = min(256, max(1, GRADIENT_NUMBERS // sum(p.numel() for p in parameters.values())))
-    for rows in samples.rows(batch_size, None):
-        for name, gradient in gradients(parameters, samples.images[rows], samples.labels[rows]).items():
-            sums[name] += gradient.square().sum(0)
+    with torch.autocast(samples.images.device.type, enabled=False), sdpa_kernel(SDPBackend.MATH):
+        for rows in samples.rows(batch_size, None):
+            served = rows if len(rows) > 1 else rows.repeat(2)  # vmap over one sample is slow, with a warning
+            x = samples.images[served].contiguous(memory_format=torch.channels_last)  # vmap cannot change layouts
+            for name, gradient in gradients(parameters, x, samples.labels[served]).items():
+                sums[name] += gradient[: len(rows)].square().sum(0)
     return sums
