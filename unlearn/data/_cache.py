@@ -1,0 +1,116 @@
+"""Decoded once: uint8 arrays in a folder of the cache, memory-mapped ever after."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unlearn.data._base import ImageDataset, Labels, Pixels, Summary
+from unlearn.files import locked, sync_folder, temporary_path
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+
+#: Writes the four arrays into a folder, with `new_pixels` and `save_labels`, and returns the names of the classes.
+Builder = Callable[[Path], Sequence[str]]
+
+
+def cached(cache: Path, name: str, source: Any, build: Builder) -> ImageDataset:
+    """The data set that `build` decodes, from the cache where it is there.
+
+    An entry appears whole, by a rename, and carries the sizes of its files and the data's `Summary`; it is trusted if
+    the sizes hold, otherwise set aside, reported and rebuilt. Processes that ask for the same entry at once build it once.
+
+    Args:
+        source: JSON-like; what the arrays are made from (see `listing`). Anything else there is another entry.
+    """
+    canonical = json.dumps([FORMAT, name, source], sort_keys=True)
+    entry = cache / f"{name}-{hashlib.sha256(canonical.encode()).hexdigest()[:24]}"
+    if (found := _open(entry)) is not None:
+        return found
+    with locked(cache / f"{entry.name}.lock"):
+        if (found := _open(entry)) is not None:  # another process built it while we waited
+            return found
+        if entry.exists():
+            aside = entry.with_name(f"{entry.name}.damaged-{time.time_ns()}")
+            entry.rename(aside)
+            logger.warning("%s is damaged; set aside as %s, to be decoded again", entry, aside.name)
+        for stale in cache.glob(f".{entry.name}.*.tmp"):  # left by a killed process: we hold the lock
+            shutil.rmtree(stale)
+        _build(entry, build)
+    built = _open(entry)
+    assert built is not None  # renamed into place a moment ago
+    return built
+
+
+def listing(root: Path, files: Sequence[Path]) -> list[Any]:
+    """What tells one state of a source folder from another: its place, and each file's name, size and modification time."""
+    about = ((str(file.relative_to(root)), file.stat()) for file in files)
+    return [str(root.resolve()), *([name, stat.st_size, stat.st_mtime_ns] for name, stat in about)]
+
+
+def new_pixels(folder: Path, part: str, shape: tuple[int, ...]) -> Pixels:
+    """An empty file-backed array for `part`'s (train or test) images, to be filled in place."""
+    return np.lib.format.open_memmap(folder / f"{part}_images.npy", "w+", np.uint8, shape)
+
+
+def save_labels(folder: Path, part: str, labels: Labels) -> None:
+    """Store `part`'s (train or test) labels."""
+    np.save(folder / f"{part}_labels.npy", labels.astype(np.int64), allow_pickle=False)
+
+
+def _build(entry: Path, build: Builder) -> None:
+    temporary = temporary_path(entry)
+    temporary.mkdir(parents=True)
+    try:
+        names = tuple(build(temporary))
+        data = ImageDataset(*_arrays(temporary), names)
+        about = {
+            "class_names": names,
+            "fingerprint": data.summary.fingerprint,
+            "mean": data.summary.mean,
+            "std": data.summary.std,
+            "bytes": {array: _file(temporary, array).stat().st_size for array in ARRAYS},
+        }
+        (temporary / "about.json").write_text(json.dumps(about, indent=1))
+        for file in temporary.iterdir():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        temporary.rename(entry)
+        sync_folder(entry.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _open(entry: Path) -> ImageDataset | None:
+    """The entry's data set, or None where it is absent or damaged."""
+    try:
+        about = json.loads((entry / "about.json").read_text())
+        if any(_file(entry, array).stat().st_size != about["bytes"][array] for array in ARRAYS):
+            return None
+        summary = Summary(about["fingerprint"], tuple(about["mean"]), tuple(about["std"]))
+        return ImageDataset(*_arrays(entry), tuple(about["class_names"]), summary)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _arrays(folder: Path) -> tuple[Pixels, Labels, Pixels, Labels]:
+    train_images, train_labels, test_images, test_labels = (
+        np.asarray(np.load(_file(folder, array), mmap_mode="r", allow_pickle=False)) for array in ARRAYS
+    )
+    return train_images, train_labels, test_images, test_labels
+
+
+def _file(folder: Path, array: str) -> Path:
+    return folder / f"{array}.npy"
