@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import optuna
 import pandas as pd
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+
+from sweeps.errors import SweepError
+from sweeps.objective import top_epochs
+from sweeps.plan import STAGES, make_plan
+from sweeps.spec import parse_spec
+from sweeps.studies import DESIGN, point_key, winner
+
+FACTS = (
+    "best_epoch",
+    "fail_reason",
+    "retry_of",
+    "seconds",
+    "forget_size",
+    "forget_seed",
+    "seed",
+    "scored_on",
+    "origin",
+)
+NOT_METRICS = {*FACTS, "hyperparameters", "curve", "requeued", "attempt", "host", "device"}
+STUDY = ("study", "stage", "scenario", "method", "number")
+COLUMNS = (*STUDY, "state", "value", "started", "completed", *FACTS, "requeued", "superseded")
 
 
 @dataclass(frozen=True)
@@ -18,7 +44,8 @@ class SweepRecord:
         provenance: versions, commit, device and times.
         planned: trials planned, by (stage, scenario, method).
         trials: one row per trial: study, stage, scenario, method, number, state, value, best_epoch, fail_reason, retry_of,
-            started, completed, seconds, forget_size, forget_seed, seed, scored_on, `hp.<hyperparameter>`,
+            started, completed, seconds, forget_size, forget_seed, seed, scored_on, origin, requeued, superseded,
+            `hp.<hyperparameter>`,
             `best.<metric>` (at the best epoch) and `top5.<metric>` (mean over the five best epochs).
         curves: one row per trial and epoch: study, stage, scenario, method, number, epoch, score and every metric.
         best: hyperparameters of each search's best trial, {scenario: {method: {name: value}}}.
@@ -31,3 +58,99 @@ class SweepRecord:
     trials: pd.DataFrame
     curves: pd.DataFrame
     best: dict[str, dict[str, dict[str, Any]]]
+
+    @property
+    def counted(self) -> pd.DataFrame:
+        """The trials that count towards the plan: those queued again, and those of a superseded winner, left out."""
+        trials = self.trials[~self.trials["requeued"]]
+        return trials[~trials["superseded"]]
+
+
+def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
+    """All that `storage` holds of the sweep `name`.
+
+    Raises:
+        SweepError: there is no such sweep in it.
+    """
+    try:
+        attrs = optuna.load_study(study_name=name, storage=storage).user_attrs
+    except KeyError:
+        raise SweepError(f"the storage holds no sweep {name!r}; start it with: sweeps run {name}") from None
+    spec = parse_spec(attrs["spec"], name)
+    plan = make_plan(spec)
+    names = {s.study_name for s in optuna.get_all_study_summaries(storage, include_best_trial=False)}
+    rows: list[dict[str, Any]] = []
+    curves: list[dict[str, Any]] = []
+    best: dict[str, dict[str, dict[str, Any]]] = {}
+    planned: dict[tuple[str, str, str], int] = dict(plan.trials)
+    for study_plan in plan.studies:
+        if study_plan.name not in names:
+            continue
+        study = optuna.load_study(study_name=study_plan.name, storage=storage)
+        where = dict(zip(STUDY, (study_plan.name, *study_plan.key), strict=False))
+        design = study.user_attrs.get(DESIGN)
+        current = None if design is None else {point_key(params) for params in design}
+        if current is not None:
+            planned[study_plan.key] = len(current)
+        for trial in study.get_trials(deepcopy=False):
+            superseded = current is not None and point_key(trial.params) not in current
+            rows.append({**where, **_row(trial), "superseded": superseded})
+            curves += [{**where, "number": trial.number, **epoch} for epoch in _epochs(trial)]
+        if study_plan.stage == "search" and study_plan.space is not None:
+            found = winner(study, study_plan.space)
+            if found is not None:
+                best.setdefault(study_plan.scenario, {})[study_plan.method] = found
+    trials = pd.DataFrame(rows, columns=None if rows else list(COLUMNS))
+    trials = trials.reindex(columns=list(dict.fromkeys([*COLUMNS, *trials.columns])))
+    flags = ["requeued", "superseded"]
+    trials[flags] = trials[flags].eq(True)
+    return SweepRecord(
+        name=name,
+        spec=attrs["spec"],
+        provenance=attrs.get("provenance", {}),
+        planned=planned,
+        trials=trials,
+        curves=pd.DataFrame(curves, columns=None if curves else [*STUDY, "epoch", "score"]),
+        best=best,
+    )
+
+
+def sweeps_in(storage: BaseStorage) -> list[str]:
+    """Names of the sweeps that a storage holds."""
+    summaries = optuna.get_all_study_summaries(storage, include_best_trial=False)
+    return sorted(s.study_name for s in summaries if "spec" in s.user_attrs)
+
+
+def _row(trial: FrozenTrial) -> dict[str, Any]:
+    attrs = trial.user_attrs
+    hyperparameters = attrs.get("hyperparameters", {})
+    metrics = {k: v for k, v in attrs.items() if k not in NOT_METRICS and k not in hyperparameters}
+    metrics = {k: v for k, v in metrics.items() if isinstance(v, float | int)}
+    curve = attrs.get("curve", {})
+    row: dict[str, Any] = {
+        "number": trial.number,
+        "state": trial.state.name,
+        "value": float(np.mean(trial.values)) if trial.values else np.nan,
+        "started": trial.datetime_start,
+        "completed": trial.datetime_complete,
+        "requeued": bool(attrs.get("requeued")),
+        **{name: attrs.get(name) for name in FACTS},
+        **{f"hp.{name}": value for name, value in hyperparameters.items()},
+        **{f"best.{name}": value for name, value in metrics.items()},
+    }
+    if curve:
+        top = [epoch - 1 for epoch in top_epochs(curve["score"])]
+        for name, values in curve.items():
+            if name not in {"epoch", "score"}:
+                chosen = [values[i] for i in top if values[i] is not None]
+                row[f"top5.{name}"] = float(np.mean(chosen)) if chosen else np.nan
+    return row
+
+
+def _epochs(trial: FrozenTrial) -> Iterator[dict[str, Any]]:
+    curve = trial.user_attrs.get("curve", {})
+    for values in zip(*curve.values(), strict=True):
+        yield dict(zip(curve, values, strict=True))
+
+
+__all__ = ["STAGES", "SweepRecord", "load_sweep", "sweeps_in"]

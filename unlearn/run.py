@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -28,12 +28,20 @@ class Evaluation:
 
     epoch: int
     metrics: dict[str, float]
-    outputs: Outputs
+    outputs: Outputs | None
     task: Task
     workspace: Workspace
 
+    def without_outputs(self) -> Evaluation:
+        """The same without the arrays, to be kept."""
+        return replace(self, outputs=None)
+
     def measure(self, families: Sequence[str]) -> dict[str, float]:
         """Values and gaps of further metric families, for the best epoch only, say."""
+        if not families:
+            return {}
+        if self.outputs is None:
+            raise ValueError("an evaluation without outputs cannot be measured again")
         oracle = self.workspace.oracle_metrics(self.task, families)
         values = measure(self.outputs, families)
         return values | gaps(values, oracle)

@@ -6,10 +6,12 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from sweeps.errors import Problem, SpecError
 from sweeps.spec.schema import Component, RangeSpec, Spec
+from unlearn.data import split
 from unlearn.errors import UnknownNameError, suggest
 from unlearn.methods import Bounds
 from unlearn.registry import find
@@ -120,16 +122,16 @@ def _check_range(key: str, entry: RangeSpec) -> list[Problem]:
     return []
 
 
-def check_sizes(spec: Spec, workspace: Any) -> None:
-    """Refuse forget sizes that the data cannot give.
-
-    Args:
-        workspace: an `unlearn.workspace.Workspace` of this sweep's setting.
+def check_sizes(spec: Spec, cache: Path) -> None:
+    """Refuse forget sizes that the data cannot give; the data is decoded for it, once, into `cache`.
 
     Raises:
         SpecError: with the largest size allowed for each that is too large.
+        DataError: the data cannot be read.
     """
-    labels = workspace.train_labels
+    data = find("data", spec.dataset.name)(cache=cache / "data", **spec.dataset.options)
+    parts = split(data.train_labels, held_out=spec.held_out, dev=spec.dev, seed=spec.seed)
+    labels = data.train_labels[parts.train]
     problems: list[Problem] = []
     for label, body in spec.scenarios.items():
         scenario = find("scenarios", spec.scenario_key(label))(**body.options)

@@ -67,7 +67,7 @@ def parse_spec(data: Mapping[str, Any], source: str = "sweep") -> Spec:
     if spec is not None:
         problems += check(spec)
     if problems or spec is None:
-        raise SpecError(source, problems)
+        raise SpecError(source, list({p.key: p for p in reversed(problems)}.values())[::-1])
     return spec
 
 
@@ -196,7 +196,7 @@ def _fill_ranges(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]
         if decay and isinstance(last, int):
             high = max(1, min(decay["high"], last - 1))
             ranges["lr_decay_epoch"] = {**decay, "low": min(decay["low"], high), "high": high}
-        merged = {**ranges, **body}
+        merged = {**ranges, **{k: _over(ranges.get(k), v) for k, v in body.items()}}
         missing = [field for field in find("methods", name).searched if field not in merged]
         problems += [
             Problem(f"methods.{name}.{field}", "needs a range or a value", "", "add {low: …, high: …, scale: …}")
@@ -206,12 +206,19 @@ def _fill_ranges(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]
     return filled, problems
 
 
+def _over(shipped: Any, own: Any) -> Any:
+    """A method's own entry; one that names only part of a range keeps the rest of the shipped one."""
+    return {**shipped, **own} if isinstance(shipped, dict) and isinstance(own, dict) else own
+
+
 def _from_pydantic(error: ValidationError) -> list[Problem]:
     problems: list[Problem] = []
     for item in error.errors():
         path = [str(part) for part in item["loc"] if part not in {"RangeSpec", "float", "int", "bool"}]
         value, remedy = item.get("input"), ""
-        rule = item["msg"]
+        rule = item["msg"].replace("Input should be", "must be").replace("a valid", "a")
+        if isinstance(value, dict) and item["type"] != "extra_forbidden" and path[0] == "methods":
+            continue  # the branches of the union that a mapping was never meant for
         if item["type"] == "extra_forbidden":
             rule, remedy = "unknown key", suggest(path[-1], _known_keys(path[:-1]))
             value = ""

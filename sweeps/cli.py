@@ -1,0 +1,247 @@
+"""The command line: thin commands over the library. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="sweeps",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Fair hyperparameter sweeps for machine unlearning. SWEEP is a shipped name (digits, smoke, …) or a YAML file.",
+)
+
+SweepArgument = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="A shipped name (digits) or the path of a YAML file.")
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. search.trials=100.")
+]
+Methods = Annotated[str | None, typer.Option(help="Only these methods of the sweep, separated by commas.")]
+Scenarios = Annotated[str | None, typer.Option(help="Only these scenarios of the sweep, separated by commas.")]
+Runs = Annotated[Path, typer.Option(help="Folder under which each sweep has its own.")]
+Storage = Annotated[
+    str | None, typer.Option(metavar="URL", help="sqlite:///PATH, journal:PATH or another database URL.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Trials at once; one per core by default.")]
+Gpus = Annotated[float | None, typer.Option(min=0, help="GPUs per trial; fractions share one.")]
+Address = Annotated[str | None, typer.Option(metavar="ADDRESS", help="A running Ray cluster, e.g. auto.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Ray says, and tracebacks.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and its cost; start nothing.")]
+Params = Annotated[Path | None, typer.Option(help="A best-params file to evaluate instead of the searches' winners.")]
+
+
+def _options(**values: Any) -> Any:
+    from sweeps.commands import Options  # noqa: PLC0415
+
+    return Options(**values)
+
+
+@app.command()
+def run(
+    sweep: SweepArgument,
+    set_: Set = None,
+    methods: Methods = None,
+    scenarios: Scenarios = None,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+    workers: Workers = None,
+    gpus_per_trial: Gpus = None,
+    ray_address: Address = None,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+) -> None:
+    """Prepare, search, evaluate, measure sensitivity, export and report; run again, it resumes."""
+    from sweeps.commands import run_stages  # noqa: PLC0415
+
+    options = _options(
+        sweep=sweep, overrides=set_, methods=methods, scenarios=scenarios, runs=runs, storage=storage,
+        workers=workers, gpus_per_trial=gpus_per_trial, ray_address=ray_address, verbose=verbose,
+    )  # fmt: skip
+    raise typer.Exit(run_stages(options, ("search", "evaluation", "sensitivity"), dry_run=dry_run))
+
+
+@app.command()
+def search(
+    sweep: SweepArgument,
+    set_: Set = None,
+    methods: Methods = None,
+    scenarios: Scenarios = None,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+    workers: Workers = None,
+    gpus_per_trial: Gpus = None,
+    ray_address: Address = None,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+) -> None:
+    """Search only: find each method's best hyperparameters."""
+    from sweeps.commands import run_stages  # noqa: PLC0415
+
+    options = _options(
+        sweep=sweep, overrides=set_, methods=methods, scenarios=scenarios, runs=runs, storage=storage,
+        workers=workers, gpus_per_trial=gpus_per_trial, ray_address=ray_address, verbose=verbose,
+    )  # fmt: skip
+    raise typer.Exit(run_stages(options, ("search",), dry_run=dry_run))
+
+
+@app.command()
+def evaluate(
+    sweep: SweepArgument,
+    params: Params = None,
+    set_: Set = None,
+    methods: Methods = None,
+    scenarios: Scenarios = None,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+    workers: Workers = None,
+    gpus_per_trial: Gpus = None,
+    ray_address: Address = None,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+) -> None:
+    """Evaluate the winners (or --params FILE) over fresh forget sets and forget-set sizes."""
+    from sweeps.commands import run_stages  # noqa: PLC0415
+
+    options = _options(
+        sweep=sweep, overrides=set_, methods=methods, scenarios=scenarios, runs=runs, storage=storage,
+        workers=workers, gpus_per_trial=gpus_per_trial, ray_address=ray_address, verbose=verbose,
+    )  # fmt: skip
+    raise typer.Exit(run_stages(options, ("evaluation",), dry_run=dry_run, params=params))
+
+
+@app.command()
+def sensitivity(
+    sweep: SweepArgument,
+    params: Params = None,
+    set_: Set = None,
+    methods: Methods = None,
+    scenarios: Scenarios = None,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+    workers: Workers = None,
+    gpus_per_trial: Gpus = None,
+    ray_address: Address = None,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run the lr × alpha grid round each winner (or --params FILE)."""
+    from sweeps.commands import run_stages  # noqa: PLC0415
+
+    options = _options(
+        sweep=sweep, overrides=set_, methods=methods, scenarios=scenarios, runs=runs, storage=storage,
+        workers=workers, gpus_per_trial=gpus_per_trial, ray_address=ray_address, verbose=verbose,
+    )  # fmt: skip
+    raise typer.Exit(run_stages(options, ("sensitivity",), dry_run=dry_run, params=params))
+
+
+@app.command()
+def status(sweep: SweepArgument, runs: Runs = Path("runs"), storage: Storage = None) -> None:
+    """What is done, running and failed (with reasons), and the best so far."""
+    from sweeps.commands import show_status  # noqa: PLC0415
+
+    raise typer.Exit(show_status(_options(sweep=sweep, runs=runs, storage=storage)))
+
+
+@app.command()
+def report(sweep: SweepArgument, runs: Runs = Path("runs"), storage: Storage = None) -> None:
+    """Write the report page and its tables from what the storage holds now; prints the page's path."""
+    from sweeps.commands import make_report  # noqa: PLC0415
+
+    raise typer.Exit(make_report(_options(sweep=sweep, runs=runs, storage=storage)))
+
+
+@app.command()
+def export(
+    sweep: SweepArgument,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; stdout by default.")] = None,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+) -> None:
+    """Print the best parameters so far as YAML."""
+    from sweeps.commands import export_params  # noqa: PLC0415
+
+    raise typer.Exit(export_params(_options(sweep=sweep, runs=runs, storage=storage), output))
+
+
+@app.command()
+def dashboard(
+    sweep: SweepArgument,
+    host: Annotated[
+        str, typer.Option(help="It has no password and can delete: loopback unless you mean it.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+) -> None:
+    """Open optuna-dashboard on the sweep's storage, on this machine only."""
+    from sweeps.commands import serve_dashboard  # noqa: PLC0415
+
+    raise typer.Exit(serve_dashboard(_options(sweep=sweep, runs=runs, storage=storage), host, port))
+
+
+@app.command()
+def validate(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A YAML file or a shipped name.")], set_: Set = None
+) -> None:
+    """Check a sweep file: every error at once."""
+    from sweeps.commands import validate_file  # noqa: PLC0415
+
+    raise typer.Exit(validate_file(file, set_))
+
+
+@app.command()
+def methods() -> None:
+    """List the unlearning methods and what each of them searches."""
+    from sweeps.commands import list_folder  # noqa: PLC0415
+
+    raise typer.Exit(list_folder("methods"))
+
+
+@app.command()
+def scenarios() -> None:
+    """List the scenarios."""
+    from sweeps.commands import list_folder  # noqa: PLC0415
+
+    raise typer.Exit(list_folder("scenarios"))
+
+
+@app.command()
+def datasets() -> None:
+    """List the data sets."""
+    from sweeps.commands import list_folder  # noqa: PLC0415
+
+    raise typer.Exit(list_folder("data"))
+
+
+@app.command()
+def models() -> None:
+    """List the models."""
+    from sweeps.commands import list_folder  # noqa: PLC0415
+
+    raise typer.Exit(list_folder("models"))
+
+
+@app.command()
+def metrics() -> None:
+    """List the metric families."""
+    from sweeps.commands import list_folder  # noqa: PLC0415
+
+    raise typer.Exit(list_folder("metrics"))
+
+
+def main() -> None:
+    """Entry point of the console script: exit codes 0 done, 1 trials failed for good, 2 bad input, 130 interrupted."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,284 @@
+"""What each command does: reads its input, calls the library, prints. Data to stdout, progress and words to stderr."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from sweeps.driver import Interrupted
+from sweeps.errors import SweepError
+from sweeps.export import best_params, read_best_params, write_best_params
+from sweeps.lease import holder
+from sweeps.multiplexer import Multiplexer
+from sweeps.plan import Stage, make_plan
+from sweeps.progress import duration, watch
+from sweeps.spec import Spec, load_spec, read_yaml
+from sweeps.storage import mask, open_storage
+from sweeps.store import SweepRecord
+from sweeps.sweep import Sweep, run_sweep
+from unlearn.errors import UnlearnError
+from unlearn.registry import find, keys
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the options of a command say."""
+
+    sweep: str
+    runs: Path
+    storage: str | None = None
+    overrides: list[str] | None = None
+    methods: str | None = None
+    scenarios: str | None = None
+    workers: int | None = None
+    gpus_per_trial: float | None = None
+    ray_address: str | None = None
+    verbose: bool = False
+
+    def load(self) -> Sweep:
+        """The sweep as asked for."""
+        overrides = list(self.overrides or [])
+        if self.workers is not None:
+            overrides.append(f"resources.workers={self.workers}")
+        if self.gpus_per_trial is not None:
+            overrides.append(f"resources.gpus_per_trial={self.gpus_per_trial}")
+        spec = load_spec(self.sweep, overrides, methods=_names(self.methods), scenarios=_names(self.scenarios))
+        return Sweep.at(spec, self.runs, self.storage)
+
+    def find(self) -> Sweep:
+        """The sweep as it was last run, from its own folder; else as its file says."""
+        frozen = self.runs / self.sweep / "spec.yaml"
+        if frozen.is_file():
+            data = read_yaml(frozen)
+            url = None if "***" in str(data.get("storage")) else data.get("storage")
+            return Sweep.at(load_spec(str(frozen)), self.runs, self.storage or url)
+        sweep = self.load()
+        if (self.runs / sweep.spec.name / "spec.yaml").is_file() and sweep.spec.name != self.sweep:
+            return Options(sweep.spec.name, self.runs, self.storage).find()
+        return sweep
+
+    @property
+    def tail(self) -> str:
+        """The options that a follow-up command needs too, as one would type them."""
+        words = []
+        if self.runs != Path("runs"):
+            words += ["--runs", str(self.runs)]
+        if self.storage:
+            words += ["--storage", mask(self.storage)]
+        return "".join(f" {shlex.quote(word)}" for word in words)
+
+
+def told(command: Callable[..., int]) -> Callable[..., int]:
+    """Bad input becomes its message on stderr and exit code 2."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> int:
+        try:
+            return command(*args, **kwargs)
+        except (SweepError, UnlearnError) as error:
+            say(mask(str(error)))
+            return BAD_INPUT
+
+    return wrapped
+
+
+def say(text: str) -> None:
+    """A line for the user, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@told
+def run_stages(options: Options, stages: Iterable[Stage], *, dry_run: bool = False, params: Path | None = None) -> int:
+    """Run stages of a sweep, then export and report."""
+    sweep = options.load()
+    stages = tuple(stages)
+    if dry_run:
+        print_plan(sweep, stages)
+        return DONE
+    given = read_best_params(params, sweep.spec) if params else None
+    again = f"sweeps {' '.join(shlex.quote(mask(word)) for word in sys.argv[1:])}"
+    try:
+        studies = run_sweep(
+            sweep, stages, params=given, ray_address=options.ray_address, verbose=options.verbose, watch=watch
+        )
+    except Interrupted as stopped:
+        say(f"stopped by {stopped}; nothing finished is lost. Resume with:\n  {again}")
+        return INTERRUPTED
+    partial = not studies.done or set(stages) != {"search", "evaluation", "sensitivity"}
+    best, page = sweep.write_outputs(partial=partial)
+    print(best)
+    print(page)
+    return last_words(studies, options, again)
+
+
+def last_words(studies: Multiplexer, options: Options, again: str) -> int:
+    """How it ended, what failed, and the commands that come next; returns the exit code."""
+    name = options.sweep
+    failed = sum(state.states["FAIL"] for state in studies.states)
+    missing = sum(state.planned - state.final for state in studies.states)
+    if not failed and not missing:
+        say(f"all {sum(s.planned for s in studies.states)} trials are done")
+    if failed:
+        say(f"{failed} trials failed for good; reasons: sweeps status {name}{options.tail}")
+    if missing:
+        say(f"{missing} trials could not be run: what they need failed")
+    say(f"resume or extend:  {again}")
+    say(f"watch:             sweeps dashboard {name}{options.tail}")
+    return FAILED if failed or missing else DONE
+
+
+def print_plan(sweep: Sweep, stages: tuple[Stage, ...]) -> None:
+    """The studies, their trials, and what they will cost."""
+    from sweeps.cost import estimate  # noqa: PLC0415
+
+    plan = make_plan(sweep.spec, stages)
+    table = Table(title=f"{sweep.spec.name}: the plan", title_justify="left")
+    for heading in ("study", "trials"):
+        table.add_column(heading, justify="right" if heading == "trials" else "left", no_wrap=True)
+    for study in plan.studies:
+        table.add_row(study.name, str(study.trials))
+    table.add_section()
+    table.add_row("all", str(sum(study.trials for study in plan.studies)))
+    Console().print(table)
+    cost = estimate(sweep, plan)
+    print(f"samples to pass forward and backward: {cost.samples:.3g}")
+    if cost.seconds is None:
+        print("time: not known until a first model of this sweep has been trained here")
+    else:
+        print(
+            f"time: about {duration(cost.seconds)} on {cost.workers} workers, from how fast the cached models were trained"
+        )
+    print(f"storage: {mask(sweep.url)}")
+
+
+@told
+def show_status(options: Options) -> int:
+    """A table of studies, and every failure with its reason."""
+    sweep = options.find()
+    record = sweep.record()
+    trials = record.counted
+    console = Console()
+    table = Table(title=f"{record.name} ({record.spec['protocol']} protocol)", title_justify="left")
+    for heading in ("stage", "scenario", "method", "done", "planned", "running", "pruned", "failed", "best"):
+        table.add_column(heading, justify="left" if heading in {"stage", "scenario", "method"} else "right")
+    for (stage, scenario, method), planned in record.planned.items():
+        mine = trials[(trials["stage"] == stage) & (trials["scenario"] == scenario) & (trials["method"] == method)]
+        states = mine["state"].value_counts()
+        best = mine.loc[mine["state"] == "COMPLETE", "value"].min()
+        counts = [str(states.get(state, 0)) for state in ("RUNNING", "PRUNED", "FAIL")]
+        done = int(states.get("COMPLETE", 0)) + int(states.get("PRUNED", 0)) + int(states.get("FAIL", 0))
+        shown = f"{best:.3g}" if stage != "reference" and best == best else ""  # noqa: PLR0124  # NaN
+        table.add_row(stage, scenario, method, str(done), str(planned), *counts, shown)
+    console.print(table)
+    failures = print_failures(record)
+    _say_who_runs(sweep, record)
+    return FAILED if failures else DONE
+
+
+def print_failures(record: SweepRecord) -> int:
+    """Every trial that failed for good, with the last line of its reason; returns how many."""
+    failed = record.counted[record.counted["state"] == "FAIL"]
+    for trial in failed.itertuples():
+        lines = str(trial.fail_reason or "unknown").strip().splitlines()
+        print(f"failed: {trial.study} trial {trial.number}: {lines[-1]}")
+    return len(failed)
+
+
+def _say_who_runs(sweep: Sweep, record: SweepRecord) -> None:
+    import optuna  # noqa: PLC0415
+
+    held = holder(optuna.load_study(study_name=record.name, storage=open_storage(sweep.url)).user_attrs)
+    left = sum(record.planned.values()) - int(record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"]).sum())
+    if held:
+        print(f"running: process {held['pid']} on {held['host']}; {left} trials left")
+    elif left:
+        print(f"not running; {left} trials left; continue with: sweeps run {record.name}")
+    else:
+        print("all is done")
+
+
+@told
+def make_report(options: Options) -> int:
+    """The report of what is there now."""
+    sweep = options.find()
+    record = sweep.record()
+    finished = record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"]).sum()
+    _, page = sweep.write_outputs(partial=bool(finished < sum(record.planned.values())))
+    print(page)
+    return DONE
+
+
+@told
+def export_params(options: Options, output: Path | None) -> int:
+    """Best parameters to a file or stdout."""
+    record = options.find().record()
+    if not record.best:
+        raise SweepError(f"no search of {record.name!r} has a finished trial yet")
+    if output is not None:
+        write_best_params(record, output)
+        print(output)
+    else:
+        print(yaml.safe_dump(best_params(record), sort_keys=False, allow_unicode=True), end="")
+    return DONE
+
+
+@told
+def serve_dashboard(options: Options, host: str, port: int) -> int:
+    """optuna-dashboard until interrupted."""
+    import optuna_dashboard  # noqa: PLC0415
+
+    sweep = options.find()
+    sweep.record()
+    say(f"optuna-dashboard on http://{host}:{port}/ — stop with Ctrl-C")
+    if host not in {"127.0.0.1", "localhost", "::1"}:
+        say("warning: it has no password, and whoever reaches it can delete studies")
+    try:
+        optuna_dashboard.run_server(open_storage(sweep.url), host=host, port=port)
+    except KeyboardInterrupt:
+        return DONE
+    except OSError as error:
+        raise SweepError(f"cannot serve on {host}:{port}: {error.strerror}; choose another with --port") from error
+    return DONE
+
+
+@told
+def validate_file(file: str, overrides: list[str] | None) -> int:
+    """Every error of a sweep file, or that there is none."""
+    spec: Spec = load_spec(file, overrides or [])
+    plan = make_plan(spec)
+    print(f"{spec.name}: valid; {len(plan.studies)} studies, {sum(plan.trials.values())} trials")
+    return DONE
+
+
+@told
+def list_folder(folder: str) -> int:
+    """The keys of one kind, each with its first line of documentation."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("key", no_wrap=True)
+    table.add_column("what it is")
+    if folder == "methods":
+        table.add_column("searches")
+    for key in keys(folder):
+        found = find(folder, key)
+        about = (found.__doc__ or "").strip().splitlines()[0]
+        row = [key, about]
+        if folder == "methods":
+            row.append(", ".join(found.searched) or "–")
+        table.add_row(*row)
+    Console().print(table)
+    return DONE
+
+
+def _names(text: str | None) -> list[str] | None:
+    return [name.strip() for name in text.split(",") if name.strip()] if text else None

@@ -1,0 +1,65 @@
+"""Whether a changed spec may continue an existing sweep: more work is welcome, different work is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sweeps.errors import Problem, SpecError
+
+#: Sections and keys that may change between two runs of one sweep.
+FREE = {
+    "resources",
+    "storage",
+    "cache",
+    "evaluation",
+    "sensitivity",
+    "search.trials",
+    "search.max_retries",
+    "metrics.best_epoch",
+}
+
+
+def check_compatible(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse a spec under which finished trials would mean something else.
+
+    More trials, seeds and sizes, and added (or left out) methods and scenarios continue.
+
+    Raises:
+        SpecError: with every key that differs.
+    """
+    problems = [
+        Problem(
+            key,
+            f"was {_short(old)} in the existing sweep",
+            _short(new),
+            "give the sweep another name, or restore the key",
+        )
+        for key, old, new in _differences(before, now)
+    ]
+    if problems:
+        raise SpecError(str(now.get("name")), problems)
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    for name in dict.fromkeys([*before, *now]):
+        key = f"{prefix}{name}"
+        old, new = before.get(name), now.get(name)
+        if key in FREE or old == new or _may_come_and_go(key, old, new):
+            continue
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _differences(old, new, f"{key}.")
+        else:
+            yield key, old, new
+
+
+def _may_come_and_go(key: str, old: Any, new: Any) -> bool:
+    parts = key.split(".")
+    if len(parts) == 2 and parts[0] in {"methods", "scenarios"}:
+        return old is None or new is None
+    return len(parts) == 3 and parts[0] == "scenarios" and parts[2] == "sizes"
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

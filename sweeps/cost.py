@@ -1,0 +1,49 @@
+"""What a plan will cost, before anything is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sweeps.driver import workers_of
+from sweeps.plan import Plan
+from sweeps.sweep import Sweep
+from unlearn.data import split
+from unlearn.registry import find
+from unlearn.training import ModelStore
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Samples passed forward and backward; seconds on so many workers, None where no speed is known."""
+
+    samples: float
+    seconds: float | None
+    workers: int
+
+
+def estimate(sweep: Sweep, plan: Plan) -> Cost:
+    """An upper estimate: every trial passes the training set once an epoch, and the forget set beside it."""
+    spec = sweep.spec
+    data = find("data", spec.dataset.name)(cache=sweep.cache / "data", **spec.dataset.options)
+    n = len(split(data.train_labels, held_out=spec.held_out, dev=spec.dev, seed=spec.seed).train)
+    samples = 0.0
+    for study in plan.studies:
+        epochs = spec.training.epochs if study.stage == "reference" else spec.unlearning.epochs
+        beside = 0 if study.stage == "reference" else max(draw.size or 0 for draw in study.draws)
+        samples += study.trials * epochs * (n + beside)
+    workers = workers_of(spec)
+    speed = _seconds_per_sample(sweep)
+    return Cost(samples, None if speed is None else speed * samples / workers, workers)
+
+
+def _seconds_per_sample(sweep: Sweep) -> float | None:
+    """From the cached models of this data set and architecture; the slowest counts."""
+    store, spec = ModelStore(sweep.cache / "models"), sweep.spec
+    speeds = []
+    for key in store.keys():  # noqa: SIM118  # not a mapping
+        about = store.about(key)
+        if (about["dataset"], about["model"], about["model_options"]) == (
+            spec.dataset.name, spec.model.name, spec.model.options,
+        ):  # fmt: skip
+            speeds.append(about["seconds"] / about["samples"])
+    return max(speeds) if speeds else None

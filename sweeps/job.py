@@ -1,0 +1,85 @@
+"""What a worker is told to do, and what it answers: plain data, so that it travels as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from sweeps.plan import ForgetDraw
+from sweeps.spec import Spec
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial: a reference to train, or a method to run.
+
+    Attributes:
+        kind: `original`, `oracle`, or `unlearning`.
+        hyperparameters: in true units; empty for references.
+        prune: whether each epoch is reported before the next one starts.
+    """
+
+    kind: Literal["original", "oracle", "unlearning"]
+    draw: ForgetDraw
+    scored_on: Literal["dev", "test"]
+    method: str = ""
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    prune: bool = False
+
+    def dump(self) -> str:
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def load(text: str) -> Job:
+        data = json.loads(text)
+        return Job(**{**data, "draw": ForgetDraw(**data["draw"])})
+
+
+Outcome = Literal["running", "complete", "diverged", "error"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a worker says of its trial so far.
+
+    Attributes:
+        epochs: per epoch since the last report, every metric and its `score`.
+        values: the trial's result (two with `pareto`), once complete.
+        best_epoch: 1-based; 0 is the original model (SCRUB-R only).
+        best: metrics at the best epoch, the costly ones too.
+        reason: why it failed: `diverged at epoch k`, or a traceback.
+        about: facts to keep: seconds, host, device, key of a reference.
+    """
+
+    outcome: Outcome
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    best_epoch: int | None = None
+    best: dict[str, float] = field(default_factory=dict)
+    reason: str | None = None
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def done(self) -> bool:
+        return self.outcome != "running"
+
+    def dump(self) -> str:
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def load(text: str) -> Report:
+        return Report(**json.loads(text))
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """What every worker of a sweep needs to know, once."""
+
+    spec: dict[str, Any]
+    cache: str
+
+    @staticmethod
+    def of(spec: Spec, cache: str) -> WorkerConfig:
+        return WorkerConfig(spec.dump(), cache)

@@ -1,0 +1,267 @@
+"""Many Optuna studies served to one pool of workers: which trial is next, and what becomes of it. Knows nothing of Ray."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import Trial, TrialState
+
+from sweeps.job import Job, Report
+from sweeps.plan import ForgetDraw, Plan, ReferenceNeed, StudyPlan, sensitivity_grid
+from sweeps.studies import (
+    DesignState,
+    Point,
+    SearchState,
+    StudyState,
+    attempt_of,
+    draw_params,
+    point_key,
+    set_attrs,
+    winner,
+)
+
+Params = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+@dataclass
+class Assignment:
+    """A trial on a worker, with what the worker has reported of it."""
+
+    state: StudyState
+    trial: Trial
+    job: Job
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    pruned: bool = False
+
+
+class Multiplexer:
+    """Asks and tells all studies of a plan, so that no worker idles while any study has work.
+
+    Order: references that a search waits for; evaluations and grids whose search is done; their references; searches, the
+    one with fewest running first; references that will be needed later.
+
+    Args:
+        params: hyperparameters to evaluate instead of the searches' own winners, {scenario: {method: {name: value}}}.
+        published: first points of the searches, likewise.
+    """
+
+    def __init__(
+        self, plan: Plan, storage: BaseStorage, *, params: Params | None = None, published: Params | None = None
+    ) -> None:
+        self.plan, self.spec, self.storage = plan, plan.spec, storage
+        self.params = params or {}
+        self.on_finish: Callable[[Assignment, TrialState], None] = lambda assignment, state: None
+        self.references: list[DesignState] = []
+        self.searches: dict[tuple[str, str], SearchState] = {}
+        self.designs: list[DesignState] = []
+        for study in plan.studies:
+            self._open(study, published or {})
+        self._settled: set[str] = set()
+
+    def _open(self, plan: StudyPlan, published: Params) -> None:
+        pair = (plan.scenario, plan.method)
+        if plan.stage == "search":
+            assert plan.space is not None
+            first = published.get(self.spec.scenario_key(plan.scenario), {}).get(plan.method)
+            searched = {r.name for r in plan.space.ranges}
+            usable = [first] if first and self.spec.search.warm_start and searched & first.keys() else []
+            self.searches[pair] = SearchState(plan, self.spec, self.storage, usable)
+        elif plan.stage == "reference":
+            state = DesignState(plan, self.spec, self.storage)
+            state.set_points([Point(draw_params(draw), {}, draw) for draw in plan.draws])
+            self.references.append(state)
+        else:
+            self.designs.append(DesignState(plan, self.spec, self.storage))
+
+    @property
+    def states(self) -> Iterator[StudyState]:
+        """Every open study: references, searches, then evaluations and grids."""
+        yield from self.references
+        yield from self.searches.values()
+        yield from self.designs
+
+    # --- next ---
+
+    def next(self) -> Assignment | None:
+        """The next trial, asked and ready to run; None where nothing can start now."""
+        for take in (self._take_urgent_reference, self._take_design, self._take_search, self._take_any_reference):
+            assignment = take()
+            if assignment is not None:
+                return assignment
+        return None
+
+    @property
+    def running(self) -> int:
+        """Trials in progress, over all studies."""
+        return sum(state.running for state in self.states)
+
+    @property
+    def done(self) -> bool:
+        """Whether every planned trial is final."""
+        return all(state.done for state in self.states)
+
+    def _take_urgent_reference(self) -> Assignment | None:
+        draws = [s.plan.draws[0] for s in self.searches.values() if s.remaining > 0]
+        return self._take_reference(draws)
+
+    def _take_any_reference(self) -> Assignment | None:
+        for state in self.references:
+            for point in state.missing():
+                return self._assign_reference(state, point)
+        return None
+
+    def _take_reference(self, draws: list[ForgetDraw]) -> Assignment | None:
+        needed = {need for draw in draws for need in self.plan.needs(draw)}
+        for state in self.references:
+            for point in state.missing():
+                if ReferenceNeed(_kind(state), point.draw) in needed:
+                    return self._assign_reference(state, point)
+        return None
+
+    def _take_design(self) -> Assignment | None:
+        waiting: list[ForgetDraw] = []
+        for state in self.designs:
+            self._settle(state)
+            for point in state.missing():
+                if self._ready(point.draw):
+                    return self._assign(state, state.ask(point), point.hyperparameters, point.draw)
+                waiting.append(point.draw)
+        return self._take_reference(waiting)
+
+    def _take_search(self) -> Assignment | None:
+        open_searches = [s for s in self.searches.values() if s.remaining > 0 and self._ready(s.plan.draws[0])]
+        if not open_searches:
+            return None
+        state = min(open_searches, key=lambda s: (s.running, s.final))
+        trial = state.ask()
+        return self._assign(state, trial, state.space.decode(trial.params), state.plan.draws[0])
+
+    def _assign_reference(self, state: DesignState, point: Point) -> Assignment:
+        return self._assign(state, state.ask(point), {}, point.draw)
+
+    def _assign(self, state: StudyState, trial: Trial, hyperparameters: dict[str, Any], draw: ForgetDraw) -> Assignment:
+        stage = state.plan.stage
+        job = Job(
+            kind="unlearning" if stage != "reference" else _kind(state),
+            draw=draw,
+            scored_on=state.plan.scored_on,
+            method=state.plan.method if stage != "reference" else "",
+            hyperparameters=hyperparameters,
+            seed=draw.seed if stage == "evaluation" else self.spec.seed,
+            prune=stage == "search" and self.spec.search.pruner != "none",
+        )
+        facts = {"hyperparameters": hyperparameters, "seed": job.seed, "scored_on": job.scored_on}
+        shown = {name: value for name, value in hyperparameters.items() if _is_encoded(state, name)}
+        set_attrs(trial, {**facts, **draw_params(draw), **shown})
+        return Assignment(state, trial, job)
+
+    # --- readiness ---
+
+    def _ready(self, draw: ForgetDraw) -> bool:
+        return all(self._reference_state(need) == TrialState.COMPLETE for need in self.plan.needs(draw))
+
+    def _reference_state(self, need: ReferenceNeed) -> TrialState | None:
+        for state in self.references:
+            if state.plan.scenario == need.draw.scenario and _kind(state) == need.kind:
+                return state.status(point_key(draw_params(need.draw)))
+        return None
+
+    def _settle(self, state: DesignState) -> None:
+        """Fix the points of an evaluation or a grid as soon as its hyperparameters are known."""
+        if state.plan.name in self._settled:
+            return
+        best = self.best(state.plan.scenario, state.plan.method)
+        if best is None:
+            return
+        assert state.plan.space is not None
+        searched = [r.name for r in state.plan.space.ranges]
+        if state.plan.stage == "evaluation":
+            pairs = [(best, draw) for draw in state.plan.draws]
+        else:
+            pairs = [(values, state.plan.draws[0]) for values in sensitivity_grid(self.spec, best)]
+        state.set_points(
+            [
+                Point({**{name: values[name] for name in searched}, **draw_params(draw)}, values, draw)
+                for values, draw in pairs
+            ]
+        )
+        state.record_design()
+        self._settled.add(state.plan.name)
+
+    def best(self, scenario: str, method: str) -> dict[str, Any] | None:
+        """The hyperparameters to evaluate: given ones, else those of the finished search; None while there are none."""
+        space = self.spec.space(method)
+        given = self.params.get(scenario, {}).get(method)
+        if given is not None:
+            return {**space.fixed, **given}
+        if not space.ranges:
+            return dict(space.fixed)
+        search = self.searches.get((scenario, method))
+        if search is not None:
+            return search.winner() if search.done else None
+        try:  # a search that this run does not touch
+            study = optuna.load_study(study_name=f"{self.spec.name}/search/{scenario}/{method}", storage=self.storage)
+        except KeyError:
+            return None
+        return winner(study, space)
+
+    # --- results ---
+
+    def report(self, assignment: Assignment, report: Report) -> bool:
+        """Record epochs; True where the study's pruner stops the trial (it is then told PRUNED by `finish`)."""
+        for epoch in report.epochs:
+            assignment.epochs.append(epoch)
+            if assignment.job.kind == "unlearning" and self.spec.objective.name != "pareto":
+                assignment.trial.report(epoch["score"], int(epoch["epoch"]))
+        if assignment.job.prune and not report.done:
+            assignment.pruned = assignment.trial.should_prune()
+        return assignment.pruned
+
+    def finish(self, assignment: Assignment, report: Report | None) -> None:
+        """Tell a trial's end, once and truly. `report` is None where the worker died."""
+        state, trial = assignment.state, assignment.trial
+        if report is None and attempt_of(trial.user_attrs) < self.spec.search.max_retries:
+            state.tell_retry(trial, "the worker died")
+            return
+        if report is not None and report.done:
+            self.report(assignment, report)
+        outcome, values, attrs = self._verdict(assignment, report)
+        curve = {name: [e.get(name) for e in assignment.epochs] for name in (assignment.epochs or [{}])[0]}
+        set_attrs(trial, {**attrs, **({"curve": curve} if curve else {})})
+        state.tell(trial, outcome, values)
+        self.on_finish(assignment, outcome)
+
+    def _verdict(
+        self, assignment: Assignment, report: Report | None
+    ) -> tuple[TrialState, list[float] | None, dict[str, Any]]:
+        if report is None:
+            tries = self.spec.search.max_retries + 1
+            return TrialState.FAIL, None, {"fail_reason": f"the worker died, {tries} times"}
+        if assignment.pruned:
+            best = min(assignment.epochs, key=lambda epoch: epoch["score"])
+            return TrialState.PRUNED, None, {"best_epoch": int(best["epoch"]), **_metrics(best)}
+        if report.outcome == "complete" and all(math.isfinite(v) for v in report.values):
+            facts = {"best_epoch": report.best_epoch} if report.best_epoch is not None else {}
+            return TrialState.COMPLETE, report.values, {**report.about, **facts, **_metrics(report.best)}
+        return TrialState.FAIL, None, {**report.about, "fail_reason": report.reason or "the score is not finite"}
+
+
+def _kind(state: StudyState) -> Any:
+    return state.plan.method
+
+
+def _metrics(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if name not in {"epoch", "score"}}
+
+
+def _is_encoded(state: StudyState, name: str) -> bool:
+    """Whether a hyperparameter is sampled under another name, so that its value must be shown beside it."""
+    space = state.plan.space
+    return (
+        state.plan.stage == "search" and space is not None and any(r.name == name != r.raw_name for r in space.ranges)
+    )

@@ -1,0 +1,27 @@
+"""Ray Tune's scheduler, asking each study's own Optuna pruner; rung state therefore lives in the storage and survives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
+
+from sweeps.job import Report
+from sweeps.searcher import StudySearcher
+from sweeps.trainable import REPORT
+
+
+class PrunerScheduler(FIFOScheduler):
+    """Starts trials in the order they come; stops one when its study's pruner says so."""
+
+    def __init__(self, searcher: StudySearcher) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
+        self.searcher = searcher
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Record the epochs of this result first: the pruner decides on what the storage holds."""
+        assignment = self.searcher.assignments.get(trial.trial_id)
+        if assignment is not None and self.searcher.studies.report(assignment, Report.load(result[REPORT])):
+            return str(FIFOScheduler.STOP)
+        return str(FIFOScheduler.CONTINUE)

@@ -1,0 +1,308 @@
+"""One study each: what has been done, what is missing, and the next trial to ask for."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from sweeps.objective import Objective
+from sweeps.plan import ForgetDraw, StudyPlan
+from sweeps.sampling import make_pruner, make_sampler, sampler_name, sobol_point, startup_trials
+from sweeps.space import Space, Value, Values
+from sweeps.spec import Spec
+
+INTERRUPTED = "interrupted: the driver stopped"
+DESIGN = "design"
+FINAL = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+Key = tuple[tuple[str, Value], ...]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One planned trial of a study that does not sample: its Optuna parameters, hyperparameters and forget set."""
+
+    params: Values
+    hyperparameters: dict[str, Any]
+    draw: ForgetDraw
+
+    @property
+    def key(self) -> Key:
+        return point_key(self.params)
+
+
+def point_key(params: Mapping[str, Value]) -> Key:
+    """What tells planned trials apart."""
+    return tuple(sorted(params.items()))
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Parameters to run again: of which trial, and how many workers have died on them so far."""
+
+    number: int
+    params: Values
+    attempt: int
+
+
+class PointSampler(BaseSampler):
+    """Suggests the one point that it was given."""
+
+    def __init__(self, params: Mapping[str, Value]) -> None:
+        self.params = dict(params)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return {}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return {}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self.params[param_name]
+
+
+class StudyState:
+    """A study opened for running: what is final is counted, and what an earlier driver left RUNNING is to be run again."""
+
+    def __init__(self, plan: StudyPlan, spec: Spec, storage: BaseStorage) -> None:
+        self.plan, self.spec = plan, spec
+        minimize = [StudyDirection.MINIMIZE] * len(Objective(spec.objective.name).directions)
+        directions = [StudyDirection.MAXIMIZE] if plan.stage == "reference" else minimize
+        self.study = optuna.create_study(
+            study_name=plan.name, storage=storage, directions=directions, load_if_exists=True
+        )
+        self.states: Counter[str] = Counter()
+        self.running_keys: Counter[Key] = Counter()
+        self.final_keys: dict[Key, TrialState] = {}
+        self.best_value: float | None = None
+        self.retries: list[Retry] = []
+        self.first_tries = 0
+        self._close_stale()
+        for trial in self.study.get_trials(deepcopy=False):
+            self.first_tries += "retry_of" not in trial.user_attrs and not lost(trial)
+            if is_final(trial):
+                self._count(trial.state, trial.params, trial.values)
+
+    @property
+    def running(self) -> int:
+        """Trials in progress."""
+        return self.running_keys.total()
+
+    @property
+    def final(self) -> int:
+        """Trials that will not be run again."""
+        return self.states.total()
+
+    @property
+    def planned(self) -> int:
+        """Trials there will be when the study is done."""
+        return self.plan.trials
+
+    @property
+    def remaining(self) -> int:
+        """Trials still to be started."""
+        return self.planned - self.final - self.running
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to run."""
+        return self.final >= self.planned and not self.running
+
+    def tell(self, trial: Trial, state: TrialState, values: Sequence[float] | None = None) -> None:
+        """Close a trial for good."""
+        self.study.tell(trial, list(values) if values else None, state=state)
+        self._stopped(trial)
+        self._count(state, trial.params, values)
+
+    def tell_retry(self, trial: Trial, reason: str) -> None:
+        """Close a trial whose worker died; its parameters will be run again."""
+        attempt = attempt_of(trial.user_attrs) + 1
+        set_attrs(trial, {"requeued": True, "fail_reason": reason})
+        self.study.tell(trial, state=TrialState.FAIL)
+        self._stopped(trial)
+        self.retries.append(Retry(trial.number, trial.params, attempt))
+
+    def _ask(
+        self, distributions: dict[str, BaseDistribution], params: Mapping[str, Value], attrs: Mapping[str, Any]
+    ) -> Trial:
+        """A trial at the point `params`."""
+        self.study.sampler = PointSampler(params)
+        trial = self.study.ask(distributions)
+        set_attrs(trial, attrs)
+        self._started(trial)
+        return trial
+
+    def _ask_retry(self, distributions: dict[str, BaseDistribution], retry: Retry) -> Trial:
+        return self._ask(distributions, retry.params, {"retry_of": retry.number, "attempt": retry.attempt})
+
+    def _started(self, trial: Trial) -> None:
+        self.running_keys[point_key(trial.params)] += 1
+
+    def _stopped(self, trial: Trial) -> None:
+        self.running_keys[point_key(trial.params)] -= 1
+
+    def _count(self, state: TrialState, params: Mapping[str, Value], values: Sequence[float] | None) -> None:
+        self.states[state.name] += 1
+        self.final_keys[point_key(params)] = state
+        if state == TrialState.COMPLETE and values:
+            score = sum(values) / len(values)
+            self.best_value = score if self.best_value is None else min(score, self.best_value)
+
+    def _close_stale(self) -> None:
+        """Fail what an earlier driver left RUNNING, and take up every retry that has not been started."""
+        for stale in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            set_attrs(Trial(self.study, stale._trial_id), {"requeued": True, "fail_reason": INTERRUPTED})
+            self.study.tell(stale.number, state=TrialState.FAIL)
+        trials = self.study.get_trials(deepcopy=False)
+        retried = {trial.user_attrs.get("retry_of") for trial in trials}
+        for trial in trials:
+            if trial.user_attrs.get("requeued") and trial.number not in retried and not lost(trial):
+                died = trial.user_attrs["fail_reason"] != INTERRUPTED
+                self.retries.append(Retry(trial.number, trial.params, attempt_of(trial.user_attrs) + died))
+
+
+def attempt_of(attrs: Mapping[str, Any]) -> int:
+    """How many workers had died on a trial's parameters before it began."""
+    return int(attrs.get("attempt", 0))
+
+
+def lost(trial: FrozenTrial) -> bool:
+    """Whether the driver stopped before the trial had all its parameters, so that there is nothing to repeat."""
+    return bool(trial.user_attrs.get("requeued")) and "hyperparameters" not in trial.user_attrs
+
+
+def is_final(trial: FrozenTrial) -> bool:
+    """Whether a trial counts towards the plan: finished, and not queued again."""
+    return trial.state in FINAL and not trial.user_attrs.get("requeued")
+
+
+class SearchState(StudyState):
+    """A study that samples: published values first, then Sobol points, then what the sampler suggests."""
+
+    def __init__(
+        self, plan: StudyPlan, spec: Spec, storage: BaseStorage, warm_start: Iterable[Mapping[str, Value]] = ()
+    ) -> None:
+        super().__init__(plan, spec, storage)
+        assert plan.space is not None
+        self.space = plan.space
+        self.warm_start = [dict(values) for values in warm_start]
+        self.study.pruner = make_pruner(spec)
+        self._samplers: dict[str, BaseSampler] = {}
+
+    def ask(self) -> Trial:
+        """The next trial, RUNNING in the storage."""
+        distributions = self.space.distributions
+        if self.retries:
+            return self._ask_retry(distributions, self.retries.pop(0))
+        index = self.first_tries
+        self.first_tries += 1
+        if index < len(self.warm_start):
+            point = self.space.from_unit(self._sobol(0)) | self.space.encode(self.warm_start[index])
+            return self._ask(distributions, point, {"origin": "published"})
+        if index < startup_trials(self.spec):
+            point = self.space.from_unit(self._sobol(index))
+            return self._ask(distributions, point, {"origin": "sobol"})
+        name = sampler_name(self.spec, self.final)
+        if name not in self._samplers:
+            self._samplers = {name: make_sampler(self.spec, name, index)}
+        self.study.sampler = self._samplers[name]
+        trial = self.study.ask(distributions)
+        set_attrs(trial, {"origin": name})
+        self._started(trial)
+        return trial
+
+    def winner(self) -> dict[str, Any] | None:
+        """Hyperparameters of the best completed trial, in true units; None where none is complete."""
+        return winner(self.study, self.space)
+
+    def _sobol(self, index: int) -> tuple[float, ...]:
+        return sobol_point(len(self.space.ranges), self.spec.seed, index)
+
+
+def winner(study: Study, space: Space) -> dict[str, Any] | None:
+    """Hyperparameters of a search's best completed trial, in true units; the earliest of equals."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if not complete:
+        return None
+    return space.decode(min(complete, key=lambda t: (sum(t.values), t.number)).params)
+
+
+class DesignState(StudyState):
+    """A study whose trials are known beforehand: references, an evaluation, a sensitivity grid.
+
+    Trials of an earlier design (the winner has changed since) stay in the storage and count no more.
+    """
+
+    points: Mapping[Key, Point] | None = None
+
+    def set_points(self, points: Sequence[Point]) -> None:
+        """Fix what is to be run; equal points are run once."""
+        self.points = {point.key: point for point in points}
+
+    def record_design(self) -> None:
+        """Keep the points in the storage, so that readers can tell trials of an earlier design."""
+        design = [point.params for point in (self.points or {}).values()]
+        if self.study.user_attrs.get(DESIGN) != design:
+            self.study.set_user_attr(DESIGN, design)
+
+    @property
+    def planned(self) -> int:
+        return self.plan.trials if self.points is None else len(self.points)
+
+    @property
+    def final(self) -> int:
+        return len(self.final_keys.keys() & (self.points or {}).keys())
+
+    def missing(self) -> list[Point]:
+        """Points neither finished nor running."""
+        points = self.points or {}
+        return [p for key, p in points.items() if key not in self.final_keys and not self.running_keys[key]]
+
+    def status(self, key: Key) -> TrialState | None:
+        """How the trial of a point ended; None while it has not."""
+        return self.final_keys.get(key)
+
+    def ask(self, point: Point) -> Trial:
+        """The trial of `point`, RUNNING in the storage."""
+        distributions = self._distributions()
+        for retry in self.retries:
+            if point_key(retry.params) == point.key:
+                self.retries.remove(retry)
+                return self._ask_retry(distributions, retry)
+        return self._ask(distributions, point.params, {})
+
+    def _distributions(self) -> dict[str, BaseDistribution]:
+        points = list((self.points or {}).values())
+        return {name: _span([p.params[name] for p in points]) for name in points[0].params}
+
+
+def _span(values: Sequence[Value]) -> BaseDistribution:
+    if all(isinstance(v, int) for v in values):
+        return IntDistribution(int(min(values)), int(max(values)))
+    return FloatDistribution(float(min(values)), float(max(values)))
+
+
+def draw_params(draw: ForgetDraw) -> Values:
+    """The parameters by which a forget set is told apart in a study."""
+    size: Values = {} if draw.size is None else {"forget_size": draw.size}
+    return {**size, "forget_seed": draw.seed}
+
+
+def set_attrs(trial: Trial, attrs: Mapping[str, Any]) -> None:
+    """Attach facts to a trial; they must be there before it is told."""
+    for name, value in attrs.items():
+        trial.set_user_attr(name, json.loads(json.dumps(value)))

@@ -1,0 +1,198 @@
+"""A sweep on this machine: its folder, its storage, its frozen spec; running it, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+from optuna.storages import BaseStorage
+
+from sweeps.compatibility import check_compatible
+from sweeps.driver import run_studies
+from sweeps.errors import SweepError
+from sweeps.export import Params, write_best_params
+from sweeps.lease import Lease
+from sweeps.multiplexer import Multiplexer
+from sweeps.plan import Plan, Stage, make_plan
+from sweeps.spec import Spec, check_sizes, default_cache, published_params
+from sweeps.storage import mask, open_storage
+from sweeps.store import SweepRecord, load_sweep
+from unlearn.files import write_atomically
+
+STORAGE_VARIABLE = "UNLEARN_SWEEPS_STORAGE"
+PACKAGES = ("unlearn-sweeps", "torch", "torchvision", "optuna", "ray", "scikit-learn", "numpy")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One sweep and where it lives.
+
+    Attributes:
+        folder: `<runs>/<name>`, which holds the spec, the storage unless it is elsewhere, and all output.
+        url: of the storage.
+    """
+
+    spec: Spec
+    folder: Path
+    url: str
+
+    @staticmethod
+    def at(spec: Spec, runs: Path, storage: str | None = None) -> Sweep:
+        """The sweep of `spec` under the folder `runs`; the storage is as given, else as in the spec, else a file beside it."""
+        folder = runs / spec.name
+        url = storage or os.environ.get(STORAGE_VARIABLE) or spec.storage
+        return Sweep(spec, folder, url or f"sqlite:///{(folder / 'study.db').absolute()}")
+
+    @property
+    def cache(self) -> Path:
+        return Path(self.spec.cache) if self.spec.cache else default_cache()
+
+    def prepare(self) -> BaseStorage:
+        """Open the storage and make the folder; everything that can be refused is refused here.
+
+        Raises:
+            SweepError: the folder cannot be written, or the storage not opened.
+        """
+        for folder in (self.folder, self.cache):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                probe = folder / f".writable-{os.getpid()}"
+                probe.touch()
+                probe.unlink()
+            except OSError as error:
+                raise SweepError(
+                    f"folder must be writable, got {folder}: {error.strerror}\n  remedy: choose another with --runs"
+                    f" (or, for the cache, $UNLEARN_SWEEPS_CACHE), or mend its permissions"
+                ) from error
+        return open_storage(self.url)
+
+    def record(self) -> SweepRecord:
+        """What the storage holds of this sweep.
+
+        Raises:
+            SweepError: nothing yet.
+        """
+        if self.url.startswith("sqlite:///") and not Path(self.url.removeprefix("sqlite:///")).exists():
+            raise SweepError(
+                f"nothing has been run of {self.spec.name!r} in {self.folder}; start with: sweeps run {self.spec.name}"
+            )
+        return load_sweep(open_storage(self.url), self.spec.name)
+
+    def freeze(self, storage: BaseStorage) -> None:
+        """Write the resolved spec into storage and folder; against an existing one, only compatible changes are taken.
+
+        Raises:
+            SweepError: the storage holds this sweep with other data, models or ranges; the keys that differ are listed.
+        """
+        study = optuna.create_study(study_name=self.spec.name, storage=storage, load_if_exists=True)
+        dump = self.spec.dump()
+        dump.pop("storage", None)
+        before = study.user_attrs.get("spec")
+        if before is not None:
+            check_compatible(before, dump)
+        if before != dump:
+            study.set_user_attr("spec", dump)
+        study.set_user_attr("provenance", study.user_attrs.get("provenance", {}) | provenance(self.spec))
+        text = yaml.safe_dump({**dump, "storage": mask(self.url)}, sort_keys=False, allow_unicode=True)
+        write_atomically(self.folder / "spec.yaml", text.encode())
+
+    def write_outputs(self, *, partial: bool) -> tuple[Path, Path]:
+        """Export best parameters and write the report; returns both paths."""
+        from reports import write_report  # noqa: PLC0415  # plotly takes a second
+
+        record = self.record()
+        params = write_best_params(record, self.folder / "best_params.yaml")
+        return params, write_report(record, self.folder / "report", partial=partial)
+
+
+def open_multiplexer(sweep: Sweep, plan: Plan, storage: BaseStorage, params: Params | None = None) -> Multiplexer:
+    """The studies of `plan`, opened for running."""
+    return Multiplexer(plan, storage, params=params, published=published_params())
+
+
+def run_sweep(
+    sweep: Sweep,
+    stages: Iterable[Stage],
+    *,
+    params: Params | None = None,
+    ray_address: str | None = None,
+    verbose: bool = False,
+    watch: Any = None,
+) -> Multiplexer:
+    """Run whatever is missing of the given stages; returns the studies as they then stand.
+
+    Args:
+        params: hyperparameters to evaluate instead of the searches' winners.
+        watch: a context manager factory `watch(studies)` under which the run is shown.
+
+    Raises:
+        SweepError: bad input, or another driver at work.
+        Interrupted: on SIGINT or SIGTERM.
+    """
+    import contextlib  # noqa: PLC0415
+
+    storage = sweep.prepare()
+    plan = make_plan(sweep.spec, stages)
+    with Lease(storage, sweep.spec.name):
+        if not already_checked(sweep, storage):
+            check_sizes(sweep.spec, sweep.cache)
+        sweep.freeze(storage)
+        studies = open_multiplexer(sweep, plan, storage, params)
+        with watch(studies) if watch is not None else contextlib.nullcontext():
+            run_studies(studies, sweep.cache, ray_address=ray_address, verbose=verbose)
+    return studies
+
+
+def already_checked(sweep: Sweep, storage: BaseStorage) -> bool:
+    """Whether this very spec has been run before, so that its sizes are known to fit the data."""
+    try:
+        before = optuna.load_study(study_name=sweep.spec.name, storage=storage).user_attrs.get("spec")
+    except KeyError:
+        return False
+    dump = sweep.spec.dump()
+    dump.pop("storage", None)
+    return bool(before == dump)
+
+
+def provenance(spec: Spec) -> dict[str, Any]:
+    """Versions, commit, machine and time of this run of a sweep."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "unknown"
+    return {
+        "versions": versions,
+        "python": platform.python_version(),
+        "commit": _commit(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "seed": spec.seed,
+        "last_started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "command": " ".join(["sweeps", *map(mask, sys.argv[1:])]),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this program runs from; None where it is installed from a wheel."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=5,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None

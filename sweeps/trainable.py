@@ -1,0 +1,55 @@
+"""The Ray Tune trainable: a reusable actor in which trial after trial, of any study, finds data and models loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from sweeps.job import Job, Report
+
+REPORT, JOB, SPEC, CACHE = "report", "job", "spec", "cache"
+
+
+class UnlearningTrainable(tune.Trainable):
+    """One trial is one `Job`; each step is one `Report`. The actor outlives its trials."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        import torch  # noqa: PLC0415  # only workers need it; the driver that pickles this class does not
+
+        torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
+        self._reports = self._start(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._reports = self._start(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        report = next(self._reports)
+        return {REPORT: report.dump(), "done": report.done}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: a trial that is cut off is run again with the same parameters."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing, as nothing is saved."""
+
+    def _start(self, config: dict[str, Any]) -> Iterator[Report]:
+        worker = _worker(config[SPEC], config[CACHE])
+        reports: Iterator[Report] = worker.run(Job.load(config[JOB]))
+        return reports
+
+
+@lru_cache(maxsize=1)
+def _worker(spec: str, cache: str) -> Any:
+    """This process's worker, made once for a sweep."""
+    import json  # noqa: PLC0415
+
+    from sweeps.spec import parse_spec  # noqa: PLC0415  # torch comes with it
+    from sweeps.worker import Worker  # noqa: PLC0415
+
+    return Worker(parse_spec(json.loads(spec)), Path(cache))

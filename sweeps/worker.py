@@ -1,0 +1,146 @@
+"""Does jobs on one worker: trains references, runs methods, scores every epoch. Knows nothing of Ray or Optuna."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sweeps.job import Job, Report
+from sweeps.objective import Objective, scrub_r_epoch
+from sweeps.plan import ForgetDraw
+from sweeps.spec import Spec
+from unlearn.errors import DivergedError
+from unlearn.methods import Method
+from unlearn.metrics import measure
+from unlearn.registry import find
+from unlearn.run import Evaluation, run_unlearning
+from unlearn.training import Recipe
+from unlearn.workspace import Setting, Task, Workspace
+
+REPORT_SECONDS = 2.0
+
+
+def setting_of(spec: Spec) -> Setting:
+    """What the spec says of data, model and recipe, as the science package takes it."""
+    training = spec.training.model_dump()
+    return Setting(
+        dataset=spec.dataset.name,
+        dataset_options=spec.dataset.options,
+        model=spec.model.name,
+        model_options=spec.model.options,
+        recipe=Recipe(**{**training, "milestones": tuple(training["milestones"])}),
+        held_out=spec.held_out,
+        dev=spec.dev,
+        seed=spec.seed,
+        precision=spec.precision,
+    )
+
+
+class Worker:
+    """Serves job after job of one sweep; data and models stay loaded in between."""
+
+    def __init__(self, spec: Spec, cache: Path, device: torch.device | None = None) -> None:
+        self.spec = spec
+        self.workspace = Workspace(setting_of(spec), cache, device)
+        self.objective = Objective(spec.objective.name, tuple(spec.objective.gaps))
+
+    def task(self, draw: ForgetDraw, scored_on: str) -> Task:
+        """The task of one forget set; a scenario that fixes its own size takes all that it can."""
+        scenario = find("scenarios", self.spec.scenario_key(draw.scenario))(
+            **self.spec.scenarios[draw.scenario].options
+        )
+        size = draw.size or scenario.limit(self.workspace.train_labels)
+        return Task(
+            scenario=scenario,
+            forget_size=size,
+            forget_seed=draw.seed,
+            scored_on="dev" if scored_on == "dev" else "test",
+        )
+
+    def method(self, job: Job) -> Method:
+        """The method of a job with its hyperparameters."""
+        method: Method = find("methods", job.method)(**job.hyperparameters)
+        return method
+
+    def run(self, job: Job) -> Iterator[Report]:
+        """Do one job, reporting every epoch (with `prune`) or every few seconds; the last report is done.
+
+        Nothing is raised: a failure is a report with its reason.
+        """
+        started = time.perf_counter()
+        about: dict[str, Any] = {"host": platform.node(), "device": str(self.workspace.device)}
+        try:
+            parts = self._unlearn(job) if job.kind == "unlearning" else iter([self._reference(job)])
+            for report in parts:
+                if report.done:
+                    about["seconds"] = time.perf_counter() - started
+                    report.about.update(about)
+                yield report
+        except DivergedError as error:
+            yield Report("diverged", reason=str(error), about=about)
+        except Exception:  # whatever a method or a user's own component raises is this trial's failure, kept whole
+            yield Report("error", reason=traceback.format_exc(limit=-8), about=about)
+
+    def _reference(self, job: Job) -> Report:
+        task = self.task(job.draw, job.scored_on)
+        reference = (self.workspace.original if job.kind == "original" else self.workspace.oracle)(task)
+        metrics = measure(self.workspace.outputs(reference.model, task), self.spec.metrics.every_epoch)
+        about = {
+            "key": reference.key,
+            "loaded": reference.loaded,
+            "training_seconds": reference.cost.seconds,
+            "training_samples": reference.cost.samples,
+        }
+        return Report("complete", values=[metrics["heldout_accuracy"]], best=metrics, about=about)
+
+    def _unlearn(self, job: Job) -> Iterator[Report]:
+        task, method = self.task(job.draw, job.scored_on), self.method(job)
+        families, costly = self.spec.metrics.every_epoch, self.spec.metrics.best_epoch
+        fresh: list[dict[str, float]] = []
+        history: list[Evaluation] = []
+        scores: list[float] = []
+        best: Evaluation | None = None
+        last_report = time.perf_counter()
+        for evaluation in run_unlearning(self.workspace, task, method, job.seed, families):
+            score = self.objective.score(evaluation.metrics)
+            if not math.isfinite(score):
+                raise DivergedError(evaluation.epoch)
+            if best is None or score < min(scores):
+                best = evaluation
+            scores.append(score)
+            fresh.append({"epoch": evaluation.epoch, "score": score, **evaluation.metrics})
+            history.append(evaluation.without_outputs())
+            if job.prune or time.perf_counter() - last_report > REPORT_SECONDS:
+                yield Report("running", epochs=fresh)
+                fresh, last_report = [], time.perf_counter()
+        if best is None:
+            raise RuntimeError(f"method {job.method} yielded no epoch")
+        if method.epoch_rule == "scrub_r":
+            best = self._scrub_r(history, job, task, method)
+        yield Report(
+            "complete",
+            epochs=fresh,
+            values=list(self.objective.values(best.metrics)),
+            best_epoch=best.epoch,
+            best=best.metrics | best.measure(costly),
+            about={"scored_on": job.scored_on, "forget_size": task.forget_size},
+        )
+
+    def _scrub_r(self, history: list[Evaluation], job: Job, task: Task, method: Method) -> Evaluation:
+        """The epoch that SCRUB-R's rule chooses, run again up to it: the rule is known only at the end."""
+        chosen = scrub_r_epoch(
+            [100 - e.metrics["forget_accuracy"] for e in history],
+            [100 - e.metrics["validation_accuracy"] for e in history],
+        )
+        again = run_unlearning(self.workspace, task, method, job.seed, self.spec.metrics.every_epoch)
+        return next(e for e in again if e.epoch == chosen)
+
+
+__all__ = ["Worker", "setting_of"]
