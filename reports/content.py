@@ -40,7 +40,7 @@ def scenario_section(record: SweepRecord, scenario: str, styles: dict[str, Metho
     confusion = [m for m in known if m.endswith("_error") or m.startswith(("ic_error", "fgt_error"))]
     heatmaps = [figures.sensitivity_heatmap(record, scenario, m) for m in tables.methods(record, scenario)]
     gap_table = tabulate.metric_table(
-        record, scenario, gaps, key=f"{scenario}-gaps", title=f"{label}: gaps to the oracle"
+        record, scenario, gaps, key=f"{scenario}-gaps", title=f"{label}: gaps to the oracle (percentage points)"
     )
     attack_table = tabulate.metric_table(
         record, scenario, attacks, key=f"{scenario}-attacks", title=f"{label}: attack accuracies (%)", compared=False

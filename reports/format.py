@@ -40,7 +40,7 @@ class Table:
         key: file name without its ending.
         columns: headers; each a text and, where the column belongs to a method, the method's key.
         data: what the CSV holds, unrounded.
-        notes: lines printed beneath.
+        notes: lines printed beneath. compared: whether cells are marked as best and not distinguishable.
     """
 
     key: str
@@ -49,6 +49,7 @@ class Table:
     rows: tuple[Row, ...]
     data: pd.DataFrame
     notes: Sequence[str] = field(default_factory=tuple)
+    compared: bool = False
     sortable: bool = True
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["GAP_OF", "MethodStyle", "Metric", "method_label", "method_styles", "metric", "scenario_label"]
+from sweeps.store import SweepRecord
+
+__all__ = [
+    "GAP_OF",
+    "MethodStyle",
+    "Metric",
+    "method_label",
+    "method_styles",
+    "metric",
+    "scenario_label",
+    "score_label",
+]
 
 _METHODS = {
     "sure": "SURE",
@@ -105,6 +116,12 @@ def metric(key: str) -> Metric:
 def method_label(key: str) -> str:
     """The method's name in print; a user's own method is called by its key."""
     return _METHODS.get(key, key)
+
+
+def score_label(record: SweepRecord) -> str:
+    """What the objective's score is called."""
+    name = str((record.spec.get("objective") or {}).get("name", "score"))
+    return {"average_gap": "Average gap", "tow": "Tug-of-war", "pareto": "Mean gap"}.get(name, f"Score ({name})")
 
 
 def scenario_label(key: str) -> str:

@@ -53,7 +53,8 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
     sets = "forget set" if top["n"] == 1 else "forget sets"
     sentences = [f"Score {score}{unit} over {int(top['n'])} fresh {sets} of {won.forget_size} (lower is better)."]
     sentences += [_rivals(won), *_trade_off(record, scenario, won)]
-    return Verdict(scenario, won.method, f"{label}: {name} wins", tuple(s for s in sentences if s))
+    verb = "leads" if won.equals else "wins"
+    return Verdict(scenario, won.method, f"{label}: {name} {verb}", tuple(s for s in sentences if s))
 
 
 def missing_work(record: SweepRecord) -> list[str]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports import tables
 from reports.format import MISSING, Cell, Row, Table, number, significant, uncertain
-from reports.names import method_label, metric, scenario_label
+from reports.names import method_label, metric, scenario_label, score_label
 from sweeps.store import SweepRecord
 
 __all__ = [
@@ -89,7 +89,7 @@ def score_table(record: SweepRecord) -> Table | None:
         record,
         frame,
         key="scores",
-        title="Score by method and scenario",
+        title=f"{score_label(record)} by method and scenario",
         compared=True,
         columns=list(names.values()),
         counts=False,
@@ -158,7 +158,7 @@ def optimism_table(record: SweepRecord, scenario: str) -> Table | None:
         )
         for r in tables.iterate(frame)
     ]
-    columns = ("Method", "Best search score", "Trials", "Evaluation score", "n", "Optimism")
+    columns = ("Method", "Best of the search", "Trials", "Evaluation score", "n", "Optimism")
     title = f"{scenario_label(scenario)}: the search's best score against fresh forget sets"
     notes = ["Optimism: evaluation less search; the least of many noisy scores flatters."]
     return Table(f"{scenario}-optimism", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
@@ -199,7 +199,8 @@ def _by_method(
     if not len(frame):
         return None
     if "column" not in frame:
-        frame = frame.assign(column=[metric(m).short for m in frame["metric"]])
+        score = score_label(record)
+        frame = frame.assign(column=[score if m == "score" else metric(m).short for m in frame["metric"]])
     columns = [c for c in (columns or list(dict.fromkeys(frame["column"]))) if (frame["column"] == c).any()]
     rows = []
     for size in dict.fromkeys(frame["forget_size"]) if sizes else [None]:
@@ -214,10 +215,11 @@ def _by_method(
             body = (_statistic_cell(cells.get(c)) for c in columns)
             rows.append(Row((*head, Cell(method_label(method), method_label(method)), *body, *tail), method))
     headers = [*(["Forget size"] if sizes else []), "Method", *columns, *(["n"] if counts else [])]
-    notes = ["Mean ± std over forget sets" + (" (n)." if counts else "."), *([tables.TEST] if compared else [])]
-    if len(rows) == 1:
-        notes = notes[:1]
-    return Table(key, title, tuple(map(Cell, headers)), tuple(rows), frame.drop(columns="column"), notes)
+    notes = ["Mean ± std over forget sets" + (" (n)." if counts else ".")]
+    marked = compared and any(c.best for row in rows for c in row.cells)
+    return Table(
+        key, title, tuple(map(Cell, headers)), tuple(rows), frame.drop(columns="column"), notes, compared=marked
+    )
 
 
 def _statistic_cell(row: Any) -> Cell:

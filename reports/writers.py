@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from reports.format import Cell, Table
+from reports.tables import TEST
 
 __all__ = ["slug", "to_latex", "to_markdown", "write_atomically", "write_table"]
 
@@ -25,14 +26,13 @@ def to_markdown(table: Table) -> str:
     lines.append("| " + " | ".join(_md(c.text) for c in table.columns) + " |")
     lines.append("| " + " | ".join("---" for _ in table.columns) + " |")
     lines += ["| " + " | ".join(_md_cell(c) for c in row.cells) + " |" for row in table.rows]
-    if table.notes:
-        lines += ["", *(f"{_md(note)}  " for note in table.notes)]
+    lines += ["", *(f"{_md(note)}  " for note in _notes(table))]
     return "\n".join(lines) + "\n"
 
 
 def to_latex(table: Table) -> str:
     r"""A `table` environment for \usepackage{booktabs}; every special character of names is escaped."""
-    caption = " ".join([f"{table.title}.", *table.notes])
+    caption = " ".join([f"{table.title}.", *_notes(table)])
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
@@ -70,6 +70,10 @@ def write_atomically(path: Path, text: str) -> Path:
         Path(temporary).unlink(missing_ok=True)
         raise
     return path
+
+
+def _notes(table: Table) -> list[str]:
+    return [*table.notes, *([TEST] if table.compared else [])]
 
 
 def _md(text: str) -> str:

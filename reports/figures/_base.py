@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -13,7 +14,7 @@ from plotly.subplots import make_subplots
 
 from reports.names import MethodStyle
 
-__all__ = ["INK", "Drawing", "axis", "error_bars", "panel_grid", "template", "translucent"]
+__all__ = ["INK", "Drawing", "columns_for", "error_bars", "panel_grid", "template", "translucent"]
 
 #: `meta` of a trace that is drawn in the colour of the text, light or dark.
 INK = {"ink": True}
@@ -39,8 +40,18 @@ class Drawing:
     legend: Sequence[MethodStyle] = field(default_factory=tuple)
     method: str | None = None
 
-    def figure(self) -> go.Figure:
-        """The figure for print: with its title and legend, on white."""
+    @cached_property
+    def wide(self) -> go.Figure:
+        """The figure of the page, in as many columns as it has."""
+        return self.build(self.columns)
+
+    @cached_property
+    def narrow(self) -> go.Figure:
+        """The same traces with the panels one below the other."""
+        return self.build(1) if self.columns > 1 else self.wide
+
+    def printed(self) -> go.Figure:
+        """A copy for print: with its title and legend, on white."""
         figure = self.build(self.columns)
         figure.update_layout(
             template=template(dark=False),
@@ -91,9 +102,9 @@ def panel_grid(titles: Sequence[str], columns: int, height: int, *, x_gap: int =
     return figure
 
 
-def axis(index: int) -> str:
-    """Plotly's name suffix of panel `index`'s axes: '', '2', '3' …"""
-    return "" if index == 0 else str(index + 1)
+def columns_for(panels: int) -> int:
+    """Columns of a wide page for that many panels, without a hole where one can be avoided."""
+    return panels if panels < 4 else 2 if panels == 4 else 3
 
 
 def error_bars(std: Sequence[float]) -> dict[str, Any]:

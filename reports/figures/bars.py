@@ -1,4 +1,4 @@
-"""Bars per method at the tuned forget size: gaps (the paper's Figures 8, 11) and attacks with the oracle's line (9, 12)."""
+"""Methods side by side at the tuned forget size: gaps (the paper's Figures 8, 11), attacks with the oracle's line (9, 12)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def gap_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle])
 
 
 def attack_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
-    """One panel per membership attack, with the oracle's value as a dashed line."""
+    """One panel per membership attack: points, for accuracies near 50 % differ by little, and the oracle's value as a line."""
     known = tables.metrics_of(tables.evaluations(record, scenario))
     metrics = [m for m in ATTACKS if m in known]
     size = tables.tuned_size(record, scenario)
@@ -62,8 +62,9 @@ def _bars(
         for i, m in enumerate(metrics):
             at = {"row": i // columns + 1, "col": i % columns + 1}
             for style in shown:
-                figure.add_trace(_bar(frame, m, style, i == 0), **at)
-            figure.update_xaxes(title_text=_axis_title(m), title_standoff=4, rangemode="tozero", **at)
+                figure.add_trace(_trace(frame, m, style, first=i == 0, point=reference), **at)
+            mode = "normal" if reference else "tozero"
+            figure.update_xaxes(title_text=_axis_title(m), title_standoff=4, rangemode=mode, **at)
             if pd.notna(lines.get(m, float("nan"))):
                 ends = [escape(shown[0].label), escape(shown[-1].label)]
                 figure.add_trace(_oracle_line(lines[m], ends, i == 0), **at)
@@ -75,26 +76,26 @@ def _bars(
     return Drawing(key, title, f"{spread} {note}", build, columns)
 
 
-def _bar(frame: pd.DataFrame, m: str, style: MethodStyle, first: bool) -> go.Bar:
+def _trace(frame: pd.DataFrame, m: str, style: MethodStyle, *, first: bool, point: bool) -> go.Bar | go.Scatter:
     row = frame[(frame["method"] == style.key) & (frame["metric"] == m)]
     mean = float(row["mean"].iloc[0]) if len(row) else float("nan")
     std = float(row["std"].iloc[0]) if len(row) else float("nan")
     n = int(row["n"].iloc[0]) if len(row) else 0
     label = escape(style.label)
-    return go.Bar(
-        x=[mean],
-        y=[label],
-        orientation="h",
-        name=label,
-        legendgroup=style.key,
-        showlegend=first,
-        marker={"color": style.colour, "pattern": {"shape": style.pattern}},
-        error_x=error_bars([std]),
-        meta={"method": style.key},
-        hovertemplate=f"{label}: %{{x:.3g}} ± {std:.2g} (n = {n})<extra></extra>",
-        width=0.7,
-        offset=-0.35,
-    )
+    common = {
+        "x": [mean] if n else [None],
+        "y": [label],
+        "name": label,
+        "legendgroup": style.key,
+        "showlegend": first,
+        "error_x": error_bars([std]),
+        "meta": {"method": style.key},
+        "hovertemplate": f"{label}: %{{x:.4g}} ± {std:.2g} (n = {n})<extra></extra>",
+    }
+    if point:
+        return go.Scatter(mode="markers", marker={"color": style.colour, "symbol": style.symbol, "size": 10}, **common)
+    marker = {"color": style.colour, "pattern": {"shape": style.pattern}}
+    return go.Bar(orientation="h", marker=marker, width=0.7, offset=-0.35, **common)
 
 
 def _oracle_line(value: float, ends: Sequence[str], first: bool) -> go.Scatter:

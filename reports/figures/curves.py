@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports import tables
-from reports.figures._base import INK, Drawing, panel_grid, translucent
+from reports.figures._base import INK, Drawing, columns_for, panel_grid, translucent
 from reports.names import MethodStyle, metric, scenario_label
 from sweeps.store import SweepRecord
 
@@ -50,7 +50,7 @@ def accuracy_curves(record: SweepRecord, scenario: str, styles: dict[str, Method
     known = "" if all(pd.isna(v) for v in lines.values()) else " Dashed: the oracle."
     title = f"{scenario_label(scenario)}: accuracy during unlearning, forget size {size}"
     note = f"Mean over n = {n} forget sets{bands}.{known}"
-    return Drawing(f"{scenario}-curves", title, note, build, columns=2, legend=shown)
+    return Drawing(f"{scenario}-curves", title, note, build, columns=columns_for(len(metrics)), legend=shown)
 
 
 def _line(rows: pd.DataFrame, style: MethodStyle, first: bool) -> go.Scatter:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from reports import tables
 from reports.figures._base import Drawing, panel_grid
-from reports.names import MethodStyle, scenario_label
+from reports.names import MethodStyle, scenario_label, score_label
 from sweeps.store import SweepRecord
 
 __all__ = ["search_history"]
@@ -33,7 +33,7 @@ def search_history(record: SweepRecord, scenario: str, styles: dict[str, MethodS
             for state in ("COMPLETE", "PRUNED"):
                 figure.add_trace(_points(rows[rows["state"] == state], style, state))
         figure.update_xaxes(title_text="trial", rangemode="tozero")
-        figure.update_yaxes(title_text=_objective(record), type="log" if wide_range else "linear")
+        figure.update_yaxes(title_text=escape(score_label(record)), type="log" if wide_range else "linear")
         return figure
 
     states = frame["state"].value_counts()
@@ -73,8 +73,3 @@ def _points(rows: pd.DataFrame, style: MethodStyle, state: str) -> go.Scatter:
         meta={"method": style.key},
         hovertemplate=f"{escape(style.label)}, trial %{{x}}{' (pruned)' if pruned else ''}: %{{y:.3g}}<extra></extra>",
     )
-
-
-def _objective(record: SweepRecord) -> str:
-    name = str((record.spec.get("objective") or {}).get("name", "score"))
-    return "average gap (percentage points)" if name == "average_gap" else escape(f"score ({name})")

@@ -9,8 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports import tables
-from reports.figures._base import Drawing, panel_grid
-from reports.format import significant
+from reports.figures._base import Drawing, columns_for, panel_grid
+from reports.format import number
 from reports.names import method_label, metric, scenario_label
 from sweeps.store import SweepRecord
 
@@ -30,42 +30,43 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
     grids = {m: tables.sensitivity_grid(frame, m) for m in metrics}
     with_alpha = bool(frame["alpha"].notna().any())
     rows = len(next(iter(grids.values())))
+    places = 2 if limit < 1 else 1 if limit < 20 else 0
 
     def build(columns: int) -> go.Figure:
         titles = [metric(m).title for m in metrics]
         figure = panel_grid(titles, columns, max(60, 44 * rows), x_gap=70, y_gap=92)
         for i, m in enumerate(metrics):
             at = {"row": i // columns + 1, "col": i % columns + 1}
-            figure.add_trace(_heatmap(frame, grids[m]), **at)
+            figure.add_trace(_heatmap(frame, grids[m], places), **at)
             figure.update_xaxes(title_text="lr", title_standoff=4, type="category", showgrid=False, **at)
             figure.update_yaxes(type="category", showgrid=False, **at)
             if with_alpha:
                 figure.update_yaxes(title_text="α", title_standoff=4, **at)
             else:
                 figure.update_yaxes(showticklabels=False, **at)
-        bar = {"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "thickness": 10, "len": 0.9}
-        bar["title"] = {
-            "text": "change against the centre (percentage points): blue nearer to the oracle",
-            "side": "top",
-        }
+        bar = {"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "thickness": 10, "len": 0.8}
+        bar["title"] = {"text": " points", "side": "right"}
         figure.update_layout(coloraxis={"cmin": -limit, "cmax": limit, "colorscale": DIVERGING, "colorbar": bar})
-        figure.update_layout(margin={"t": 104}, height=figure.layout.height + 70)
+        figure.update_layout(margin={"t": 84}, height=figure.layout.height + 50)
         return figure
 
     failed = int(frame.loc[frame["metric"] == metrics[0], "failed"].sum())
-    centre = frame.loc[(frame["lr_factor"] == 1), "lr"].iloc[:1]
-    note = f"{rows * len(next(iter(grids.values())).columns)} grid points, one run each"
-    note += f", centre at lr = {significant(float(centre.iloc[0]))}" if len(centre) else ""
+    centre = frame.loc[frame["lr_factor"] == 1, "lr"].iloc[:1]
+    note = f"{next(iter(grids.values())).size} grid points, one run each"
+    note += f", centre at lr = {number(float(centre.iloc[0]))}" if len(centre) else ""
     note += "." if with_alpha else "; the method has no α."
-    note += " One scale for all panels; positive: farther from the oracle than at the centre (bold labels)."
+    note += " Colour and numbers: change of the gap against the centre (bold labels), in percentage points, one scale for all"
+    note += " panels; blue, negative: nearer to the oracle than at the centre."
     note += f" {failed} grid points failed (✕)." if failed else ""
     title = f"{scenario_label(scenario)}: sensitivity of {method_label(method)} to its hyperparameters"
-    return Drawing(f"{scenario}-sensitivity-{method}", title, note, build, columns=2, method=method)
+    return Drawing(
+        f"{scenario}-sensitivity-{method}", title, note, build, columns=columns_for(len(metrics)), method=method
+    )
 
 
-def _heatmap(frame: pd.DataFrame, grid: pd.DataFrame) -> go.Heatmap:
+def _heatmap(frame: pd.DataFrame, grid: pd.DataFrame, places: int) -> go.Heatmap:
     values = grid.to_numpy(float)
-    text = [["✕" if not np.isfinite(v) else _signed(v) for v in row] for row in values]
+    text = [["✕" if not np.isfinite(v) else _signed(v, places) for v in row] for row in values]
     return go.Heatmap(
         z=[[None if not np.isfinite(v) else float(v) for v in row] for row in values],
         x=_labels(frame, "lr", grid.columns.astype(float)),
@@ -87,12 +88,11 @@ def _labels(frame: pd.DataFrame, name: str, values: Iterable[float]) -> list[str
             labels.append("–")
             continue
         percent = round(100 * (factors[value] - 1))
-        labels.append(
-            f"{significant(float(value))}<br>{percent:+d} %" if percent else f"<b>{significant(float(value))}</b>"
-        )
+        text = number(float(value))
+        labels.append(f"{text}<br>{percent:+d} %".replace("-", "−") if percent else f"<b>{text}</b>")
     return labels
 
 
-def _signed(value: float) -> str:
-    text = f"{value:+.1f}" if abs(value) < 9.95 else f"{value:+.0f}"
+def _signed(value: float, places: int) -> str:
+    text = f"{value:+.{places}f}"
     return "0" if float(text) == 0 else text.replace("-", "−")

@@ -7,7 +7,7 @@ from html import escape
 import plotly.graph_objects as go
 
 from reports import tables
-from reports.figures._base import Drawing, error_bars, panel_grid
+from reports.figures._base import Drawing, columns_for, error_bars, panel_grid
 from reports.names import MethodStyle, metric, scenario_label
 from sweeps.store import SweepRecord
 
@@ -22,8 +22,10 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
         return None
     shown = [s for m, s in styles.items() if (frame["method"] == m).any()]
     tuned = tables.tuned_size(record, scenario)
-    sizes = [str(s) + (" (tuned)" if s == tuned else "") for s in sorted(frame["forget_size"].unique())]
-    at_size = dict(zip(sorted(frame["forget_size"].unique()), sizes, strict=True))
+    sizes = sorted(int(s) for s in frame["forget_size"].unique())
+    labels = [f"<b>{s}</b> (tuned)" if s == tuned else str(s) for s in sizes]
+    step = min(0.08, 0.5 / len(shown))  # methods side by side, so that error bars do not hide each other
+    shift = {s.key: step * (i - (len(shown) - 1) / 2) for i, s in enumerate(shown)}
 
     def build(columns: int) -> go.Figure:
         figure = panel_grid([metric(m).title for m in metrics], columns, 240)
@@ -33,7 +35,8 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
                 rows = frame[(frame["method"] == style.key) & (frame["metric"] == m)].sort_values("forget_size")
                 label = escape(style.label)
                 trace = go.Scatter(
-                    x=[at_size[s] for s in rows["forget_size"]],
+                    x=[sizes.index(s) + shift[style.key] for s in rows["forget_size"]],
+                    customdata=rows["forget_size"].tolist(),
                     y=rows["mean"].tolist(),
                     error_y=error_bars(rows["std"].tolist()),
                     mode="lines+markers",
@@ -43,17 +46,11 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
                     legendgroup=style.key,
                     showlegend=i == 0,
                     meta={"method": style.key},
-                    hovertemplate=f"{label}, forget size %{{x}}: %{{y:.3g}}<extra></extra>",
+                    hovertemplate=f"{label}, forget size %{{customdata}}: %{{y:.3g}}<extra></extra>",
                 )
                 figure.add_trace(trace, **at)
-            figure.update_xaxes(
-                title_text="forget size",
-                title_standoff=4,
-                type="category",
-                categoryorder="array",
-                categoryarray=sizes,
-                **at,
-            )
+            ticks = {"tickvals": list(range(len(sizes))), "ticktext": labels}
+            figure.update_xaxes(title_text="forget size", title_standoff=4, **ticks, **at)
             figure.update_yaxes(title_text=f"{metric(m).short} (points)", title_standoff=4, rangemode="tozero", **at)
         return figure
 
@@ -61,4 +58,4 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
     counts = f"n = {high}" if low == high else f"n = {low} to {high}"
     title = f"{scenario_label(scenario)}: gaps over forget sizes, hyperparameters tuned at {tuned}"
     note = f"Mean ± std over {counts} forget sets a size. Lower is nearer to the oracle; flatter is more stable."
-    return Drawing(f"{scenario}-sizes", title, note, build, columns=2 if len(metrics) in (2, 4) else 3, legend=shown)
+    return Drawing(f"{scenario}-sizes", title, note, build, columns=columns_for(len(metrics)), legend=shown)

@@ -109,6 +109,7 @@ def _summary(record: SweepRecord, styles: dict[str, MethodStyle], partial: bool)
     if partial:
         parts.append('<p class="warning">This report is partial: the sweep was not finished when it was made.</p>')
     parts.append(f"<p>{escape(protocol_sentence(record))}</p>")
+    parts.append(f'<p class="note" id="comparison">How methods are compared: {escape(tables.TEST)}</p>')
     parts.append(f'<div class="verdicts">{"".join(_verdict(v, styles) for v in verdicts)}</div>')
     if scores is not None:
         parts.append(table_html(scores))
@@ -144,7 +145,7 @@ def _reason(reason: str) -> str:
     lines = reason.strip().splitlines() or [""]
     if len(lines) == 1:
         return escape(lines[0])
-    return f"<details><summary>{escape(lines[-1])}</summary><pre>{escape(reason)}</pre></details>"
+    return f'<details class="reason"><summary>{escape(lines[-1])}</summary><pre>{escape(reason)}</pre></details>'
 
 
 def _missing(record: SweepRecord) -> str:

@@ -15,16 +15,25 @@ from reports.writers import slug
 __all__ = ["figure_data", "figure_html", "legend_html", "script_json", "swatch", "table_html"]
 
 
+_WORDS = ' class="words"'
+
+
 def table_html(table: Table) -> str:
     """A sortable table with its notes and links to its files."""
     if table.sortable:
-        heads = "".join(f'<th scope="col"><button type="button">{escape(c.text)}</button></th>' for c in table.columns)
+        words = [any(isinstance(r.cells[i].sort, str) for r in table.rows) for i in range(len(table.columns))]
+        heads = "".join(
+            f'<th scope="col"{_WORDS if text else ""}><button type="button">{escape(c.text)}</button></th>'
+            for c, text in zip(table.columns, words, strict=True)
+        )
     else:
         heads = "".join(f'<th scope="col"{_method(c.method)}>{escape(c.text)}</th>' for c in table.columns)
     rows = "\n".join(_row(row) for row in table.rows)
     file = escape(slug(table.key), quote=True)
     links = " ".join(f'<a href="tables/{file}.{e}">{e}</a>' for e in ("csv", "md", "tex"))
     notes = " ".join(escape(n) for n in table.notes)
+    if table.compared:
+        notes += ' <b>Bold</b>: the least mean; ≈: not distinguishable from it (<a href="#comparison">how</a>).'
     kind = "sortable" if table.sortable else "fixed"
     return (
         f'<figure class="table"><figcaption>{escape(table.title)} <span class="files">{links}</span></figcaption>\n'
@@ -35,21 +44,19 @@ def table_html(table: Table) -> str:
 
 def figure_html(drawing: Drawing, identifier: str) -> str:
     """The place where a figure will be drawn, with its title, legend and note."""
-    figure = drawing.build(drawing.columns)
+    heights = f"--wide:{int(drawing.wide.layout.height)}px;--narrow:{int(drawing.narrow.layout.height)}px"
     return (
         f'<figure class="drawing"{_method(drawing.method)}><figcaption>{escape(drawing.title)}</figcaption>\n'
         f"{legend_html(drawing.legend)}"
-        f'<div class="plot" id="{identifier}" style="min-height:{int(figure.layout.height)}px"></div>\n'
+        f'<div class="plot" id="{identifier}" style="{heights}"></div>\n'
         f'<p class="note">{escape(drawing.note)}</p></figure>'
     )
 
 
 def figure_data(drawing: Drawing, identifier: str) -> dict[str, Any]:
     """What the page's script draws: traces, and one layout for a wide page and one for a phone."""
-    wide = drawing.build(drawing.columns)
-    narrow = drawing.build(1) if drawing.columns > 1 else wide
-    plain = json.loads(wide.to_json())
-    layouts = {"wide": plain["layout"], "narrow": json.loads(narrow.to_json())["layout"]}
+    plain = json.loads(drawing.wide.to_json())
+    layouts = {"wide": plain["layout"], "narrow": json.loads(drawing.narrow.to_json())["layout"]}
     return {
         "id": identifier,
         "file": slug(drawing.key),
@@ -92,6 +99,8 @@ def _row(row: Row) -> str:
 
 def _cell(cell: Cell) -> str:
     sort = "" if cell.sort is None else f' data-sort="{escape(str(cell.sort), quote=True)}"'
+    if isinstance(cell.sort, str):
+        sort += _WORDS
     text = escape(cell.text)
     if cell.best:
         text = f"<b>{text}</b>"
