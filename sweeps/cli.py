@@ -33,7 +33,9 @@ Gpus = Annotated[float | None, typer.Option(min=0, help="GPUs per trial; fractio
 Address = Annotated[str | None, typer.Option(metavar="ADDRESS", help="A running Ray cluster, e.g. auto.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Ray says, and tracebacks.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and its cost; start nothing.")]
-Params = Annotated[Path | None, typer.Option(help="A best-params file to evaluate instead of the searches' winners.")]
+Params = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Best parameters to use instead of searching for them.")
+]
 
 
 def _options(**values: Any) -> Any:
@@ -42,102 +44,51 @@ def _options(**values: Any) -> Any:
     return Options(**values)
 
 
-@app.command()
-def run(
-    sweep: SweepArgument,
-    set_: Set = None,
-    methods: Methods = None,
-    scenarios: Scenarios = None,
-    runs: Runs = Path("runs"),
-    storage: Storage = None,
-    workers: Workers = None,
-    gpus_per_trial: Gpus = None,
-    ray_address: Address = None,
-    dry_run: DryRun = False,
-    verbose: Verbose = False,
-) -> None:
-    """Prepare, search, evaluate, measure sensitivity, export and report; run again, it resumes."""
-    from sweeps.commands import run_stages  # noqa: PLC0415
+def _stage_command(name: str, stages: tuple[str, ...], about: str) -> None:
+    """Register a command that runs stages of a sweep; all of them take the same options."""
 
-    options = _options(
-        sweep=sweep, overrides=set_, methods=methods, scenarios=scenarios, runs=runs, storage=storage,
-        workers=workers, gpus_per_trial=gpus_per_trial, ray_address=ray_address, verbose=verbose,
-    )  # fmt: skip
-    raise typer.Exit(run_stages(options, ("search", "evaluation", "sensitivity"), dry_run=dry_run))
+    @app.command(name, help=about)
+    def command(  # noqa: PLR0917  # typer makes options of them
+        sweep: SweepArgument,
+        params: Params = None,
+        set_: Set = None,
+        methods: Methods = None,
+        scenarios: Scenarios = None,
+        runs: Runs = Path("runs"),
+        storage: Storage = None,
+        workers: Workers = None,
+        gpus_per_trial: Gpus = None,
+        ray_address: Address = None,
+        dry_run: DryRun = False,
+        verbose: Verbose = False,
+    ) -> None:
+        from sweeps.commands import run_stages  # noqa: PLC0415
 
-
-@app.command()
-def search(
-    sweep: SweepArgument,
-    set_: Set = None,
-    methods: Methods = None,
-    scenarios: Scenarios = None,
-    runs: Runs = Path("runs"),
-    storage: Storage = None,
-    workers: Workers = None,
-    gpus_per_trial: Gpus = None,
-    ray_address: Address = None,
-    dry_run: DryRun = False,
-    verbose: Verbose = False,
-) -> None:
-    """Search only: find each method's best hyperparameters."""
-    from sweeps.commands import run_stages  # noqa: PLC0415
-
-    options = _options(
-        sweep=sweep, overrides=set_, methods=methods, scenarios=scenarios, runs=runs, storage=storage,
-        workers=workers, gpus_per_trial=gpus_per_trial, ray_address=ray_address, verbose=verbose,
-    )  # fmt: skip
-    raise typer.Exit(run_stages(options, ("search",), dry_run=dry_run))
+        options = _options(
+            sweep=sweep,
+            overrides=set_,
+            methods=methods,
+            scenarios=scenarios,
+            runs=runs,
+            storage=storage,
+            workers=workers,
+            gpus_per_trial=gpus_per_trial,
+            ray_address=ray_address,
+            verbose=verbose,
+        )
+        raise typer.Exit(run_stages(options, stages, dry_run=dry_run, params=params))
 
 
-@app.command()
-def evaluate(
-    sweep: SweepArgument,
-    params: Params = None,
-    set_: Set = None,
-    methods: Methods = None,
-    scenarios: Scenarios = None,
-    runs: Runs = Path("runs"),
-    storage: Storage = None,
-    workers: Workers = None,
-    gpus_per_trial: Gpus = None,
-    ray_address: Address = None,
-    dry_run: DryRun = False,
-    verbose: Verbose = False,
-) -> None:
-    """Evaluate the winners (or --params FILE) over fresh forget sets and forget-set sizes."""
-    from sweeps.commands import run_stages  # noqa: PLC0415
-
-    options = _options(
-        sweep=sweep, overrides=set_, methods=methods, scenarios=scenarios, runs=runs, storage=storage,
-        workers=workers, gpus_per_trial=gpus_per_trial, ray_address=ray_address, verbose=verbose,
-    )  # fmt: skip
-    raise typer.Exit(run_stages(options, ("evaluation",), dry_run=dry_run, params=params))
-
-
-@app.command()
-def sensitivity(
-    sweep: SweepArgument,
-    params: Params = None,
-    set_: Set = None,
-    methods: Methods = None,
-    scenarios: Scenarios = None,
-    runs: Runs = Path("runs"),
-    storage: Storage = None,
-    workers: Workers = None,
-    gpus_per_trial: Gpus = None,
-    ray_address: Address = None,
-    dry_run: DryRun = False,
-    verbose: Verbose = False,
-) -> None:
-    """Run the lr × alpha grid round each winner (or --params FILE)."""
-    from sweeps.commands import run_stages  # noqa: PLC0415
-
-    options = _options(
-        sweep=sweep, overrides=set_, methods=methods, scenarios=scenarios, runs=runs, storage=storage,
-        workers=workers, gpus_per_trial=gpus_per_trial, ray_address=ray_address, verbose=verbose,
-    )  # fmt: skip
-    raise typer.Exit(run_stages(options, ("sensitivity",), dry_run=dry_run, params=params))
+_stage_command(
+    "run",
+    ("search", "evaluation", "sensitivity"),
+    "Prepare, search, evaluate, measure sensitivity, export and report; run again, it resumes.",
+)
+_stage_command("search", ("search",), "Search only: find each method's best hyperparameters.")
+_stage_command(
+    "evaluate", ("evaluation",), "Evaluate the winners (or --params FILE) over fresh forget sets and forget-set sizes."
+)
+_stage_command("sensitivity", ("sensitivity",), "Run the lr × alpha grid round each winner (or round --params FILE).")
 
 
 @app.command()
@@ -195,44 +146,19 @@ def validate(
     raise typer.Exit(validate_file(file, set_))
 
 
-@app.command()
-def methods() -> None:
-    """List the unlearning methods and what each of them searches."""
-    from sweeps.commands import list_folder  # noqa: PLC0415
+def _list_command(name: str, folder: str, about: str) -> None:
+    @app.command(name, help=about)
+    def command() -> None:
+        from sweeps.commands import list_folder  # noqa: PLC0415
 
-    raise typer.Exit(list_folder("methods"))
-
-
-@app.command()
-def scenarios() -> None:
-    """List the scenarios."""
-    from sweeps.commands import list_folder  # noqa: PLC0415
-
-    raise typer.Exit(list_folder("scenarios"))
+        raise typer.Exit(list_folder(folder))
 
 
-@app.command()
-def datasets() -> None:
-    """List the data sets."""
-    from sweeps.commands import list_folder  # noqa: PLC0415
-
-    raise typer.Exit(list_folder("data"))
-
-
-@app.command()
-def models() -> None:
-    """List the models."""
-    from sweeps.commands import list_folder  # noqa: PLC0415
-
-    raise typer.Exit(list_folder("models"))
-
-
-@app.command()
-def metrics() -> None:
-    """List the metric families."""
-    from sweeps.commands import list_folder  # noqa: PLC0415
-
-    raise typer.Exit(list_folder("metrics"))
+_list_command("methods", "methods", "List the unlearning methods and what each of them searches.")
+_list_command("scenarios", "scenarios", "List the scenarios.")
+_list_command("datasets", "data", "List the data sets.")
+_list_command("models", "models", "List the models.")
+_list_command("metrics", "metrics", "List the metric families.")
 
 
 def main() -> None:

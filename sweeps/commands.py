@@ -102,7 +102,9 @@ def say(text: str) -> None:
 def run_stages(options: Options, stages: Iterable[Stage], *, dry_run: bool = False, params: Path | None = None) -> int:
     """Run stages of a sweep, then export and report."""
     sweep = options.load()
-    stages = tuple(stages)
+    stages = tuple(stage for stage in stages if params is None or stage != "search")
+    if not stages:
+        raise SweepError("--params gives what a search would find; use it with evaluate, sensitivity or run")
     if dry_run:
         print_plan(sweep, stages)
         return DONE

@@ -62,6 +62,8 @@ class Multiplexer:
         for study in plan.studies:
             self._open(study, published or {})
         self._settled: set[str] = set()
+        for design in self.designs:
+            self._settle(design)
 
     def _open(self, plan: StudyPlan, published: Params) -> None:
         pair = (plan.scenario, plan.method)
