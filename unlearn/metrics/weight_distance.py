@@ -28,7 +28,7 @@ def weight_distance(model: Classifier, oracle: Classifier) -> dict[str, float]:
     """
     if model.symmetries is None:
         return {}
-    own, reference = _parameters(model), _parameters(oracle)
+    own, reference = (_plain(dict(network.named_parameters())) for network in (model, oracle))
     permutations = match_weights(reference, own, model.symmetries)
     matched = permuted(own, model.symmetries, permutations)
     squares = {name: float((matched[name] - weight).square().sum()) for name, weight in reference.items()}
@@ -68,7 +68,7 @@ class _Search:
     """Weight matching of one pair of networks; a similarity is an inner product over all parameters."""
 
     def __init__(self, reference: Weights, weights: Weights, symmetries: Symmetries) -> None:
-        self.reference, self.weights = reference, weights
+        self.reference, self.weights = _plain(reference), _plain(weights)
         self.axes = {name: axes for name, axes in symmetries.axes.items() if name in reference}
         self.users: dict[str, list[tuple[str, int]]] = {}
         for name, axes in self.axes.items():
@@ -135,5 +135,5 @@ def _permute(tensor: Tensor, axes: Sequence[str | None], permutations: Permutati
     return tensor
 
 
-def _parameters(model: Classifier) -> dict[str, Tensor]:
-    return {name: weight.detach().cpu().float().contiguous() for name, weight in model.named_parameters()}
+def _plain(weights: Weights) -> dict[str, Tensor]:
+    return {name: weight.detach().cpu().float().contiguous() for name, weight in weights.items()}

@@ -1,0 +1,125 @@
+"""Accuracies, gaps and confusion counts against numbers worked out by hand."""
+
+import math
+
+import pytest
+import torch
+from metric_samples import outputs
+from sklearn.metrics import confusion_matrix as sklearn_matrix
+
+from unlearn.metrics import Outputs, SetOutputs, compare, gaps, measure
+from unlearn.metrics.confusion import confusion, confusion_matrix
+
+
+def predicted(labels, predictions, classes=3):
+    """A set of given true and predicted classes."""
+    logits = torch.nn.functional.one_hot(torch.tensor(predictions), classes).float()
+    return SetOutputs(logits, logits, torch.tensor(labels))
+
+
+def test_accuracies_by_hand():
+    sets = {
+        "retain": predicted([0, 1, 2, 2], [0, 1, 2, 0]),
+        "forget": predicted([0, 1], [1, 1]),
+        "heldout": predicted([0, 1, 2], [0, 1, 2]),
+        "heldout_class": predicted([1, 1], [0, 0]),
+        "forget_ood": predicted([0], [1]),
+        "forget_in": predicted([1], [1]),
+    }
+    assert measure(Outputs(sets), ["accuracy"]) == {
+        "retain_accuracy": 75.0,
+        "forget_accuracy": 50.0,
+        "heldout_accuracy": 100.0,
+        "class_accuracy": 0.0,
+        "forget_ood_accuracy": 0.0,
+        "forget_in_accuracy": 100.0,
+    }
+
+
+def test_losses_and_confidences_in_closed_form():
+    part = SetOutputs(
+        torch.tensor([[0.0, 0.0], [0.0, 1e4], [math.log(3), 0.0]]), torch.zeros(3, 1), torch.tensor([0, 0, 0])
+    )
+
+    assert part.losses.tolist() == pytest.approx([math.log(2), 100, -math.log(0.75)], abs=1e-6)
+    assert part.confidences.tolist() == pytest.approx([0.5, 0, 0.75], abs=1e-6)
+
+
+def test_the_gaps_of_a_model_against_itself_are_zero():
+    families = ("accuracy", "mia_loss", "mia_confidence", "mia_knn_forget", "mia_knn_train", "confusion")
+    values = measure(outputs(confused=(0, 1)), families)
+
+    assert len(values) == 14
+    assert gaps(values, measure(outputs(confused=(0, 1)), families)) == dict.fromkeys(gaps(values, values), 0.0)
+
+
+def test_gaps_bear_the_papers_names():
+    unlearned = {
+        "retain_accuracy": 99.0,
+        "forget_accuracy": 90.0,
+        "heldout_accuracy": 80.0,
+        "class_accuracy": 70.0,
+        "mia": 60.0,
+    }
+    oracle = {
+        "retain_accuracy": 98.0,
+        "forget_accuracy": 92.0,
+        "heldout_accuracy": 83.0,
+        "class_accuracy": 74.0,
+        "other": 0.0,
+    }
+
+    assert gaps(unlearned, oracle) == {
+        "retain_gap": 1.0,
+        "forget_gap": 2.0,
+        "utility_gap": 3.0,
+        "class_test_gap": 4.0,
+    }
+
+
+#: Rows are true classes, columns predicted ones. Of classes 0 and 1: 20 samples, 9 wrong, 5 as one another.
+MATRIX = [[6, 2, 1], [3, 5, 3], [4, 0, 9]]
+
+
+def from_matrix(matrix):
+    pairs = [(t, p) for t, row in enumerate(matrix) for p, count in enumerate(row) for _ in range(count)]
+    return predicted([t for t, _ in pairs], [p for _, p in pairs])
+
+
+def test_confusion_counts_match_a_matrix_made_by_hand():
+    clean = [[5, 0, 0], [0, 5, 0], [0, 0, 5]]
+    swapped = predicted([0, 0, 1, 1], [1, 1, 0, 1])
+    sets = {"retain": from_matrix(clean), "heldout": from_matrix(MATRIX), "forget": swapped}
+
+    assert confusion(Outputs(sets, confused=(0, 1))) == {
+        "retain_error": 0.0,
+        "heldout_error": pytest.approx(100 * 13 / 33),
+        "forget_error": 75.0,
+        "retain_ic_error": 0.0,
+        "retain_fgt_error": 0.0,
+        "heldout_ic_error": 9 / 20,
+        "heldout_fgt_error": 5.0,
+    }
+    two_and_zero = confusion(Outputs(sets, confused=(2, 0)))
+    assert two_and_zero["heldout_ic_error"] == (4 + 3) / 22
+    assert two_and_zero["heldout_fgt_error"] == 5.0
+
+
+def test_the_confusion_matrix_is_scikit_learns():
+    part = from_matrix(MATRIX)
+    ours = confusion_matrix(part.labels, part.predictions, 3)
+
+    assert ours.tolist() == MATRIX
+    assert ours.tolist() == sklearn_matrix(part.labels, part.predictions).tolist()
+
+
+def test_confusion_is_left_out_elsewhere():
+    assert confusion(outputs()) == {}
+
+
+def test_measure_and_compare_share_one_list_of_families():
+    families = ["accuracy", "weight_distance"]
+    assert set(measure(outputs(), families)) == {"retain_accuracy", "forget_accuracy", "heldout_accuracy"}
+    network = torch.nn.Linear(1, 1)
+    network.symmetries = None
+    assert compare(network, network, families) == {}

@@ -1,0 +1,183 @@
+"""Original and oracle models of digits: which tasks share them, and what each scenario's do."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from unlearn.errors import UnlearnError
+from unlearn.metrics import compare, gaps, measure
+from unlearn.scenarios.canary import Canary
+from unlearn.scenarios.confusion import Confusion
+from unlearn.scenarios.full_class import FullClass
+from unlearn.scenarios.partial_class import PartialClass
+from unlearn.scenarios.random import RandomSamples
+from unlearn.training import Recipe
+from unlearn.workspace import Setting, Task, Workspace
+
+FAMILIES = ("accuracy", "mia_loss", "mia_confidence", "mia_knn_forget", "mia_knn_train", "confusion")
+TINY = Setting(model_options={"width": 2}, recipe=Recipe(epochs=1, lr=0.1))
+SCENARIOS = {
+    "random": RandomSamples(),
+    "partial_class": PartialClass(),
+    "full_class": FullClass(),
+    "canary": Canary(canaries=20),
+    "confusion": Confusion(fraction=0.4),
+}
+every_scenario = pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def tiny(cache):
+    return Workspace(TINY, cache, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def learned(cache):
+    """Trained long enough to know its training set by heart."""
+    recipe = Recipe(epochs=12, lr=0.1, batch_size=64, milestones=(10,))
+    return Workspace(Setting(model_options={"width": 8}, recipe=recipe), cache, torch.device("cpu"))
+
+
+def task(workspace, scenario, seed=0, size=60, **more):
+    size = size if scenario.sized else scenario.limit(workspace.train_labels)
+    return Task(scenario=scenario, forget_size=size, forget_seed=seed, **more)
+
+
+@every_scenario
+def test_every_scenario_runs_on_digits(tiny, scenario):
+    for scored_on in ("dev", "test"):
+        this = task(tiny, scenario, scored_on=scored_on)
+        data, forget_set = tiny.task_data(this), tiny.forget_set(this)
+        together = torch.cat([data.retain, data.forget])
+        assert sorted(together.tolist()) == data.train.tolist()
+        assert data.forget.tolist() == forget_set.indices.tolist()
+        assert not set(data.validation.tolist()) & set(data.heldout.tolist())
+
+        outputs = tiny.outputs(tiny.original(this).model, this)
+        values = measure(outputs, FAMILIES)
+        torch.testing.assert_close(outputs["forget"].labels, tiny.truth[data.forget])
+        assert {"retain_accuracy", "mia_loss", "mia_confidence", "mia_knn_forget", "mia_knn_train"} <= values.keys()
+        assert ("class_accuracy" in values) == scenario.of_class
+        assert ("heldout_fgt_error" in values) == isinstance(scenario, Confusion)
+        assert all(np.isfinite(value) for value in values.values())
+
+
+@every_scenario
+def test_an_oracle_has_no_gap_to_itself(tiny, scenario):
+    this = task(tiny, scenario)
+    oracle = tiny.oracle(this).model
+    own = gaps(measure(tiny.outputs(oracle, this), FAMILIES), tiny.oracle_metrics(this, FAMILIES))
+
+    assert own
+    assert set(own.values()) == {0.0}
+    assert compare(oracle, oracle, ["weight_distance"]) == {"weight_distance": 0.0, "weight_distance_all": 0.0}
+
+
+def test_tasks_share_originals_as_their_scenarios_allow(tiny):
+    shared = [
+        tiny.original(task(tiny, s, seed)).key
+        for s in (RandomSamples(), PartialClass(), FullClass())
+        for seed in (0, 1)
+    ]
+    canary = [tiny.original(task(tiny, Canary(canaries=20), seed)).key for seed in (0, 1)]
+    other_canaries = tiny.original(task(tiny, Canary(canaries=20, canary_seed=1))).key
+    confusion = [tiny.original(task(tiny, Confusion(fraction=0.4), seed)).key for seed in (0, 1)]
+
+    assert len(set(shared)) == 1
+    assert len(set(canary)) == 1
+    assert len({shared[0], canary[0], other_canaries, *confusion}) == 5
+
+
+def test_oracles_differ_with_what_is_forgotten(tiny):
+    tasks = [task(tiny, RandomSamples(), seed, size) for seed, size in ((0, 60), (1, 60), (0, 61))]
+    full = [tiny.oracle(task(tiny, FullClass(), seed)).key for seed in (0, 1)]
+
+    assert len({tiny.oracle(t).key for t in tasks} | {tiny.original(tasks[0]).key}) == 4
+    assert full[0] == full[1]
+    scored_elsewhere = replace(tasks[0], scored_on="dev")
+    assert tiny.oracle(scored_elsewhere).key == tiny.oracle(tasks[0]).key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"recipe": replace(TINY.recipe, lr=0.05)},
+        {"model_options": {"width": 3}},
+        {"held_out": 0.3},
+        {"seed": 1},
+        {"precision": "bfloat16"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_setting_is_another_model(tiny, cache, change):
+    other = Workspace(replace(TINY, **change), cache, torch.device("cpu"))
+    this = task(tiny, RandomSamples())
+
+    assert other.original(this).key != tiny.original(this).key
+
+
+def test_the_same_content_is_trained_once_and_loads_with_equal_weights(tiny, cache, tmp_path):
+    this = task(tiny, RandomSamples())
+    first, again = tiny.original(this), Workspace(TINY, cache, torch.device("cpu")).original(this)
+    elsewhere = Workspace(replace(TINY, dev=0.25), tmp_path, torch.device("cpu")).original(this)  # dev trains nothing
+
+    assert again.loaded
+    assert not elsewhere.loaded
+    assert first.key == again.key == elsewhere.key
+    for name, tensor in first.model.state_dict().items():
+        assert torch.equal(tensor, again.model.state_dict()[name])
+        assert torch.equal(tensor, elsewhere.model.state_dict()[name])
+
+
+def test_models_are_normalised_by_the_data(tiny):
+    model = tiny.new_model(0)
+    pixels = tiny.data.train_images / 255
+
+    assert model.mean.item() == pytest.approx(pixels.mean(), abs=1e-6)
+    assert model.std.item() == pytest.approx(pixels.std(), abs=1e-6)
+
+
+def test_sizes_are_checked(tiny):
+    with pytest.raises(UnlearnError, match="forget size is fixed at"):
+        tiny.task_data(Task(scenario=FullClass(), forget_size=3, forget_seed=0))
+
+
+# --- what the scenarios are for ---
+
+
+def values(workspace, this):
+    original = measure(workspace.outputs(workspace.original(this).model, this), FAMILIES)
+    return original, workspace.oracle_metrics(this, FAMILIES)
+
+
+def test_confusion_confuses_the_original_alone(learned):
+    original, oracle = values(learned, task(learned, Confusion(fraction=0.4)))
+
+    assert original["forget_error"] > oracle["forget_error"] + 20
+    assert original["heldout_fgt_error"] >= oracle["heldout_fgt_error"] + 3
+    assert oracle["heldout_fgt_error"] <= 1
+    assert oracle["retain_ic_error"] < 0.05
+
+
+def test_the_original_knows_canaries_that_the_oracle_cannot_know(learned):
+    original, oracle = values(learned, task(learned, Canary(canaries=20), size=40))
+
+    assert original["forget_ood_accuracy"] > 80
+    assert oracle["forget_ood_accuracy"] < 40
+    assert oracle["forget_in_accuracy"] > 85
+
+
+def test_an_oracle_without_a_class_never_names_it(learned):
+    original, oracle = values(learned, task(learned, FullClass()))
+
+    assert original["class_accuracy"] > 80
+    assert oracle["class_accuracy"] == 0
+    assert oracle["forget_accuracy"] == 0
+    assert oracle["mia_confidence"] > 95
