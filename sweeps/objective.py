@@ -64,10 +64,14 @@ def top_epochs(scores: Sequence[float], count: int = TOP) -> list[int]:
     return [i + 1 for i in sorted(range(len(scores)), key=scores.__getitem__)[:count]]
 
 
-def scrub_r_epoch(forget_errors: Sequence[float], validation_errors: Sequence[float]) -> int:
-    """SCRUB-R's epoch among 0 … n: forget error nearest to the final model's validation error (Kurmanji et al., 2024).
+def scrub_r_epoch(curve: Sequence[Mapping[str, float]]) -> int:
+    """SCRUB-R's epoch: forget error nearest to the final model's validation error (Kurmanji et al., 2024).
 
-    Both sequences start at epoch 0, the original model. The earliest of equals.
+    Args:
+        curve: metrics of epochs 0 (the original model) … n, with `forget_accuracy` and `validation_accuracy`.
+
+    Returns:
+        The epoch, 0 … n; the earliest of equals.
     """
-    target = validation_errors[-1]
-    return min(range(len(forget_errors)), key=lambda epoch: abs(forget_errors[epoch] - target))
+    target = curve[-1]["validation_accuracy"]
+    return min(range(len(curve)), key=lambda epoch: abs(curve[epoch]["forget_accuracy"] - target))

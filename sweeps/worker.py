@@ -18,7 +18,7 @@ from sweeps.plan import ForgetDraw
 from sweeps.spec import Spec
 from unlearn.errors import DivergedError
 from unlearn.methods import Method
-from unlearn.metrics import measure
+from unlearn.metrics import COMPARISONS, measure
 from unlearn.registry import find
 from unlearn.run import Evaluation, run_unlearning
 from unlearn.training import Recipe
@@ -104,43 +104,40 @@ class Worker:
         task, method = self.task(job.draw, job.scored_on), self.method(job)
         families, costly = self.spec.metrics.every_epoch, self.spec.metrics.best_epoch
         fresh: list[dict[str, float]] = []
-        history: list[Evaluation] = []
-        scores: list[float] = []
+        curve: list[dict[str, float]] = []
         best: Evaluation | None = None
+        best_score = math.inf
         last_report = time.perf_counter()
         for evaluation in run_unlearning(self.workspace, task, method, job.seed, families):
             score = self.objective.score(evaluation.metrics)
             if not math.isfinite(score):
                 raise DivergedError(evaluation.epoch)
-            if best is None or score < min(scores):
-                best = evaluation
-            scores.append(score)
+            if score < best_score:
+                best, best_score = evaluation.kept() if COMPARISONS & set(costly) else evaluation, score
+            curve.append(evaluation.metrics)
             fresh.append({"epoch": evaluation.epoch, "score": score, **evaluation.metrics})
-            history.append(evaluation.without_outputs())
             if job.prune or time.perf_counter() - last_report > REPORT_SECONDS:
                 yield Report("running", epochs=fresh)
                 fresh, last_report = [], time.perf_counter()
         if best is None:
             raise RuntimeError(f"method {job.method} yielded no epoch")
         if method.epoch_rule == "scrub_r":
-            best = self._scrub_r(history, job, task, method)
+            best = self._at(scrub_r_epoch(curve), best, job, task, method)
         yield Report(
             "complete",
             epochs=fresh,
             values=list(self.objective.values(best.metrics)),
             best_epoch=best.epoch,
             best=best.metrics | best.measure(costly),
-            about={"scored_on": job.scored_on, "forget_size": task.forget_size},
+            about={"forget_size": task.forget_size},
         )
 
-    def _scrub_r(self, history: list[Evaluation], job: Job, task: Task, method: Method) -> Evaluation:
-        """The epoch that SCRUB-R's rule chooses, run again up to it: the rule is known only at the end."""
-        chosen = scrub_r_epoch(
-            [100 - e.metrics["forget_accuracy"] for e in history],
-            [100 - e.metrics["validation_accuracy"] for e in history],
-        )
+    def _at(self, epoch: int, best: Evaluation, job: Job, task: Task, method: Method) -> Evaluation:
+        """The evaluation of an epoch that was chosen only after the end: the run is repeated up to it."""
+        if best.epoch == epoch:
+            return best
         again = run_unlearning(self.workspace, task, method, job.seed, self.spec.metrics.every_epoch)
-        return next(e for e in again if e.epoch == chosen)
+        return next(evaluation for evaluation in again if evaluation.epoch == epoch)
 
 
 __all__ = ["Worker", "setting_of"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,8 @@ import torch
 
 from unlearn.errors import DivergedError
 from unlearn.methods import Method, Streams
-from unlearn.metrics import Outputs, gaps, measure
+from unlearn.metrics import COMPARISONS, Outputs, compare, gaps, measure
+from unlearn.models import Classifier
 from unlearn.workspace import Task, Workspace
 
 __all__ = ["Evaluation", "run_unlearning"]
@@ -21,30 +23,33 @@ class Evaluation:
     """The unlearned model after one epoch.
 
     Attributes:
-        epoch: 1-based.
+        epoch: 1-based; 0 is the original model.
         metrics: values of the unlearned model, their gaps to the oracle, `relative_run_time` and `relative_samples`.
         outputs: the model's outputs, from which costly metrics may still be taken by `measure`.
+        model: the model itself, which the next epoch goes on to change; `kept` gives an evaluation that owns a copy.
     """
 
     epoch: int
     metrics: dict[str, float]
-    outputs: Outputs | None
+    outputs: Outputs
+    model: Classifier
     task: Task
     workspace: Workspace
 
-    def without_outputs(self) -> Evaluation:
-        """The same without the arrays, to be kept."""
-        return replace(self, outputs=None)
+    def kept(self) -> Evaluation:
+        """The same with a copy of the model, which stays as it is now."""
+        return replace(self, model=copy.deepcopy(self.model))
 
     def measure(self, families: Sequence[str]) -> dict[str, float]:
         """Values and gaps of further metric families, for the best epoch only, say."""
         if not families:
             return {}
-        if self.outputs is None:
-            raise ValueError("an evaluation without outputs cannot be measured again")
-        oracle = self.workspace.oracle_metrics(self.task, families)
         values = measure(self.outputs, families)
-        return values | gaps(values, oracle)
+        relative = gaps(values, self.workspace.oracle_metrics(self.task, families))
+        compared = {}
+        if COMPARISONS & set(families):
+            compared = compare(self.model, self.workspace.oracle(self.task).model, families)
+        return values | relative | compared
 
 
 def run_unlearning(
@@ -57,16 +62,34 @@ def run_unlearning(
     """Unlearn `task` with `method`, yielding one evaluation per epoch.
 
     The run is a function of its arguments: the same ones give the same weights on the same machine. Seconds count the
-    method's work only, not the evaluation; samples count what passed forward and backward.
+    method's work only, not the evaluation; samples count what passed forward and backward. A method whose epoch is chosen
+    by SCRUB-R's rule is evaluated before its first epoch too (epoch 0), and on validation images.
 
     Raises:
         DivergedError: the model's outputs are no longer finite.
     """
     oracle = workspace.oracle(task)
+    oracle_metrics = workspace.oracle_metrics(task, families)
     model = workspace.load_model(workspace.original(task).model.state_dict())
     data = workspace.unlearning_data(task)
+    scrub_r = method.epoch_rule == "scrub_r"
+    seconds = 0.0
+
+    def evaluate(epoch: int) -> Evaluation:
+        outputs = workspace.outputs(model, task, validation=scrub_r)
+        if not all(torch.isfinite(part.logits).all() for part in outputs.sets.values()):
+            raise DivergedError(epoch)
+        values = measure(outputs, families)
+        cost = {
+            "relative_run_time": seconds / oracle.cost.seconds,
+            "relative_samples": data.served / oracle.cost.samples,
+        }
+        return Evaluation(epoch, values | gaps(values, oracle_metrics) | cost, outputs, model, task, workspace)
+
     epochs = method.unlearn(model, data, Streams(seed))
-    seconds, epoch = 0.0, 0
+    epoch = 0
+    if scrub_r:
+        yield evaluate(epoch)
     while True:
         started = time.perf_counter()
         with workspace.arithmetic(), torch.random.fork_rng(devices=[]):
@@ -75,13 +98,4 @@ def run_unlearning(
         workspace.synchronize()
         seconds += time.perf_counter() - started
         epoch += 1
-        outputs = workspace.outputs(model, task)
-        if not all(torch.isfinite(part.logits).all() for part in outputs.sets.values()):
-            raise DivergedError(epoch)
-        values = measure(outputs, families)
-        cost = {
-            "relative_run_time": seconds / oracle.cost.seconds,
-            "relative_samples": data.served / oracle.cost.samples,
-        }
-        relative = gaps(values, workspace.oracle_metrics(task, families))
-        yield Evaluation(epoch, values | relative | cost, outputs, task, workspace)
+        yield evaluate(epoch)

@@ -62,7 +62,10 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskData:
-    """A task on the device. All index tensors are positions in `images`; `labels` are those trained on, `truth` the true ones."""
+    """A task on the device. All index tensors are positions in `images`; `labels` are those trained on, `truth` the true ones.
+
+    `validation` is what methods see, as many as the forget set; `validation_alike` all of the forget set's classes.
+    """
 
     images: Tensor
     labels: Tensor
@@ -71,6 +74,7 @@ class TaskData:
     retain: Tensor
     forget: Tensor
     validation: Tensor
+    validation_alike: Tensor
     heldout: Tensor
     heldout_class: Tensor | None
     groups: Mapping[str, Tensor]
@@ -145,6 +149,8 @@ class Workspace:
         if forget_set.classes is not None:
             heldout_class = heldout[np.isin(truth[heldout], forget_set.classes)]
             validation = validation[np.isin(truth[validation], forget_set.classes)]
+        alike = self.positions["validation"]
+        alike = alike[np.isin(truth[alike], truth[forget_set.indices])]
         rng = np.random.default_rng(task.forget_seed)
         validation = rng.permutation(validation)[: len(forget_set.indices)]
 
@@ -159,6 +165,7 @@ class Workspace:
             retain=on_device(retain),
             forget=on_device(forget_set.indices),
             validation=on_device(np.sort(validation)),
+            validation_alike=on_device(alike),
             heldout=on_device(heldout),
             heldout_class=None if heldout_class is None else on_device(heldout_class),
             groups={name: on_device(index) for name, index in forget_set.groups.items()},
@@ -269,10 +276,15 @@ class Workspace:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def outputs(self, model: Classifier, task: Task) -> Outputs:
-        """Logits and features of `model` on every set that the task's metrics read, from one pass; the mode is restored."""
+    def outputs(self, model: Classifier, task: Task, *, validation: bool = False) -> Outputs:
+        """Logits and features of `model` on every set that the task's metrics read, from one pass; the mode is restored.
+
+        With `validation` also on the validation images of the forget set's classes, as the set `validation`.
+        """
         data = self.task_data(task)
         sets = {"retain": data.retain, "forget": data.forget, "heldout": data.heldout}
+        if validation:
+            sets["validation"] = data.validation_alike
         was_training = model.training
         model.eval()
         out = {name: self._forward(model, data, index) for name, index in sets.items()}

@@ -55,6 +55,12 @@ class Training(Part):
     batch_size: Positive = 256
     milestones: list[Positive] = [80]
 
+    @property
+    def as_method(self) -> dict[str, Any]:
+        """The recipe under the names of a method that trains from scratch."""
+        recipe = self.model_dump()
+        return {**recipe, "retain_batch_size": recipe.pop("batch_size")}
+
 
 class Unlearning(Part):
     """What all methods share unless a method's own section says otherwise."""
@@ -161,7 +167,7 @@ class Spec(Part):
         """The ranges that are searched and the values that are fixed, for one method."""
         types = {f.name: f.type for f in dataclasses.fields(find("methods", method))}
         ranges, fixed = [], {}
-        shared = self.unlearning.model_dump()
+        shared = self.training.as_method if "milestones" in types else self.unlearning.model_dump()
         for name, entry in {**{k: v for k, v in shared.items() if k in types}, **self.methods[method]}.items():
             if isinstance(entry, RangeSpec):
                 integer = _is_integer(types[name])

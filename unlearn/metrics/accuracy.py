@@ -10,7 +10,6 @@ __all__ = ["accuracy"]
 def accuracy(outputs: Outputs) -> dict[str, float]:
     """Accuracies in per cent: `retain_accuracy`, `forget_accuracy`, `heldout_accuracy`, in class scenarios `class_accuracy`,
     `forget_<group>_accuracy` for each group that the scenario names, and `validation_accuracy` where it was asked for."""
-    names = {"retain": "retain", "forget": "forget", "heldout": "heldout", "heldout_class": "class"}
-    names["validation"] = "validation"
+    names = {name: name for name in ("retain", "forget", "heldout", "validation")} | {"heldout_class": "class"}
     names |= {name: name for name in outputs.sets if name.startswith("forget_")}
     return {f"{short}_accuracy": outputs[name].accuracy for name, short in names.items() if name in outputs}
