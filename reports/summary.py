@@ -13,6 +13,9 @@ from sweeps.store import SweepRecord
 __all__ = ["Verdict", "missing_work", "protocol_sentence", "verdict"]
 
 
+_MOST_NAMED = 5
+
+
 @dataclass(frozen=True)
 class Verdict:
     """A scenario's answer: the winner and sentences about it."""
@@ -46,7 +49,7 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
         return Verdict(scenario, None, f"{label}: no winner yet", ("No search trial of this scenario has completed.",))
     top = won.scores.iloc[0]
     name, score = method_label(won.method), uncertain(top["mean"], top["std"], int(top["n"]))
-    unit = " pp" if (record.spec.get("objective") or {}).get("name", "average_gap") == "average_gap" else ""
+    unit = " points" if (record.spec.get("objective") or {}).get("name", "average_gap") == "average_gap" else ""
     if won.source == "search":
         sentence = f"Best search score {score}{unit}. Nothing is evaluated yet: a search score flatters, and no spread is known."
         return Verdict(scenario, won.method, f"{label}: {name} leads the search", (sentence,))
@@ -76,6 +79,10 @@ def missing_work(record: SweepRecord) -> list[str]:
 
 def _rivals(won: tables.Winner) -> str:
     others = [method_label(m) for m in won.equals]
+    if len(others) > _MOST_NAMED:
+        sets = int(won.scores["n"].max())
+        rest = len(won.scores) - 1
+        return f"Not distinguishable from it: {len(others)} of {rest} others (n = {sets}; more evaluation seeds tell more apart)."
     if others:
         return f"Not distinguishable from it: {', '.join(others)}."
     if len(won.scores) > 1:

@@ -127,7 +127,10 @@ def sensitivity_table(record: SweepRecord, scenario: str) -> Table | None:
             (
                 Cell(method_label(r.method), method_label(r.method)),
                 Cell(metric(r.metric).short, r.metric),
-                *(Cell(significant(float(v), 2), float(v)) for v in (r.largest_rise, r.largest_fall, r.mean_absolute)),
+                *(
+                    Cell(f"{v:.2f}".replace("-", "−"), float(v))
+                    for v in (r.largest_rise, r.largest_fall, r.mean_absolute)
+                ),
                 Cell(f"{r.points - r.failed} of {r.points}", float(r.points - r.failed)),
             ),
             r.method,

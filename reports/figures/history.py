@@ -34,6 +34,8 @@ def search_history(record: SweepRecord, scenario: str, styles: dict[str, MethodS
                 figure.add_trace(_points(rows[rows["state"] == state], style, state))
         figure.update_xaxes(title_text="trial", rangemode="tozero")
         figure.update_yaxes(title_text=escape(score_label(record)), type="log" if wide_range else "linear")
+        if wide_range:
+            figure.update_yaxes(dtick="D2")
         return figure
 
     states = frame["state"].value_counts()

@@ -21,6 +21,8 @@ from sweeps.store import SweepRecord
 
 __all__ = ["render_page"]
 
+_MOST_FAILURES = 8
+
 
 def render_page(record: SweepRecord, sections: list[Section], styles: dict[str, MethodStyle], *, partial: bool) -> str:
     """The report as HTML text."""
@@ -137,7 +139,13 @@ def _failures(record: SweepRecord) -> str:
         for r in tables.iterate(frame)
     )
     heads = "".join(f"<th>{h}</th>" for h in ("Scenario", "Method", "Stage", "Trials", "Reason", "Numbers"))
-    return f'<div class="scroll"><table class="wrap"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+    count = int(frame["trials"].sum())
+    summary = f"{count} {'trial' if count == 1 else 'trials'} failed for good"
+    shown = " open" if len(frame) <= _MOST_FAILURES else ""
+    return (
+        f'<details{shown}><summary>{summary}</summary><div class="scroll"><table class="wrap"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></details>"
+    )
 
 
 def _reason(reason: str) -> str:

@@ -16,6 +16,7 @@
     const data = figure.data.map((trace) => {
       const meta = trace.meta || {};
       const shown = { ...trace, showlegend: false, visible: !hidden.has(meta.method) };
+      if (trace.type === "bar" && trace.error_x) shown.error_x = { ...trace.error_x, color: ink };
       if (meta.ink) shown.line = { ...trace.line, color: ink };
       return shown;
     });

@@ -1,0 +1,167 @@
+"""Records made by hand, with numbers that a reader can check in the head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sweeps.store import SweepRecord
+
+
+@dataclass
+class RecordBuilder:
+    """Collects trials and curves; `record()` turns them into what a storage would give."""
+
+    name: str = "tiny"
+    spec: dict[str, Any] = field(default_factory=dict)
+    planned: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    best: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    trials: list[dict[str, Any]] = field(default_factory=list)
+    curves: list[dict[str, Any]] = field(default_factory=list)
+
+    def trial(
+        self,
+        stage: str,
+        method: str,
+        *,
+        value: float = float("nan"),
+        state: str = "COMPLETE",
+        metrics: Mapping[str, float] | None = None,
+        top5: Mapping[str, float] | None = None,
+        hp: Mapping[str, Any] | None = None,
+        curve: list[Mapping[str, float]] | None = None,
+        scenario: str = "random",
+        size: int = 100,
+        forget_seed: int = 0,
+        reason: str | None = None,
+        retry_of: int | None = None,
+    ) -> int:
+        study = f"{self.name}/{stage}/{scenario}/{method}"
+        number = sum(t["study"] == study for t in self.trials)
+        row = {
+            "study": study,
+            "stage": stage,
+            "scenario": scenario,
+            "method": method,
+            "number": number,
+            "state": state,
+            "value": value,
+            "best_epoch": 1,
+            "fail_reason": reason,
+            "retry_of": retry_of,
+            "started": pd.Timestamp("2026-01-01"),
+            "completed": pd.Timestamp("2026-01-01"),
+            "seconds": 60.0,
+            "forget_size": size,
+            "forget_seed": forget_seed,
+            "seed": forget_seed,
+            "scored_on": "dev" if stage == "search" else "test",
+        }
+        row |= {f"hp.{k}": v for k, v in (hp or {}).items()}
+        row |= {f"best.{k}": v for k, v in (metrics or {}).items()}
+        row |= {f"top5.{k}": v for k, v in (top5 or {}).items()}
+        self.trials.append(row)
+        identity = {k: row[k] for k in ("study", "stage", "scenario", "method", "number")}
+        self.curves += [{**identity, "epoch": i + 1, "score": 0.0, **e} for i, e in enumerate(curve or [])]
+        return number
+
+    def record(self) -> SweepRecord:
+        columns = [
+            "study",
+            "stage",
+            "scenario",
+            "method",
+            "number",
+            "state",
+            "value",
+            "fail_reason",
+            "retry_of",
+            "seconds",
+        ]
+        trials = pd.DataFrame(self.trials) if self.trials else pd.DataFrame(columns=columns)
+        identity = ["study", "stage", "scenario", "method", "number", "epoch", "score"]
+        curves = pd.DataFrame(self.curves) if self.curves else pd.DataFrame(columns=identity)
+        provenance = {"commit": "0123abc", "versions": {"torch": "2.9"}}
+        return SweepRecord(self.name, self.spec, provenance, self.planned, trials, curves, self.best)
+
+
+@pytest.fixture
+def builder() -> RecordBuilder:
+    spec = {
+        "protocol": "strict",
+        "scenarios": {"random": {"tune_size": 100, "sizes": [100, 10]}},
+        "methods": ["sure", "finetune"],
+        "objective": {"name": "average_gap", "gaps": None},
+        "search": {"trials": 3},
+        "evaluation": {"seeds": 3},
+    }
+    return RecordBuilder(spec=spec)
+
+
+@pytest.fixture
+def full_record(builder: RecordBuilder) -> SweepRecord:
+    """Two scenarios, four methods, every stage; one method's names try to break out of HTML."""
+    rng = np.random.default_rng(0)
+    methods = ["sure", "finetune", "neg_grad_plus", "my.package:<script>alert(1)</script>"]
+    builder.spec["methods"] = methods
+    builder.spec["scenarios"] = {
+        "random": {"tune_size": 100, "sizes": [100, 10]},
+        "partial_class": {"tune_size": 50, "sizes": [50, 10]},
+    }
+    accuracies = {"retain_accuracy": "retain_gap", "forget_accuracy": "forget_gap", "heldout_accuracy": "utility_gap"}
+    for scenario, settings in builder.spec["scenarios"].items():
+        names = accuracies | ({"class_accuracy": "class_test_gap"} if scenario == "partial_class" else {})
+        names |= {"mia_loss": "mia_loss_gap"}
+        builder.best[scenario] = {}
+        for k, method in enumerate(methods):
+            hp: dict[str, float] = {"lr": 0.01, "lr_decay_epoch": 8}
+            hp |= {"retain_batch_size": 64} if method == "finetune" else {"alpha": 0.5, "forget_batch_size": 32}
+            builder.best[scenario][method] = hp
+
+            def measured(quality: float, names: dict[str, str] = names) -> list[dict[str, float]]:
+                epochs = []
+                for epoch in range(3):
+                    values = {raw: 90 + float(rng.normal(0, quality)) for raw in names}
+                    gaps = {gap: abs(values[raw] - 90) for raw, gap in names.items()}
+                    cost = {"relative_run_time": 0.1 * (epoch + 1), "relative_samples": 0.1 * (epoch + 1)}
+                    epochs.append(values | gaps | cost | {"score": float(np.mean(list(gaps.values())))})
+                return epochs
+
+            def run(stage: str, size: int, seed: int, hp: dict[str, float], state: str = "COMPLETE") -> None:
+                curve = measured(1.0 + k)  # noqa: B023  # called at once
+                best = min(curve, key=lambda e: e["score"])
+                metrics = {m: v for m, v in best.items() if m != "score"}
+                builder.trial(
+                    stage,
+                    method,  # noqa: B023
+                    value=best["score"],
+                    state=state,
+                    metrics=metrics,
+                    top5=metrics,
+                    hp=hp,
+                    curve=curve,
+                    scenario=scenario,  # noqa: B023
+                    size=size,
+                    forget_seed=seed,
+                )
+
+            for i in range(4):
+                run("search", settings["tune_size"], 100 + i, hp, "PRUNED" if i == 2 else "COMPLETE")
+            for size in settings["sizes"]:
+                for seed in range(3):
+                    run("evaluation", size, seed, hp)
+            for lr in (0.8, 1.0, 1.2):
+                for alpha in (0.8, 1.0, 1.2) if "alpha" in hp else (1.0,):
+                    point = hp | {"lr": 0.01 * lr} | ({"alpha": 0.5 * alpha} if "alpha" in hp else {})
+                    run("sensitivity", settings["tune_size"], 0, point)
+            builder.planned[("search", scenario, method)] = 4
+            builder.planned[("evaluation", scenario, method)] = 6
+            builder.planned[("sensitivity", scenario, method)] = 9 if "alpha" in hp else 3
+    failed = builder.trial("search", "sure", state="FAIL", reason="diverged at <img src=x onerror=alert(2)> epoch 3")
+    builder.planned[("search", "random", "sure")] = failed + 1
+    return builder.record()

@@ -1,0 +1,110 @@
+"""Digits, escaping and files."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from reports.format import Cell, Row, Table, number, significant, uncertain
+from reports.names import method_styles
+from reports.writers import slug, to_latex, to_markdown, write_atomically, write_table
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "n", "text"),
+    [
+        (1.2345, 0.312, 3, "1.2 ± 0.3"),
+        (1.2345, 0.0123, 3, "1.234 ± 0.012"),
+        (12.345, 4.2, 5, "12 ± 4"),
+        (123.4, 13.0, 5, "123 ± 13"),
+        (1.2345, math.nan, 1, "1.23"),
+        (2.0, 0.0, 3, "2.00 ± 0"),
+        (math.nan, math.nan, 0, "–"),
+        (0.5, 0.0996, 4, "0.50 ± 0.10"),
+    ],
+)
+def test_no_more_digits_than_the_error_carries(mean: float, std: float, n: int, text: str):
+    assert uncertain(mean, std, n) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.00044, "0.00044"), (256, "256"), (0.0372, "0.0372"), (None, "–"), (8.0, "8")]
+)
+def test_hyperparameters_as_a_person_writes_them(value: object, text: str):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (1234.5, "1234"), (0.012345, "0.0123"), (1e-9, "1.00e-09")])
+def test_significant(value: float, text: str):
+    assert significant(value) == text
+
+
+@pytest.fixture
+def table() -> Table:
+    rows = (
+        Row((Cell("a_b & 5%"), Cell("1.0 ± 0.2", 1.0, best=True))),
+        Row((Cell("x|y<z"), Cell("1.1 ± 0.2", 1.1, tied=True))),
+    )
+    return Table(
+        "odd/key",
+        "A title",
+        (Cell("Method"), Cell("ΔUA")),
+        rows,
+        pd.DataFrame({"v": [1.5]}),
+        ["A note."],
+        compared=True,
+    )
+
+
+def test_markdown(table: Table):
+    lines = to_markdown(table).splitlines()
+    assert lines[2] == "| Method | ΔUA |"
+    assert lines[4] == r"| a\_b & 5% | **1.0 ± 0.2** |"
+    assert lines[5] == r"| x\|y&lt;z | 1.1 ± 0.2 ≈ |"
+    assert any("paired t-test" in line for line in lines)
+
+
+def test_latex(table: Table):
+    text = to_latex(table)
+    assert r"a\_b \& 5\% & \textbf{1.0 $\pm$ 0.2} \\" in text
+    assert r"x\textbar{}y\textless{}z & 1.1 $\pm$ 0.2$^\approx$ \\" in text
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
+
+
+def test_files_of_a_table(table: Table, tmp_path):
+    paths = write_table(table, tmp_path)
+    assert sorted(p.name for p in paths) == ["odd-key.csv", "odd-key.md", "odd-key.tex"]
+    assert (tmp_path / "odd-key.csv").read_text() == "v\n1.5\n"
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in paths)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = write_atomically(tmp_path / "page.html", "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_atomically(path, "\ud800")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_slug_leaves_no_way_out_of_the_folder():
+    assert slug("../../etc/<x>") == "etc-x"
+    assert slug("…") == "unnamed"
+
+
+def test_every_method_looks_different_and_the_same_everywhere():
+    names = ["sure", "l1_sparse", "scrub", "random_label", "neg_grad_plus", "bad_teacher", "finetune", "neg_grad"]
+    names += [
+        "boundary_expanding",
+        "boundary_expanding_plus",
+        "boundary_shrinking",
+        "boundary_shrinking_plus",
+        "mine",
+        "yours",
+    ]
+    styles = method_styles(names)
+    assert (
+        len({(s.colour, s.dash) for s in styles.values()}) == len({(s.colour, s.symbol) for s in styles.values()}) == 14
+    )
+    assert method_styles(["finetune", "sure"])["sure"] == styles["sure"]

@@ -1,0 +1,154 @@
+"""The page: its text, its files, and its life in a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from reports import write_report
+from sweeps.store import SweepRecord
+
+HOSTILE = "my.package:<script>alert(1)</script>"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def written(full_record: SweepRecord, tmp_path: Path) -> Path:
+    return write_report(full_record, tmp_path / "report", partial=False)
+
+
+def test_files(written: Path):
+    tables = {p.name for p in (written.parent / "tables").iterdir()}
+    for key in ("gaps", "stability", "hyperparameters", "top5", "run-time", "sensitivity", "optimism", "attacks"):
+        for scenario in ("random", "partial_class"):
+            assert {f"{scenario}-{key}.{e}" for e in ("csv", "md", "tex")} <= tables
+    assert {"scores.csv", "progress.csv"} <= tables
+    assert not [p for p in written.parent.rglob("*") if p.name.startswith(".")]
+
+
+def test_a_second_report_removes_tables_that_it_lacks(builder, written: Path):
+    builder.trials, builder.curves, builder.best = [], [], {}
+    again = write_report(builder.record(), written.parent, partial=True)
+    assert again == written
+    assert sorted(p.name for p in (written.parent / "tables").iterdir()) == [
+        "progress.csv",
+        "progress.md",
+        "progress.tex",
+    ]
+
+
+def test_text(written: Path):
+    page = written.read_text(encoding="utf-8")
+    assert page.count("plotly.js v") == 1
+    assert "<script>alert(1)" not in page
+    assert "<img" not in page.split("plotly.js v")[0]
+    assert "sweeps run tiny" in page
+    assert "git checkout 0123abc" in page
+    assert "Protocol strict" in page
+
+
+def test_stages_without_trials_are_said(builder, tmp_path: Path):
+    builder.planned = {("search", "random", "sure"): 3, ("evaluation", "random", "sure"): 6}
+    builder.trial("search", "sure", value=5.0, state="PRUNED")
+    page = write_report(builder.record(), tmp_path, partial=True).read_text(encoding="utf-8")
+    assert "This report is partial" in page
+    assert "Not run yet: 6 evaluation trials are planned, none has completed." in page
+    assert "Not run: no sensitivity trials were planned for this scenario." in page
+    assert "Nothing to show: of 3 search trials, none completed, 1 were pruned and 0 failed." in page
+
+
+def test_an_empty_storage_has_a_report(builder, tmp_path: Path):
+    assert write_report(builder.record(), tmp_path, partial=True).exists()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip(f"no browser to open the page in: none of {', '.join(names)} is on the PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A browser page with everything it complained of or asked for."""
+
+    def __init__(self, page: Page, file: Path) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        page.on("console", lambda m: self.complaints.append(m.text))
+        page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        page.on("dialog", lambda d: self.complaints.append(f"dialog {d.message}"))
+        page.on("request", lambda r: self.requests.append(r.url))
+        page.goto(file.as_uri())
+        page.evaluate("report.drawAll()")
+        page.wait_for_function("[...document.querySelectorAll('.plot')].every(p => p.dataset.drawn)")
+
+
+@pytest.fixture(params=[("light", 1280), ("dark", 1280), ("light", 390)], ids=lambda p: f"{p[0]}-{p[1]}")
+def opened(request: pytest.FixtureRequest, chromium: Any, written: Path) -> Iterator[Watched]:
+    scheme, width = request.param
+    page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    yield Watched(page, written)
+    page.close()
+
+
+def test_in_the_browser(opened: Watched, written: Path):
+    page = opened.page
+    figures = page.evaluate("report.figures.length")
+    # per scenario: bars, trade-off, comparison, sizes, history, curves, attacks, four heatmaps
+    assert figures == 2 * (7 + 4)
+    assert page.locator(".plot svg.main-svg").count() >= figures
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
+    check_filter(page)
+    check_sort(page)
+    assert page.locator("th", has_text=HOSTILE).count() > 0
+    assert opened.complaints == []
+    assert [u for u in opened.requests if not u.startswith("data:")] == [written.as_uri()]
+
+
+def check_filter(page: Page) -> None:
+    visible = "id => document.getElementById(id).data.filter(t => t.visible !== false).map(t => (t.meta || {}).method)"
+    chip = page.locator('.filter button[data-method="finetune"]')
+    rows = page.locator('#table-random-gaps tr[data-method="finetune"]')
+    assert rows.is_visible()
+    assert "finetune" in page.evaluate(visible, "figure-0")
+    chip.click()
+    assert not rows.is_visible()
+    assert chip.get_attribute("aria-pressed") == "false"
+    assert "finetune" not in page.evaluate(visible, "figure-0")
+    chip.click()
+    assert rows.is_visible()
+    hostile = page.get_by_role("button", name=HOSTILE)
+    hostile.click()
+    assert page.locator("#table-random-gaps tbody tr:visible").count() == 3
+    hostile.click()
+
+
+def check_sort(page: Page) -> None:
+    column = (
+        "() => [...document.querySelectorAll('#table-random-gaps tbody tr')].map(r => Number(r.cells[2].dataset.sort))"
+    )
+    header = page.locator("#table-random-gaps th button").nth(2)
+    before = page.evaluate(column)
+    header.click()
+    assert page.evaluate(column) == sorted(before)
+    header.click()
+    assert page.evaluate(column) == sorted(before, reverse=True)
+    assert page.locator("#table-random-gaps th").nth(2).get_attribute("aria-sort") == "descending"

@@ -1,0 +1,139 @@
+"""Tables computed from hand-made records."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from reports import tables
+
+
+def evaluate(builder, method, values, size=100, **more):
+    for seed, value in enumerate(values):
+        metrics = {"forget_gap": 2 * value, "relative_run_time": 0.5}
+        builder.trial("evaluation", method, value=value, metrics=metrics, size=size, forget_seed=seed, **more)
+
+
+def test_metric_summary_by_size(builder):
+    evaluate(builder, "sure", [1.0, 2.0, 3.0])
+    evaluate(builder, "finetune", [11.0, 12.0, 13.5])
+    evaluate(builder, "sure", [4.0], size=10)
+    out = tables.metric_summary(builder.record(), "random", ["score", "forget_gap", "absent"])
+    assert list(out["forget_size"].unique()) == [100, 10]
+    row = out.query("forget_size == 100 and method == 'sure' and metric == 'forget_gap'").iloc[0]
+    assert (row["mean"], row["std"], row["n"], row["best"]) == (4.0, 2.0, 3, True)
+    single = out.query("forget_size == 10").iloc[0]
+    assert single["n"] == 1
+    assert math.isnan(single["std"])
+    assert not single["best"]
+
+
+def test_a_method_whose_evaluations_failed_has_no_row(builder):
+    evaluate(builder, "sure", [1.0, 2.0])
+    builder.trial("evaluation", "finetune", state="FAIL", reason="diverged at epoch 1")
+    assert set(tables.metric_summary(builder.record(), "random", ["score"])["method"]) == {"sure"}
+
+
+def test_a_repeated_evaluation_counts_once(builder):
+    builder.trial("evaluation", "sure", value=5.0, forget_seed=1)
+    builder.trial("evaluation", "sure", value=7.0, forget_seed=1)
+    assert tables.evaluations(builder.record(), "random")["score"].tolist() == [7.0]
+
+
+def test_two_directions_score_by_their_mean_gap(builder):
+    builder.trial("evaluation", "sure", metrics={"forget_gap": 1.0, "utility_gap": 3.0})
+    assert tables.evaluations(builder.record(), "random")["score"].tolist() == [2.0]
+
+
+def test_top5_reads_its_own_columns(builder):
+    builder.trial("evaluation", "sure", value=1.0, metrics={"forget_gap": 1.0}, top5={"forget_gap": 4.0})
+    out = tables.metric_summary(builder.record(), "random", ["forget_gap"], epochs="top5")
+    assert out["mean"].tolist() == [4.0]
+
+
+def test_hyperparameters_have_the_papers_layout(builder):
+    builder.best = {
+        "random": {
+            "finetune": {"lr": 0.0043, "retain_batch_size": 256, "lr_decay_epoch": 8},
+            "sure": {"lr": 0.045, "alpha": 0.807, "forget_batch_size": 128, "lr_decay_epoch": 10},
+        }
+    }
+    out = tables.best_hyperparameters(builder.record(), "random")
+    assert list(out.index) == ["lr", "alpha", "forget_batch_size", "lr_decay_epoch"]
+    assert list(out.columns) == ["sure", "finetune"]
+    assert out["finetune"].tolist() == [0.0043, None, 256, 8]
+    assert out.attrs["retain_batch"] == ["finetune"]
+
+
+def test_history_is_of_completed_trials_only(builder):
+    for value, state in [(5.0, "COMPLETE"), (1.0, "PRUNED"), (math.nan, "FAIL"), (3.0, "COMPLETE"), (4.0, "COMPLETE")]:
+        builder.trial("search", "sure", value=value, state=state)
+    out = tables.search_history(builder.record(), "random")
+    assert out["best_so_far"].tolist() == [5.0, 5.0, 5.0, 3.0, 3.0]
+
+
+def test_a_pruned_only_study_has_no_best(builder):
+    builder.trial("search", "sure", value=5.0, state="PRUNED")
+    record = builder.record()
+    assert tables.search_history(record, "random")["best_so_far"].isna().all()
+    assert tables.winner(record, "random").method is None
+
+
+def grid(builder, method="sure", alphas=(0.4, 0.5, 0.6)):
+    for lr in (0.008, 0.01, 0.012):
+        for alpha in alphas:
+            hp = {"lr": lr} | ({"alpha": alpha} if alpha else {})
+            gap = 1000 * lr + 10 * (alpha or 0)
+            failed = (lr, alpha) == (0.012, 0.6)
+            metrics = {} if failed else {"forget_gap": gap}
+            builder.trial("sensitivity", method, hp=hp, metrics=metrics, state="FAIL" if failed else "COMPLETE")
+
+
+def test_sensitivity_is_the_change_against_the_centre(builder):
+    builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.5}}}
+    grid(builder)
+    frame = tables.sensitivity(builder.record(), "random", "sure")
+    out = tables.sensitivity_grid(frame, "forget_gap")
+    assert list(out.index) == [0.4, 0.5, 0.6]
+    assert list(out.columns) == [0.008, 0.01, 0.012]
+    expected = [[-3, -1, 1], [-2, 0, 2], [-1, 1, math.nan]]
+    assert out.to_numpy().tolist() == [pytest.approx(row, nan_ok=True) for row in expected]
+    assert frame["failed"].sum() == 1
+    centre = frame.query("lr_factor == 1 and alpha_factor == 1")
+    assert centre["change"].tolist() == [0.0]
+    summary = tables.sensitivity_summary(builder.record(), "random", ["sure"]).iloc[0]
+    assert (summary["largest_rise"], summary["largest_fall"]) == (pytest.approx(2), pytest.approx(-3))
+    assert (summary["points"], summary["failed"]) == (9, 1)
+
+
+def test_sensitivity_without_alpha_is_one_row(builder):
+    builder.best = {"random": {"finetune": {"lr": 0.01}}}
+    grid(builder, "finetune", alphas=(None,))
+    out = tables.sensitivity_grid(tables.sensitivity(builder.record(), "random", "finetune"), "forget_gap")
+    assert out.to_numpy().tolist() == [pytest.approx([-2, 0, 2])]
+
+
+def test_sensitivity_without_its_centre_knows_no_change(builder):
+    builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.5}}}
+    builder.trial("sensitivity", "sure", hp={"lr": 0.01, "alpha": 0.5}, state="FAIL")
+    builder.trial("sensitivity", "sure", hp={"lr": 0.012, "alpha": 0.5}, metrics={"forget_gap": 1.0})
+    frame = tables.sensitivity(builder.record(), "random", "sure")
+    assert frame["change"].isna().all()
+
+
+def test_oracle_value_is_the_candidate_that_fits_every_epoch(builder):
+    curve = [{"mia_loss": v, "mia_loss_gap": abs(v - 52.0)} for v in (50.0, 57.0)]
+    builder.trial("evaluation", "sure", value=1.0, forget_seed=0, curve=curve)
+    builder.trial("evaluation", "sure", value=1.0, forget_seed=1, curve=curve[:1])  # 48 or 52: not known
+    out = tables.oracle_values(builder.record(), "random", 100, "mia_loss")
+    assert out.to_dict() == {0: 52.0}
+
+
+def test_directions_and_front(builder):
+    for forgetting, retain, utility in [(1.0, 4.0, 6.0), (2.0, 1.0, 1.0), (3.0, 1.0, 1.0), (0.5, 9.0, 9.0)]:
+        metrics = {"forget_gap": forgetting, "retain_gap": retain, "utility_gap": utility}
+        builder.trial("search", "sure", value=1.0, metrics=metrics)
+    points = tables.directions(builder.record().trials)
+    assert points["utility"].tolist() == [5.0, 1.0, 1.0, 9.0]
+    assert tables.pareto_front(points)["number"].tolist() == [3, 0, 1]
