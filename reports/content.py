@@ -93,9 +93,7 @@ def _reason(record: SweepRecord, scenario: str, stage: str) -> str:
     if complete:
         return f"The {stage} trials of this scenario do not hold this measure."
     if pruned or failed:
-        return (
-            f"Nothing to show: of {planned} {stage} trials, none completed, {pruned} were pruned and {failed} failed."
-        )
+        return f"Nothing to show: of {planned} {stage} trials none completed (pruned: {pruned}, failed: {failed})."
     if planned:
         return f"Not run yet: {planned} {stage} trials are planned, none has completed."
     return f"Not run: no {stage} trials were planned for this scenario."

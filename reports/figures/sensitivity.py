@@ -52,12 +52,12 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
 
     failed = int(frame.loc[frame["metric"] == metrics[0], "failed"].sum())
     centre = frame.loc[frame["lr_factor"] == 1, "lr"].iloc[:1]
-    note = f"{next(iter(grids.values())).size} grid points, one run each"
+    note = f"Grid of {next(iter(grids.values())).size}, one run each"
     note += f", centre at lr = {number(float(centre.iloc[0]))}" if len(centre) else ""
     note += "." if with_alpha else "; the method has no α."
     note += " Colour and numbers: change of the gap against the centre (bold labels), in percentage points, one scale for all"
     note += " panels; blue, negative: nearer to the oracle than at the centre."
-    note += f" {failed} grid points failed (✕)." if failed else ""
+    note += f" Failed grid points (✕): {failed}." if failed else ""
     title = f"{scenario_label(scenario)}: sensitivity of {method_label(method)} to its hyperparameters"
     return Drawing(
         f"{scenario}-sensitivity-{method}", title, note, build, columns=columns_for(len(metrics)), method=method

@@ -92,6 +92,10 @@ class RecordBuilder:
 
 @pytest.fixture
 def builder() -> RecordBuilder:
+    return new_builder()
+
+
+def new_builder() -> RecordBuilder:
     spec = {
         "protocol": "strict",
         "scenarios": {"random": {"tune_size": 100, "sizes": [100, 10]}},
@@ -103,9 +107,10 @@ def builder() -> RecordBuilder:
     return RecordBuilder(spec=spec)
 
 
-@pytest.fixture
-def full_record(builder: RecordBuilder) -> SweepRecord:
+@pytest.fixture(scope="session")
+def full_record() -> SweepRecord:
     """Two scenarios, four methods, every stage; one method's names try to break out of HTML."""
+    builder = new_builder()
     rng = np.random.default_rng(0)
     methods = ["sure", "finetune", "neg_grad_plus", "my.package:<script>alert(1)</script>"]
     builder.spec["methods"] = methods

@@ -77,4 +77,4 @@ def test_a_failed_grid_point_is_marked(builder):
     drawing = figures.sensitivity_heatmap(builder.record(), "random", "sure")
     assert drawing is not None
     assert [list(row) for row in drawing.wide.data[0].text] == [["0", "✕"]]
-    assert "1 grid points failed" in drawing.note
+    assert "Failed grid points (✕): 1" in drawing.note

@@ -24,9 +24,9 @@ FLAGS = [
 ]
 
 
-@pytest.fixture
-def written(full_record: SweepRecord, tmp_path: Path) -> Path:
-    return write_report(full_record, tmp_path / "report", partial=False)
+@pytest.fixture(scope="module")
+def written(full_record: SweepRecord, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(full_record, tmp_path_factory.mktemp("report"), partial=False)
 
 
 def test_files(written: Path):
@@ -38,11 +38,13 @@ def test_files(written: Path):
     assert not [p for p in written.parent.rglob("*") if p.name.startswith(".")]
 
 
-def test_a_second_report_removes_tables_that_it_lacks(builder, written: Path):
-    builder.trials, builder.curves, builder.best = [], [], {}
-    again = write_report(builder.record(), written.parent, partial=True)
-    assert again == written
-    assert sorted(p.name for p in (written.parent / "tables").iterdir()) == [
+def test_a_second_report_removes_tables_that_it_lacks(builder, tmp_path: Path):
+    empty = builder.record()
+    builder.trial("search", "sure", value=1.0)
+    page = write_report(builder.record(), tmp_path, partial=True)
+    assert (tmp_path / "tables" / "scores.csv").exists()
+    assert write_report(empty, tmp_path, partial=True) == page
+    assert sorted(p.name for p in (tmp_path / "tables").iterdir()) == [
         "progress.csv",
         "progress.md",
         "progress.tex",
@@ -66,7 +68,7 @@ def test_stages_without_trials_are_said(builder, tmp_path: Path):
     assert "This report is partial" in page
     assert "Not run yet: 6 evaluation trials are planned, none has completed." in page
     assert "Not run: no sensitivity trials were planned for this scenario." in page
-    assert "Nothing to show: of 3 search trials, none completed, 1 were pruned and 0 failed." in page
+    assert "Nothing to show: of 3 search trials none completed (pruned: 1, failed: 0)." in page
 
 
 def test_an_empty_storage_has_a_report(builder, tmp_path: Path):
