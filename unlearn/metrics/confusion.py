@@ -12,8 +12,8 @@ __all__ = ["confusion"]
 def confusion(outputs: Outputs) -> dict[str, float]:
     """Errors of the confusion scenario against the TRUE labels; left out in any other scenario.
 
-    For `retain` and `heldout`: `<set>_ic_error`, the fraction in [0, 1] of the two classes' samples that are predicted as any
-    other class, and `<set>_fgt_error`, the COUNT of samples of one predicted as the other, as in the paper's Table 2.
+    For `retain` and `heldout`: `ic_error_<set>`, the fraction in [0, 1] of the two classes' samples that are predicted as any
+    other class, and `fgt_error_<set>`, the COUNT of samples of one predicted as the other, as in the paper's Table 2.
     `<set>_error`: per cent of all samples predicted wrongly, for `retain`, `heldout` and `forget`.
     """
     if outputs.confused is None:
@@ -25,8 +25,8 @@ def confusion(outputs: Outputs) -> dict[str, float]:
         of_two = int(matrix[[a, b]].sum())
         if of_two:
             wrong = of_two - int(matrix[a, a] + matrix[b, b])
-            values[f"{name}_ic_error"] = wrong / of_two
-            values[f"{name}_fgt_error"] = float(matrix[a, b] + matrix[b, a])
+            values[f"ic_error_{name}"] = wrong / of_two
+            values[f"fgt_error_{name}"] = float(matrix[a, b] + matrix[b, a])
     return values
 
 

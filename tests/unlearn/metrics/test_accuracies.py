@@ -95,14 +95,14 @@ def test_confusion_counts_match_a_matrix_made_by_hand():
         "retain_error": 0.0,
         "heldout_error": pytest.approx(100 * 13 / 33),
         "forget_error": 75.0,
-        "retain_ic_error": 0.0,
-        "retain_fgt_error": 0.0,
-        "heldout_ic_error": 9 / 20,
-        "heldout_fgt_error": 5.0,
+        "ic_error_retain": 0.0,
+        "fgt_error_retain": 0.0,
+        "ic_error_heldout": 9 / 20,
+        "fgt_error_heldout": 5.0,
     }
     two_and_zero = confusion(Outputs(sets, confused=(2, 0)))
-    assert two_and_zero["heldout_ic_error"] == (4 + 3) / 22
-    assert two_and_zero["heldout_fgt_error"] == 5.0
+    assert two_and_zero["ic_error_heldout"] == (4 + 3) / 22
+    assert two_and_zero["fgt_error_heldout"] == 5.0
 
 
 def test_the_confusion_matrix_is_scikit_learns():
