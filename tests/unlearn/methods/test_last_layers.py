@@ -20,6 +20,7 @@ from unlearn.methods._last_layers import layers
 from unlearn.methods.cf_k import CFk
 from unlearn.methods.eu_k import EUk
 from unlearn.methods.finetune import FineTune
+from unlearn.models import Classifier
 
 
 def test_a_layer_is_a_weight_and_the_normalisations_after_it():
@@ -112,6 +113,24 @@ def test_frozen_layers_keep_weights_and_statistics_and_trained_ones_do_not(metho
         moves = name.startswith(trained)
         assert torch.equal(value, before[name]) != moves, name
     assert all(p.requires_grad for p in model.parameters())
+
+
+def test_a_frozen_module_does_not_freeze_its_children():
+    class Shift(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.shift = nn.Parameter(torch.zeros(1, 4))
+            self.layers = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5))
+
+        def forward(self, x):
+            return self.layers(x.flatten(1) + self.shift)
+
+    problem = linear_problem()
+    model = Classifier(Shift(), 5, 3).double()
+    for _ in CFk(epochs=2, k=2).unlearn(model, problem.data, Streams(SEED)):
+        pass
+    assert not model.backbone.shift.any()
+    assert model.backbone.layers[1].num_batches_tracked == 2
 
 
 def test_gradients_are_switched_on_again_when_a_run_is_abandoned():

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 import torch
 import yaml
-from method_problems import SEED, Problem, assert_same_state, resnet_problem, same_state
+from method_problems import SEED, Problem, assert_same_state, linear_problem, resnet_problem, same_state
 
 import search_spaces
 from unlearn.methods import Bounds, Method, Streams
@@ -133,6 +133,13 @@ class TestContract:
             model.train()  # as an evaluation leaves it
         assert yields == CASES[key].yields
 
+    def test_an_evaluation_between_epochs_changes_nothing(self, key):
+        problem = resnet_problem()
+        model = problem.start().eval()
+        for _ in build(key).unlearn(model, problem.data, Streams(SEED)):
+            model.eval()
+        assert_same_state(model, resnet_problem().unlearned(build(key)))
+
     def test_one_epoch_and_one_forget_sample_are_enough(self, key):
         problem = resnet_problem(forget=1, validation=1)
         got = problem.unlearned(build(key, epochs=1))
@@ -226,6 +233,16 @@ def on_gpu(problem: Problem) -> Problem:
 def published() -> list[tuple[str, str, dict[str, Any]]]:
     document = yaml.safe_load((SPACES / "published" / "sure_paper.yaml").read_text())
     return [(setting, key, params) for setting, rows in document["params"].items() for key, params in rows.items()]
+
+
+@pytest.mark.parametrize(
+    "key", ["bad_teacher", "boundary_expanding", "eu_k", "oracle", "random_label", "salun", "sure"]
+)
+def test_what_it_draws_besides_the_order_of_samples_depends_on_the_seed(key):
+    one_batch = {"retain_batch_size": 1000, "forget_batch_size": 1000}
+    first, second = (linear_problem().unlearned(build(key, **one_batch), seed) for seed in (SEED, SEED + 1))
+    largest = max((a - b).abs().max() for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert largest > 1e-6
 
 
 @pytest.mark.parametrize(("setting", "key", "params"), published())
