@@ -36,14 +36,10 @@ def scenario_section(record: SweepRecord, scenario: str, styles: dict[str, Metho
     label = scenario_label(scenario)
     known = tables.metrics_of(tables.evaluations(record, scenario))
     gaps = ["score", *tables.gap_metrics(tables.evaluations(record, scenario))]
-    attacks = [m for m in known if m.startswith("mia") and not m.endswith("_gap")]
     confusion = [m for m in known if m.endswith("_error") or m.startswith(("ic_error", "fgt_error"))]
     heatmaps = [figures.sensitivity_heatmap(record, scenario, m) for m in tables.methods(record, scenario)]
     gap_table = tabulate.metric_table(
         record, scenario, gaps, key=f"{scenario}-gaps", title=f"{label}: gaps to the oracle (percentage points)"
-    )
-    attack_table = tabulate.metric_table(
-        record, scenario, attacks, key=f"{scenario}-attacks", title=f"{label}: attack accuracies (%)", compared=False
     )
     confusion_table = tabulate.metric_table(
         record, scenario, confusion, key=f"{scenario}-confusion", title=f"{label}: confusion resolved"
@@ -71,7 +67,12 @@ def scenario_section(record: SweepRecord, scenario: str, styles: dict[str, Metho
         ),
         _block("Best epoch and five best", evaluation, tabulate.top5_table(record, scenario)),
         _block("Accuracy during unlearning", evaluation, figures.accuracy_curves(*drawn)),
-        _block("Membership inference attacks", evaluation, figures.attack_bars(*drawn), attack_table),
+        _block(
+            "Membership inference attacks",
+            evaluation,
+            figures.attack_bars(*drawn),
+            tabulate.attack_table(record, scenario),
+        ),
         _block("Run time", evaluation, tabulate.run_time_table(record, scenario)),
     ]
     if confusion_table is not None:

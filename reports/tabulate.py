@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -13,6 +14,7 @@ from reports.names import method_label, metric, scenario_label, score_label
 from sweeps.store import SweepRecord
 
 __all__ = [
+    "attack_table",
     "hyperparameter_table",
     "metric_table",
     "optimism_table",
@@ -43,6 +45,22 @@ def stability_table(record: SweepRecord, scenario: str) -> Table | None:
     size = tables.tuned_size(record, scenario)
     title = f"{scenario_label(scenario)}: stability over forget sizes, hyperparameters tuned at {size}"
     return _by_method(record, frame, key=f"{scenario}-stability", title=title, compared=True, sizes=True)
+
+
+def attack_table(record: SweepRecord, scenario: str) -> Table | None:
+    """Accuracies of the membership attacks, with the oracle's: what an attack achieves where nothing was ever learnt."""
+    known = tables.metrics_of(tables.evaluations(record, scenario))
+    attacks = [m for m in known if m.startswith("mia") and not m.endswith("_gap")]
+    title = f"{scenario_label(scenario)}: accuracies of membership attacks (%)"
+    table = metric_table(record, scenario, attacks, key=f"{scenario}-attacks", title=title, compared=False)
+    if table is None:
+        return None
+    size = tables.tuned_size(record, scenario)
+    values = [tables.oracle_values(record, scenario, size, m) for m in attacks]
+    cells = [Cell(uncertain(v.mean(), v.std(), len(v)), v.mean() if len(v) else None) for v in values]
+    n = max(map(len, values))
+    oracle = Row((Cell(method_label("oracle"), method_label("oracle")), *cells, Cell(str(n), float(n))))
+    return replace(table, rows=(*table.rows, oracle), notes=(*table.notes, "Nearer to the oracle's value is better."))
 
 
 def run_time_table(record: SweepRecord, scenario: str) -> Table | None:

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports import tables
-from reports.figures._base import Drawing, columns_for, panel_grid
+from reports.figures._base import INK, Drawing, columns_for, panel_grid
 from reports.format import number
 from reports.names import method_label, metric, scenario_label
 from sweeps.store import SweepRecord
@@ -38,6 +38,7 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
         for i, m in enumerate(metrics):
             at = {"row": i // columns + 1, "col": i % columns + 1}
             figure.add_trace(_heatmap(frame, grids[m], places), **at)
+            figure.add_trace(_crosses(frame, grids[m]), **at)
             figure.update_xaxes(title_text="lr", title_standoff=4, type="category", showgrid=False, **at)
             figure.update_yaxes(type="category", showgrid=False, **at)
             if with_alpha:
@@ -66,7 +67,7 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
 
 def _heatmap(frame: pd.DataFrame, grid: pd.DataFrame, places: int) -> go.Heatmap:
     values = grid.to_numpy(float)
-    text = [["✕" if not np.isfinite(v) else _signed(v, places) for v in row] for row in values]
+    text = [["" if not np.isfinite(v) else _signed(v, places) for v in row] for row in values]
     return go.Heatmap(
         z=[[None if not np.isfinite(v) else float(v) for v in row] for row in values],
         x=_labels(frame, "lr", grid.columns.astype(float)),
@@ -78,6 +79,14 @@ def _heatmap(frame: pd.DataFrame, grid: pd.DataFrame, places: int) -> go.Heatmap
         xgap=1,
         ygap=1,
     )
+
+
+def _crosses(frame: pd.DataFrame, grid: pd.DataFrame) -> go.Scatter:
+    """A ✕ at each point without a value, in ink: it has no colour of its own to stand on."""
+    xs, ys = _labels(frame, "lr", grid.columns.astype(float)), _labels(frame, "alpha", grid.index)
+    rows, columns = np.nonzero(~np.isfinite(grid.to_numpy(float)))
+    at = {"x": [xs[i] for i in columns], "y": [ys[i] for i in rows]}
+    return go.Scatter(**at, mode="text", text=["✕"] * len(rows), meta=INK, showlegend=False, hoverinfo="skip")
 
 
 def _labels(frame: pd.DataFrame, name: str, values: Iterable[float]) -> list[str]:

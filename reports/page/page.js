@@ -17,7 +17,7 @@
       const meta = trace.meta || {};
       const shown = { ...trace, showlegend: false, visible: !hidden.has(meta.method) };
       if (trace.type === "bar" && trace.error_x) shown.error_x = { ...trace.error_x, color: ink };
-      if (meta.ink) shown.line = { ...trace.line, color: ink };
+      if (meta.ink) Object.assign(shown, { line: { ...trace.line, color: ink }, textfont: { color: ink } });
       return shown;
     });
     const layout = structuredClone(figure.layouts[narrow ? "narrow" : "wide"]);

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from reports.names import GAP_OF
 from sweeps.store import SweepRecord
 
 __all__ = ["evaluations", "gap_metrics", "iterate", "methods", "metrics_of", "scenarios", "stage_trials", "tuned_size"]
@@ -39,8 +38,9 @@ def methods(record: SweepRecord, scenario: str | None = None) -> list[str]:
 def stage_trials(
     record: SweepRecord, stage: str, scenario: str | None = None, state: str | None = None
 ) -> pd.DataFrame:
-    """The trials of one stage, of one scenario or of all, in one state or in any."""
-    rows = record.trials[record.trials["stage"] == stage] if len(record.trials) else record.trials
+    """The trials of one stage that count, of one scenario or of all, in one state or in any."""
+    rows = record.counted
+    rows = rows[rows["stage"] == stage] if len(rows) else rows
     if scenario is not None and len(rows):
         rows = rows[rows["scenario"] == scenario]
     if state is not None and len(rows):
@@ -54,9 +54,12 @@ def metrics_of(frame: pd.DataFrame, prefix: str = "best.") -> list[str]:
 
 
 def gap_metrics(frame: pd.DataFrame) -> list[str]:
-    """The gaps to the oracle that these trials hold, in the paper's order: UA, utility, RA, CTA, attacks, others."""
+    """The gaps to the oracle that these trials hold, in the paper's order: UA, utility, RA, CTA, attacks, others.
+
+    Gaps of errors are left out: they are the gaps of accuracies once more, or have a table of their own (confusion).
+    """
     known = set(metrics_of(frame))
-    others = sorted(m for m in known - set(_FIRST) if m.endswith("_gap") and m not in ("average_gap", *GAP_OF.values()))
+    others = sorted(m for m in known - set(_FIRST) if m.endswith("_gap") and "error" not in m and m != "average_gap")
     return [m for m in _FIRST if m in known] + others
 
 

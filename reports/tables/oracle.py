@@ -30,11 +30,13 @@ def oracle_values(record: SweepRecord, scenario: str, size: int | None, metric: 
     candidate that fits every epoch of every method on the same forget set is the oracle's value.
     """
     gap = GAP_OF.get(metric, f"{metric}_gap")
-    curves = evaluation_curves(record, scenario, size)
-    if metric not in curves or gap not in curves:
-        return pd.Series(dtype=float)
+    trials = evaluations(record, scenario)
+    trials = trials[trials["forget_size"] == size].rename(columns={f"best.{m}": m for m in (metric, gap)})
+    columns = ["forget_seed", metric, gap]
+    sources = [frame.reindex(columns=columns) for frame in (trials, evaluation_curves(record, scenario, size))]
+    known = pd.concat([s for s in sources if len(s)] or sources[:1]).dropna()
     found: dict[object, float] = {}
-    for seed, rows in curves.dropna(subset=[metric, gap]).groupby("forget_seed"):
+    for seed, rows in known.groupby("forget_seed"):
         value, distance = rows[metric].to_numpy(float), rows[gap].to_numpy(float)
         candidates = np.unique(np.round([value[0] - distance[0], value[0] + distance[0]], 9))
         fits = [c for c in candidates if np.max(np.abs(np.abs(value - c) - distance)) < _TOLERANCE]

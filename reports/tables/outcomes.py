@@ -19,13 +19,13 @@ STAGES = ("search", "evaluation", "sensitivity")
 def progress(record: SweepRecord) -> pd.DataFrame:
     """One row per (scenario, method, stage): planned, complete, pruned, failed (for good), running, waiting, missing, seconds.
 
-    A failed trial that was retried is not counted: its retry is.
+    A failed trial that was queued again is not counted: its retry is.
     """
     rows = []
     keys = [(s, m, stage) for s in scenarios(record) for m in methods(record, s) for stage in STAGES]
     for scenario, method, stage in keys:
         trials = stage_trials(record, stage, scenario)
-        trials = _final(trials[trials["method"] == method]) if len(trials) else trials
+        trials = trials[trials["method"] == method] if len(trials) else trials
         states = trials["state"].value_counts() if len(trials) else pd.Series(dtype=int)
         count = {s: int(states.get(s, 0)) for s in ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")}
         planned = record.planned.get((stage, scenario, method), 0)
@@ -39,8 +39,7 @@ def progress(record: SweepRecord) -> pd.DataFrame:
 def failures(record: SweepRecord) -> pd.DataFrame:
     """Trials that failed for good, one row per (stage, scenario, method, reason) with their count and numbers."""
     columns = ["stage", "scenario", "method", "reason", "trials", "numbers"]
-    trials = record.trials
-    failed = _final(trials) if len(trials) else trials
+    failed = record.counted
     failed = failed[failed["state"] == "FAIL"] if len(failed) else failed
     if not len(failed):
         return pd.DataFrame(columns=columns)
@@ -104,13 +103,3 @@ def optimism(record: SweepRecord, scenario: str) -> pd.DataFrame:
     both: pd.DataFrame = search.join(evaluation, how="inner").reset_index()
     both["optimism"] = both["evaluation_mean"] - both["search_score"]
     return both[columns]
-
-
-def _final(trials: pd.DataFrame) -> pd.DataFrame:
-    """Trials without those that were retried."""
-    retried = trials.loc[trials["retry_of"].notna(), ["study", "retry_of"]]
-    if not len(retried):
-        return trials
-    keys = set(zip(retried["study"], retried["retry_of"].astype(int), strict=True))
-    keep = [(s, int(n)) not in keys for s, n in zip(trials["study"], trials["number"], strict=True)]
-    return trials[keep]

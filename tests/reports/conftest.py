@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sweeps.store import SweepRecord
+from sweeps.store import COLUMNS, SweepRecord
 
 
 @dataclass
@@ -39,7 +39,8 @@ class RecordBuilder:
         size: int = 100,
         forget_seed: int = 0,
         reason: str | None = None,
-        retry_of: int | None = None,
+        requeued: bool = False,
+        superseded: bool = False,
     ) -> int:
         study = f"{self.name}/{stage}/{scenario}/{method}"
         number = sum(t["study"] == study for t in self.trials)
@@ -53,13 +54,15 @@ class RecordBuilder:
             "value": value,
             "best_epoch": 1,
             "fail_reason": reason,
-            "retry_of": retry_of,
+            "retry_of": None,
             "started": pd.Timestamp("2026-01-01"),
             "completed": pd.Timestamp("2026-01-01"),
             "seconds": 60.0,
             "forget_size": size,
             "forget_seed": forget_seed,
             "seed": forget_seed,
+            "requeued": requeued,
+            "superseded": superseded,
             "scored_on": "dev" if stage == "search" else "test",
         }
         row |= {f"hp.{k}": v for k, v in (hp or {}).items()}
@@ -71,19 +74,8 @@ class RecordBuilder:
         return number
 
     def record(self) -> SweepRecord:
-        columns = [
-            "study",
-            "stage",
-            "scenario",
-            "method",
-            "number",
-            "state",
-            "value",
-            "fail_reason",
-            "retry_of",
-            "seconds",
-        ]
-        trials = pd.DataFrame(self.trials) if self.trials else pd.DataFrame(columns=columns)
+        trials = pd.DataFrame(self.trials, columns=None if self.trials else list(COLUMNS))
+        trials[["requeued", "superseded"]] = trials[["requeued", "superseded"]].eq(True)
         identity = ["study", "stage", "scenario", "method", "number", "epoch", "score"]
         curves = pd.DataFrame(self.curves) if self.curves else pd.DataFrame(columns=identity)
         provenance = {"commit": "0123abc", "versions": {"torch": "2.9"}}

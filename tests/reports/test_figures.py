@@ -64,10 +64,11 @@ def test_heatmap_scale_is_shared_and_symmetrical(full_record: SweepRecord):
     assert drawing is not None
     figure = drawing.wide
     changes = tables.sensitivity(full_record, "partial_class", "sure")["change"]
-    assert len(figure.data) == 4
-    assert all(t.coloraxis == "coloraxis" for t in figure.data)
+    heatmaps = [t for t in figure.data if t.type == "heatmap"]
+    assert len(heatmaps) == 4
+    assert all(t.coloraxis == "coloraxis" for t in heatmaps)
     assert figure.layout.coloraxis.cmax == -figure.layout.coloraxis.cmin == pytest.approx(changes.abs().max())
-    assert figure.data[0].text[1][1] == "0"
+    assert heatmaps[0].text[1][1] == "0"
 
 
 def test_a_failed_grid_point_is_marked(builder):
@@ -76,5 +77,7 @@ def test_a_failed_grid_point_is_marked(builder):
     builder.trial("sensitivity", "sure", hp={"lr": 0.012, "alpha": 0.5}, state="FAIL", reason="diverged at epoch 1")
     drawing = figures.sensitivity_heatmap(builder.record(), "random", "sure")
     assert drawing is not None
-    assert [list(row) for row in drawing.wide.data[0].text] == [["0", "✕"]]
+    heatmap, crosses = drawing.wide.data
+    assert [list(row) for row in heatmap.text] == [["0", ""]]
+    assert [x.split("<")[0] for x in crosses.x] == ["0.012"]
     assert "Failed grid points (✕): 1" in drawing.note

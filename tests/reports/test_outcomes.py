@@ -8,10 +8,10 @@ from reports import tables
 from reports.summary import missing_work, protocol_sentence, verdict
 
 
-def test_progress_counts_a_retried_failure_once(builder):
+def test_progress_leaves_out_what_was_queued_again(builder):
     builder.planned = {("search", "random", "sure"): 4}
-    failed = builder.trial("search", "sure", state="FAIL", reason="worker lost")
-    builder.trial("search", "sure", value=1.0, retry_of=failed)
+    builder.trial("search", "sure", state="FAIL", reason="worker lost", requeued=True)
+    builder.trial("search", "sure", value=1.0)
     builder.trial("search", "sure", value=2.0, state="PRUNED")
     builder.trial("search", "sure", state="FAIL", reason="diverged at epoch 2")
     builder.trial("search", "sure", state="RUNNING")

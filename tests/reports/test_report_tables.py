@@ -41,6 +41,12 @@ def test_a_repeated_evaluation_counts_once(builder):
     assert tables.evaluations(builder.record(), "random")["score"].tolist() == [7.0]
 
 
+def test_evaluations_of_a_superseded_winner_do_not_count(builder):
+    builder.trial("evaluation", "sure", value=5.0, superseded=True)
+    builder.trial("evaluation", "sure", value=7.0, forget_seed=1)
+    assert tables.evaluations(builder.record(), "random")["score"].tolist() == [7.0]
+
+
 def test_two_directions_score_by_their_mean_gap(builder):
     builder.trial("evaluation", "sure", metrics={"forget_gap": 1.0, "utility_gap": 3.0})
     assert tables.evaluations(builder.record(), "random")["score"].tolist() == [2.0]
@@ -128,6 +134,12 @@ def test_oracle_value_is_the_candidate_that_fits_every_epoch(builder):
     builder.trial("evaluation", "sure", value=1.0, forget_seed=1, curve=curve[:1])  # 48 or 52: not known
     out = tables.oracle_values(builder.record(), "random", 100, "mia_loss")
     assert out.to_dict() == {0: 52.0}
+
+
+def test_two_methods_on_one_forget_set_settle_the_oracle(builder):
+    builder.trial("evaluation", "sure", value=1.0, metrics={"mia_confidence": 40.0, "mia_confidence_gap": 5.0})
+    builder.trial("evaluation", "finetune", value=1.0, metrics={"mia_confidence": 50.0, "mia_confidence_gap": 5.0})
+    assert tables.oracle_values(builder.record(), "random", 100, "mia_confidence").to_dict() == {0: 45.0}
 
 
 def test_directions_and_front(builder):
