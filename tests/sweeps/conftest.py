@@ -1,0 +1,75 @@
+"""A tiny sweep, a storage, and an in-process stand-in for the pool of workers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.storages import BaseStorage
+
+from sweeps.multiplexer import Assignment, Multiplexer
+from sweeps.plan import make_plan
+from sweeps.spec import Spec, parse_spec, published_params
+from sweeps.storage import open_storage
+from sweeps.worker import Worker
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "dataset": "digits",
+    "model": {"name": "small_resnet", "width": 2},
+    "training": {"epochs": 2, "milestones": [1]},
+    "unlearning": {"epochs": 2},
+    "scenarios": {"partial_class": {"tune_size": 40, "sizes": [40, 5]}},
+    "methods": {"sure": {}, "finetune": {}},
+    "search": {"trials": 4, "sampler": "random"},
+    "evaluation": {"seeds": 2},
+    "sensitivity": {"points": 3},
+}
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all tests of the session: references are trained once."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["UNLEARN_SWEEPS_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny() -> Callable[..., Spec]:
+    """The tiny sweep with some sections replaced."""
+
+    def make(**changes: Any) -> Spec:
+        return parse_spec({**TINY, **changes})
+
+    return make
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'study.db'}"
+
+
+@pytest.fixture
+def storage(url: str) -> BaseStorage:
+    return open_storage(url)
+
+
+def serve(studies: Multiplexer, worker: Worker, limit: int = 10_000) -> list[Assignment]:
+    """Do up to `limit` trials one after another, as a pool of one worker would."""
+    done: list[Assignment] = []
+    while len(done) < limit and (assignment := studies.next()) is not None:
+        report = None
+        for report in worker.run(assignment.job):
+            if not report.done and studies.report(assignment, report):
+                break
+        studies.finish(assignment, report)
+        done.append(assignment)
+    return done
+
+
+def open_studies(spec: Spec, storage: BaseStorage, **options: Any) -> Multiplexer:
+    return Multiplexer(make_plan(spec), storage, published=published_params(), **options)

@@ -1,0 +1,75 @@
+"""Real processes: the command line run as a user runs it, and killed as fate kills it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def start(arguments: list[str], folder: Path, cache: Path) -> subprocess.Popen[str]:
+    """`sweeps ARGUMENTS` in `folder`, its output in pipes."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "sweeps.cli", *arguments],
+        cwd=folder,
+        env={**os.environ, "UNLEARN_SWEEPS_CACHE": str(cache), "PYTHONWARNINGS": "default"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 300) -> tuple[int, str, str]:
+    """Exit code, stdout, stderr."""
+    out, err = process.communicate(timeout=timeout)
+    return process.returncode, out, err
+
+
+def sweeps(arguments: list[str], folder: Path, cache: Path) -> tuple[int, str, str]:
+    """Run `sweeps ARGUMENTS` to its end."""
+    return finish(start(arguments, folder, cache))
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = 240) -> None:
+    """Poll until `condition` holds.
+
+    Raises:
+        TimeoutError: it did not.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.1)
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below `pid`, from /proc."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found, queue = [], [pid]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+def kill_tree(process: subprocess.Popen[str]) -> None:
+    """kill -9 of the process and everything below it."""
+    for pid in [process.pid, *descendants(process.pid)]:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    process.communicate()

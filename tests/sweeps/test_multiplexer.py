@@ -1,0 +1,249 @@
+"""Many studies, one pool: order, truthful states, resuming. The workers are real; only Ray is left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import optuna
+import pytest
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
+
+from sweeps.job import Report
+from sweeps.multiplexer import Multiplexer
+from sweeps.plan import make_plan
+from sweeps.spec import Spec, published_params
+from sweeps.storage import open_storage
+from sweeps.store import SweepRecord, load_sweep
+from sweeps.studies import INTERRUPTED
+from sweeps.worker import Worker
+from tests.sweeps.conftest import open_studies, serve
+from unlearn.methods.finetune import FineTune
+from unlearn.registry import keys
+
+SpecMaker = Callable[..., Spec]
+
+
+def states(storage: BaseStorage, name: str) -> Counter[str]:
+    study = optuna.load_study(study_name=name, storage=storage)
+    return Counter(t.state.name for t in study.get_trials(deepcopy=False))
+
+
+def test_a_whole_sweep(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
+    spec = tiny()
+    studies = open_studies(spec, storage)
+    done = serve(studies, Worker(spec, cache))
+    assert studies.done
+    assert len(done) == sum(make_plan(spec).trials.values())
+    for study in make_plan(spec).studies:
+        assert states(storage, study.name) == {"COMPLETE": study.trials}, study.name
+
+    order = [(a.state.plan.stage, a.state.plan.method) for a in done]
+    assert order[0] == ("reference", "original")
+    first_evaluation = min(order.index(("evaluation", m)) for m in spec.methods)
+    assert order[:first_evaluation].count(("search", "sure")) == spec.search.trials
+    assert Multiplexer(make_plan(spec), storage).done  # opened again, nothing is left
+
+
+def test_the_first_trial_of_a_search_is_the_published_one(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
+    spec = tiny(unlearning={"epochs": 20})
+    studies = open_studies(spec, storage)
+    first = next(a for a in serve(studies, Worker(spec, cache), limit=4) if a.state.plan.method == "sure")
+    published = published_params()["partial_class"]["sure"]
+    assert {name: first.job.hyperparameters[name] for name in published} == pytest.approx(published)
+    assert first.trial.user_attrs["origin"] == "published"
+
+
+def test_stages_use_their_own_forget_sets_and_images(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
+    done = serve(open_studies(tiny(), storage), Worker(tiny(), cache))
+    used: dict[str, set[tuple[int, str]]] = {}
+    for assignment in done:
+        used.setdefault(assignment.state.plan.stage, set()).add((assignment.job.draw.seed, assignment.job.scored_on))
+    assert used["search"] == {(1000, "dev")}
+    assert used["evaluation"] == {(0, "test"), (1, "test")}
+    assert used["sensitivity"] == {(0, "test")}
+
+
+def test_the_search_scores_on_the_test_set_under_the_papers_protocol(tiny: SpecMaker, storage: BaseStorage) -> None:
+    plan = make_plan(tiny(protocol="paper"))
+    assert {s.scored_on for s in plan.studies if s.stage == "search"} == {"test"}
+
+
+def test_a_stopped_driver_loses_and_doubles_nothing(tiny: SpecMaker, url: str, cache: Path) -> None:
+    spec = tiny()
+    worker = Worker(spec, cache)
+    first = open_studies(spec, open_storage(url))
+    serve(first, worker, limit=7)
+    in_flight = [first.next(), first.next()]  # asked, never told: the driver is gone
+    assert all(a is not None for a in in_flight)
+
+    storage = open_storage(url)
+    second = open_studies(spec, storage)
+    again = serve(second, worker)
+    assert second.done
+    asked = [(a.state.plan.name, a.trial.params) for a in again]
+    for assignment in in_flight:
+        assert assignment is not None
+        assert asked.count((assignment.state.plan.name, assignment.trial.params)) == 1
+    record = load_with_spec(storage, spec)
+    assert (record.trials["state"] != "RUNNING").all()
+    counted = record.counted.groupby(["stage", "scenario", "method"]).size().to_dict()
+    assert counted == record.planned
+    stale = record.trials[record.trials["requeued"]]
+    assert len(stale) == 2
+    assert set(stale["fail_reason"]) == {INTERRUPTED}
+    assert set(record.trials["retry_of"].dropna()) == set(stale["number"])
+
+
+def load_with_spec(storage: BaseStorage, spec: Spec) -> SweepRecord:
+    study = optuna.create_study(study_name=spec.name, storage=storage, load_if_exists=True)
+    study.set_user_attr("spec", spec.dump())
+    return load_sweep(storage, spec.name)
+
+
+def test_a_dead_worker_is_retried_up_to_the_limit(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
+    spec = tiny(search={"trials": 4, "sampler": "random", "max_retries": 2})
+    studies = open_studies(spec, storage)
+    params = []
+    for _ in range(3):
+        assignment = studies.next()
+        assert assignment is not None
+        assert assignment.state.plan.method == "original"
+        params.append(assignment.trial.params)
+        studies.finish(assignment, None)
+    assert params[0] == params[1] == params[2]
+    study = optuna.load_study(study_name="tiny/reference/partial_class/original", storage=storage)
+    trials = study.get_trials()
+    assert [t.state for t in trials] == [TrialState.FAIL] * 3
+    assert [t.user_attrs.get("requeued", False) for t in trials] == [True, True, False]
+    assert trials[-1].user_attrs["fail_reason"] == "the worker died, 3 times"
+    # what depends on it cannot run; the oracles still can
+    rest = serve(studies, Worker(spec, cache))
+    assert {a.state.plan.method for a in rest} == {"oracle"}
+    assert not studies.done
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explodes(FineTune):
+    """Diverges at once, or raises, as `how` says."""
+
+    searched: ClassVar[tuple[str, ...]] = ("lr",)
+    how: int = 0
+
+    def unlearn(self, model, data, rng):  # type: ignore[no-untyped-def]
+        yield
+        if self.how:
+            raise ArithmeticError("a bug in the method")
+        model.head.weight.data.fill_(float("nan"))
+        yield
+
+
+@pytest.mark.parametrize(("how", "reason"), [(0, "diverged at epoch 2"), (1, "ArithmeticError: a bug in the method")])
+def test_a_failure_is_told_with_its_reason(
+    tiny: SpecMaker, storage: BaseStorage, cache: Path, how: int, reason: str
+) -> None:
+    key = f"{__name__}:Explodes"
+    spec = tiny(methods={key: {"lr": {"low": 0.1, "high": 0.2}, "how": how}}, sensitivity={"enabled": False})
+    studies = open_studies(spec, storage)
+    serve(studies, Worker(spec, cache))
+    assert not studies.done  # no search trial is complete, so there is nothing to evaluate
+    study = optuna.load_study(study_name=f"tiny/search/partial_class/{key}", storage=storage)
+    trials = study.get_trials()
+    assert [t.state for t in trials] == [TrialState.FAIL] * 4
+    assert all(t.values is None for t in trials)
+    assert all(t.user_attrs["fail_reason"].strip().endswith(reason) for t in trials)
+    assert all(not t.user_attrs.get("requeued") for t in trials)
+
+
+def test_pruned_trials_are_pruned_with_their_intermediate_values(
+    tiny: SpecMaker, storage: BaseStorage, cache: Path
+) -> None:
+    spec = tiny(
+        methods={"finetune": {}},
+        unlearning={"epochs": 6},
+        search={"trials": 12, "sampler": "random", "pruner": "median", "startup_trials": 3},
+    )
+    studies = open_studies(spec, storage)
+    serve(studies, Worker(spec, cache))
+    study = optuna.load_study(study_name="tiny/search/partial_class/finetune", storage=storage)
+    counts = Counter(t.state for t in study.get_trials())
+    assert counts[TrialState.PRUNED] > 0
+    assert counts[TrialState.PRUNED] + counts[TrialState.COMPLETE] == 12
+    for trial in study.get_trials(states=(TrialState.PRUNED,)):
+        assert 1 <= len(trial.intermediate_values) < 6
+        assert trial.user_attrs["forget_gap"] >= 0
+    for trial in study.get_trials(states=(TrialState.COMPLETE,)):
+        assert sorted(trial.intermediate_values) == [1, 2, 3, 4, 5, 6]
+        assert trial.value == pytest.approx(min(trial.intermediate_values.values()))
+
+
+def test_a_non_finite_score_is_never_told(tiny: SpecMaker, storage: BaseStorage) -> None:
+    studies = open_studies(tiny(), storage)
+    assignment = studies.next()
+    assert assignment is not None
+    studies.finish(assignment, Report("complete", values=[float("inf")]))
+    (trial,) = assignment.state.study.get_trials()
+    assert (trial.state, trial.values) == (TrialState.FAIL, None)
+
+
+def test_more_trials_continue_and_a_new_winner_is_evaluated_afresh(tiny: SpecMaker, url: str, cache: Path) -> None:
+    storage = open_storage(url)
+    serve(open_studies(tiny(), storage), Worker(tiny(), cache))
+    longer = tiny(search={"trials": 9, "sampler": "random"})
+    studies = open_studies(longer, open_storage(url))
+    serve(studies, Worker(longer, cache))
+    record = load_with_spec(open_storage(url), longer)
+    assert states(storage, "tiny/search/partial_class/sure") == {"COMPLETE": 9}
+    evaluation = record.counted.query("stage == 'evaluation' and method == 'sure'")
+    assert len(evaluation) == 4
+    best = record.best["partial_class"]["sure"]
+    assert (evaluation["hp.lr"] == best["lr"]).all()
+
+
+def test_given_parameters_are_evaluated_without_a_search(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
+    spec = tiny(methods={"finetune": {}})
+    given = {"partial_class": {"finetune": {"lr": 0.05, "retain_batch_size": 64, "lr_decay_epoch": 1}}}
+    studies = Multiplexer(make_plan(spec, ["evaluation"]), storage, params=given)
+    done = serve(studies, Worker(spec, cache))
+    assert studies.done
+    evaluated = [a for a in done if a.state.plan.stage == "evaluation"]
+    assert len(evaluated) == 4
+    assert all(a.job.hyperparameters["lr"] == 0.05 for a in evaluated)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "options"),
+    [
+        ("random", {"tune_size": 40, "sizes": [40]}),
+        ("partial_class", {"tune_size": 40, "sizes": [1]}),
+        ("full_class", {}),
+        ("canary", {"tune_size": 60, "sizes": [60]}),
+        ("confusion", {"fraction": 0.1}),
+    ],
+)
+def test_every_method_runs_in_every_scenario_with_every_metric(
+    storage: BaseStorage, cache: Path, tiny: SpecMaker, scenario: str, options: dict[str, Any]
+) -> None:
+    spec = tiny(
+        methods={name: {} for name in keys("methods")},
+        unlearning={"epochs": 1},
+        scenarios={scenario: options},
+        evaluation={"seeds": 1},
+        metrics={
+            "every_epoch": ["accuracy", "mia_loss", "confusion"],
+            "best_epoch": ["mia_confidence", "mia_knn_forget", "mia_knn_train", "weight_distance"],
+        },
+    )
+    spaces = {name: spec.space(name) for name in spec.methods}
+    params = {name: space.decode(space.from_unit((0.0,) * len(space.ranges))) for name, space in spaces.items()}
+    studies = Multiplexer(make_plan(spec, ["evaluation"]), storage, params={scenario: params})
+    serve(studies, Worker(spec, cache))
+    record = load_with_spec(storage, spec)
+    evaluation = record.trials.query("stage == 'evaluation'").set_index("method")
+    assert (evaluation["state"] == "COMPLETE").all(), evaluation["fail_reason"].to_dict()
+    assert (evaluation["best.weight_distance"] > 0).all()
+    assert evaluation.filter(like="best.").notna().any().sum() > 20

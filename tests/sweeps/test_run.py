@@ -1,0 +1,180 @@
+"""The command line, whole: a real Ray, a real storage, a real kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import yaml
+
+from sweeps.storage import open_storage
+from sweeps.store import SweepRecord, load_sweep
+from tests.sweeps.conftest import TINY
+from tests.sweeps.processes import descendants, finish, kill_tree, start, sweeps, wait_until
+
+
+def write_spec(folder: Path, **changes: Any) -> Path:
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump({**TINY, **changes}))
+    return path
+
+
+def record(folder: Path) -> SweepRecord:
+    return load_sweep(open_storage(f"sqlite:///{folder / 'runs/tiny/study.db'}"), "tiny")
+
+
+def finished(folder: Path) -> int:
+    """Trials told so far, read as another process would."""
+    path = folder / "runs/tiny/study.db"
+    if not path.exists():
+        return 0
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as database:
+            (count,) = database.execute("select count(*) from trials where state = 'COMPLETE'").fetchone()
+    except sqlite3.OperationalError:
+        return 0
+    return int(count)
+
+
+def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path) -> None:
+    write_spec(tmp_path)
+
+    # a kill -9 of the whole tree in the middle
+    process = start(["run", "tiny.yaml"], tmp_path, cache)
+    wait_until(lambda: finished(tmp_path) >= 8 or process.poll() is not None)
+    assert process.poll() is None, process.communicate()[1]
+
+    # a second driver refuses meanwhile
+    code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
+    assert code == 2
+    assert "is being run by process" in err
+    kill_tree(process)
+
+    before = record(tmp_path).trials.set_index(["study", "number"])
+    before = before[before["state"] == "COMPLETE"]
+    assert 8 <= len(before) < sum(record(tmp_path).planned.values())
+
+    # the same command continues
+    code, out, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
+    assert code == 0, err
+    assert out.splitlines() == ["runs/tiny/best_params.yaml", "runs/tiny/report/index.html"]
+    assert "resume or extend:  sweeps run tiny.yaml" in err
+    assert "sweeps dashboard tiny.yaml" in err
+    after = record(tmp_path)
+    assert (after.trials["state"] != "RUNNING").all()
+    assert after.counted.groupby(["stage", "scenario", "method"]).size().to_dict() == after.planned
+    kept = after.trials.set_index(["study", "number"]).loc[before.index]
+    assert kept["value"].tolist() == before["value"].tolist()
+    assert kept["completed"].tolist() == before["completed"].tolist()
+    points = after.counted[after.counted["stage"] == "evaluation"]
+    assert not points.duplicated(["study", "forget_size", "forget_seed"]).any()
+
+    # run again: all is done, nothing is started
+    code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
+    assert code == 0
+    assert f"all {sum(after.planned.values())} trials are done" in err
+    assert len(record(tmp_path).trials) == len(after.trials)
+
+    # what is left behind
+    folder = tmp_path / "runs/tiny"
+    page = (folder / "report/index.html").read_text()
+    assert "tiny" in page
+    assert list((folder / "report/tables").glob("*.csv"))
+    best = yaml.safe_load((folder / "best_params.yaml").read_text())
+    assert best["format"] == "unlearn-sweeps/best-params/1"
+    assert list(best)[:4] == ["format", "sweep", "protocol", "params"]
+    assert set(best["params"]["partial_class"]["sure"]) == {"lr", "alpha", "forget_batch_size", "lr_decay_epoch"}
+    assert optuna.load_study(
+        study_name="tiny/search/partial_class/sure", storage=f"sqlite:///{folder / 'study.db'}"
+    ).best_value == pytest.approx(best["scores"]["partial_class"]["sure"]["search"])
+
+    code, out, _ = sweeps(["status", "tiny.yaml"], tmp_path, cache)
+    assert code == 0
+    assert "all is done" in out
+    code, out, _ = sweeps(["export", "tiny"], tmp_path, cache)
+    assert yaml.safe_load(out) == best
+
+    # the exported file is read back, under another sweep's name
+    code, out, err = sweeps(
+        ["evaluate", "tiny.yaml", "--params", "runs/tiny/best_params.yaml", "--set", "name=again"], tmp_path, cache
+    )
+    assert code == 0, err
+    again = load_sweep(open_storage(f"sqlite:///{tmp_path / 'runs/again/study.db'}"), "again")
+    evaluated = again.counted.query("stage == 'evaluation' and method == 'sure'")
+    original = after.counted.query("stage == 'evaluation' and method == 'sure'")
+    assert sorted(evaluated["value"]) == pytest.approx(sorted(original["value"]))
+
+    # a changed spec is refused with the keys that differ
+    write_spec(tmp_path, unlearning={"epochs": 3})
+    code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
+    assert code == 2
+    assert "unlearning.epochs: was 2 in the existing sweep, got 3" in err
+
+
+def test_a_killed_worker_and_an_interrupt(tmp_path: Path, cache: Path) -> None:
+    write_spec(tmp_path, unlearning={"epochs": 12}, search={"trials": 6, "sampler": "random"})
+    process = start(["search", "tiny.yaml"], tmp_path, cache)
+    wait_until(lambda: finished(tmp_path) >= 4 or process.poll() is not None)
+    workers = [
+        pid for pid in descendants(process.pid) if b"ray::" in (Path("/proc") / str(pid) / "cmdline").read_bytes()
+    ]
+    victims = [pid for pid in workers if b".train" in (Path("/proc") / str(pid) / "cmdline").read_bytes()]
+    for pid in victims[:1]:
+        os.kill(pid, signal.SIGKILL)
+    told = finished(tmp_path)
+    wait_until(lambda: finished(tmp_path) > told or process.poll() is not None)
+    process.send_signal(signal.SIGINT)
+    code, _, err = finish(process)
+    assert victims
+    assert code in {0, 130}, err
+    if code == 130:
+        assert "Resume with:\n  sweeps search tiny.yaml" in err
+    code, _, err = sweeps(["search", "tiny.yaml"], tmp_path, cache)
+    assert code == 0, err
+    trials = record(tmp_path).counted.query("stage == 'search'")
+    assert trials.groupby("method").size().to_dict() == {"sure": 6, "finetune": 6}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run", "digitz"], "unknown sweep 'digitz', did you mean 'digits'?"),
+        (["run", "missing.yaml"], "no such sweep file: missing.yaml"),
+        (["run", "digits", "--set", "search.trails=3"], "search.trails: unknown key — did you mean 'trials'?"),
+        (["run", "digits", "--methods", "scurb"], "--methods: must be in the sweep, got 'scurb'"),
+        (["run", "digits", "--set", "methods=[scurb]"], "unknown method 'scurb' — did you mean 'scrub'?"),
+        (["run", "digits", "--set", "methods.sure.lr=1e-5"], "must be a number, got '1e-5' — write 1.0e-5"),
+        (["run", "digits", "--set", "scenarios.partial_class.tune_size=900"], "must be ≤ 1"),
+        (["run", "digits", "--runs", "/proc/nowhere"], "folder must be writable, got /proc/nowhere"),
+        (
+            ["run", "digits", "--storage", "postgresql://me:secret@localhost:1/none"],
+            "storage must be a readable database URL, got postgresql://me:***@localhost:1/none",
+        ),
+        (["status", "digits"], "nothing has been run of 'digits'"),
+        (["search", "digits", "--params", "x.yaml"], "--params gives what a search would find"),
+        (["evaluate", "digits", "--params", "x.yaml"], "x.yaml: cannot be read"),
+    ],
+)
+def test_bad_input_is_one_screen_exit_code_2_nothing_started(
+    tmp_path: Path, cache: Path, arguments: list[str], expected: str
+) -> None:
+    code, out, err = sweeps(arguments, tmp_path, cache)
+    assert code == 2
+    assert expected in err
+    assert "Traceback" not in err
+    assert "secret" not in err + out
+    assert len(err.splitlines()) < 25
+    assert not (tmp_path / "runs/digits/spec.yaml").exists()
+
+
+def test_a_dry_run_starts_nothing(tmp_path: Path, cache: Path) -> None:
+    code, out, err = sweeps(["run", "digits", "--dry-run"], tmp_path, cache)
+    assert code == 0, err
+    assert "digits/search/partial_class/sure" in out
+    assert "samples to pass forward and backward" in out
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,145 @@
+"""The sweep file: what is refused, and in which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sweeps.errors import SpecError, SweepError
+from sweeps.plan import make_plan
+from sweeps.space import Space
+from sweeps.spec import check_sizes, load_spec, parse_spec, published_params, shipped_sweeps
+
+
+def problems(*overrides: str) -> list[str]:
+    with pytest.raises(SpecError) as caught:
+        load_spec("digits", overrides)
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("name", sorted(shipped_sweeps()))
+def test_every_shipped_sweep_is_valid_and_survives_a_round_trip(name: str) -> None:
+    spec = load_spec(name)
+    assert spec.name == name
+    assert parse_spec(yaml.safe_load(yaml.safe_dump(spec.dump()))).dump() == spec.dump()
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("search.trails=3", "search.trails: unknown key — did you mean 'trials'?"),
+        ("methods=[scurb]", "methods.scurb: unknown method 'scurb' — did you mean 'scrub'?"),
+        ("dataset=digit", "dataset.name: unknown data set 'digit' — did you mean 'digits'?"),
+        ("model.widht=3", "model.widht: unknown key — did you mean 'width'?"),
+        (
+            "scenarios.partial_class.target=3",
+            "scenarios.partial_class.target: unknown key — did you mean 'target_class'?",
+        ),
+        (
+            "methods.sure.lr=1e-5",
+            "methods.sure.lr: must be a number, got '1e-5' — write 1.0e-5: YAML reads 1e-5 as a string",
+        ),
+        ("methods.sure.lr.low=5.0", "methods.sure.lr: low ≤ high must hold, got low=5, high=0.1"),
+        ("methods.sure.alpha=1.5", "methods.sure.alpha: must lie in 0 … 1, got 1.5"),
+        ("methods.sure.momentum={low: 0.1, high: 0.9}", "methods.sure.momentum: is not a searched hyperparameter"),
+        ("search.trials=0", "search.trials: must be greater than or equal to 1, got 0"),
+        ("objective.name=avg", "objective.name: must be 'average_gap', 'tow' or 'pareto', got 'avg'"),
+        ("name=../escape", "name: String should match pattern"),
+        ("search.forget_seed=1", "search.forget_seed: must be ≥ evaluation.seeds"),
+        ("metrics.every_epoch=[acuracy]", "metrics.every_epoch: unknown metric 'acuracy' — did you mean 'accuracy'?"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_remedy(override: str, expected: str) -> None:
+    (found,) = problems(override)
+    assert found.startswith(expected)
+
+
+def test_all_errors_come_at_once() -> None:
+    found = problems("search.trails=3", "methods=[scurb, sure]", "model.widht=3", "unlearning.epochs=0", "seed=x")
+    keys = {text.split(":")[0] for text in found}
+    assert keys == {"methods.scurb", "search.trails", "seed", "unlearning.epochs", "model.widht"}
+
+
+def test_an_unknown_sweep_offers_the_nearest() -> None:
+    with pytest.raises(SweepError, match="unknown sweep 'digit', did you mean 'digits'"):
+        load_spec("digit")
+
+
+def test_a_forget_size_larger_than_the_class_is_refused_with_the_largest(tmp_path: Path) -> None:
+    spec = load_spec("digits", ["scenarios.partial_class.sizes=[5000, 10]"])
+    with pytest.raises(SpecError, match=r"scenarios.partial_class.sizes: must be ≤ 1\d\d, all that there is, got 5000"):
+        check_sizes(spec, tmp_path)
+
+
+def test_decay_epochs_end_before_the_last_epoch() -> None:
+    space = load_spec("digits", ["unlearning.epochs=6"]).space("sure")
+    decay = next(r for r in space.ranges if r.name == "lr_decay_epoch")
+    assert (decay.low, decay.high) == (2, 5)
+
+
+def test_part_of_a_range_keeps_the_rest() -> None:
+    space = load_spec("digits", ["methods.sure.lr.high=0.05", "methods.sure.alpha=0.5"]).space("sure")
+    ranges = {r.name: r for r in space.ranges}
+    assert (ranges["lr"].low, ranges["lr"].high, ranges["lr"].scale) == (1e-3, 0.05, "log")
+    assert "alpha" not in ranges
+    assert space.fixed["alpha"] == 0.5
+
+
+def test_narrowing_by_name() -> None:
+    spec = load_spec("digits", methods=["sure"], scenarios=["random"])
+    assert (list(spec.methods), list(spec.scenarios)) == (["sure"], ["random"])
+    with pytest.raises(SpecError, match="--methods: must be in the sweep, got 'scrubb'"):
+        load_spec("digits", methods=["scrubb"])
+
+
+def test_a_method_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_method.py").write_text(
+        "from dataclasses import dataclass\nfrom unlearn.methods.finetune import FineTune\n"
+        "@dataclass(frozen=True, kw_only=True)\nclass Mine(FineTune):\n    strength: float = 1.0\n"
+        "    searched = ('lr', 'strength')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SpecError, match=r"methods.own_method:Mine.lr: needs a range or a value"):
+        load_spec("digits", ["methods={'own_method:Mine': {strength: {low: 0.1, high: 1.0}}}"])
+    spec = load_spec("digits", ["methods={'own_method:Mine': {strength: {low: 0.1, high: 1.0}, lr: 0.1}}"])
+    assert [r.name for r in spec.space("own_method:Mine").ranges] == ["strength"]
+
+
+def test_published_values_encode_into_their_ranges() -> None:
+    spec = load_spec("digits", ["unlearning.epochs=20"])
+    for methods in published_params().values():
+        for method in set(methods) & set(spec.methods):
+            space: Space = spec.space(method)
+            decoded = space.decode(space.encode(methods[method]))
+            for name, value in methods[method].items():
+                assert decoded[name] == pytest.approx(value), (method, name)
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+anything = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+SECTIONS = sorted(load_spec("digits").dump())
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(st.sampled_from(SECTIONS), anything, min_size=1, max_size=3), st.data())
+def test_whatever_the_file_a_valid_plan_or_listed_errors(changes: dict[str, Any], data: st.DataObject) -> None:
+    document = load_spec("digits").dump() | changes
+    section = data.draw(st.sampled_from(SECTIONS))
+    if isinstance(document[section], dict) and document[section]:
+        key = data.draw(st.sampled_from(sorted(document[section], key=str)))
+        document[section] = {**document[section], key: data.draw(anything)}
+    try:
+        spec = parse_spec(document)
+    except SpecError as error:
+        assert error.problems
+    else:
+        assert make_plan(spec).studies
