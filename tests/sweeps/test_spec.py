@@ -140,6 +140,8 @@ def test_whatever_the_file_a_valid_plan_or_listed_errors(changes: dict[str, Any]
     try:
         spec = parse_spec(document)
     except SpecError as error:
-        assert error.problems
+        listed = error.problems
     else:
+        listed = ()
         assert make_plan(spec).studies
+    assert all(problem.key and problem.rule for problem in listed)
