@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports import figures, tables, tabulate
 from reports.figures import Drawing
 from reports.format import Table
-from reports.names import MethodStyle, scenario_label
+from reports.names import MethodStyle, method_label, scenario_label
 from sweeps.store import SweepRecord
 
 __all__ = ["Block", "Section", "scenario_section"]
@@ -15,7 +15,7 @@ __all__ = ["Block", "Section", "scenario_section"]
 
 @dataclass(frozen=True)
 class Block:
-    """A headed part of a section; where it has neither drawing nor table, `missing` says why."""
+    """A headed part of a section; `missing` says what it lacks, and why."""
 
     title: str
     parts: tuple[Drawing | Table, ...]
@@ -46,8 +46,14 @@ def scenario_section(record: SweepRecord, scenario: str, styles: dict[str, Metho
     )
     evaluation = _reason(record, scenario, "evaluation")
     search = _reason(record, scenario, "search")
+    grids = _block(
+        "Sensitivity",
+        _reason(record, scenario, "sensitivity"),
+        tabulate.sensitivity_table(record, scenario),
+        *heatmaps,
+    )
     blocks = [
-        _block("Gaps to the oracle", evaluation, figures.gap_bars(*drawn), gap_table),
+        _block("Gaps to the oracle", evaluation, figures.gap_bars(*drawn), gap_table, figures.mean_ranks(*drawn)),
         _block(
             "Utility against forgetting", evaluation, figures.trade_off(*drawn), figures.normalised_comparison(*drawn)
         ),
@@ -59,12 +65,7 @@ def scenario_section(record: SweepRecord, scenario: str, styles: dict[str, Metho
         ),
         _block("Search", search, figures.search_history(*drawn), tabulate.optimism_table(record, scenario)),
         _block("Best hyperparameters", search, tabulate.hyperparameter_table(record, scenario)),
-        _block(
-            "Sensitivity",
-            _reason(record, scenario, "sensitivity"),
-            tabulate.sensitivity_table(record, scenario),
-            *heatmaps,
-        ),
+        _without_grid(record, scenario, grids),
         _block("Best epoch and five best", evaluation, tabulate.top5_table(record, scenario)),
         _block("Accuracy during unlearning", evaluation, figures.accuracy_curves(*drawn)),
         _block(
@@ -75,6 +76,9 @@ def scenario_section(record: SweepRecord, scenario: str, styles: dict[str, Metho
         ),
         _block("Run time", evaluation, tabulate.run_time_table(record, scenario)),
     ]
+    weights = figures.weight_distance(*drawn)
+    if weights is not None:
+        blocks.append(_block("Weights", evaluation, weights))
     if confusion_table is not None:
         blocks.append(_block("Confusion", evaluation, confusion_table))
     return Section(label, tuple(blocks))
@@ -83,6 +87,15 @@ def scenario_section(record: SweepRecord, scenario: str, styles: dict[str, Metho
 def _block(title: str, missing: str, *parts: Drawing | Table | None) -> Block:
     present = tuple(p for p in parts if p is not None)
     return Block(title, present, "" if present else missing)
+
+
+def _without_grid(record: SweepRecord, scenario: str, block: Block) -> Block:
+    """The sensitivity block, naming the methods that it has nothing of."""
+    drawn = {p.method for p in block.parts if isinstance(p, Drawing)}
+    absent = [method_label(m) for m in tables.methods(record, scenario) if m not in drawn]
+    if not block.parts or not absent:
+        return block
+    return replace(block, missing=f"No grid round the tuned values was planned or completed for: {', '.join(absent)}.")
 
 
 def _reason(record: SweepRecord, scenario: str, stage: str) -> str:

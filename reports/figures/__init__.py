@@ -5,9 +5,11 @@ from reports.figures.bars import attack_bars, gap_bars
 from reports.figures.comparison import normalised_comparison
 from reports.figures.curves import accuracy_curves
 from reports.figures.history import search_history
+from reports.figures.ranks import mean_ranks
 from reports.figures.sensitivity import sensitivity_heatmap
 from reports.figures.sizes import gaps_by_size
 from reports.figures.tradeoff import trade_off
+from reports.figures.weights import weight_distance
 
 __all__ = [
     "Drawing",
@@ -15,9 +17,11 @@ __all__ = [
     "attack_bars",
     "gap_bars",
     "gaps_by_size",
+    "mean_ranks",
     "normalised_comparison",
     "search_history",
     "sensitivity_heatmap",
     "template",
     "trade_off",
+    "weight_distance",
 ]

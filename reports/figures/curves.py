@@ -41,7 +41,7 @@ def accuracy_curves(record: SweepRecord, scenario: str, styles: dict[str, Method
                 figure.add_trace(_line(rows, style, i == 0), **at)
             if pd.notna(lines[m]):
                 figure.add_trace(_oracle(lines[m], last, i == 0), **at)
-            figure.update_xaxes(title_text="epoch", title_standoff=4, **at)
+            figure.update_xaxes(title_text="epoch", title_standoff=4, tick0=0, dtick=-(-last // 10), **at)
             figure.update_yaxes(title_text=f"{metric(m).short} (%)", title_standoff=4, **at)
         return figure
 

@@ -171,19 +171,21 @@ def _section(section: Section, anchor: str, identifiers: dict[int, str]) -> str:
 def _block(block: Block, anchor: str, identifiers: dict[int, str]) -> str:
     parts = [figure_html(p, identifiers[id(p)]) if isinstance(p, Drawing) else table_html(p) for p in block.parts]
     if block.missing:
-        parts.append(f'<p class="missing">{escape(block.missing)}</p>')
+        parts.insert(0, f'<p class="missing">{escape(block.missing)}</p>')
     return f'<h3 id="{anchor}">{escape(block.title)}</h3>\n' + "\n".join(parts)
 
 
 def _reproduce(record: SweepRecord) -> str:
     name = shlex.quote(record.name)
-    commit = record.provenance.get("commit")
-    lines = [f"git checkout {shlex.quote(str(commit))}"] if commit else []
-    lines += [
-        f"sweeps run {name}        # the whole sweep; run again, it resumes",
-        f"sweeps evaluate {name} --params best_params.yaml   # the winners only",
-        f"sweeps report {name}     # this report, from the storage",
+    commit, command = (record.provenance.get(k) for k in ("commit", "command"))
+    steps = [(f"git checkout {shlex.quote(str(commit))}", "the code that ran it")] if commit else []
+    steps += [
+        (str(command or f"sweeps run {name}"), "the whole sweep; run again, it resumes"),
+        (f"sweeps evaluate {name} --params runs/{name}/best_params.yaml", "the winners only, on fresh forget sets"),
+        (f"sweeps report {name}", "this report, from the storage"),
     ]
+    width = max(len(step) for step, _ in steps)
+    lines = [f"{step:{width}}  # {why}" for step, why in steps]
     return (
         '<section id="reproduce"><h2>How to reproduce</h2>'
         f"<pre>{escape(chr(10).join(lines))}</pre>"

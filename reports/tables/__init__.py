@@ -16,6 +16,7 @@ from reports.tables.hyperparameters import best_hyperparameters
 from reports.tables.metrics import metric_summary
 from reports.tables.oracle import evaluation_curves, oracle_values
 from reports.tables.outcomes import STAGES, Winner, failures, optimism, progress, winner
+from reports.tables.ranks import critical_difference, mean_ranks
 from reports.tables.sensitivity import sensitivity, sensitivity_grid, sensitivity_summary
 from reports.tables.statistics import TEST, compare, summarise
 
@@ -27,12 +28,14 @@ __all__ = [
     "Winner",
     "best_hyperparameters",
     "compare",
+    "critical_difference",
     "directions",
     "evaluation_curves",
     "evaluations",
     "failures",
     "gap_metrics",
     "iterate",
+    "mean_ranks",
     "methods",
     "metric_summary",
     "metrics_of",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from reports.names import GAP_OF
-from reports.tables._base import evaluations
+from reports.tables._base import evaluations, iterate, stage_trials
 from sweeps.store import SweepRecord
 
 __all__ = ["evaluation_curves", "oracle_values"]
@@ -26,8 +26,8 @@ def evaluation_curves(record: SweepRecord, scenario: str, size: int | None) -> p
 def oracle_values(record: SweepRecord, scenario: str, size: int | None, metric: str) -> pd.Series[float]:
     """The oracle's value of a raw metric, by forget set; only forget sets for which it is known.
 
-    The record holds a model's value and its absolute gap to the oracle. One epoch leaves two candidates, value ± gap; the
-    candidate that fits every epoch of every method on the same forget set is the oracle's value.
+    Where the oracle's own trial does not hold the metric, its value follows from the others: a model's value and its absolute
+    gap leave two candidates, value ± gap, and one that fits every epoch of every method on the same forget set is the oracle's.
     """
     gap = GAP_OF.get(metric, f"{metric}_gap")
     trials = evaluations(record, scenario)
@@ -35,6 +35,8 @@ def oracle_values(record: SweepRecord, scenario: str, size: int | None, metric: 
     columns = ["forget_seed", metric, gap]
     sources = [frame.reindex(columns=columns) for frame in (trials, evaluation_curves(record, scenario, size))]
     known = pd.concat([s for s in sources if len(s)] or sources[:1]).dropna()
+    stored = _stored(record, scenario, size, metric)
+    stored = {seed: value for seed, value in stored.items() if seed in set(trials["forget_seed"])}
     found: dict[object, float] = {}
     for seed, rows in known.groupby("forget_seed"):
         value, distance = rows[metric].to_numpy(float), rows[gap].to_numpy(float)
@@ -42,4 +44,14 @@ def oracle_values(record: SweepRecord, scenario: str, size: int | None, metric: 
         fits = [c for c in candidates if np.max(np.abs(np.abs(value - c) - distance)) < _TOLERANCE]
         if len(fits) == 1:
             found[seed] = float(fits[0])
-    return pd.Series(found, dtype=float, name=metric)
+    return pd.Series(found | stored, dtype=float, name=metric).sort_index()
+
+
+def _stored(record: SweepRecord, scenario: str, size: int | None, metric: str) -> dict[object, float]:
+    """What the oracles' own trials say, by forget set."""
+    rows = stage_trials(record, "reference", scenario, "COMPLETE")
+    column = f"best.{metric}"
+    if not len(rows) or column not in rows:
+        return {}
+    rows = rows[(rows["method"] == "oracle") & (rows["forget_size"] == size) & (rows["scored_on"] == "test")]
+    return {r.forget_seed: float(r.value) for r in iterate(rows.assign(value=rows[column]).dropna(subset=["value"]))}

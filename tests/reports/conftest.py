@@ -132,7 +132,7 @@ def full_record() -> SweepRecord:
             def run(stage: str, size: int, seed: int, hp: dict[str, float], state: str = "COMPLETE") -> None:
                 curve = measured(1.0 + k)  # noqa: B023  # called at once
                 best = min(curve, key=lambda e: e["score"])
-                metrics = {m: v for m, v in best.items() if m != "score"}
+                metrics = {m: v for m, v in best.items() if m != "score"} | {"weight_distance": 3.0 + k}  # noqa: B023
                 builder.trial(
                     stage,
                     method,  # noqa: B023

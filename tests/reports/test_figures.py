@@ -16,6 +16,8 @@ ALL = [
     figures.gaps_by_size,
     figures.trade_off,
     figures.normalised_comparison,
+    figures.mean_ranks,
+    figures.weight_distance,
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from scipy import stats
 
 from reports import tables
 
@@ -140,6 +141,37 @@ def test_two_methods_on_one_forget_set_settle_the_oracle(builder):
     builder.trial("evaluation", "sure", value=1.0, metrics={"mia_confidence": 40.0, "mia_confidence_gap": 5.0})
     builder.trial("evaluation", "finetune", value=1.0, metrics={"mia_confidence": 50.0, "mia_confidence_gap": 5.0})
     assert tables.oracle_values(builder.record(), "random", 100, "mia_confidence").to_dict() == {0: 45.0}
+
+
+def test_the_oracles_own_trial_comes_first(builder):
+    builder.trial("evaluation", "sure", value=1.0, forget_seed=7, metrics={"mia_loss": 40.0, "mia_loss_gap": 5.0})
+    builder.trial("reference", "oracle", forget_seed=7, metrics={"mia_loss": 45.0})
+    builder.trial("reference", "oracle", forget_seed=8, metrics={"mia_loss": 99.0})  # of another stage's forget set
+    record = builder.record()
+    assert tables.oracle_values(record, "random", 100, "mia_loss").to_dict() == {7: 45.0}
+    assert tables.methods(record) == ["sure", "finetune"]
+
+
+def test_mean_ranks_by_hand(builder):
+    scores = {"sure": (1.0, 1.0, 2.0), "finetune": (2.0, 1.0, 1.0), "scrub": (3.0, 3.0, 3.0)}
+    for method, values in scores.items():
+        evaluate(builder, method, values)
+    evaluate(builder, "sure", [0.0], size=10)  # no other method there: not a block
+    out = tables.mean_ranks(builder.record(), "random")
+    assert dict(zip(out["method"], out["rank"], strict=True)) == {"sure": 1.5, "finetune": 1.5, "scrub": 3.0}
+    assert set(out["blocks"]) == {3}
+    assert out["friedman"].iloc[0] == pytest.approx(stats.friedmanchisquare(*scores.values()).pvalue)
+
+
+def test_critical_difference_is_demsars():
+    # Demšar (2006), Section 3.2.2: four classifiers on 14 data sets, q = 2.569 (his Table 5 gives two decimals: 1.25)
+    assert tables.critical_difference(4, 14) == pytest.approx(1.25, abs=0.005)
+    assert tables.critical_difference(2, 1) == pytest.approx(1.96, abs=0.001)
+
+
+def test_ranks_need_a_rival(builder):
+    evaluate(builder, "sure", [1.0, 2.0])
+    assert not len(tables.mean_ranks(builder.record(), "random"))
 
 
 def test_directions_and_front(builder):

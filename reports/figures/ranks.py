@@ -1,0 +1,51 @@
+"""Mean ranks with the critical difference."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+
+import plotly.graph_objects as go
+
+from reports import tables
+from reports.figures._base import Drawing, panel_grid
+from reports.names import MethodStyle, scenario_label
+from sweeps.store import SweepRecord
+
+__all__ = ["mean_ranks"]
+
+
+def mean_ranks(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
+    """One point per method, best first; the grey band reaches from the best rank as far as Nemenyi's test cannot tell."""
+    frame = tables.mean_ranks(record, scenario)
+    if not len(frame):
+        return None
+    first, critical = float(frame["rank"].iloc[0]), float(frame["critical"].iloc[0])
+    blocks, friedman = int(frame["blocks"].iloc[0]), float(frame["friedman"].iloc[0])
+
+    def build(columns: int) -> go.Figure:
+        figure = panel_grid([""], 1, 34 + 26 * len(frame))
+        for row in tables.iterate(frame):
+            style = styles[row.method]
+            label = escape(style.label)
+            point = go.Scatter(
+                x=[row.rank],
+                y=[label],
+                mode="markers",
+                marker={"color": style.colour, "symbol": style.symbol, "size": 11},
+                name=label,
+                meta={"method": row.method},
+                hovertemplate=f"{label}: mean rank %{{x:.2f}}<extra></extra>",
+            )
+            figure.add_trace(point)
+        band = {"type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 0}}
+        figure.add_shape(**band, x0=first, x1=first + critical, fillcolor="rgba(128,128,128,0.22)")
+        figure.update_xaxes(title_text="mean rank (1 is best)", title_standoff=4, range=[0.7, len(frame) + 0.3])
+        figure.update_yaxes(autorange="reversed", type="category")
+        return figure
+
+    note = f"Ranks of the score over n = {blocks} forget sets of all sizes on which every method was evaluated."
+    note += f" Band: ranks that Nemenyi's test cannot tell from the best at the 5 % level (critical difference {critical:.2f})."
+    note += f" Friedman's test that all rank alike: p = {friedman:.2g}." if math.isfinite(friedman) else ""
+    title = f"{scenario_label(scenario)}: mean rank of every method"
+    return Drawing(f"{scenario}-ranks", title, note, build)

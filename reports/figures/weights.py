@@ -1,0 +1,59 @@
+"""Distance of the weights to the oracle's against what was achieved (the paper's Figure 5)."""
+
+from __future__ import annotations
+
+from html import escape
+
+import plotly.graph_objects as go
+
+from reports import tables
+from reports.figures._base import Drawing, columns_for, error_bars, panel_grid
+from reports.names import MethodStyle, metric, scenario_label, score_label
+from sweeps.store import SweepRecord
+
+__all__ = ["weight_distance"]
+
+_AGAINST = ("score", "mia_knn_forget_gap", "mia_knn_train_gap")
+
+
+def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
+    """One panel each for the score and the attacks on the features: methods as points. None where no distance was measured."""
+    size = tables.tuned_size(record, scenario)
+    frame = tables.metric_summary(record, scenario, ["weight_distance", *_AGAINST], compared=False)
+    frame = frame[frame["forget_size"] == size]
+    metrics = [m for m in _AGAINST if (frame["metric"] == m).any()]
+    values = {(r.method, r.metric): r for r in tables.iterate(frame)}
+    shown = [s for m, s in styles.items() if (m, "weight_distance") in values]
+    if not shown:
+        return None
+    titles = [score_label(record) if m == "score" else metric(m).title for m in metrics]
+
+    def build(columns: int) -> go.Figure:
+        figure = panel_grid(titles, columns, 290, x_gap=64)
+        for i, m in enumerate(metrics):
+            at = {"row": i // columns + 1, "col": i % columns + 1}
+            for style in shown:
+                x, y = values[style.key, "weight_distance"], values.get((style.key, m))
+                if y is None:
+                    continue
+                point = go.Scatter(
+                    x=[x.mean],
+                    y=[y.mean],
+                    error_x=error_bars([x.std]),
+                    error_y=error_bars([y.std]),
+                    mode="markers",
+                    marker={"color": style.colour, "symbol": style.symbol, "size": 10},
+                    name=escape(style.label),
+                    legendgroup=style.key,
+                    showlegend=i == 0,
+                    meta={"method": style.key},
+                    hovertemplate=f"{escape(style.label)}: distance %{{x:.3g}}, %{{y:.3g}}<extra></extra>",
+                )
+                figure.add_trace(point, **at)
+            figure.update_xaxes(title_text="weight distance (L2)", title_standoff=4, **at)
+            figure.update_yaxes(title_text="points", title_standoff=4, rangemode="tozero", **at)
+        return figure
+
+    note = "Mean ± std over forget sets; distance of the penultimate layer to the oracle's, after matching its units."
+    title = f"{scenario_label(scenario)}: weight distance to the oracle against the gaps, forget size {size}"
+    return Drawing(f"{scenario}-weights", title, note, build, columns=columns_for(len(metrics)), legend=shown)
