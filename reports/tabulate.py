@@ -97,21 +97,24 @@ def top5_table(record: SweepRecord, scenario: str) -> Table | None:
 def score_table(record: SweepRecord) -> Table | None:
     """Methods down, scenarios across: the scores that decide the winners."""
     winners = [tables.winner(record, s) for s in tables.scenarios(record)]
-    frames = [w.scores.assign(scenario=w.scenario, decided_by=w.source) for w in winners if w.method is not None]
+    # A search's scores are single runs on one forget set: nothing is best among them that a comparison could stand for.
+    frames = [
+        w.scores.assign(scenario=w.scenario, decided_by=w.source, best=w.scores["best"] & (w.source == "evaluation"))
+        for w in winners
+        if w.method is not None
+    ]
     if not frames:
         return None
     frame = pd.concat(frames, ignore_index=True)
     names = {w.scenario: scenario_label(w.scenario) + (" (search)" if w.source == "search" else "") for w in winners}
     frame = frame.assign(column=frame["scenario"].map(names))
-    return _by_method(
-        record,
-        frame,
-        key="scores",
-        title=f"{score_label(record)} by method and scenario",
-        compared=True,
-        columns=list(names.values()),
-        counts=False,
+    title = f"{score_label(record)} by method and scenario"
+    table = _by_method(
+        record, frame, key="scores", title=title, compared=True, columns=list(names.values()), counts=False
     )
+    if table is not None and any(w.source == "search" for w in winners):
+        table = replace(table, notes=(*table.notes, "(search): not evaluated yet, the best score of each search."))
+    return table
 
 
 def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:

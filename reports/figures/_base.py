@@ -66,15 +66,16 @@ class Drawing:
 def template(dark: bool) -> go.layout.Template:
     """Ink and grid for dark or light paper; the paper itself shows through."""
     ink, grid = ("#e6e6e6", "#3a3f44") if dark else ("#1f2328", "#e3e6e8")
-    axis = {"gridcolor": grid, "linecolor": grid, "zerolinecolor": grid, "automargin": True, "ticks": ""}
+    # Only labels left of a panel may widen its margin: margins that follow labels on two sides can chase each other for ever.
+    axis = {"gridcolor": grid, "linecolor": grid, "zerolinecolor": grid, "ticks": ""}
     polar = {"gridcolor": grid, "linecolor": grid}
     return go.layout.Template(
         layout={
             "font": {"color": ink, "family": "system-ui, sans-serif", "size": 12},
             "paper_bgcolor": "rgba(0,0,0,0)" if dark else "white",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "xaxis": axis,
-            "yaxis": axis,
+            "xaxis": axis | {"automargin": False, "tickangle": 0},
+            "yaxis": axis | {"automargin": "left"},
             "polar": {"bgcolor": "rgba(0,0,0,0)", "angularaxis": polar, "radialaxis": polar},
         }
     )

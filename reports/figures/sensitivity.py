@@ -39,13 +39,19 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
             at = {"row": i // columns + 1, "col": i % columns + 1}
             figure.add_trace(_heatmap(frame, grids[m], places), **at)
             figure.add_trace(_crosses(frame, grids[m]), **at)
-            figure.update_xaxes(title_text="lr", title_standoff=4, type="category", showgrid=False, **at)
+            figure.update_xaxes(title_text="lr", title_standoff=30, type="category", showgrid=False, **at)
             figure.update_yaxes(type="category", showgrid=False, **at)
             if with_alpha:
                 figure.update_yaxes(title_text="α", title_standoff=4, **at)
             else:
                 figure.update_yaxes(showticklabels=False, **at)
-        bar = {"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "thickness": 10, "len": 0.8}
+        bar = {
+            "orientation": "h",
+            "y": 1 + 30 / (figure.layout.height - 96),
+            "yanchor": "bottom",
+            "thickness": 10,
+            "len": 0.8,
+        }
         bar["title"] = {"text": " points", "side": "right"}
         figure.update_layout(coloraxis={"cmin": -limit, "cmax": limit, "colorscale": DIVERGING, "colorbar": bar})
         figure.update_layout(margin={"t": 84}, height=figure.layout.height + 50)
@@ -98,7 +104,7 @@ def _labels(frame: pd.DataFrame, name: str, values: Iterable[float]) -> list[str
             continue
         percent = round(100 * (factors[value] - 1))
         text = number(float(value))
-        labels.append(f"{text}<br>{percent:+d} %".replace("-", "−") if percent else f"<b>{text}</b>")
+        labels.append(f"{text}<br>{percent:+d} %".replace("-", "−") if percent else f"<b>{text}<br>0 %</b>")
     return labels
 
 

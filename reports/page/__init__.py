@@ -177,11 +177,12 @@ def _block(block: Block, anchor: str, identifiers: dict[int, str]) -> str:
 
 def _reproduce(record: SweepRecord) -> str:
     name = shlex.quote(record.name)
+    params = shlex.quote(f"runs/{record.name}/best_params.yaml")
     commit, command = (record.provenance.get(k) for k in ("commit", "command"))
     steps = [(f"git checkout {shlex.quote(str(commit))}", "the code that ran it")] if commit else []
     steps += [
         (str(command or f"sweeps run {name}"), "the whole sweep; run again, it resumes"),
-        (f"sweeps evaluate {name} --params runs/{name}/best_params.yaml", "the winners only, on fresh forget sets"),
+        (f"sweeps evaluate {name} --params {params}", "the winners only, on fresh forget sets"),
         (f"sweeps report {name}", "this report, from the storage"),
     ]
     width = max(len(step) for step, _ in steps)

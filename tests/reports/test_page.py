@@ -66,6 +66,7 @@ def test_stages_without_trials_are_said(builder, tmp_path: Path):
     builder.trial("search", "sure", value=5.0, state="PRUNED")
     page = write_report(builder.record(), tmp_path, partial=True).read_text(encoding="utf-8")
     assert "This report is partial" in page
+    assert "(search): not evaluated" not in page
     assert "Not run yet: 6 evaluation trials are planned, none has completed." in page
     assert "Not run: no sensitivity trials were planned for this scenario." in page
     assert "Nothing to show: of 3 search trials none completed (pruned: 1, failed: 0)." in page
