@@ -1,3 +1,4 @@
+import pytest
 import torch
 from method_problems import FULL_BATCH, RATES, HandSGD, assert_weights, cross_entropy, linear_problem, logits
 from torch import nn
@@ -65,21 +66,29 @@ def test_samples_of_the_search_for_classes_are_counted():
     assert problem.data.served == len(problem.forget)
 
 
-def test_steps_follow_the_formula():
-    problem = linear_problem(6)
-    (x, _), target = problem.batch("forget"), nearest_by_hand(problem)
+@pytest.mark.parametrize("epsilon", [EPSILON, 0.9])
+def test_steps_follow_the_formula(epsilon):
+    problem = linear_problem(10)
+    (x, _), target = problem.batch("forget"), nearest_by_hand(problem, epsilon)
+    assert torch.equal(target, nearest_by_hand(problem)) == (epsilon == EPSILON)
     sgd = HandSGD(problem.weights())
     for lr in RATES:
         sgd.step(cross_entropy(logits(sgd.weights, x), target), lr)
-    assert_weights(problem.unlearned(BoundaryShrinking(**FULL_BATCH, forget_batch_size=1000)), sgd.weights)
+    method = BoundaryShrinking(**FULL_BATCH, forget_batch_size=1000, epsilon=epsilon)
+    assert_weights(problem.unlearned(method), sgd.weights)
 
 
-def test_plus_adds_the_retain_term():
-    problem = linear_problem(6)
-    (x, y), (x_f, _), target = problem.batch("retain"), problem.batch("forget"), nearest_by_hand(problem)
+@pytest.mark.parametrize("epsilon", [EPSILON, 0.9])
+def test_plus_adds_the_retain_term(epsilon):
+    problem = linear_problem(10)
+    (x, y), (x_f, _), target = problem.batch("retain"), problem.batch("forget"), nearest_by_hand(problem, epsilon)
     sgd = HandSGD(problem.weights())
     for lr in RATES:
         retain, forget = cross_entropy(logits(sgd.weights, x), y), cross_entropy(logits(sgd.weights, x_f), target)
         sgd.step(0.7 * retain + 0.3 * forget, lr)
-    method = BoundaryShrinkingPlus(**FULL_BATCH, alpha=0.7, forget_batch_size=1000)
+    method = BoundaryShrinkingPlus(**FULL_BATCH, alpha=0.7, forget_batch_size=1000, epsilon=epsilon)
     assert_weights(problem.unlearned(method), sgd.weights)
+
+
+def test_epsilon_is_a_tenth_unless_given():
+    assert BoundaryShrinking().epsilon == BoundaryShrinkingPlus().epsilon == 0.1
