@@ -53,13 +53,18 @@ class Drawing:
     def printed(self) -> go.Figure:
         """A copy for print: with its title and legend, on white."""
         figure = self.build(self.columns)
+        room = 50  # for the title
+        top = figure.layout.margin.t + room
         figure.update_layout(
             template=template(dark=False),
-            title={"text": escape(self.title)},
             showlegend=bool(self.legend),
-            margin={"t": 90},
-            width=360 * max(self.columns, 2),
+            margin={"t": top},
+            height=figure.layout.height + room,
+            width=240 + 380 * self.columns,
         )
+        # As an annotation: plotly shifts a layout's title out of the picture where there is a horizontal colour bar.
+        place = {"x": 0.5, "y": 1, "xref": "paper", "yref": "paper", "yanchor": "middle", "yshift": top - 24}
+        figure.add_annotation(text=escape(self.title), font_size=16, showarrow=False, **place)
         return figure
 
 

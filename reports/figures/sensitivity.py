@@ -34,7 +34,7 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
 
     def build(columns: int) -> go.Figure:
         titles = [metric(m).title for m in metrics]
-        figure = panel_grid(titles, columns, max(60, 44 * rows), x_gap=70, y_gap=92)
+        figure = panel_grid(titles, columns, max(60, 44 * rows), x_gap=96, y_gap=92)
         for i, m in enumerate(metrics):
             at = {"row": i // columns + 1, "col": i % columns + 1}
             figure.add_trace(_heatmap(frame, grids[m], places), **at)

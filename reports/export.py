@@ -1,0 +1,37 @@
+"""Every figure of a report as a file for print."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from reports import tables
+from reports.content import scenario_section
+from reports.figures import Drawing
+from reports.names import method_styles
+from reports.writers import slug
+from sweeps.store import SweepRecord
+
+__all__ = ["write_figures"]
+
+
+def write_figures(record: SweepRecord, folder: Path, ending: Literal["svg", "pdf", "png"] = "svg") -> list[Path]:
+    """Write `folder/<figure>.<ending>` for every figure, with title and legend, on white; return the paths.
+
+    Raises:
+        RuntimeError: kaleido, through which plotly exports, is not installed.
+    """
+    if find_spec("kaleido") is None:
+        raise RuntimeError(
+            "figures are exported through kaleido and a Chromium browser: python3 -m pip install kaleido"
+        )
+    styles = method_styles(tables.methods(record))
+    sections = [scenario_section(record, s, styles) for s in tables.scenarios(record)]
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for drawing in (p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Drawing)):
+        path = folder / f"{slug(drawing.key)}.{ending}"
+        drawing.printed().write_image(path, scale=2 if ending == "png" else 1)
+        paths.append(path)
+    return paths

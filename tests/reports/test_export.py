@@ -1,0 +1,30 @@
+"""Figures as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import plotly.graph_objects as go
+import pytest
+
+from reports import export, write_figures
+from sweeps.store import SweepRecord
+
+
+def test_every_figure_has_its_file(full_record: SweepRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    drawn: dict[Path, go.Figure] = {}
+    monkeypatch.setattr(export, "find_spec", lambda name: name)
+    monkeypatch.setattr(go.Figure, "write_image", lambda figure, path, scale: drawn.update({path: figure}))
+    paths = write_figures(full_record, tmp_path / "figures", "pdf")
+    assert paths == list(drawn)
+    assert len(set(paths)) == len(paths) == 2 * (9 + 4)
+    assert all(p.parent == tmp_path / "figures" and p.suffix == ".pdf" for p in paths)
+    for figure in drawn.values():
+        assert figure.layout.annotations[-1].text.split(":")[0] in ("Random", "Partial class")
+        assert figure.layout.template.layout.paper_bgcolor == "white"
+
+
+def test_without_kaleido_the_remedy_is_named(full_record: SweepRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(export, "find_spec", lambda name: None)
+    with pytest.raises(RuntimeError, match="pip install kaleido"):
+        write_figures(full_record, tmp_path)
