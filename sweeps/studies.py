@@ -23,6 +23,8 @@ from sweeps.spec import Spec
 
 INTERRUPTED = "interrupted: the driver stopped"
 DESIGN = "design"
+#: What a diverged trial counts as for the sampler before any trial is complete: a gap of 100 points.
+UNKNOWN_WORST = 100.0
 FINAL = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 Key = tuple[tuple[str, Value], ...]
@@ -219,11 +221,11 @@ class SearchState(StudyState):
         name = sampler_name(self.spec, self.final)
         if name not in self._samplers:
             self._samplers = {name: make_sampler(self.spec, name, index)}
-        self.study.sampler = self._samplers[name]
-        trial = self.study.ask(distributions)
-        set_attrs(trial, {"origin": name})
-        self._started(trial)
-        return trial
+        point = suggest(self._samplers[name], self.study, distributions, self.spec)
+        if point_key(point) in self.final_keys or self.running_keys[point_key(point)]:
+            # the run is a function of its parameters: the same ones again would teach nothing
+            name, point = "sobol", self.space.from_unit(self._sobol(index))
+        return self._ask(distributions, point, {"origin": name})
 
     def winner(self) -> dict[str, Any] | None:
         """Hyperparameters of the best completed trial, in true units; None where none is complete."""
@@ -231,6 +233,31 @@ class SearchState(StudyState):
 
     def _sobol(self, index: int) -> tuple[float, ...]:
         return sobol_point(len(self.space.ranges), self.spec.seed, index)
+
+
+def suggest(
+    sampler: BaseSampler, study: Study, distributions: dict[str, BaseDistribution], spec: Spec
+) -> dict[str, Any]:
+    """The sampler's next point, given the truth and one thing more: that diverged trials were as bad as the worst completed one.
+
+    Samplers pass over failed trials, and so come back to a region that fails; the storage, though, must hold no made-up score.
+    The sampler therefore sees a copy of the study in memory, made for this one suggestion.
+    """
+    truth = study.get_trials(deepcopy=False)
+    completed = [trial.values for trial in truth if trial.state == TrialState.COMPLETE]
+    directions = study.directions
+    worst = [max(values) for values in zip(*completed, strict=True)] or [UNKNOWN_WORST] * len(directions)
+    view = optuna.create_study(directions=directions, sampler=sampler, pruner=study.pruner)
+    view.add_trials([_as_seen(trial, worst) for trial in truth if trial.params])
+    return view.ask(distributions).params
+
+
+def _as_seen(trial: FrozenTrial, worst: list[float]) -> FrozenTrial:
+    if not (is_final(trial) and trial.state == TrialState.FAIL):
+        return trial
+    return optuna.trial.create_trial(
+        state=TrialState.COMPLETE, params=trial.params, distributions=trial.distributions, values=worst
+    )
 
 
 def winner(study: Study, space: Space) -> dict[str, Any] | None:
