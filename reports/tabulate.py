@@ -176,7 +176,7 @@ def optimism_table(record: SweepRecord, scenario: str) -> Table | None:
                 Cell(str(r.trials), float(r.trials)),
                 Cell(uncertain(r.evaluation_mean, r.evaluation_std, r.n), r.evaluation_mean),
                 Cell(str(r.n), float(r.n)),
-                Cell(significant(r.optimism, 2), r.optimism),
+                Cell(significant(r.optimism, 2).replace("-", "−"), r.optimism),
             ),
             r.method,
         )

@@ -32,7 +32,9 @@ def search_history(record: SweepRecord, scenario: str, styles: dict[str, MethodS
             figure.add_trace(_best(rows, style))
             for state in ("COMPLETE", "PRUNED"):
                 figure.add_trace(_points(rows[rows["state"] == state], style, state))
-        figure.update_xaxes(title_text="trial", rangemode="tozero")
+        figure.update_xaxes(
+            title_text="trial", rangemode="tozero", tick0=0, dtick=-(-int(frame["number"].max() + 1) // 12)
+        )
         figure.update_yaxes(title_text=escape(score_label(record)), type="log" if wide_range else "linear")
         if wide_range:
             figure.update_yaxes(dtick="D2")

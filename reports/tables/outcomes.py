@@ -100,6 +100,7 @@ def optimism(record: SweepRecord, scenario: str) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     search = searched.groupby("method")["value"].agg(search_score="min", trials="count")
     evaluation = evaluated.groupby("method")["score"].agg(evaluation_mean="mean", evaluation_std="std", n="count")
-    both: pd.DataFrame = search.join(evaluation, how="inner").reset_index()
+    order = [m for m in methods(record, scenario) if m in search.index and m in evaluation.index]
+    both: pd.DataFrame = search.join(evaluation).loc[order].reset_index()
     both["optimism"] = both["evaluation_mean"] - both["search_score"]
     return both[columns]

@@ -73,6 +73,14 @@ def test_hyperparameters_have_the_papers_layout(builder):
     assert out.attrs["retain_batch"] == ["finetune"]
 
 
+def test_fixed_hyperparameters_stay_out_of_the_table(builder):
+    builder.best = {"random": {"sure": {"lr": 0.1, "alpha": 0.5, "momentum": 0.9, "k": 3}}}
+    for k in (3, 5):
+        builder.trial("search", "sure", value=1.0, hp={"lr": 0.1, "alpha": 0.5, "momentum": 0.9, "k": k})
+    out = tables.best_hyperparameters(builder.record(), "random")
+    assert list(out.index) == ["lr", "alpha", "forget_batch_size", "lr_decay_epoch", "k"]
+
+
 def test_history_is_of_completed_trials_only(builder):
     for value, state in [(5.0, "COMPLETE"), (1.0, "PRUNED"), (math.nan, "FAIL"), (3.0, "COMPLETE"), (4.0, "COMPLETE")]:
         builder.trial("search", "sure", value=value, state=state)
