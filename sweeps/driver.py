@@ -61,8 +61,18 @@ def workers_of(spec: Spec) -> int:
     return max(1, int(len(os.sched_getaffinity(0)) / resources.cpus_per_trial))
 
 
-def run_studies(studies: Multiplexer, cache: Path, *, ray_address: str | None = None, verbose: bool = False) -> None:
+def run_studies(
+    studies: Multiplexer,
+    cache: Path,
+    *,
+    ray_address: str | None = None,
+    verbose: bool = False,
+    trainable: type | None = None,
+) -> None:
     """Run every missing trial of `studies`; returns when nothing more can be run.
+
+    Args:
+        trainable: the Ray Tune class that does the jobs; `UnlearningTrainable` by default.
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; what was in flight is queued again by the next run.
@@ -86,7 +96,7 @@ def run_studies(studies: Multiplexer, cache: Path, *, ray_address: str | None = 
         _start_ray(ray, spec, ray_address, verbose)
         try:
             tune.Tuner(
-                tune.with_resources(UnlearningTrainable, resources),
+                tune.with_resources(trainable or UnlearningTrainable, resources),
                 tune_config=tune.TuneConfig(
                     search_alg=searcher,
                     scheduler=PrunerScheduler(searcher),

@@ -52,6 +52,11 @@ class SetOutputs:
         probability = self.logits.double().softmax(1)
         return probability.gather(1, self.labels[:, None]).squeeze(1).cpu().numpy()
 
+    def split(self, sizes: list[int]) -> list[SetOutputs]:
+        """Consecutive parts of the given sizes."""
+        parts = zip(self.logits.split(sizes), self.features.split(sizes), self.labels.split(sizes), strict=True)
+        return [SetOutputs(*part) for part in parts]
+
     @staticmethod
     def join(parts: list[SetOutputs]) -> SetOutputs:
         return SetOutputs(

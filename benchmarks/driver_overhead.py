@@ -1,0 +1,88 @@
+"""What the driver itself costs: trivial trials over 20 studies, through the real Ray, searcher, scheduler and storage.
+
+    uv run python benchmarks/driver_overhead.py [TRIALS] [SAMPLER] [profile]
+
+Prints seconds per trial in blocks of a tenth and the driver's peak memory; with `profile`, where they go (and they double). Random sampling by default: the
+samplers' own time is shown by `sampler_time.py`.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import os
+import pstats
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from sweeps.driver import RAY_ENVIRONMENT, run_studies
+
+os.environ.update(RAY_ENVIRONMENT)
+
+from sweeps.job import Job, Report
+from sweeps.multiplexer import Multiplexer
+from sweeps.plan import Plan, make_plan
+from sweeps.spec import parse_spec
+from sweeps.storage import open_storage
+from sweeps.trainable import JOB, UnlearningTrainable
+
+STUDIES = 20
+
+
+class Trivial(UnlearningTrainable):
+    """Answers every job at once, with 20 epochs and as many metrics as a real trial has."""
+
+    def _start(self, config: dict[str, Any]) -> Iterator[Report]:
+        job = Job.load(config[JOB])
+        score = abs(job.hyperparameters.get("lr", 1.0) - 0.01)
+        epochs = [
+            {"epoch": e, "score": score + 0.1 / e, **{f"metric_{i}": float(e) for i in range(12)}} for e in range(1, 21)
+        ]
+        best = {f"metric_{i}": 20.0 for i in range(12)}
+        yield Report("complete", epochs=epochs, values=[score], best_epoch=20, best=best)
+
+
+def plan_of(trials: int, sampler: str) -> Plan:
+    spec = parse_spec(
+        {
+            "name": "overhead",
+            "dataset": "digits",
+            "model": "small_resnet",
+            "scenarios": {f"s{i}": {"scenario": "random", "tune_size": 10, "sizes": [10]} for i in range(STUDIES)},
+            "methods": {"sure": {}},
+            "search": {"trials": trials // STUDIES, "sampler": sampler},
+        }
+    )
+    return make_plan(spec, ["search"])
+
+
+def main() -> None:
+    trials = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    sampler = sys.argv[2] if len(sys.argv) > 2 else "random"
+    with tempfile.TemporaryDirectory() as folder:
+        studies = Multiplexer(plan_of(trials, sampler), open_storage(f"sqlite:///{folder}/study.db"))
+        times: list[float] = []
+        studies.on_finish = lambda assignment, state: times.append(time.perf_counter())
+        profile = cProfile.Profile() if "profile" in sys.argv else None
+        started = time.perf_counter()
+        with profile or nullcontext():
+            run_studies(studies, Path(folder), trainable=Trivial)
+        total = time.perf_counter() - started
+    print(f"{len(times)} trials in {total:.1f} s, of which {times[0] - started:.1f} s until the first was done")
+    tenth = max(1, len(times) // 10)
+    for i in range(0, len(times) - tenth, tenth):
+        print(f"  trials {i:>5} … {i + tenth:>5}: {1000 * (times[i + tenth] - times[i]) / tenth:6.1f} ms each")
+    print(f"peak memory of the driver: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+    if profile:
+        pstats.Stats(profile).sort_stats("cumulative").print_stats(
+            r"sweeps/|tune_controller.py|actor_manager.py.*\(next", 30
+        )
+
+
+if __name__ == "__main__":
+    main()
