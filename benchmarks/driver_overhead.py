@@ -2,8 +2,8 @@
 
     uv run python benchmarks/driver_overhead.py [TRIALS] [SAMPLER] [profile]
 
-Prints seconds per trial in blocks of a tenth and the driver's peak memory; with `profile`, where they go (and they double). Random sampling by default: the
-samplers' own time is shown by `sampler_time.py`.
+Prints seconds per trial in blocks of a tenth and the driver's peak memory; with `profile`, where they go (and they double).
+Random sampling by default: the samplers' own time is another matter.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import os
 import signal
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,16 +49,25 @@ class Places:
     cache: Path
 
 
-def workers_of(spec: Spec) -> int:
-    """How many trials run at once on this machine: as asked, else one per core, or as many as the GPUs hold."""
+def workers_of(spec: Spec, available: Mapping[str, float] | None = None) -> int:
+    """How many trials run at once: as asked, else as many as the CPUs and GPUs hold.
+
+    Args:
+        available: CPUs and GPUs of a running cluster, as Ray counts them; this machine's own by default.
+    """
     resources = spec.resources
     if resources.workers is not None:
         return resources.workers
-    if resources.gpus_per_trial:
-        import torch  # noqa: PLC0415
+    if available is None:
+        available = {"CPU": len(os.sched_getaffinity(0))}
+        if resources.gpus_per_trial:
+            import torch  # noqa: PLC0415
 
-        return max(1, int(torch.cuda.device_count() / resources.gpus_per_trial))
-    return max(1, int(len(os.sched_getaffinity(0)) / resources.cpus_per_trial))
+            available["GPU"] = torch.cuda.device_count()
+    fits = [available.get("CPU", 0) / resources.cpus_per_trial]
+    if resources.gpus_per_trial:
+        fits.append(available.get("GPU", 0) / resources.gpus_per_trial)
+    return max(1, int(min(fits)))
 
 
 def run_studies(
@@ -87,16 +96,23 @@ def run_studies(
 
     from sweeps.scheduler import PrunerScheduler  # noqa: PLC0415
     from sweeps.searcher import StudySearcher  # noqa: PLC0415
-    from sweeps.trainable import CACHE, SPEC, UnlearningTrainable  # noqa: PLC0415
+    from sweeps.trainable import CACHE, SLOT, SPEC, UnlearningTrainable  # noqa: PLC0415
 
     spec = studies.spec
-    searcher = StudySearcher(studies, {SPEC: json.dumps(spec.dump()), CACHE: str(cache)})
-    resources = {"cpu": spec.resources.cpus_per_trial, "gpu": spec.resources.gpus_per_trial}
+    bundle = {"CPU": spec.resources.cpus_per_trial, "GPU": spec.resources.gpus_per_trial}
+
+    def resources_of(config: dict[str, Any]) -> Any:
+        return tune.PlacementGroupFactory([bundle], name=config[SLOT])
+
     with _signals(), _quiet(verbose), tempfile.TemporaryDirectory(prefix="sweeps-ray-") as scratch:
         _start_ray(ray, spec, ray_address, verbose)
+        cluster: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
+        slots = workers_of(spec, cluster)
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+        searcher = StudySearcher(studies, {SPEC: json.dumps(spec.dump()), CACHE: str(cache)}, slots)
         try:
             tune.Tuner(
-                tune.with_resources(trainable or UnlearningTrainable, resources),
+                tune.with_resources(trainable or UnlearningTrainable, resources_of),
                 tune_config=tune.TuneConfig(
                     search_alg=searcher,
                     scheduler=PrunerScheduler(searcher),

@@ -18,6 +18,14 @@ class PrunerScheduler(FIFOScheduler):
     def __init__(self, searcher: StudySearcher) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
         self.searcher = searcher
+        self._slots: set[Any] = set()
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Keep this slot's actor for its next trial: Ray Tune would stop it unless that trial were waiting already."""
+        slot = trial.placement_group_factory
+        if slot not in self._slots:
+            self._slots.add(slot)
+            tune_controller._actor_cache.increase_max(slot)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Record the epochs of this result first: the pruner decides on what the storage holds."""

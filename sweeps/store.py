@@ -29,7 +29,7 @@ FACTS = (
     "scored_on",
     "origin",
 )
-NOT_METRICS = {*FACTS, "hyperparameters", "curve", "requeued", "attempt", "host", "device"}
+NOT_METRICS = {*FACTS, "hyperparameters", "curve", "requeued", "attempt", "host", "pid", "device"}
 STUDY = ("study", "stage", "scenario", "method", "number")
 COLUMNS = (*STUDY, "state", "value", "started", "completed", *FACTS, "requeued", "superseded")
 

@@ -12,7 +12,7 @@ from ray import tune
 
 from sweeps.job import Job, Report
 
-REPORT, JOB, SPEC, CACHE = "report", "job", "spec", "cache"
+REPORT, JOB, SPEC, CACHE, SLOT = "report", "job", "spec", "cache", "slot"
 
 
 class UnlearningTrainable(tune.Trainable):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
 import time
 import traceback
@@ -75,7 +76,7 @@ class Worker:
         Nothing is raised: a failure is a report with its reason.
         """
         started = time.perf_counter()
-        about: dict[str, Any] = {"host": platform.node(), "device": str(self.workspace.device)}
+        about: dict[str, Any] = {"host": platform.node(), "pid": os.getpid(), "device": str(self.workspace.device)}
         try:
             parts = self._unlearn(job) if job.kind == "unlearning" else iter([self._reference(job)])
             for report in parts:

@@ -54,7 +54,7 @@ class SetOutputs:
 
     def split(self, sizes: list[int]) -> list[SetOutputs]:
         """Consecutive parts of the given sizes."""
-        parts = zip(self.logits.split(sizes), self.features.split(sizes), self.labels.split(sizes), strict=True)
+        parts = zip(*(torch.split(whole, sizes) for whole in (self.logits, self.features, self.labels)), strict=True)
         return [SetOutputs(*part) for part in parts]
 
     @staticmethod
