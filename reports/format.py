@@ -26,10 +26,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One row; `method` names the method that it speaks of, so that a filter can hide it."""
+    """One row; `method` names the method that it speaks of, so that a filter can hide it; `last` keeps it below when sorted."""
 
     cells: tuple[Cell, ...]
     method: str | None = None
+    last: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from sweeps.store import SweepRecord
 
 __all__ = [
+    "FLOOR_COLOUR",
+    "FLOOR_LABEL",
     "GAP_OF",
     "MethodStyle",
     "Metric",
@@ -38,6 +40,10 @@ _METHODS = {
     "oracle": "Oracle",
     "original": "Original",
 }
+
+#: The retrained oracle, wherever its gaps stand beside those of methods.
+FLOOR_LABEL = "Oracle, retrained: the noise floor"
+FLOOR_COLOUR = "#BFC3C7"
 
 _SCENARIOS = {
     "random": "Random",

@@ -55,6 +55,9 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
         return Verdict(scenario, won.method, f"{label}: {name} leads the search", (sentence,))
     sets = "forget set" if top["n"] == 1 else "forget sets"
     sentences = [f"Score {score}{unit} over {int(top['n'])} fresh {sets} of {won.forget_size} (lower is better)."]
+    floor = tables.floor_summary(record, scenario, ["score"])
+    for row in tables.iterate(floor[floor["forget_size"] == won.forget_size]):
+        sentences.append(f"Noise floor {_value(row)}: what a second oracle scores that differs in its seed only.")
     sentences += [_rivals(won), *_trade_off(record, scenario, won)]
     verb = "leads" if won.equals else "wins"
     return Verdict(scenario, won.method, f"{label}: {name} {verb}", tuple(s for s in sentences if s))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from reports import tables
 from reports.format import MISSING, Cell, Row, Table, number, significant, uncertain
-from reports.names import method_label, metric, scenario_label, score_label
+from reports.names import FLOOR_LABEL, method_label, metric, scenario_label, score_label
 from sweeps.store import SweepRecord
 
 __all__ = [
@@ -28,10 +28,18 @@ __all__ = [
 
 
 def metric_table(
-    record: SweepRecord, scenario: str, metrics: Sequence[str], *, key: str, title: str, compared: bool = True
+    record: SweepRecord,
+    scenario: str,
+    metrics: Sequence[str],
+    *,
+    key: str,
+    title: str,
+    compared: bool = True,
+    floor: bool = True,
 ) -> Table | None:
-    """Methods down, metrics across, at the tuned forget size."""
+    """Methods down, metrics across, at the tuned forget size; with `floor`, the retrained oracle below them."""
     frame = tables.metric_summary(record, scenario, metrics, compared=compared)
+    frame = _with_floor(record, scenario, frame, metrics) if floor else frame
     size = tables.tuned_size(record, scenario)
     return _by_method(
         record, frame[frame["forget_size"] == size], key=key, title=f"{title}, forget size {size}", compared=compared
@@ -41,7 +49,7 @@ def metric_table(
 def stability_table(record: SweepRecord, scenario: str) -> Table | None:
     """Methods and forget sizes down, score and gaps across: one set of hyperparameters at every size."""
     metrics = ["score", *tables.gap_metrics(tables.evaluations(record, scenario))]
-    frame = tables.metric_summary(record, scenario, metrics)
+    frame = _with_floor(record, scenario, tables.metric_summary(record, scenario, metrics), metrics)
     size = tables.tuned_size(record, scenario)
     title = f"{scenario_label(scenario)}: stability over forget sizes, hyperparameters tuned at {size}"
     return _by_method(record, frame, key=f"{scenario}-stability", title=title, compared=True, sizes=True)
@@ -52,23 +60,22 @@ def attack_table(record: SweepRecord, scenario: str) -> Table | None:
     known = tables.metrics_of(tables.evaluations(record, scenario))
     attacks = [m for m in known if m.startswith("mia") and not m.endswith("_gap")]
     title = f"{scenario_label(scenario)}: accuracies of membership attacks (%)"
-    table = metric_table(record, scenario, attacks, key=f"{scenario}-attacks", title=title, compared=False)
+    table = metric_table(record, scenario, attacks, key=f"{scenario}-attacks", title=title, compared=False, floor=False)
     if table is None:
         return None
     size = tables.tuned_size(record, scenario)
     values = [tables.oracle_values(record, scenario, size, m) for m in attacks]
     cells = [Cell(uncertain(v.mean(), v.std(), len(v)), v.mean() if len(v) else None) for v in values]
     n = max(map(len, values))
-    oracle = Row((Cell(method_label("oracle"), method_label("oracle")), *cells, Cell(str(n), float(n))))
+    oracle = Row((Cell(method_label("oracle"), method_label("oracle")), *cells, Cell(str(n), float(n))), last=True)
     return replace(table, rows=(*table.rows, oracle), notes=(*table.notes, "Nearer to the oracle's value is better."))
 
 
 def run_time_table(record: SweepRecord, scenario: str) -> Table | None:
     """Relative run time up to the best epoch, in seconds and in samples."""
     title = f"{scenario_label(scenario)}: run time relative to training the oracle"
-    return metric_table(
-        record, scenario, ["relative_run_time", "relative_samples"], key=f"{scenario}-run-time", title=title
-    )
+    metrics = ["relative_run_time", "relative_samples"]
+    return metric_table(record, scenario, metrics, key=f"{scenario}-run-time", title=title, floor=False)
 
 
 def top5_table(record: SweepRecord, scenario: str) -> Table | None:
@@ -105,6 +112,9 @@ def score_table(record: SweepRecord) -> Table | None:
     ]
     if not frames:
         return None
+    floors = [tables.floor_summary(record, s, ["score"]) for s in tables.scenarios(record)]
+    floors = [f[f["forget_size"] == w.forget_size] for f, w in zip(floors, winners, strict=True)]
+    frames += [f for f in floors if len(f)]
     frame = pd.concat(frames, ignore_index=True)
     names = {w.scenario: scenario_label(w.scenario) + (" (search)" if w.source == "search" else "") for w in winners}
     frame = frame.assign(column=frame["scenario"].map(names))
@@ -229,7 +239,7 @@ def _by_method(
     rows = []
     for size in dict.fromkeys(frame["forget_size"]) if sizes else [None]:
         part = frame if size is None else frame[frame["forget_size"] == size]
-        for method in tables.methods(record):
+        for method in [*tables.methods(record), tables.FLOOR]:
             cells = {r.column: r for r in tables.iterate(part[part["method"] == method])}
             if not cells:
                 continue
@@ -237,13 +247,25 @@ def _by_method(
             n = int(max(r.n for r in cells.values()))
             tail = [Cell(str(n), float(n))] if counts else []
             body = (_statistic_cell(cells.get(c)) for c in columns)
-            rows.append(Row((*head, Cell(method_label(method), method_label(method)), *body, *tail), method))
+            floor = method == tables.FLOOR
+            label = FLOOR_LABEL if floor else method_label(method)
+            rows.append(Row((*head, Cell(label, label), *body, *tail), None if floor else method, last=floor))
     headers = [*(["Forget size"] if sizes else []), "Method", *columns, *(["n"] if counts else [])]
     notes = ["Mean ± std over forget sets" + (" (n)." if counts else ".")]
+    if any(row.last for row in rows):
+        notes.append(
+            "Noise floor: gaps between two oracles that differ in their seed only; nothing can be nearer but by chance."
+        )
     marked = compared and any(c.best for row in rows for c in row.cells)
     return Table(
         key, title, tuple(map(Cell, headers)), tuple(rows), frame.drop(columns="column"), notes, compared=marked
     )
+
+
+def _with_floor(record: SweepRecord, scenario: str, frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Methods, then the retrained oracle where it was evaluated."""
+    floor = tables.floor_summary(record, scenario, metrics)
+    return pd.concat([frame, floor], ignore_index=True) if len(frame) and len(floor) else frame
 
 
 def _statistic_cell(row: Any) -> Cell:

@@ -10,11 +10,12 @@ import plotly.graph_objects as go
 
 from reports import tables
 from reports.figures._base import INK, Drawing, error_bars, panel_grid
-from reports.names import MethodStyle, metric, scenario_label
+from reports.names import FLOOR_COLOUR, FLOOR_LABEL, MethodStyle, metric, scenario_label
 from sweeps.store import SweepRecord
 
 __all__ = ["attack_bars", "gap_bars"]
 
+FLOOR_SHORT = "Noise floor"
 ATTACKS = ("mia_loss", "mia_confidence", "mia_knn_forget", "mia_knn_train")
 
 
@@ -24,7 +25,11 @@ def gap_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle])
     size = tables.tuned_size(record, scenario)
     title = f"{scenario_label(scenario)}: gaps to the oracle, forget size {size}"
     note = "Shorter is nearer to the oracle."
-    return _bars(record, scenario, metrics, styles, key=f"{scenario}-gap-bars", title=title, note=note)
+    floor = tables.floor_summary(record, scenario, metrics)
+    floor = floor[floor["forget_size"] == size]
+    if len(floor):
+        note += " Grey: a second oracle that differs in its seed only, the noise floor."
+    return _bars(record, scenario, metrics, styles, key=f"{scenario}-gap-bars", title=title, note=note, floor=floor)
 
 
 def attack_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
@@ -47,6 +52,7 @@ def _bars(
     title: str,
     note: str,
     reference: bool = False,
+    floor: pd.DataFrame | None = None,
 ) -> Drawing | None:
     size = tables.tuned_size(record, scenario)
     frame = tables.metric_summary(record, scenario, metrics, compared=False)
@@ -56,13 +62,16 @@ def _bars(
     lines = {m: tables.oracle_values(record, scenario, size, m).mean() for m in metrics} if reference else {}
     shown = [s for m, s in styles.items() if (frame["method"] == m).any()]
     columns = len(metrics) if len(metrics) <= 4 else 3
+    with_floor = floor is not None and len(floor) > 0
 
     def build(columns: int) -> go.Figure:
-        figure = panel_grid([metric(m).title for m in metrics], columns, 34 + 26 * len(shown), x_gap=24)
+        figure = panel_grid([metric(m).title for m in metrics], columns, 34 + 26 * (len(shown) + with_floor), x_gap=24)
         for i, m in enumerate(metrics):
             at = {"row": i // columns + 1, "col": i % columns + 1}
             for style in shown:
                 figure.add_trace(_trace(frame, m, style, first=i == 0, point=reference), **at)
+            if floor is not None and with_floor:
+                figure.add_trace(_floor_trace(floor[floor["metric"] == m]), **at)
             mode = "normal" if reference else "tozero"
             figure.update_xaxes(title_text=_axis_title(m), title_standoff=4, rangemode=mode, **at)
             if pd.notna(lines.get(m, float("nan"))):
@@ -96,6 +105,22 @@ def _trace(frame: pd.DataFrame, m: str, style: MethodStyle, *, first: bool, poin
         return go.Scatter(mode="markers", marker={"color": style.colour, "symbol": style.symbol, "size": 10}, **common)
     marker = {"color": style.colour, "pattern": {"shape": style.pattern}}
     return go.Bar(orientation="h", marker=marker, width=0.7, offset=-0.35, **common)
+
+
+def _floor_trace(rows: pd.DataFrame) -> go.Bar:
+    mean, std = ([*rows[name], float("nan")][0] for name in ("mean", "std"))
+    return go.Bar(
+        x=[mean] if len(rows) else [None],
+        y=[FLOOR_SHORT],
+        orientation="h",
+        width=0.7,
+        offset=-0.35,
+        marker={"color": FLOOR_COLOUR},
+        error_x=error_bars([std]),
+        name=FLOOR_LABEL,
+        showlegend=False,
+        hovertemplate=f"{FLOOR_LABEL}: %{{x:.4g}} ± {std:.2g}<extra></extra>",
+    )
 
 
 def _oracle_line(value: float, ends: Sequence[str], first: bool) -> go.Scatter:

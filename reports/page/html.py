@@ -94,7 +94,8 @@ def script_json(value: Any) -> str:
 
 def _row(row: Row) -> str:
     cells = "".join(_cell(c) for c in row.cells)
-    return f"<tr{_method(row.method)}>{cells}</tr>"
+    last = ' class="last"' if row.last else ""
+    return f"<tr{last}{_method(row.method)}>{cells}</tr>"
 
 
 def _cell(cell: Cell) -> str:

@@ -93,7 +93,8 @@
       head.setAttribute("aria-sort", descending ? "descending" : "ascending");
       const rows = [...table.tBodies[0].rows];
       rows.sort((a, b) => compare(key(a, column), key(b, column), descending ? -1 : 1));
-      table.tBodies[0].append(...rows);
+      const below = (row) => row.classList.contains("last");
+      table.tBodies[0].append(...rows.filter((r) => !below(r)), ...rows.filter(below));
     }));
   }
 

@@ -1,6 +1,7 @@
 """Tables: a sweep's record in, a DataFrame out; nothing is drawn or rounded here."""
 
 from reports.tables._base import (
+    FLOOR,
     evaluations,
     gap_metrics,
     iterate,
@@ -13,7 +14,7 @@ from reports.tables._base import (
 from reports.tables.directions import FORGETTING, UTILITY, directions, pareto_front
 from reports.tables.history import search_history
 from reports.tables.hyperparameters import best_hyperparameters
-from reports.tables.metrics import metric_summary
+from reports.tables.metrics import floor_summary, metric_summary
 from reports.tables.oracle import evaluation_curves, oracle_values
 from reports.tables.outcomes import STAGES, Winner, failures, optimism, progress, winner
 from reports.tables.ranks import critical_difference, mean_ranks
@@ -21,6 +22,7 @@ from reports.tables.sensitivity import sensitivity, sensitivity_grid, sensitivit
 from reports.tables.statistics import TEST, compare, summarise
 
 __all__ = [
+    "FLOOR",
     "FORGETTING",
     "STAGES",
     "TEST",
@@ -33,6 +35,7 @@ __all__ = [
     "evaluation_curves",
     "evaluations",
     "failures",
+    "floor_summary",
     "gap_metrics",
     "iterate",
     "mean_ranks",

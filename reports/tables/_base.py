@@ -9,11 +9,24 @@ import pandas as pd
 
 from sweeps.store import SweepRecord
 
-__all__ = ["evaluations", "gap_metrics", "iterate", "methods", "metrics_of", "scenarios", "stage_trials", "tuned_size"]
+__all__ = [
+    "FLOOR",
+    "evaluations",
+    "gap_metrics",
+    "iterate",
+    "methods",
+    "metrics_of",
+    "scenarios",
+    "stage_trials",
+    "tuned_size",
+]
 
 ACCURACY_GAPS = ("forget_gap", "utility_gap", "retain_gap", "class_test_gap")
 _FIRST = (*ACCURACY_GAPS, "mia_loss_gap", "mia_confidence_gap", "mia_knn_forget_gap", "mia_knn_train_gap")
 _REFERENCES = ("oracle", "original")
+
+#: The method that retrains the oracle with another seed: its gaps are the noise floor; it is no rival and never ranked.
+FLOOR = "oracle"
 
 
 def scenarios(record: SweepRecord) -> list[str]:
@@ -63,12 +76,15 @@ def gap_metrics(frame: pd.DataFrame) -> list[str]:
     return [m for m in _FIRST if m in known] + others
 
 
-def evaluations(record: SweepRecord, scenario: str) -> pd.DataFrame:
+def evaluations(record: SweepRecord, scenario: str, *, floor: bool = False) -> pd.DataFrame:
     """Completed evaluation trials with a `score` column, one per method, forget size, forget set and seed.
+
+    Of the methods that compete; with `floor`, of the retrained oracle instead.
 
     The score is the trial's value; where it has none (a search of two directions), the mean of its gaps.
     """
     rows = stage_trials(record, "evaluation", scenario, "COMPLETE")
+    rows = rows[(rows["method"] == FLOOR) == floor] if len(rows) else rows
     if not len(rows):
         return pd.DataFrame(columns=["study", "method", "number", "forget_size", "forget_seed", "seed", "score"])
     keys = ["method", "forget_size", "forget_seed", "seed"]

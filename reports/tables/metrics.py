@@ -11,7 +11,7 @@ from reports.tables._base import evaluations
 from reports.tables.statistics import compare, summarise
 from sweeps.store import SweepRecord
 
-__all__ = ["metric_summary"]
+__all__ = ["floor_summary", "metric_summary"]
 
 COLUMNS = ["scenario", "forget_size", "method", "metric", "mean", "std", "n", "best", "tied", "p", "pairs"]
 
@@ -28,14 +28,10 @@ def metric_summary(
     `score` among the metrics is the objective's score. `epochs` picks the best epoch or the mean of the five best.
     `compared=False` leaves `best` and `tied` false, for metrics of which less is not better.
     """
-    rows = evaluations(record, scenario)
-    columns = {m: m if m == "score" else f"{epochs}.{m}" for m in metrics}
-    columns = {m: c for m, c in columns.items() if c in rows and rows[c].notna().any()}
-    if not len(rows) or not columns:
+    values = _values(evaluations(record, scenario), metrics, epochs)
+    columns = values.columns[4:]
+    if not len(columns):
         return pd.DataFrame(columns=COLUMNS)
-    values = rows[["forget_size", "forget_seed", "seed", "method"]].assign(
-        **{m: rows[c].astype(float) for m, c in columns.items()}
-    )
     out = summarise(values, ["forget_size", "method"], list(columns)).query("n > 0")
     verdicts = []
     for size, group in values.groupby("forget_size"):
@@ -48,3 +44,21 @@ def metric_summary(
         out = out.assign(best=False, tied=False, p=float("nan"))
     out = out.assign(scenario=scenario, forget_size=out["forget_size"].astype(int))
     return out.sort_values("forget_size", ascending=False, kind="stable", ignore_index=True)[COLUMNS]
+
+
+def floor_summary(record: SweepRecord, scenario: str, metrics: Sequence[str]) -> pd.DataFrame:
+    """The same table of the retrained oracle: what the gaps are where only the seed differs. Never best, never tied."""
+    values = _values(evaluations(record, scenario, floor=True), metrics, "best")
+    out = summarise(values, ["forget_size", "method"], list(values.columns[4:])).query("n > 0")
+    out = out.assign(scenario=scenario, best=False, tied=False, p=float("nan"), pairs=0)
+    out = out.assign(forget_size=out["forget_size"].astype(int))
+    return out.sort_values("forget_size", ascending=False, kind="stable", ignore_index=True)[COLUMNS]
+
+
+def _values(rows: pd.DataFrame, metrics: Sequence[str], epochs: str) -> pd.DataFrame:
+    """What tells a run apart, in four columns, and one column per metric that any run has."""
+    columns = {m: m if m == "score" else f"{epochs}.{m}" for m in metrics}
+    columns = {m: c for m, c in columns.items() if c in rows and rows[c].notna().any()}
+    return rows[["forget_size", "forget_seed", "seed", "method"]].assign(
+        **{m: rows[c].astype(float) for m, c in columns.items()}
+    )

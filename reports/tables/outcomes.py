@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from reports.tables._base import evaluations, methods, scenarios, stage_trials, tuned_size
+from reports.tables._base import FLOOR, evaluations, methods, scenarios, stage_trials, tuned_size
 from reports.tables.metrics import metric_summary
 from sweeps.store import SweepRecord
 
@@ -19,10 +19,16 @@ STAGES = ("search", "evaluation", "sensitivity")
 def progress(record: SweepRecord) -> pd.DataFrame:
     """One row per (scenario, method, stage): planned, complete, pruned, failed (for good), running, waiting, missing, seconds.
 
-    A failed trial that was queued again is not counted: its retry is.
+    A failed trial that was queued again is not counted: its retry is. The retrained oracle comes last, where it was planned.
     """
     rows = []
-    keys = [(s, m, stage) for s in scenarios(record) for m in methods(record, s) for stage in STAGES]
+    keys = [
+        (s, m, stage)
+        for s in scenarios(record)
+        for m in [*methods(record, s), FLOOR]
+        for stage in STAGES
+        if m != FLOOR or (stage, s, m) in record.planned
+    ]
     for scenario, method, stage in keys:
         trials = stage_trials(record, stage, scenario)
         trials = trials[trials["method"] == method] if len(trials) else trials

@@ -101,11 +101,11 @@ def new_builder() -> RecordBuilder:
 
 @pytest.fixture(scope="session")
 def full_record() -> SweepRecord:
-    """Two scenarios, four methods, every stage; one method's names try to break out of HTML."""
+    """Two scenarios, four methods, every stage, and the retrained oracle; one method's names try to break out of HTML."""
     builder = new_builder()
     rng = np.random.default_rng(0)
     methods = ["sure", "finetune", "neg_grad_plus", "my.package:<script>alert(1)</script>"]
-    builder.spec["methods"] = methods
+    builder.spec["methods"] = [*methods, "oracle"]
     builder.spec["scenarios"] = {
         "random": {"tune_size": 100, "sizes": [100, 10]},
         "partial_class": {"tune_size": 50, "sizes": [50, 10]},
@@ -115,6 +115,12 @@ def full_record() -> SweepRecord:
         names = accuracies | ({"class_accuracy": "class_test_gap"} if scenario == "partial_class" else {})
         names |= {"mia_loss": "mia_loss_gap"}
         builder.best[scenario] = {}
+        builder.planned[("evaluation", scenario, "oracle")] = 6
+        for size in settings["sizes"]:
+            for seed in range(3):
+                floor = dict.fromkeys(names, 90.5) | dict.fromkeys(names.values(), 0.5)
+                one = {"metrics": floor, "curve": [floor]}
+                builder.trial("evaluation", "oracle", value=0.5, scenario=scenario, size=size, forget_seed=seed, **one)
         for k, method in enumerate(methods):
             hp: dict[str, float] = {"lr": 0.01, "lr_decay_epoch": 8}
             hp |= {"retain_batch_size": 64} if method == "finetune" else {"alpha": 0.5, "forget_batch_size": 32}
