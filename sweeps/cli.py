@@ -81,10 +81,10 @@ def _stage_command(name: str, stages: tuple[str, ...], about: str) -> None:
 
 _stage_command(
     "run",
-    ("search", "evaluation", "sensitivity"),
+    ("search", "confirmation", "evaluation", "sensitivity"),
     "Prepare, search, evaluate, measure sensitivity, export and report; run again, it resumes.",
 )
-_stage_command("search", ("search",), "Search only: find each method's best hyperparameters.")
+_stage_command("search", ("search", "confirmation"), "Search only: find each method's best hyperparameters.")
 _stage_command(
     "evaluate", ("evaluation",), "Evaluate the winners (or --params FILE) over fresh forget sets and forget-set sizes."
 )

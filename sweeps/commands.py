@@ -102,7 +102,7 @@ def say(text: str) -> None:
 def run_stages(options: Options, stages: Iterable[Stage], *, dry_run: bool = False, params: Path | None = None) -> int:
     """Run stages of a sweep, then export and report."""
     sweep = options.load()
-    stages = tuple(stage for stage in stages if params is None or stage != "search")
+    stages = tuple(stage for stage in stages if params is None or stage not in {"search", "confirmation"})
     if not stages:
         raise SweepError("--params gives what a search would find; use it with evaluate, sensitivity or run")
     if dry_run:
@@ -117,7 +117,7 @@ def run_stages(options: Options, stages: Iterable[Stage], *, dry_run: bool = Fal
     except Interrupted as stopped:
         say(f"stopped by {stopped}; nothing finished is lost. Resume with:\n  {again}")
         return INTERRUPTED
-    partial = not studies.done or set(stages) != {"search", "evaluation", "sensitivity"}
+    partial = not studies.done or not {"search", "evaluation", "sensitivity"} <= set(stages)
     best, page = sweep.write_outputs(partial=partial)
     print(best)
     print(page)

@@ -69,12 +69,24 @@ def write_best_params(record: SweepRecord, path: Path) -> Path:
     return path
 
 
-def read_best_params(path: Path, spec: Spec) -> Params:
-    """The parameters of a best-params file, checked against the methods and scenarios of `spec`.
+def read_warm_start(path: Path) -> Params:
+    """The parameters of a best-params file as first points of searches; what a search does not know is passed over there.
 
     Raises:
-        SpecError: everything that is wrong with it.
+        SpecError: it is no such file.
     """
+    params = _params_of(path)
+    numbers = all(
+        isinstance(values, dict) and all(isinstance(v, int | float) for v in values.values())
+        for methods in params.values()
+        for values in (methods.values() if isinstance(methods, dict) else [None])
+    )
+    if not numbers:
+        raise SpecError(str(path), [Problem("params", "must be {scenario: {method: {hyperparameter: number}}}")])
+    return params
+
+
+def _params_of(path: Path) -> Params:
     document = read_yaml(path)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         got = document.get("format") if isinstance(document, dict) else type(document).__name__
@@ -82,6 +94,16 @@ def read_best_params(path: Path, spec: Spec) -> Params:
     params = document.get("params")
     if not isinstance(params, dict):
         raise SpecError(str(path), [Problem("params", "must be a mapping", type(params).__name__)])
+    return params
+
+
+def read_best_params(path: Path, spec: Spec) -> Params:
+    """The parameters of a best-params file, checked against the methods and scenarios of `spec`.
+
+    Raises:
+        SpecError: everything that is wrong with it.
+    """
+    params = _params_of(path)
     problems: list[Problem] = []
     for scenario in spec.scenarios:
         methods = params.get(scenario)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,9 @@ from sweeps.studies import (
     SearchState,
     StudyState,
     attempt_of,
+    confirmed,
     draw_params,
+    leaders,
     point_key,
     set_attrs,
     winner,
@@ -47,11 +49,11 @@ class Multiplexer:
 
     Args:
         params: hyperparameters to evaluate instead of the searches' own winners, {scenario: {method: {name: value}}}.
-        published: first points of the searches, likewise.
+        warm_start: first points of the searches, each likewise.
     """
 
     def __init__(
-        self, plan: Plan, storage: BaseStorage, *, params: Params | None = None, published: Params | None = None
+        self, plan: Plan, storage: BaseStorage, *, params: Params | None = None, warm_start: Sequence[Params] = ()
     ) -> None:
         self.plan, self.spec, self.storage = plan, plan.spec, storage
         self.params = params or {}
@@ -60,25 +62,33 @@ class Multiplexer:
         self.searches: dict[tuple[str, str], SearchState] = {}
         self.designs: list[DesignState] = []
         for study in plan.studies:
-            self._open(study, published or {})
+            self._open(study, warm_start)
         self._settled: set[str] = set()
         for design in self.designs:
             self._settle(design)
 
-    def _open(self, plan: StudyPlan, published: Params) -> None:
-        pair = (plan.scenario, plan.method)
+    def _open(self, plan: StudyPlan, warm_start: Sequence[Params]) -> None:
         if plan.stage == "search":
-            assert plan.space is not None
-            first = published.get(self.spec.scenario_key(plan.scenario), {}).get(plan.method)
-            searched = {r.name for r in plan.space.ranges}
-            usable = [first] if first and self.spec.search.warm_start and searched & first.keys() else []
-            self.searches[pair] = SearchState(plan, self.spec, self.storage, usable)
+            first = self._first_points(plan, warm_start)
+            self.searches[plan.scenario, plan.method] = SearchState(plan, self.spec, self.storage, first)
         elif plan.stage == "reference":
             state = DesignState(plan, self.spec, self.storage)
             state.set_points([Point(draw_params(draw), {}, draw) for draw in plan.draws])
             self.references.append(state)
         else:
             self.designs.append(DesignState(plan, self.spec, self.storage))
+
+    def _first_points(self, plan: StudyPlan, warm_start: Sequence[Params]) -> list[Mapping[str, Any]]:
+        """What the warm start has for a study's scenario (by its label, else its key) and method."""
+        assert plan.space is not None
+        searched = {r.name for r in plan.space.ranges}
+        found = []
+        for params in warm_start:
+            of_scenario = params.get(plan.scenario) or params.get(self.spec.scenario_key(plan.scenario)) or {}
+            point = of_scenario.get(plan.method, {})
+            if searched & point.keys():
+                found.append(point)
+        return found
 
     @property
     def states(self) -> Iterator[StudyState]:
@@ -177,15 +187,11 @@ class Multiplexer:
         """Fix the points of an evaluation or a grid as soon as its hyperparameters are known."""
         if state.plan.name in self._settled:
             return
-        best = self.best(state.plan.scenario, state.plan.method)
-        if best is None:
+        pairs = self._design(state.plan)
+        if not pairs:
             return
         assert state.plan.space is not None
         searched = [r.name for r in state.plan.space.ranges]
-        if state.plan.stage == "evaluation":
-            pairs = [(best, draw) for draw in state.plan.draws]
-        else:
-            pairs = [(values, state.plan.draws[0]) for values in sensitivity_grid(self.spec, best)]
         state.set_points(
             [
                 Point({**{name: values[name] for name in searched}, **draw_params(draw)}, values, draw)
@@ -195,22 +201,58 @@ class Multiplexer:
         state.record_design()
         self._settled.add(state.plan.name)
 
+    def _design(self, plan: StudyPlan) -> list[tuple[dict[str, Any], ForgetDraw]]:
+        """The hyperparameters and forget sets of a study's trials; empty while they are not known."""
+        if plan.stage == "confirmation":
+            search = self._search(plan.scenario, plan.method)
+            if search is None or self.spec.search.confirm is None:
+                return []
+            assert plan.space is not None
+            top = leaders(search, plan.space, self.spec.search.confirm.top)
+            return [(values, draw) for values in top for draw in plan.draws]
+        best = self.best(plan.scenario, plan.method)
+        if best is None:
+            return []
+        if plan.stage == "evaluation":
+            return [(best, draw) for draw in plan.draws]
+        return [(values, plan.draws[0]) for values in sensitivity_grid(self.spec, best)]
+
     def best(self, scenario: str, method: str) -> dict[str, Any] | None:
-        """The hyperparameters to evaluate: given ones, else those of the finished search; None while there are none."""
+        """The hyperparameters to evaluate: given ones, else the winner of search and confirmation; None while there is none."""
         space = self.spec.space(method)
         given = self.params.get(scenario, {}).get(method)
         if given is not None:
             return {**space.fixed, **given}
         if not space.ranges:
             return dict(space.fixed)
-        search = self.searches.get((scenario, method))
-        if search is not None:
-            return search.winner() if search.done else None
-        try:  # a search that this run does not touch
-            study = optuna.load_study(study_name=f"{self.spec.name}/search/{scenario}/{method}", storage=self.storage)
+        if self.spec.search.confirm is None:
+            search = self._search(scenario, method)
+            return None if search is None else winner(search, space)
+        confirmation = self._confirmation(scenario, method)
+        return None if confirmation is None else confirmed(confirmation, space)
+
+    def _search(self, scenario: str, method: str) -> optuna.Study | None:
+        """The finished search of a pair; None while there is none."""
+        state = self.searches.get((scenario, method))
+        if state is not None:
+            return state.study if state.done else None
+        return self._elsewhere("search", scenario, method)
+
+    def _confirmation(self, scenario: str, method: str) -> optuna.Study | None:
+        """The finished confirmation of a pair; None while there is none."""
+        key = ("confirmation", scenario, method)
+        state = next((state for state in self.designs if state.plan.key == key), None)
+        if state is None:
+            return self._elsewhere(*key)
+        self._settle(state)
+        return state.study if state.points and state.done else None
+
+    def _elsewhere(self, stage: str, scenario: str, method: str) -> optuna.Study | None:
+        """A study that this run does not touch."""
+        try:
+            return optuna.load_study(study_name=f"{self.spec.name}/{stage}/{scenario}/{method}", storage=self.storage)
         except KeyError:
             return None
-        return winner(study, space)
 
     # --- results ---
 

@@ -54,6 +54,32 @@ def _mean(metrics: Mapping[str, float], names: Sequence[str]) -> float:
     return fmean(present)
 
 
+def knee(points: Sequence[Sequence[float]]) -> int:
+    """Index of the point to export: with one score the least; with two the knee of the Pareto front.
+
+    The knee is the front's point nearest to the ideal one, each score divided by the front's own range. The earliest of equals.
+    """
+    front = pareto_front(points)
+    lows = [min(points[i][axis] for i in front) for axis in range(len(points[0]))]
+    spans = [max(points[i][axis] for i in front) - low for axis, low in enumerate(lows)]
+
+    def distance(i: int) -> float:
+        return sum(((x - low) / (span or 1)) ** 2 for x, low, span in zip(points[i], lows, spans, strict=True))
+
+    return min(front, key=distance)
+
+
+def pareto_front(points: Sequence[Sequence[float]]) -> list[int]:
+    """Indices of the points that no other one dominates (as good in every score, better in one); all are minimised."""
+
+    def dominated(point: Sequence[float]) -> bool:
+        return any(
+            all(b <= a for a, b in zip(point, other, strict=True)) and tuple(other) != tuple(point) for other in points
+        )
+
+    return [i for i, point in enumerate(points) if not dominated(point)]
+
+
 def best_epoch(scores: Sequence[float]) -> int:
     """The 1-based epoch of the least score; the earliest of equals."""
     return min(range(len(scores)), key=scores.__getitem__) + 1

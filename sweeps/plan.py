@@ -10,8 +10,8 @@ from sweeps.space import Space
 from sweeps.spec import Spec
 from unlearn.registry import find
 
-Stage = Literal["reference", "search", "evaluation", "sensitivity"]
-STAGES: tuple[Stage, ...] = ("reference", "search", "evaluation", "sensitivity")
+Stage = Literal["reference", "search", "confirmation", "evaluation", "sensitivity"]
+STAGES: tuple[Stage, ...] = ("reference", "search", "confirmation", "evaluation", "sensitivity")
 AXES = ("lr", "alpha")
 
 

@@ -63,6 +63,14 @@ class Range:
             return IntDistribution(int(self.low), int(self.high), log=log)
         return FloatDistribution(float(self.low), float(self.high), log=log)
 
+    @property
+    def size(self) -> int | None:
+        """How many values there are; None for endless ones."""
+        distribution = self.distribution
+        if isinstance(distribution, IntDistribution):
+            return distribution.high - distribution.low + 1
+        return 1 if self.low == self.high else None
+
     def at(self, fraction: float) -> Value:
         """The raw value a fraction in [0, 1) along the sampled axis; integers get equal shares."""
         distribution = self.distribution

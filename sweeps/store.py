@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,11 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from sweeps.errors import SweepError
+from sweeps.importance import parameter_importances
 from sweeps.objective import top_epochs
 from sweeps.plan import STAGES, make_plan
 from sweeps.spec import parse_spec
-from sweeps.studies import DESIGN, point_key, winner
+from sweeps.studies import DESIGN, confirmed, point_key, winner
 
 FACTS = (
     "best_epoch",
@@ -29,7 +30,7 @@ FACTS = (
     "scored_on",
     "origin",
 )
-NOT_METRICS = {*FACTS, "hyperparameters", "curve", "requeued", "attempt", "host", "pid", "device"}
+NOT_METRICS = {*FACTS, "hyperparameters", "curve", "requeued", "attempt", "host", "pid", "device", "samples"}
 STUDY = ("study", "stage", "scenario", "method", "number")
 COLUMNS = (*STUDY, "state", "value", "started", "completed", *FACTS, "requeued", "superseded")
 
@@ -48,7 +49,9 @@ class SweepRecord:
             `hp.<hyperparameter>`,
             `best.<metric>` (at the best epoch) and `top5.<metric>` (mean over the five best epochs).
         curves: one row per trial and epoch: study, stage, scenario, method, number, epoch, score and every metric.
-        best: hyperparameters of each search's best trial, {scenario: {method: {name: value}}}.
+        best: hyperparameters of each search's best (or confirmed) trial, {scenario: {method: {name: value}}}.
+        importances: each hyperparameter's share in what decides a search, {scenario: {method: {name: share}}}, a method's shares
+            adding up to 1; None where too few trials are complete.
     """
 
     name: str
@@ -58,6 +61,7 @@ class SweepRecord:
     trials: pd.DataFrame
     curves: pd.DataFrame
     best: dict[str, dict[str, dict[str, Any]]]
+    importances: dict[str, dict[str, dict[str, float] | None]] = field(default_factory=dict)
 
     @property
     def counted(self) -> pd.DataFrame:
@@ -74,14 +78,16 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
     """
     try:
         attrs = optuna.load_study(study_name=name, storage=storage).user_attrs
+        frozen = attrs["spec"]  # missing where the driver was stopped before it wrote anything
     except KeyError:
         raise SweepError(f"the storage holds no sweep {name!r}; start it with: sweeps run {name}") from None
-    spec = parse_spec(attrs["spec"], name)
+    spec = parse_spec(frozen, name)
     plan = make_plan(spec)
     names = {s.study_name for s in optuna.get_all_study_summaries(storage, include_best_trial=False)}
     rows: list[dict[str, Any]] = []
     curves: list[dict[str, Any]] = []
     best: dict[str, dict[str, dict[str, Any]]] = {}
+    importances: dict[str, dict[str, dict[str, float] | None]] = {}
     planned: dict[tuple[str, str, str], int] = dict(plan.trials)
     for study_plan in plan.studies:
         if study_plan.name not in names:
@@ -96,10 +102,15 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
             superseded = current is not None and point_key(trial.params) not in current
             rows.append({**where, **_row(trial), "superseded": superseded})
             curves += [{**where, "number": trial.number, **epoch} for epoch in _epochs(trial)]
-        if study_plan.stage == "search" and study_plan.space is not None:
-            found = winner(study, study_plan.space)
-            if found is not None:
-                best.setdefault(study_plan.scenario, {})[study_plan.method] = found
+        space = study_plan.space
+        if space is None or study_plan.stage not in {"search", "confirmation"}:
+            continue
+        if study_plan.stage == "search":
+            shares = parameter_importances(study, space)
+            importances.setdefault(study_plan.scenario, {})[study_plan.method] = shares
+        found = winner(study, space) if study_plan.stage == "search" else confirmed(study, space)
+        if found is not None:
+            best.setdefault(study_plan.scenario, {})[study_plan.method] = found
     trials = pd.DataFrame(rows, columns=None if rows else list(COLUMNS))
     trials = trials.reindex(columns=list(dict.fromkeys([*COLUMNS, *trials.columns])))
     flags = ["requeued", "superseded"]
@@ -112,6 +123,7 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
         trials=trials,
         curves=pd.DataFrame(curves, columns=None if curves else [*STUDY, "epoch", "score"]),
         best=best,
+        importances=importances,
     )
 
 

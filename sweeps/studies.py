@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,17 +16,23 @@ from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from sweeps.objective import Objective
+from sweeps.objective import Objective, knee
 from sweeps.plan import ForgetDraw, StudyPlan
-from sweeps.sampling import make_pruner, make_sampler, sampler_name, sobol_point, startup_trials
+from sweeps.sampling import (
+    FINAL,
+    SamplerView,
+    grid_point,
+    make_pruner,
+    make_sampler,
+    sampler_name,
+    sobol_point,
+    startup_trials,
+)
 from sweeps.space import Space, Value, Values
 from sweeps.spec import Spec
 
 INTERRUPTED = "interrupted: the driver stopped"
 DESIGN = "design"
-#: What a diverged trial counts as for the sampler before any trial is complete: a gap of 100 points.
-UNKNOWN_WORST = 100.0
-FINAL = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 Key = tuple[tuple[str, Value], ...]
 
@@ -126,16 +133,14 @@ class StudyState:
 
     def tell(self, trial: Trial, state: TrialState, values: Sequence[float] | None = None) -> None:
         """Close a trial for good."""
-        self.study.tell(trial, list(values) if values else None, state=state)
-        self._stopped(trial)
+        self._stopped(trial, self.study.tell(trial, list(values) if values else None, state=state))
         self._count(state, trial.params, values)
 
     def tell_retry(self, trial: Trial, reason: str) -> None:
         """Close a trial whose worker died; its parameters will be run again."""
         attempt = attempt_of(trial.user_attrs) + 1
         set_attrs(trial, {"requeued": True, "fail_reason": reason})
-        self.study.tell(trial, state=TrialState.FAIL)
-        self._stopped(trial)
+        self._stopped(trial, self.study.tell(trial, state=TrialState.FAIL))
         self.retries.append(Retry(trial.number, trial.params, attempt))
 
     def _ask(
@@ -154,8 +159,12 @@ class StudyState:
     def _started(self, trial: Trial) -> None:
         self.running_keys[point_key(trial.params)] += 1
 
-    def _stopped(self, trial: Trial) -> None:
+    def _stopped(self, trial: Trial, told: FrozenTrial) -> None:
         self.running_keys[point_key(trial.params)] -= 1
+        self._closed(told)
+
+    def _closed(self, trial: FrozenTrial) -> None:  # most studies need not know
+        """A trial has been told, for good or to be run again."""
 
     def _count(self, state: TrialState, params: Mapping[str, Value], values: Sequence[float] | None) -> None:
         self.states[state.name] += 1
@@ -203,7 +212,16 @@ class SearchState(StudyState):
         self.space = plan.space
         self.warm_start = [dict(values) for values in warm_start]
         self.study.pruner = make_pruner(spec)
-        self._samplers: dict[str, BaseSampler] = {}
+        self.samples = sum(int(t.user_attrs.get("samples", 0)) for t in self.study.get_trials(deepcopy=False))
+        self._view: SamplerView | None = None
+        self._view_name = ""
+
+    @property
+    def planned(self) -> int:
+        """As many trials as the plan has, or fewer where the budget of samples is used up."""
+        if self.spec.search.samples is not None and self.samples >= self.spec.search.samples:
+            return min(self.plan.trials, self.final + self.running)
+        return self.plan.trials
 
     def ask(self) -> Trial:
         """The next trial, RUNNING in the storage."""
@@ -214,58 +232,73 @@ class SearchState(StudyState):
         self.first_tries += 1
         if index < len(self.warm_start):
             point = self.space.from_unit(self._sobol(0)) | self.space.encode(self.warm_start[index])
-            return self._ask(distributions, point, {"origin": "published"})
-        if index < startup_trials(self.spec):
-            point = self.space.from_unit(self._sobol(index))
-            return self._ask(distributions, point, {"origin": "sobol"})
+            return self._ask(distributions, point, {"origin": "warm start"})
         name = sampler_name(self.spec, self.final)
-        if name not in self._samplers:
-            self._samplers = {name: make_sampler(self.spec, name, index)}
-        point = suggest(self._samplers[name], self.study, distributions, self.spec)
-        if point_key(point) in self.final_keys or self.running_keys[point_key(point)]:
-            # the run is a function of its parameters: the same ones again would teach nothing
-            name, point = "sobol", self.space.from_unit(self._sobol(index))
-        return self._ask(distributions, point, {"origin": name})
+        if name == "grid":
+            sizes = [r.size for r in self.space.ranges]
+            unit = grid_point(sizes, self.plan.trials, index - len(self.warm_start))
+            if unit is not None:
+                return self._ask(distributions, self.space.from_unit(unit), {"origin": name})
+        if name in {"qmc", "grid"} or index < startup_trials(self.spec):
+            return self._ask(distributions, self.space.from_unit(self._sobol(index)), {"origin": "sobol"})
+        return self._ask_sampler(name, index)
 
-    def winner(self) -> dict[str, Any] | None:
-        """Hyperparameters of the best completed trial, in true units; None where none is complete."""
-        return winner(self.study, self.space)
+    def _ask_sampler(self, name: str, index: int) -> Trial:
+        if self._view is None or self._view_name != name:
+            self._view_name, self._view = name, SamplerView(make_sampler(self.spec, name, index), self.study)
+        suggestion = self._view.ask(self.space.distributions)
+        key = point_key(suggestion.params)
+        if key in self.final_keys or self.running_keys[key]:
+            # the run is a function of its parameters: the same ones again would teach nothing
+            self._view.drop(suggestion)
+            point = self.space.from_unit(self._sobol(index))
+            return self._ask(self.space.distributions, point, {"origin": "sobol"})
+        trial = self._ask(self.space.distributions, suggestion.params, {"origin": name})
+        self._view.taken(trial.number, suggestion)
+        return trial
+
+    def _closed(self, trial: FrozenTrial) -> None:
+        self.samples += int(trial.user_attrs.get("samples", 0))
+        if self._view is not None:
+            self._view.told(trial)
 
     def _sobol(self, index: int) -> tuple[float, ...]:
         return sobol_point(len(self.space.ranges), self.spec.seed, index)
 
 
-def suggest(
-    sampler: BaseSampler, study: Study, distributions: dict[str, BaseDistribution], spec: Spec
-) -> dict[str, Any]:
-    """The sampler's next point, given the truth and one thing more: that diverged trials were as bad as the worst completed one.
-
-    Samplers pass over failed trials, and so come back to a region that fails; the storage, though, must hold no made-up score.
-    The sampler therefore sees a copy of the study in memory, made for this one suggestion.
-    """
-    truth = study.get_trials(deepcopy=False)
-    completed = [trial.values for trial in truth if trial.state == TrialState.COMPLETE]
-    directions = study.directions
-    worst = [max(values) for values in zip(*completed, strict=True)] or [UNKNOWN_WORST] * len(directions)
-    view = optuna.create_study(directions=directions, sampler=sampler, pruner=study.pruner)
-    view.add_trials([_as_seen(trial, worst) for trial in truth if trial.params])
-    return view.ask(distributions).params
-
-
-def _as_seen(trial: FrozenTrial, worst: list[float]) -> FrozenTrial:
-    if not (is_final(trial) and trial.state == TrialState.FAIL):
-        return trial
-    return optuna.trial.create_trial(
-        state=TrialState.COMPLETE, params=trial.params, distributions=trial.distributions, values=worst
-    )
-
-
 def winner(study: Study, space: Space) -> dict[str, Any] | None:
-    """Hyperparameters of a search's best completed trial, in true units; the earliest of equals."""
+    """Hyperparameters of a search's best completed trial, in true units; None where none is complete."""
+    return next(iter(leaders(study, space, 1)), None)
+
+
+def leaders(study: Study, space: Space, count: int) -> list[dict[str, Any]]:
+    """Hyperparameters of a search's best completed trials, best first, in true units; the earliest of equals.
+
+    With two scores the knee of the Pareto front comes first, then the knee of what is left.
+    """
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if not complete:
+    chosen: list[FrozenTrial] = []
+    while complete and len(chosen) < count:
+        chosen.append(complete.pop(knee([trial.values for trial in complete])))
+    return [space.decode(trial.params) for trial in chosen]
+
+
+def confirmed(study: Study, space: Space) -> dict[str, Any] | None:
+    """Hyperparameters with the best mean over a confirmation's forget sets; the earliest of equals, None where none is complete.
+
+    The design names them: trials of earlier leaders do not count, and one that failed on any forget set is not chosen.
+    """
+    done = {point_key(t.params): t.values for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))}
+    names = [r.name for r in space.ranges]
+    scores: dict[Key, list[float]] = {}
+    for params in study.user_attrs.get(DESIGN) or []:
+        values = done.get(point_key(params))
+        score = math.inf if values is None else sum(values) / len(values)
+        scores.setdefault(point_key({name: params[name] for name in names}), []).append(score)
+    best = min(scores, key=lambda key: sum(scores[key]), default=None)
+    if best is None or not math.isfinite(sum(scores[best])):
         return None
-    return space.decode(min(complete, key=lambda t: (sum(t.values), t.number)).params)
+    return {**space.fixed, **dict(best)}
 
 
 class DesignState(StudyState):

@@ -20,10 +20,10 @@ from optuna.storages import BaseStorage
 from sweeps.compatibility import check_compatible
 from sweeps.driver import run_studies
 from sweeps.errors import SweepError
-from sweeps.export import Params, write_best_params
+from sweeps.export import Params, read_warm_start, write_best_params
 from sweeps.lease import Lease
 from sweeps.multiplexer import Multiplexer
-from sweeps.plan import Plan, Stage, make_plan
+from sweeps.plan import Stage, make_plan
 from sweeps.spec import Spec, check_sizes, default_cache, published_params
 from sweeps.storage import mask, open_storage
 from sweeps.store import SweepRecord, load_sweep
@@ -115,9 +115,16 @@ class Sweep:
         return params, write_report(record, self.folder / "report", partial=partial)
 
 
-def open_multiplexer(sweep: Sweep, plan: Plan, storage: BaseStorage, params: Params | None = None) -> Multiplexer:
-    """The studies of `plan`, opened for running."""
-    return Multiplexer(plan, storage, params=params, published=published_params())
+def warm_start(spec: Spec) -> list[Params]:
+    """The first points that the spec names: the published ones, or those of best-params files.
+
+    Raises:
+        SpecError: a file cannot be used.
+    """
+    return [
+        published_params() if source == "published" else read_warm_start(Path(source))
+        for source in spec.search.warm_start
+    ]
 
 
 def run_sweep(
@@ -141,13 +148,14 @@ def run_sweep(
     """
     import contextlib  # noqa: PLC0415
 
+    first = warm_start(sweep.spec)
     storage = sweep.prepare()
     plan = make_plan(sweep.spec, stages)
     with Lease(storage, sweep.spec.name):
         if not already_checked(sweep, storage):
             check_sizes(sweep.spec, sweep.cache)
         sweep.freeze(storage)
-        studies = open_multiplexer(sweep, plan, storage, params)
+        studies = Multiplexer(plan, storage, params=params, warm_start=first)
         with watch(studies) if watch is not None else contextlib.nullcontext():
             run_studies(studies, sweep.cache, ray_address=ray_address, verbose=verbose)
     return studies

@@ -26,6 +26,7 @@ class Evaluation:
         epoch: 1-based; 0 is the original model.
         metrics: values of the unlearned model, their gaps to the oracle, `relative_run_time` and `relative_samples`.
         outputs: the model's outputs, from which costly metrics may still be taken by `measure`.
+        samples: how many passed forward and backward so far.
         model: the model itself, which the next epoch goes on to change; `kept` gives an evaluation that owns a copy.
     """
 
@@ -33,6 +34,7 @@ class Evaluation:
     metrics: dict[str, float]
     outputs: Outputs
     model: Classifier
+    samples: int
     task: Task
     workspace: Workspace
 
@@ -84,7 +86,9 @@ def run_unlearning(
             "relative_run_time": seconds / oracle.cost.seconds,
             "relative_samples": data.served / oracle.cost.samples,
         }
-        return Evaluation(epoch, values | gaps(values, oracle_metrics) | cost, outputs, model, task, workspace)
+        return Evaluation(
+            epoch, values | gaps(values, oracle_metrics) | cost, outputs, model, data.served, task, workspace
+        )
 
     epochs = method.unlearn(model, data, Streams(seed))
     epoch = 0

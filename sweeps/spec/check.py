@@ -66,6 +66,8 @@ def check(spec: Spec) -> list[Problem]:
         )
     if spec.objective.name == "pareto" and spec.search.pruner != "none":
         problems.append(Problem("search.pruner", "must be none with objective.name pareto", spec.search.pruner))
+    if spec.search.sampler == "nsga2" and spec.search.pruner != "none":
+        problems.append(Problem("search.pruner", "must be none with search.sampler nsga2", spec.search.pruner))
     problems += _unknown("sensitivity.methods", spec.sensitivity.methods or [], set(spec.methods))
     return problems
 

@@ -15,8 +15,8 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Sampler = Literal["auto", "tpe", "gp", "cma_es", "random", "qmc"]
-Pruner = Literal["none", "median", "successive_halving", "hyperband"]
+Sampler = Literal["auto", "tpe", "gp", "cma_es", "nsga2", "random", "grid", "qmc"]
+Pruner = Literal["none", "median", "successive_halving", "hyperband", "wilcoxon"]
 
 
 class Part(BaseModel):
@@ -99,14 +99,30 @@ class Metrics(Part):
     best_epoch: list[str] = []
 
 
+class Confirm(Part):
+    """Re-running a search's leaders on further tuning forget sets: the winner is the best by the mean over them."""
+
+    top: Annotated[int, Field(ge=2)] = 3
+    seeds: Positive = 3
+
+
 class Search(Part):
-    """The budget of each method's search, equal for all, and how its points are chosen."""
+    """The budget of each method's search, equal for all, and how its points are chosen.
+
+    Attributes:
+        trials: the most trials of one search.
+        samples: if given, no further trial starts once a search has passed so many samples forward and backward.
+        warm_start: where first points come from: `published`, or paths of best-params files.
+        forget_seed: seed of the tuning forget set; those of `confirm` follow it.
+    """
 
     trials: Positive = 50
+    samples: Annotated[float, Field(gt=0)] | None = None
     sampler: Sampler = "auto"
     pruner: Pruner = "none"
     startup_trials: Positive | None = None
-    warm_start: bool = True
+    warm_start: list[str] = ["published"]
+    confirm: Confirm | None = None
     forget_seed: Annotated[int, Field(ge=0)] = 1000
     max_retries: Annotated[int, Field(ge=0)] = 2
 

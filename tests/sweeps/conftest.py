@@ -72,4 +72,4 @@ def serve(studies: Multiplexer, worker: Worker, limit: int = 10_000) -> list[Ass
 
 
 def open_studies(spec: Spec, storage: BaseStorage, **options: Any) -> Multiplexer:
-    return Multiplexer(make_plan(spec), storage, published=published_params(), **options)
+    return Multiplexer(make_plan(spec), storage, warm_start=[published_params()], **options)

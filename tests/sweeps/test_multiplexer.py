@@ -55,7 +55,7 @@ def test_the_first_trial_of_a_search_is_the_published_one(tiny: SpecMaker, stora
     first = next(a for a in serve(studies, Worker(spec, cache), limit=4) if a.state.plan.method == "sure")
     published = published_params()["partial_class"]["sure"]
     assert {name: first.job.hyperparameters[name] for name in published} == pytest.approx(published)
-    assert first.trial.user_attrs["origin"] == "published"
+    assert first.trial.user_attrs["origin"] == "warm start"
 
 
 def test_stages_use_their_own_forget_sets_and_images(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
@@ -247,3 +247,34 @@ def test_every_method_runs_in_every_scenario_with_every_metric(
     assert (evaluation["state"] == "COMPLETE").all(), evaluation["fail_reason"].to_dict()
     assert (evaluation["best.weight_distance"] > 0).all()
     assert evaluation.filter(like="best.").notna().any().sum() > 20
+
+
+def test_leaders_are_confirmed_on_further_forget_sets(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
+    spec = tiny(methods={"finetune": {}}, search={"trials": 4, "sampler": "random", "confirm": {"top": 2, "seeds": 2}})
+    studies = open_studies(spec, storage)
+    done = serve(studies, Worker(spec, cache))
+    assert studies.done
+    confirmations = [a for a in done if a.state.plan.stage == "confirmation"]
+    assert {(a.job.draw.seed, a.job.scored_on) for a in confirmations} == {(1001, "dev"), (1002, "dev")}
+    assert len(confirmations) == 4
+    means: dict[float, list[float]] = {}
+    for assignment in confirmations:
+        value = assignment.state.study.trials[assignment.trial.number].value
+        assert value is not None
+        means.setdefault(assignment.job.hyperparameters["lr"], []).append(value)
+    best = min(means, key=lambda lr: sum(means[lr]))
+    evaluated = {a.job.hyperparameters["lr"] for a in done if a.state.plan.stage == "evaluation"}
+    assert evaluated == {best}
+    record = load_with_spec(storage, spec)
+    assert record.best["partial_class"]["finetune"]["lr"] == best
+
+
+def test_two_objectives_and_tug_of_war_run_whole(tiny: SpecMaker, tmp_path: Path, cache: Path) -> None:
+    for name, values in (("pareto", 2), ("tow", 1)):
+        spec = tiny(objective={"name": name}, methods={"finetune": {}})
+        storage = open_storage(f"sqlite:///{tmp_path / name}.db")
+        studies = open_studies(spec, storage)
+        serve(studies, Worker(spec, cache))
+        assert studies.done
+        study = optuna.load_study(study_name="tiny/search/partial_class/finetune", storage=storage)
+        assert {len(t.values) for t in study.trials} == {values}

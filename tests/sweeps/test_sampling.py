@@ -1,0 +1,165 @@
+"""Samplers, pruners, budgets and the choice of a winner, on searches that need no training."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from sweeps.objective import knee, pareto_front
+from sweeps.plan import make_plan
+from sweeps.sampling import grid_point, sampler_name, sobol_point
+from sweeps.spec import Spec
+from sweeps.storage import open_storage
+from sweeps.studies import SearchState, confirmed, leaders
+
+SpecMaker = Callable[..., Spec]
+
+
+def search_of(spec: Spec, storage: BaseStorage, **options: Any) -> SearchState:
+    plan = make_plan(spec).study("search", "partial_class", "sure")
+    assert plan is not None
+    return SearchState(plan, spec, storage, **options)
+
+
+def run(state: SearchState, values: Callable[[dict[str, Any]], list[float] | None]) -> list[FrozenTrial]:
+    """Run the search to its end on a function of the hyperparameters; None is a failure."""
+    while state.remaining > 0:
+        trial = state.ask()
+        score = values(state.space.decode(trial.params))
+        trial.set_user_attr("samples", 1000)
+        state.tell(trial, TrialState.FAIL if score is None else TrialState.COMPLETE, score)
+    return state.study.get_trials()
+
+
+def bowl(hp: dict[str, Any]) -> list[float]:
+    """Least at lr = 0.01, alpha = 0.6."""
+    return [(math.log10(hp["lr"]) + 2) ** 2 + (hp["alpha"] - 0.6) ** 2]
+
+
+@pytest.mark.parametrize("sampler", ["auto", "tpe", "gp", "cma_es", "nsga2", "random", "grid", "qmc"])
+def test_every_sampler_searches_and_repeats_nothing(tiny: SpecMaker, storage: BaseStorage, sampler: str) -> None:
+    state = search_of(tiny(search={"trials": 16, "sampler": sampler}), storage)
+    trials = run(state, bowl)
+    assert len(trials) == 16
+    assert len({tuple(t.params.items()) for t in trials}) == 16
+    if sampler in {"tpe", "gp", "cma_es", "nsga2", "random"}:
+        assert trials[-1].user_attrs["origin"] in {sampler, "sobol"}
+        assert Counter(t.user_attrs["origin"] for t in trials)[sampler] >= 8
+
+
+def test_a_resumed_search_goes_on_elsewhere(tiny: SpecMaker, url: str) -> None:
+    spec = tiny(search={"trials": 12, "sampler": "random"})
+    first = search_of(spec, open_storage(url))
+    for _ in range(8):
+        trial = first.ask()
+        first.tell(trial, TrialState.COMPLETE, bowl(first.space.decode(trial.params)))
+    trials = run(search_of(spec, open_storage(url)), bowl)
+    assert len(trials) == 12
+    assert len({tuple(t.params.items()) for t in trials}) == 12
+
+
+@pytest.mark.parametrize("sampler", ["gp", "tpe"])
+def test_samplers_learn_to_avoid_a_region_that_diverges(tiny: SpecMaker, storage: BaseStorage, sampler: str) -> None:
+    def better_up_to_a_cliff(hp: dict[str, Any]) -> list[float] | None:
+        return None if hp["lr"] > 0.02 else [-math.log10(hp["lr"]) + abs(hp["alpha"] - 0.5)]
+
+    state = search_of(tiny(search={"trials": 40, "sampler": sampler}), storage)
+    trials = run(state, better_up_to_a_cliff)
+    suggested = [t for t in trials if t.user_attrs["origin"] == sampler]
+    failed = sum(t.state == TrialState.FAIL for t in suggested)
+    assert failed < len(suggested) / 2  # blind to failures, a sampler would go over the cliff almost every time
+    assert all(t.values is None for t in trials if t.state == TrialState.FAIL)
+
+
+def test_auto_is_gp_until_pruning_or_many_trials(tiny: SpecMaker) -> None:
+    assert sampler_name(tiny(search={}), 10) == "gp"
+    assert sampler_name(tiny(search={}), 250) == "tpe"
+    assert sampler_name(tiny(search={"pruner": "median"}), 10) == "tpe"
+    assert sampler_name(tiny(objective={"name": "pareto"}), 10) == "tpe"
+
+
+def test_a_grid_covers_its_points_once() -> None:
+    points = [grid_point([None, None], 12, i) for i in range(12)]
+    assert len(set(points)) == 12
+    xs, ys = zip(*(point for point in points if point is not None), strict=True)
+    assert {round(x, 6) for x in xs} == {0.0, round(1 / 3, 6), round(2 / 3, 6), 1.0}
+    assert {round(y, 6) for y in ys} == {0.0, 0.5, 1.0}
+
+
+def test_a_grid_has_no_more_levels_than_an_axis_has_values() -> None:
+    points = [grid_point([1, 2, None], 12, i) for i in range(13)]
+    assert len(set(points[:12])) == 12
+    assert points[12] is None
+    assert grid_point([2, 2], 9, 4) is None
+
+
+def test_sobol_points_do_not_depend_on_how_many_were_drawn_before() -> None:
+    from scipy.stats import qmc  # noqa: PLC0415
+
+    expected = qmc.Sobol(3, scramble=True, rng=5).random(8)
+    assert [sobol_point(3, 5, i) for i in range(8)] == [pytest.approx(tuple(row)) for row in expected]
+
+
+def test_a_budget_of_samples_ends_the_search(tiny: SpecMaker, storage: BaseStorage) -> None:
+    state = search_of(tiny(search={"trials": 50, "samples": 6500.0, "sampler": "random"}), storage)
+    assert len(run(state, bowl)) == 7
+    assert state.done
+
+
+def test_first_points_come_from_other_searches(tiny: SpecMaker, storage: BaseStorage) -> None:
+    state = search_of(
+        tiny(search={"trials": 4, "sampler": "random"}), storage, warm_start=[{"lr": 0.02}, {"alpha": 0.7}]
+    )
+    trials = run(state, bowl)
+    assert trials[0].params["lr"] == 0.02
+    assert trials[1].params["alpha"] == 0.7
+    assert [t.user_attrs["origin"] for t in trials[:2]] == ["warm start"] * 2
+
+
+def test_the_pareto_front_and_its_knee() -> None:
+    points = [(0.0, 10.0), (1.0, 2.0), (5.0, 1.0), (6.0, 1.5), (10.0, 0.0), (1.0, 2.0)]
+    assert pareto_front(points) == [0, 1, 2, 4, 5]
+    assert knee(points) == 1
+    assert knee([(3.0,), (1.0,), (1.0,)]) == 1
+
+
+def test_a_search_of_two_scores_exports_the_knee(tiny: SpecMaker, storage: BaseStorage) -> None:
+    state = search_of(tiny(objective={"name": "pareto"}, search={"trials": 20, "sampler": "random"}), storage)
+    trials = run(state, lambda hp: [hp["alpha"], (1 - hp["alpha"]) ** 2])
+    assert {len(t.values) for t in trials} == {2}
+    alphas = [state.space.decode(t.params)["alpha"] for t in state.study.best_trials]
+    chosen = leaders(state.study, state.space, 3)
+    assert chosen[0]["alpha"] in alphas
+    assert min(alphas) < chosen[0]["alpha"] < max(alphas)
+    assert len({values["alpha"] for values in chosen}) == 3
+
+
+def test_confirmation_picks_by_the_mean_over_all_its_forget_sets(tiny: SpecMaker, storage: BaseStorage) -> None:
+    space = tiny(methods={"finetune": {"lr_decay_epoch": 1, "retain_batch_size": 64}}).space("finetune")
+    study = optuna.create_study(storage=storage)
+    scores = {0.01: [1.0, 9.0], 0.02: [4.0, 4.5], 0.03: [0.1, None], 0.04: [0.0, 0.0]}
+    for lr, values in scores.items():
+        for seed, value in enumerate(values):
+            params = {"lr": lr, "forget_seed": seed}
+            distributions = {
+                "lr": optuna.distributions.FloatDistribution(0.01, 0.04),
+                "forget_seed": optuna.distributions.IntDistribution(0, 1),
+            }
+            state = TrialState.FAIL if value is None else TrialState.COMPLETE
+            study.add_trial(
+                optuna.trial.create_trial(params=params, distributions=distributions, value=value, state=state)
+            )
+    design = [
+        {"lr": lr, "forget_seed": seed} for lr in (0.01, 0.02, 0.03) for seed in (0, 1)
+    ]  # 0.04: an earlier leader
+    study.set_user_attr("design", design)
+    best = confirmed(study, space)
+    assert best is not None
+    assert best["lr"] == 0.02
