@@ -13,6 +13,9 @@ from sweeps.store import SweepRecord
 __all__ = ["Block", "Section", "scenario_section"]
 
 
+CONFUSION = "confusion resolved (errors in %, IC as fractions, FGT as counts)"
+
+
 @dataclass(frozen=True)
 class Block:
     """A headed part of a section; `missing` says what it lacks, and why."""
@@ -42,7 +45,11 @@ def scenario_section(record: SweepRecord, scenario: str, styles: dict[str, Metho
         record, scenario, gaps, key=f"{scenario}-gaps", title=f"{label}: gaps to the oracle (percentage points)"
     )
     confusion_table = tabulate.metric_table(
-        record, scenario, confusion, key=f"{scenario}-confusion", title=f"{label}: confusion resolved"
+        record,
+        scenario,
+        confusion,
+        key=f"{scenario}-confusion",
+        title=f"{label}: {CONFUSION}",
     )
     evaluation = _reason(record, scenario, "evaluation")
     search = _reason(record, scenario, "search")
@@ -51,6 +58,12 @@ def scenario_section(record: SweepRecord, scenario: str, styles: dict[str, Metho
         _reason(record, scenario, "sensitivity"),
         tabulate.sensitivity_table(record, scenario),
         *heatmaps,
+    )
+    importance = _block(
+        "Importance of the hyperparameters",
+        _reason_importance(record, scenario, search),
+        figures.importance_bars(*drawn),
+        tabulate.importance_table(record, scenario),
     )
     blocks = [
         _block("Gaps to the oracle", evaluation, figures.gap_bars(*drawn), gap_table, figures.mean_ranks(*drawn)),
@@ -65,6 +78,7 @@ def scenario_section(record: SweepRecord, scenario: str, styles: dict[str, Metho
         ),
         _block("Search", search, figures.search_history(*drawn), tabulate.optimism_table(record, scenario)),
         _block("Best hyperparameters", search, tabulate.hyperparameter_table(record, scenario)),
+        importance,
         _without_grid(record, scenario, grids),
         _block("Best epoch and five best", evaluation, tabulate.top5_table(record, scenario)),
         _block("Accuracy during unlearning", evaluation, figures.accuracy_curves(*drawn)),
@@ -96,6 +110,12 @@ def _without_grid(record: SweepRecord, scenario: str, block: Block) -> Block:
     if not block.parts or not absent:
         return block
     return replace(block, missing=f"No grid round the tuned values was planned or completed for: {', '.join(absent)}.")
+
+
+def _reason_importance(record: SweepRecord, scenario: str, otherwise: str) -> str:
+    """Why no importances are known."""
+    searched = len(tables.stage_trials(record, "search", scenario, "COMPLETE")) > 0
+    return "Not known: each search has too few completed trials for it." if searched else otherwise
 
 
 def _reason(record: SweepRecord, scenario: str, stage: str) -> str:

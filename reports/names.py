@@ -16,6 +16,7 @@ __all__ = [
     "method_label",
     "method_styles",
     "metric",
+    "parameter_label",
     "scenario_label",
     "score_label",
 ]
@@ -73,6 +74,12 @@ class Metric:
     title: str
     unit: str
 
+    @property
+    def axis(self) -> str:
+        """The title of an axis."""
+        unit = self.unit.removeprefix("percentage ")
+        return f"{self.short} ({unit})" if unit else self.short
+
 
 _METRICS = {
     key: Metric(key, short, title, unit)
@@ -114,9 +121,29 @@ _METRICS = {
 
 
 def metric(key: str) -> Metric:
-    """What a metric is called; one without a name of its own is called by its key."""
+    """What a metric is called; one without a name of its own is called by its key, a gap by what it is the gap of."""
+    if key in _METRICS:
+        return _METRICS[key]
     words = key.replace("_", " ")
-    return _METRICS.get(key) or Metric(key, words, words, POINTS if key.endswith("_gap") else "")
+    if not key.endswith("_gap"):
+        return Metric(key, words, words, "")
+    of = _METRICS.get(key.removesuffix("_gap"))
+    if of is None:
+        return Metric(key, words, words, "")
+    return Metric(key, f"Δ{of.short}", f"{of.title}: gap", POINTS if of.unit == "%" else of.unit)
+
+
+_PARAMETERS = {"alpha": "α", "forget_batch_size": "fbatch size", "lr_decay_epoch": "lr decay"}
+
+#: Where α is no retain weight.
+_OTHER_ALPHAS = {"l1_sparse": "L1 weight", "ssd": "selection weight"}
+
+
+def parameter_label(name: str, method: str | None = None) -> str:
+    """A hyperparameter's name in print; with a method whose α is no retain weight, what it is there."""
+    label = _PARAMETERS.get(name, name.replace("_", " "))
+    other = _OTHER_ALPHAS.get(method or "") if name == "alpha" else None
+    return f"{label} ({other})" if other else label
 
 
 def method_label(key: str) -> str:

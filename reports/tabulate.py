@@ -10,12 +10,13 @@ import pandas as pd
 
 from reports import tables
 from reports.format import MISSING, Cell, Row, Table, number, significant, uncertain
-from reports.names import FLOOR_LABEL, method_label, metric, scenario_label, score_label
+from reports.names import FLOOR_LABEL, method_label, metric, parameter_label, scenario_label, score_label
 from sweeps.store import SweepRecord
 
 __all__ = [
     "attack_table",
     "hyperparameter_table",
+    "importance_table",
     "metric_table",
     "optimism_table",
     "progress_table",
@@ -133,19 +134,44 @@ def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
     if not len(frame.columns) or not frame.notna().any(axis=None):
         return None
     marked = frame.attrs["retain_batch"]
-    names = {"alpha": "α", "forget_batch_size": "fbatch size", "lr_decay_epoch": "lr decay"}
+    others = {m: parameter_label("alpha", m) for m in frame.columns if pd.notna(frame.loc["alpha", m])}
+    others = {m: label for m, label in others.items() if label != parameter_label("alpha")}
     rows = []
     for name, values in frame.iterrows():
-        cells = [Cell(names.get(str(name), str(name)))]
+        cells = [Cell(parameter_label(str(name)))]
         for method, value in values.items():
             mark = "†" if name == "forget_batch_size" and method in marked else ""
+            mark += "‡" if name == "alpha" and method in others else ""
             cells.append(Cell(number(value) + mark, method=str(method)))
         rows.append(Row(tuple(cells)))
     columns = (Cell("Parameter"), *(Cell(method_label(m), method=m) for m in frame.columns))
     notes = ["† retain batch size: this method has no forget batch."] if marked else []
+    if others:
+        meanings = ", ".join(f"{method_label(m)}'s {label}" for m, label in others.items())
+        notes.append(f"‡ not the retain weight that other methods call α: {meanings}.")
     title = f"{scenario_label(scenario)}: best hyperparameters"
     data = frame.reset_index()
     return Table(f"{scenario}-hyperparameters", title, columns, tuple(rows), data, notes, sortable=False)
+
+
+def importance_table(record: SweepRecord, scenario: str) -> Table | None:
+    """Methods down, hyperparameters across: shares in per cent."""
+    frame = tables.importances(record, scenario)
+    if not len(frame):
+        return None
+    names = list(dict.fromkeys(frame["hyperparameter"]))
+    rows = []
+    for method, part in frame.groupby("method", sort=False):
+        share = dict(zip(part["hyperparameter"], part["share"], strict=True))
+        cells = [Cell(f"{100 * share[n]:.0f}", share[n]) if n in share else Cell(MISSING) for n in names]
+        trials = int(part["trials"].iloc[0])
+        label = method_label(str(method))
+        rows.append(Row((Cell(label, label), *cells, Cell(str(trials), float(trials))), str(method)))
+    columns = ("Method", *map(parameter_label, names), "Trials")
+    without = [method_label(m) for m in record.importances.get(scenario, {}) if not record.importances[scenario][m]]
+    notes = [f"Not known (too few completed trials, or one hyperparameter): {', '.join(without)}."] if without else []
+    title = f"{scenario_label(scenario)}: importance of the hyperparameters (PED-ANOVA, %)"
+    return Table(f"{scenario}-importance", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
 
 
 def sensitivity_table(record: SweepRecord, scenario: str) -> Table | None:

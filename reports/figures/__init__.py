@@ -5,6 +5,7 @@ from reports.figures.bars import attack_bars, gap_bars
 from reports.figures.comparison import normalised_comparison
 from reports.figures.curves import accuracy_curves
 from reports.figures.history import search_history
+from reports.figures.importance import importance_bars
 from reports.figures.ranks import mean_ranks
 from reports.figures.sensitivity import sensitivity_heatmap
 from reports.figures.sizes import gaps_by_size
@@ -17,6 +18,7 @@ __all__ = [
     "attack_bars",
     "gap_bars",
     "gaps_by_size",
+    "importance_bars",
     "mean_ranks",
     "normalised_comparison",
     "search_history",

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from reports import tables
 from reports.figures._base import INK, Drawing, columns_for, panel_grid
 from reports.format import number
-from reports.names import method_label, metric, scenario_label
+from reports.names import method_label, metric, parameter_label, scenario_label
 from sweeps.store import SweepRecord
 
 __all__ = ["DIVERGING", "sensitivity_heatmap"]
@@ -42,7 +42,7 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
             figure.update_xaxes(title_text="lr", title_standoff=30, type="category", showgrid=False, **at)
             figure.update_yaxes(type="category", showgrid=False, **at)
             if with_alpha:
-                figure.update_yaxes(title_text="α", title_standoff=4, **at)
+                figure.update_yaxes(title_text=parameter_label("alpha", method), title_standoff=4, **at)
             else:
                 figure.update_yaxes(showticklabels=False, **at)
         bar = {

@@ -51,7 +51,12 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
                 figure.add_trace(trace, **at)
             ticks = {"tickvals": list(range(len(sizes))), "ticktext": labels}
             figure.update_xaxes(title_text="forget size", title_standoff=4, **ticks, **at)
-            figure.update_yaxes(title_text=f"{metric(m).short} (points)", title_standoff=4, rangemode="tozero", **at)
+            figure.update_yaxes(
+                title_text=f"{metric(m).short} ({metric(m).unit.removeprefix('percentage ') or 'unit'})",
+                title_standoff=4,
+                rangemode="tozero",
+                **at,
+            )
         return figure
 
     low, high = int(frame["n"].min()), int(frame["n"].max())

@@ -14,6 +14,7 @@ from reports.tables._base import (
 from reports.tables.directions import FORGETTING, UTILITY, directions, pareto_front
 from reports.tables.history import search_history
 from reports.tables.hyperparameters import best_hyperparameters
+from reports.tables.importance import importances
 from reports.tables.metrics import floor_summary, metric_summary
 from reports.tables.oracle import evaluation_curves, oracle_values
 from reports.tables.outcomes import STAGES, Winner, failures, optimism, progress, winner
@@ -37,6 +38,7 @@ __all__ = [
     "failures",
     "floor_summary",
     "gap_metrics",
+    "importances",
     "iterate",
     "mean_ranks",
     "methods",

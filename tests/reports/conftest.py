@@ -21,6 +21,7 @@ class RecordBuilder:
     spec: dict[str, Any] = field(default_factory=dict)
     planned: dict[tuple[str, str, str], int] = field(default_factory=dict)
     best: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    importances: dict[str, dict[str, dict[str, float] | None]] = field(default_factory=dict)
     trials: list[dict[str, Any]] = field(default_factory=list)
     curves: list[dict[str, Any]] = field(default_factory=list)
 
@@ -79,7 +80,8 @@ class RecordBuilder:
         identity = ["study", "stage", "scenario", "method", "number", "epoch", "score"]
         curves = pd.DataFrame(self.curves) if self.curves else pd.DataFrame(columns=identity)
         provenance = {"commit": "0123abc", "versions": {"torch": "2.9"}}
-        return SweepRecord(self.name, self.spec, provenance, self.planned, trials, curves, self.best)
+        parts = (self.planned, trials, curves, self.best, self.importances)
+        return SweepRecord(self.name, self.spec, provenance, *parts)
 
 
 @pytest.fixture
@@ -125,6 +127,8 @@ def full_record() -> SweepRecord:
             hp: dict[str, float] = {"lr": 0.01, "lr_decay_epoch": 8}
             hp |= {"retain_batch_size": 64} if method == "finetune" else {"alpha": 0.5, "forget_batch_size": 32}
             builder.best[scenario][method] = hp
+            shares: dict[str, float] = {name: 1 / len(hp) for name in hp}
+            builder.importances.setdefault(scenario, {})[method] = shares
 
             def measured(quality: float, names: dict[str, str] = names) -> list[dict[str, float]]:
                 epochs = []

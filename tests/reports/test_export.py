@@ -17,7 +17,7 @@ def test_every_figure_has_its_file(full_record: SweepRecord, tmp_path: Path, mon
     monkeypatch.setattr(go.Figure, "write_image", lambda figure, path, scale: drawn.update({path: figure}))
     paths = write_figures(full_record, tmp_path / "figures", "pdf")
     assert paths == list(drawn)
-    assert len(set(paths)) == len(paths) == 2 * (9 + 4)
+    assert len(set(paths)) == len(paths) == 2 * (10 + 4)
     assert all(p.parent == tmp_path / "figures" and p.suffix == ".pdf" for p in paths)
     for figure in drawn.values():
         assert figure.layout.annotations[-1].text.split(":")[0] in ("Random", "Partial class")

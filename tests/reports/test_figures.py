@@ -18,6 +18,7 @@ ALL = [
     figures.normalised_comparison,
     figures.mean_ranks,
     figures.weight_distance,
+    figures.importance_bars,
 ]
 
 

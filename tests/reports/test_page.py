@@ -115,8 +115,8 @@ def opened(request: pytest.FixtureRequest, chromium: Any, written: Path) -> Iter
 def test_in_the_browser(opened: Watched, written: Path):
     page = opened.page
     figures = page.evaluate("report.figures.length")
-    # per scenario: bars, trade-off, comparison, sizes, history, curves, attacks, ranks, weights, and four heatmaps
-    assert figures == 2 * (9 + 4)
+    # per scenario: bars, trade-off, comparison, sizes, history, curves, attacks, ranks, weights, importances, and four heatmaps
+    assert figures == 2 * (10 + 4)
     assert page.locator(".plot svg.main-svg").count() >= figures
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
     check_filter(page)

@@ -1,0 +1,57 @@
+"""Hyperparameter importances of every search."""
+
+from __future__ import annotations
+
+from html import escape
+
+import plotly.graph_objects as go
+
+from reports import tables
+from reports.figures._base import Drawing, columns_for, panel_grid
+from reports.names import MethodStyle, parameter_label, scenario_label
+from sweeps.store import SweepRecord
+
+__all__ = ["importance_bars"]
+
+
+def importance_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
+    """One panel per hyperparameter, one bar per method: its share in what decides the method's score."""
+    frame = tables.importances(record, scenario)
+    if not len(frame):
+        return None
+    names = list(frame.groupby("hyperparameter")["share"].sum().sort_values(ascending=False).index)
+    shown = [s for m, s in styles.items() if (frame["method"] == m).any()]
+    share = {(r.method, r.hyperparameter): r.share for r in tables.iterate(frame)}
+
+    def build(columns: int) -> go.Figure:
+        figure = panel_grid([parameter_label(n) for n in names], columns, 34 + 26 * len(shown), x_gap=24)
+        for i, name in enumerate(names):
+            at = {"row": i // columns + 1, "col": i % columns + 1}
+            for style in shown:
+                value = share.get((style.key, name))
+                label = escape(style.label)
+                bar = go.Bar(
+                    x=[None if value is None else 100 * value],
+                    y=[label],
+                    orientation="h",
+                    width=0.7,
+                    offset=-0.35,
+                    marker={"color": style.colour, "pattern": {"shape": style.pattern}},
+                    name=label,
+                    legendgroup=style.key,
+                    showlegend=i == 0,
+                    meta={"method": style.key},
+                    hovertemplate=f"{label}, {escape(parameter_label(name, style.key))}: %{{x:.0f}} %<extra></extra>",
+                )
+                figure.add_trace(bar, **at)
+            figure.update_xaxes(title_text="share (%)", title_standoff=4, range=[0, 100], **at)
+            figure.update_yaxes(autorange="reversed", matches="y" if i else None, showgrid=False, **at)
+            figure.update_yaxes(showticklabels=at["col"] == 1, type="category", **at)
+        return figure
+
+    low, high = int(frame["trials"].min()), int(frame["trials"].max())
+    count = f"{high}" if low == high else f"{low} to {high}"
+    note = f"PED-ANOVA on n = {count} completed trials a method: the share of each hyperparameter in what tells the best tenth"
+    note += " (at least five) from all. A method's shares add up to 100 %; with few trials they are rough."
+    title = f"{scenario_label(scenario)}: importance of the hyperparameters in each search"
+    return Drawing(f"{scenario}-importance", title, note, build, columns=columns_for(len(names)))
