@@ -176,10 +176,11 @@ class StudyState:
     def _close_stale(self) -> None:
         """Fail what an earlier driver left RUNNING, and take up every retry that has not been started."""
         for stale in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            set_attrs(Trial(self.study, stale._trial_id), {"requeued": True, "fail_reason": INTERRUPTED})
+            if not (stale.user_attrs.get("requeued") and "fail_reason" in stale.user_attrs):
+                set_attrs(Trial(self.study, stale._trial_id), {"requeued": True, "fail_reason": INTERRUPTED})
             self.study.tell(stale.number, state=TrialState.FAIL)
         trials = self.study.get_trials(deepcopy=False)
-        retried = {trial.user_attrs.get("retry_of") for trial in trials}
+        retried = {trial.user_attrs.get("retry_of") for trial in trials if not lost(trial)}
         for trial in trials:
             if trial.user_attrs.get("requeued") and trial.number not in retried and not lost(trial):
                 died = trial.user_attrs["fail_reason"] != INTERRUPTED
