@@ -134,7 +134,8 @@ def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
     if not len(frame.columns) or not frame.notna().any(axis=None):
         return None
     marked = frame.attrs["retain_batch"]
-    others = {m: parameter_label("alpha", m) for m in frame.columns if pd.notna(frame.loc["alpha", m])}
+    known = [str(m) for m, value in frame.loc["alpha"].items() if value is not None]
+    others = {m: parameter_label("alpha", m) for m in known}
     others = {m: label for m, label in others.items() if label != parameter_label("alpha")}
     rows = []
     for name, values in frame.iterrows():

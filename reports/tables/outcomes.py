@@ -13,13 +13,14 @@ from sweeps.store import SweepRecord
 
 __all__ = ["STAGES", "Winner", "failures", "optimism", "progress", "winner"]
 
-STAGES = ("search", "evaluation", "sensitivity")
+STAGES = ("search", "confirmation", "evaluation", "sensitivity")
 
 
 def progress(record: SweepRecord) -> pd.DataFrame:
     """One row per (scenario, method, stage): planned, complete, pruned, failed (for good), running, waiting, missing, seconds.
 
-    A failed trial that was queued again is not counted: its retry is. The retrained oracle comes last, where it was planned.
+    A failed trial that was queued again is not counted: its retry is. The retrained oracle, which comes last, and
+    the confirmation of leaders are listed where they were planned.
     """
     rows = []
     keys = [
@@ -27,7 +28,7 @@ def progress(record: SweepRecord) -> pd.DataFrame:
         for s in scenarios(record)
         for m in [*methods(record, s), FLOOR]
         for stage in STAGES
-        if m != FLOOR or (stage, s, m) in record.planned
+        if (m != FLOOR and stage != "confirmation") or (stage, s, m) in record.planned
     ]
     for scenario, method, stage in keys:
         trials = stage_trials(record, stage, scenario)

@@ -145,7 +145,8 @@ def check_filter(page: Page) -> None:
 
 
 def check_sort(page: Page) -> None:
-    column = "() => [...document.querySelectorAll('#table-random-gaps tbody tr:not(.last)')].map(r => Number(r.cells[2].dataset.sort))"
+    rows = "[...document.querySelectorAll('#table-random-gaps tbody tr:not(.last)')]"
+    column = f"() => {rows}.map(r => Number(r.cells[2].dataset.sort))"
     header = page.locator("#table-random-gaps th button").nth(2)
     before = page.evaluate(column)
     header.click()
