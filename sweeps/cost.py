@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from sweeps.driver import workers_of
 from sweeps.plan import Plan
+from sweeps.spec import training_labels
 from sweeps.sweep import Sweep
-from unlearn.data import split
-from unlearn.registry import find
 from unlearn.training import ModelStore
 
 
@@ -24,8 +23,7 @@ class Cost:
 def estimate(sweep: Sweep, plan: Plan) -> Cost:
     """An upper estimate: every trial passes the training set once an epoch, and the forget set beside it."""
     spec = sweep.spec
-    data = find("data", spec.dataset.name)(cache=sweep.cache / "data", **spec.dataset.options)
-    n = len(split(data.train_labels, held_out=spec.held_out, dev=spec.dev, seed=spec.seed).train)
+    n = len(training_labels(spec, sweep.cache))
     samples = 0.0
     for study in plan.studies:
         epochs = spec.training.epochs if study.stage == "reference" else spec.unlearning.epochs

@@ -1,6 +1,6 @@
 """The sweep YAML, validated: every error at once, before anything starts."""
 
-from sweeps.spec.check import check_sizes
+from sweeps.spec.check import check_sizes, training_labels
 from sweeps.spec.read import default_cache, load_spec, parse_spec, published_params, read_yaml, shipped_sweeps
 from sweeps.spec.schema import RangeSpec, Spec
 
@@ -14,4 +14,5 @@ __all__ = [
     "published_params",
     "read_yaml",
     "shipped_sweeps",
+    "training_labels",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from sweeps.errors import Problem, SpecError
 from sweeps.spec.schema import Component, RangeSpec, Spec
-from unlearn.data import split
+from unlearn.data import ImageDataset, Labels, split
 from unlearn.errors import UnknownNameError, suggest
 from unlearn.methods import Bounds
 from unlearn.registry import find
@@ -131,9 +131,7 @@ def check_sizes(spec: Spec, cache: Path) -> None:
         SpecError: with the largest size allowed for each that is too large.
         DataError: the data cannot be read.
     """
-    data = find("data", spec.dataset.name)(cache=cache / "data", **spec.dataset.options)
-    parts = split(data.train_labels, held_out=spec.held_out, dev=spec.dev, seed=spec.seed)
-    labels = data.train_labels[parts.train]
+    labels = training_labels(spec, cache)
     problems: list[Problem] = []
     for label, body in spec.scenarios.items():
         scenario = find("scenarios", spec.scenario_key(label))(**body.options)
@@ -149,6 +147,21 @@ def check_sizes(spec: Spec, cache: Path) -> None:
             problems.append(Problem(f"scenarios.{label}", "its class has no training samples", str(body.options)))
     if problems:
         raise SpecError(spec.name, problems)
+
+
+def training_labels(spec: Spec, cache: Path) -> Labels:
+    """Labels of the training split, shape (n,).
+
+    Raises:
+        SpecError: the data set does not take its options.
+        DataError: the data cannot be read.
+    """
+    try:
+        data: ImageDataset = find("data", spec.dataset.name)(cache=cache / "data", **spec.dataset.options)
+    except TypeError as error:
+        raise SpecError(spec.name, [Problem("dataset", "its options must be of the right type", str(error))]) from error
+    parts = split(data.train_labels, held_out=spec.held_out, dev=spec.dev, seed=spec.seed)
+    return data.train_labels[parts.train]
 
 
 def _unknown(key: str, given: Iterable[str], allowed: set[str]) -> list[Problem]:

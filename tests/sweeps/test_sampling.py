@@ -82,7 +82,7 @@ def test_auto_is_gp_until_pruning_or_many_trials(tiny: SpecMaker) -> None:
     assert sampler_name(tiny(search={}), 10) == "gp"
     assert sampler_name(tiny(search={}), 250) == "tpe"
     assert sampler_name(tiny(search={"pruner": "median"}), 10) == "tpe"
-    assert sampler_name(tiny(objective={"name": "pareto"}), 10) == "tpe"
+    assert sampler_name(tiny(objective={"name": "pareto"}, search={}), 10) == "tpe"
 
 
 def test_a_grid_covers_its_points_once() -> None:
