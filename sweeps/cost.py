@@ -26,7 +26,11 @@ def estimate(sweep: Sweep, plan: Plan) -> Cost:
     n = len(training_labels(spec, sweep.cache))
     samples = 0.0
     for study in plan.studies:
-        epochs = spec.training.epochs if study.stage == "reference" else spec.unlearning.epochs
+        epochs = (
+            spec.training.epochs
+            if study.space is None
+            else int(study.space.fixed.get("epochs", spec.unlearning.epochs))
+        )
         beside = 0 if study.stage == "reference" else max(draw.size or 0 for draw in study.draws)
         samples += study.trials * epochs * (n + beside)
     workers = workers_of(spec)

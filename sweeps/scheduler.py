@@ -33,3 +33,7 @@ class PrunerScheduler(FIFOScheduler):
         if assignment is not None and self.searcher.studies.report(assignment, Report.load(result[REPORT])):
             return str(FIFOScheduler.STOP)
         return str(FIFOScheduler.CONTINUE)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray Tune pickles it for a restoration that is never asked for."""
+        return {}

@@ -62,6 +62,10 @@ class StudySearcher(Searcher):
     def _slot_name(self, number: int, generation: int) -> str:
         return f"sweeps-{self._run}-{number}-{generation}"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray Tune pickles it for a restoration that is never asked for."""
+        return {}
+
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the storage has it."""
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def start(arguments: list[str], folder: Path, cache: Path) -> subprocess.Popen[str]:
-    """`sweeps ARGUMENTS` in `folder`, its output in pipes."""
+def start(arguments: list[str], folder: Path, cache: Path, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    """`sweeps ARGUMENTS` in `folder`, its output in pipes (or stderr elsewhere)."""
     return subprocess.Popen(
         [sys.executable, "-m", "sweeps.cli", *arguments],
         cwd=folder,
         env={**os.environ, "UNLEARN_SWEEPS_CACHE": str(cache), "PYTHONWARNINGS": "default"},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 

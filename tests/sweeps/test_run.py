@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import sqlite3
 from pathlib import Path
@@ -178,3 +179,25 @@ def test_a_dry_run_starts_nothing(tmp_path: Path, cache: Path) -> None:
     assert "digits/search/partial_class/sure" in out
     assert "samples to pass forward and backward" in out
     assert not (tmp_path / "runs").exists()
+
+
+def test_bars_on_a_terminal(tmp_path: Path, cache: Path) -> None:
+    write_spec(tmp_path, methods={"finetune": {}}, search={"trials": 2}, evaluation={"seeds": 1})
+    ours, theirs = pty.openpty()
+    process = start(["run", "tiny.yaml"], tmp_path, cache, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        shown += part
+    os.close(ours)
+    out, _ = process.communicate(timeout=60)
+    text = shown.decode()
+    assert process.returncode == 0, text
+    assert "runs/tiny/best_params.yaml" in out
+    assert "2/2" in text
+    assert "trials are done" in text
+    assert "Traceback" not in text
