@@ -55,7 +55,7 @@ def summary(studies: Multiplexer, started: float, done_before: int) -> str:
     rate = new / max(time.monotonic() - started, 1e-9)
     left = tally.planned.total() - tally.done.total()
     parts = [f"{rate:.1f} trials/s" if rate >= 1 else f"{60 * rate:.1f} trials/min"]
-    if new and left:
+    if new >= 5 and left:
         parts.append(f"{duration(left / rate)} left")
     best = [
         (s.best_value, f"{s.plan.scenario}/{s.plan.method}")
