@@ -59,6 +59,8 @@ def knee(points: Sequence[Sequence[float]]) -> int:
 
     The knee is the front's point nearest to the ideal one, each score divided by the front's own range. The earliest of equals.
     """
+    if len(points[0]) == 1:
+        return min(range(len(points)), key=lambda i: points[i][0])
     front = pareto_front(points)
     lows = [min(points[i][axis] for i in front) for axis in range(len(points[0]))]
     spans = [max(points[i][axis] for i in front) - low for axis, low in enumerate(lows)]
