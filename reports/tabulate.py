@@ -175,9 +175,9 @@ def importance_table(record: SweepRecord, scenario: str) -> Table | None:
     return Table(f"{scenario}-importance", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
 
 
-def sensitivity_table(record: SweepRecord, scenario: str) -> Table | None:
-    """Per method and gap, how far the grid round the tuned values moves it."""
-    frame = tables.sensitivity_summary(record, scenario, tables.methods(record, scenario))
+def sensitivity_table(record: SweepRecord, scenario: str, methods: list[str] | None = None) -> Table | None:
+    """Per method and gap, how far the grid round the tuned values moves it; of all methods, or of some."""
+    frame = tables.sensitivity_summary(record, scenario, methods or tables.methods(record, scenario))
     if not len(frame):
         return None
     rows = [

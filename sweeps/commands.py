@@ -119,6 +119,7 @@ def run_stages(options: Options, stages: Iterable[Stage], *, dry_run: bool = Fal
         return INTERRUPTED
     partial = not studies.done or not {"search", "evaluation", "sensitivity"} <= set(stages)
     best, page = sweep.write_outputs(partial=partial)
+    decorate_storage(sweep)
     print(best)
     print(page)
     return last_words(studies, options, again)
@@ -217,6 +218,7 @@ def make_report(options: Options) -> int:
     record = sweep.record()
     finished = record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"]).sum()
     _, page = sweep.write_outputs(partial=bool(finished < sum(record.planned.values())))
+    decorate_storage(sweep, record)
     print(page)
     return DONE
 
@@ -238,20 +240,36 @@ def export_params(options: Options, output: Path | None) -> int:
 @told
 def serve_dashboard(options: Options, host: str, port: int) -> int:
     """optuna-dashboard until interrupted."""
-    import optuna_dashboard  # noqa: PLC0415
+    from sweeps.dashboard import serve  # noqa: PLC0415
 
     sweep = options.find()
-    sweep.record()
+    record = sweep.record()
+    say("writing notes and figures into the storage …")
+    decorate_storage(sweep, record)
     say(f"optuna-dashboard on http://{host}:{port}/ — stop with Ctrl-C")
     if host not in {"127.0.0.1", "localhost", "::1"}:
         say("warning: it has no password, and whoever reaches it can delete studies")
     try:
-        optuna_dashboard.run_server(open_storage(sweep.url), host=host, port=port)
+        serve(open_storage(sweep.url), sweep.folder, host, port)
     except KeyboardInterrupt:
         return DONE
     except OSError as error:
         raise SweepError(f"cannot serve on {host}:{port}: {error.strerror}; choose another with --port") from error
     return DONE
+
+
+def decorate_storage(sweep: Sweep, record: SweepRecord | None = None) -> None:
+    """Notes and figures for optuna-dashboard; a storage that takes none is no reason to fail."""
+    from optuna.exceptions import StorageInternalError  # noqa: PLC0415
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
+    from sweeps.dashboard import decorate  # noqa: PLC0415
+
+    try:
+        decorate(open_storage(sweep.url), record or sweep.record(), sweep.folder)
+    except (SQLAlchemyError, StorageInternalError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        say(f"warning: optuna-dashboard will lack notes and figures: {mask(reason)}")
 
 
 @told

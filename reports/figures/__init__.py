@@ -4,6 +4,7 @@ from reports.figures._base import Drawing, template
 from reports.figures.bars import attack_bars, gap_bars
 from reports.figures.comparison import normalised_comparison
 from reports.figures.curves import accuracy_curves
+from reports.figures.epochs import gap_curves
 from reports.figures.history import search_history
 from reports.figures.importance import importance_bars
 from reports.figures.ranks import mean_ranks
@@ -17,6 +18,7 @@ __all__ = [
     "accuracy_curves",
     "attack_bars",
     "gap_bars",
+    "gap_curves",
     "gaps_by_size",
     "importance_bars",
     "mean_ranks",

@@ -73,7 +73,7 @@ def _bars(
             if floor is not None and with_floor:
                 figure.add_trace(_floor_trace(floor[floor["metric"] == m]), **at)
             mode = "normal" if reference else "tozero"
-            figure.update_xaxes(title_text=_axis_title(m), title_standoff=4, rangemode=mode, **at)
+            figure.update_xaxes(title_text=metric(m).axis, title_standoff=4, rangemode=mode, **at)
             if pd.notna(lines.get(m, float("nan"))):
                 ends = [escape(shown[0].label), escape(shown[-1].label)]
                 figure.add_trace(_oracle_line(lines[m], ends, i == 0), **at)
@@ -135,10 +135,6 @@ def _oracle_line(value: float, ends: Sequence[str], first: bool) -> go.Scatter:
         meta=INK,
         hovertemplate=f"Oracle: {value:.4g}<extra></extra>",
     )
-
-
-def _axis_title(m: str) -> str:
-    return f"{metric(m).short} ({metric(m).unit})" if metric(m).unit else metric(m).short
 
 
 def _sets(frame: pd.DataFrame) -> str:

@@ -21,6 +21,8 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
     if frame["forget_size"].nunique() < 2:
         return None
     shown = [s for m, s in styles.items() if (frame["method"] == m).any()]
+    if not shown:
+        return None
     tuned = tables.tuned_size(record, scenario)
     sizes = sorted(int(s) for s in frame["forget_size"].unique())
     labels = [f"<b>{s}</b> (tuned)" if s == tuned else str(s) for s in sizes]

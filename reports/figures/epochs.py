@@ -1,0 +1,69 @@
+"""Gaps of one study's trials at every epoch."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from reports import tables
+from reports.figures._base import INK, Drawing, columns_for, panel_grid, translucent
+from reports.names import method_label, method_styles, metric, scenario_label
+from sweeps.store import SweepRecord
+
+__all__ = ["gap_curves"]
+
+_MOST_TRIALS = 40
+
+
+def gap_curves(record: SweepRecord, stage: str, scenario: str, method: str) -> Drawing | None:
+    """One panel per gap: a thin line for each completed trial, a thick one for the mean (in a search: for the best trial)."""
+    trials = tables.stage_trials(record, stage, scenario, "COMPLETE")
+    trials = trials[trials["method"] == method] if len(trials) else trials
+    metrics = [m for m in tables.gap_metrics(trials) if m in record.curves and record.curves[m].notna().any()]
+    if not len(trials) or not metrics:
+        return None
+    trials = trials.sort_values("value", kind="stable").head(_MOST_TRIALS)
+    curves = record.curves.merge(trials[["study", "number", "forget_size"]], on=["study", "number"])
+    size = trials["forget_size"].max()
+    thick = curves[curves["number"] == trials["number"].iloc[0]] if stage == "search" else curves
+    thick = thick if stage == "search" else thick[thick["forget_size"] == size]
+    mean = thick.groupby("epoch")[metrics].mean()
+    if not len(mean):
+        return None
+    colour = method_styles([method])[method].colour if method != tables.FLOOR else "#8A8A8A"
+
+    def build(columns: int) -> go.Figure:
+        figure = panel_grid([metric(m).title for m in metrics], columns, 250)
+        for i, m in enumerate(metrics):
+            at = {"row": i // columns + 1, "col": i % columns + 1}
+            figure.add_trace(_thin(curves, m, colour), **at)
+            line = go.Scatter(
+                x=mean.index.tolist(),
+                y=[None if pd.isna(v) else float(v) for v in mean[m]],
+                mode="lines+markers",
+                line={"width": 2.4, "color": "#1f2328"},
+                marker={"size": 5},
+                meta=INK,
+                showlegend=False,
+                hovertemplate="epoch %{x}: %{y:.3g}<extra></extra>",
+            )
+            figure.add_trace(line, **at)
+            figure.update_xaxes(title_text="epoch", title_standoff=4, **at)
+            figure.update_yaxes(title_text=metric(m).axis, title_standoff=4, rangemode="tozero", **at)
+        return figure
+
+    told = "the best trial" if stage == "search" else f"the mean at forget size {size}"
+    note = f"Thin: the n = {len(trials)} completed trials (at most the {_MOST_TRIALS} best); thick: {told}."
+    title = f"{scenario_label(scenario)}: gaps of {method_label(method)} at every epoch, {stage}"
+    return Drawing(f"{scenario}-epochs-{stage}-{method}", title, note, build, columns=columns_for(len(metrics)))
+
+
+def _thin(curves: pd.DataFrame, m: str, colour: str) -> go.Scatter:
+    """All trials as one trace, with a hole between one and the next."""
+    x: list[int | None] = []
+    y: list[float | None] = []
+    for _, rows in curves.groupby("number", sort=False):
+        x += [*(int(e) for e in rows["epoch"]), None]
+        y += [*(None if pd.isna(v) else float(v) for v in rows[m]), None]
+    line = {"width": 1, "color": translucent(colour, 0.45)}
+    return go.Scatter(x=x, y=y, mode="lines", line=line, showlegend=False, hoverinfo="skip")

@@ -1,0 +1,174 @@
+"""What optuna-dashboard shows beside the trials: a note in Markdown for each study and for the sweep, and figures."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from reports import figures, tables, tabulate
+from reports.figures import Drawing
+from reports.format import MISSING, Table, number, significant, uncertain
+from reports.names import method_label, method_styles, metric, parameter_label, scenario_label, score_label
+from reports.summary import missing_work, protocol_sentence, verdict
+from reports.writers import to_markdown
+from sweeps.store import SweepRecord
+
+__all__ = ["metric_names", "study_figures", "study_note", "sweep_figures", "sweep_note"]
+
+Key = tuple[str, str, str]
+_MOST_FAILURES = 5
+#: Pixels of a figure's card in optuna-dashboard.
+CARD_HEIGHT = 470
+_STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
+
+
+def metric_names(record: SweepRecord, stage: str) -> list[str]:
+    """What the values of a stage's trials are called."""
+    if stage == "reference":
+        return ["Accuracy on held-out images (%)"]
+    if (record.spec.get("objective") or {}).get("name") == "pareto":
+        return ["Utility gap", "Forgetting gap"]
+    return [score_label(record)]
+
+
+def sweep_note(record: SweepRecord) -> str:
+    """The report's summary."""
+    parts = [f"# {record.name}", protocol_sentence(record)]
+    for scenario in tables.scenarios(record):
+        answer = verdict(record, scenario)
+        parts.append(f"**{answer.headline}.** {' '.join(answer.sentences)}")
+    scores = tabulate.score_table(record)
+    parts += [to_markdown(scores)] if scores is not None else []
+    missing = missing_work(record)
+    parts.append("\n".join(f"- {s}" for s in missing) if missing else "Everything planned was run.")
+    parts.append(
+        f"Each stage of each scenario and method is a study: `{record.name}/search/<scenario>/<method>`, and so on. "
+        f"The whole report: `runs/{record.name}/report/index.html`, from `sweeps report {record.name}`."
+    )
+    return "\n\n".join(parts)
+
+
+def study_note(record: SweepRecord, key: Key) -> str:
+    """One study, (stage, scenario, method): how far it is, what failed and what it says so far."""
+    stage, scenario, method = key
+    parts = [
+        f"## {method_label(method)}, {scenario_label(scenario)}: {stage}",
+        _progress(record, key),
+        _failures(record, key),
+    ]
+    if stage == "search":
+        parts += [_best(record, scenario, method), _shares(record, scenario, method)]
+    elif stage == "evaluation":
+        parts.append(_gaps(record, scenario, method))
+    elif stage == "sensitivity":
+        parts.append(_sensitivity(record, scenario, method))
+    return "\n\n".join(p for p in parts if p)
+
+
+def sweep_figures(record: SweepRecord) -> dict[str, go.Figure]:
+    """The key figures of every scenario, by an identifier that stays."""
+    styles = method_styles(tables.methods(record))
+    drawings = []
+    for scenario in tables.scenarios(record):
+        drawn = (record, scenario, styles)
+        drawings += [figures.gap_bars(*drawn), figures.trade_off(*drawn), figures.mean_ranks(*drawn)]
+    return _printed(drawings)
+
+
+def study_figures(record: SweepRecord, key: Key) -> dict[str, go.Figure]:
+    """The figures of one study, by an identifier that stays."""
+    stage, scenario, method = key
+    own = (record, scenario, method_styles([method]))
+    drawings: list[Drawing | None] = []
+    if stage in {"search", "evaluation"}:
+        drawings.append(figures.gap_curves(record, stage, scenario, method))
+    if stage == "search":
+        drawings.append(figures.importance_bars(*own))
+    elif stage == "evaluation":
+        drawings.append(figures.gaps_by_size(*own))
+    elif stage == "sensitivity":
+        drawings.append(figures.sensitivity_heatmap(record, scenario, method))
+    return _printed(drawings)
+
+
+def _printed(drawings: list[Drawing | None]) -> dict[str, go.Figure]:
+    return {d.key: _fitted(d.printed()) for d in drawings if d is not None}
+
+
+def _fitted(figure: go.Figure) -> go.Figure:
+    """As large as a card of the dashboard, which cuts off what is larger; axis titles at the edges only, for lack of room."""
+    legend = bool(figure.layout.showlegend) and len({trace.name for trace in figure.data}) > 1
+    figure.update_layout(width=None, height=CARD_HEIGHT, autosize=True, showlegend=legend)
+    figure.update_annotations(selector={"font": {"size": 13}}, font_size=11)
+    panels = [(x, y) for x, y in zip(figure.select_xaxes(), figure.select_yaxes(), strict=True) if x.domain]
+    left, bottom = (min((panel[i].domain[0] for panel in panels), default=0) for i in (0, 1))
+    for x, y in panels:
+        if x.domain[0] > left:
+            y.title.text = None
+        if y.domain[0] > bottom:
+            x.title.text = None
+    return figure
+
+
+def _progress(record: SweepRecord, key: Key) -> str:
+    stage, scenario, method = key
+    trials = tables.stage_trials(record, stage, scenario)
+    counts = trials.loc[trials["method"] == method, "state"].value_counts() if len(trials) else pd.Series(dtype=int)
+    states = {str(state): int(n) for state, n in counts.items()}
+    done = ", ".join(f"{states[s]} {word}" for s, word in _STATES.items() if s in states)
+    return f"Trials planned: {record.planned.get(key, 0)}; {done or 'none started'}."
+
+
+def _failures(record: SweepRecord, key: Key) -> str:
+    frame = tables.failures(record)
+    frame = frame[(frame["stage"] == key[0]) & (frame["scenario"] == key[1]) & (frame["method"] == key[2])]
+    rows = list(tables.iterate(frame))
+    lines = [f"- {r.trials} × {(r.reason.strip().splitlines() or ['?'])[-1]} (trials {r.numbers})" for r in rows]
+    return "\n".join(["Failed for good:", "", *lines[:_MOST_FAILURES]]) if lines else ""
+
+
+def _best(record: SweepRecord, scenario: str, method: str) -> str:
+    trials = tables.stage_trials(record, "search", scenario, "COMPLETE")
+    trials = trials[trials["method"] == method].dropna(subset=["value"]) if len(trials) else trials
+    if not len(trials):
+        return "No trial is complete yet."
+    best = next(iter(tables.iterate(trials.sort_values(["value", "number"]))))
+    found = record.best.get(scenario, {}).get(method, {})
+    values = "\n".join(f"| {parameter_label(name, method)} | {number(value)} |" for name, value in found.items())
+    told = f"Best {score_label(record).lower()}: {significant(best.value)} (trial {best.number})."
+    return f"{told}\n\n| hyperparameter | best |\n| --- | --- |\n{values}" if values else told
+
+
+def _shares(record: SweepRecord, scenario: str, method: str) -> str:
+    shares = record.importances.get(scenario, {}).get(method)
+    if not shares:
+        return ""
+    listed = ", ".join(f"{parameter_label(name, method)} {100 * share:.0f} %" for name, share in shares.items())
+    return f"Importance (PED-ANOVA): {listed}."
+
+
+def _gaps(record: SweepRecord, scenario: str, method: str) -> str:
+    floor = method == tables.FLOOR
+    evaluated = tables.evaluations(record, scenario, floor=floor)
+    metrics = ["score", *tables.gap_metrics(evaluated)]
+    frame = (
+        tables.floor_summary(record, scenario, metrics)
+        if floor
+        else tables.metric_summary(record, scenario, metrics, compared=False)
+    )
+    frame = frame[frame["method"] == method]
+    if not len(frame):
+        return "No trial is complete yet."
+    known = [m for m in metrics if (frame["metric"] == m).any()]
+    heads = [score_label(record) if m == "score" else metric(m).short for m in known]
+    lines = [f"| forget size | {' | '.join(heads)} | n |", f"|{' --- |' * (len(known) + 2)}"]
+    for size, part in frame.groupby("forget_size", sort=False):
+        rows = {r.metric: r for r in tables.iterate(part)}
+        cells = [uncertain(rows[m].mean, rows[m].std, rows[m].n) if m in rows else MISSING for m in known]
+        lines.append(f"| {size} | {' | '.join(cells)} | {max(r.n for r in rows.values())} |")
+    return "Mean ± std over fresh forget sets; lower is nearer to the oracle.\n\n" + "\n".join(lines)
+
+
+def _sensitivity(record: SweepRecord, scenario: str, method: str) -> str:
+    table: Table | None = tabulate.sensitivity_table(record, scenario, [method])
+    return to_markdown(table) if table is not None else "No trial is complete yet."
