@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 import signal
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from sweeps.errors import SweepError
 from sweeps.multiplexer import Multiplexer
 from sweeps.spec import Spec
+from sweeps.storage import told_of_storage
 
 #: Set before ray is imported. Ray would otherwise rebuild the environment per worker under `uv run`, write six files a trial,
 #: handle signals itself, and snapshot what we never restore.
@@ -33,10 +35,11 @@ RAY_ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
 
 
-class Interrupted(BaseException):
+class Interrupted(KeyboardInterrupt):
     """The user (SIGINT) or the system (SIGTERM) asked the driver to stop."""
 
 
@@ -49,25 +52,34 @@ class Places:
     cache: Path
 
 
-def workers_of(spec: Spec, available: Mapping[str, float] | None = None) -> int:
-    """How many trials run at once: as asked, else as many as the CPUs and GPUs hold.
+def bundle_of(spec: Spec) -> dict[str, float]:
+    """What one trial takes, as Ray names it."""
+    resources = spec.resources
+    bundle = {**resources.custom, "CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
+    return {name: amount for name, amount in bundle.items() if amount}
+
+
+def workers_of(spec: Spec, nodes: Iterable[Mapping[str, float]] | None = None) -> int:
+    """How many trials run at once: as asked, else as many as the nodes hold.
 
     Args:
-        available: CPUs and GPUs of a running cluster, as Ray counts them; this machine's own by default.
+        nodes: what each node of a running cluster has; this machine by default.
     """
-    resources = spec.resources
-    if resources.workers is not None:
-        return resources.workers
-    if available is None:
-        available = {"CPU": len(os.sched_getaffinity(0))}
-        if resources.gpus_per_trial:
-            import torch  # noqa: PLC0415
+    return spec.resources.workers or max(1, _places(spec, nodes or [_this_machine(spec)]))
 
-            available["GPU"] = torch.cuda.device_count()
-    fits = [available.get("CPU", 0) / resources.cpus_per_trial]
-    if resources.gpus_per_trial:
-        fits.append(available.get("GPU", 0) / resources.gpus_per_trial)
-    return max(1, int(min(fits)))
+
+def _places(spec: Spec, nodes: Iterable[Mapping[str, float]]) -> int:
+    bundle = bundle_of(spec)
+    return sum(int(min(node.get(name, 0) / amount + 1e-9 for name, amount in bundle.items())) for node in nodes)
+
+
+def _this_machine(spec: Spec) -> dict[str, float]:
+    machine = dict.fromkeys(spec.resources.custom, math.inf) | {"CPU": len(os.sched_getaffinity(0))}
+    if spec.resources.gpus_per_trial:
+        import torch  # noqa: PLC0415
+
+        machine["GPU"] = torch.cuda.device_count()
+    return machine
 
 
 def run_studies(
@@ -85,7 +97,7 @@ def run_studies(
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; what was in flight is queued again by the next run.
-        SweepError: Ray could not be started or reached.
+        SweepError: Ray could not be started or reached, or the storage or the cache failed.
     """
     if studies.done:
         return
@@ -96,22 +108,21 @@ def run_studies(
 
     from sweeps.scheduler import PrunerScheduler  # noqa: PLC0415
     from sweeps.searcher import StudySearcher  # noqa: PLC0415
-    from sweeps.trainable import CACHE, SLOT, SPEC, UnlearningTrainable  # noqa: PLC0415
+    from sweeps.trainable import CACHE, FOLDER, SLOT, SPEC, UnlearningTrainable  # noqa: PLC0415
 
     spec = studies.spec
-    bundle = {"CPU": spec.resources.cpus_per_trial, "GPU": spec.resources.gpus_per_trial}
+    shared = {SPEC: json.dumps(spec.dump()), CACHE: str(cache.absolute()), FOLDER: str(Path.cwd())}
 
     def resources_of(config: dict[str, Any]) -> Any:
-        return tune.PlacementGroupFactory([bundle], name=config[SLOT])
+        return tune.PlacementGroupFactory([bundle_of(spec)], name=config[SLOT])
 
-    with _signals(), _quiet(verbose), tempfile.TemporaryDirectory(prefix="sweeps-ray-") as scratch:
-        _start_ray(ray, spec, ray_address, verbose)
-        cluster: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
-        slots = workers_of(spec, cluster)
-        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
-        searcher = StudySearcher(studies, {SPEC: json.dumps(spec.dump()), CACHE: str(cache)}, slots)
+    with interruptible() as signals, _quiet(verbose), tempfile.TemporaryDirectory(prefix="sweeps-ray-") as scratch:
         try:
-            tune.Tuner(
+            slots = _start_ray(ray, spec, ray_address, verbose)
+            signals.take_over()  # Ray has set its own
+            os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+            searcher = StudySearcher(studies, shared, slots)
+            tuner = tune.Tuner(
                 tune.with_resources(trainable or UnlearningTrainable, resources_of),
                 tune_config=tune.TuneConfig(
                     search_alg=searcher,
@@ -127,38 +138,93 @@ def run_studies(
                     verbose=0,
                     failure_config=tune.FailureConfig(max_failures=0),
                 ),
-            ).fit()
+            )
+            _fit(tuner, searcher)
         finally:
+            signals.ignore()  # a second Ctrl-C must not leave Ray's processes behind
             ray.shutdown()
 
 
-def _start_ray(ray: Any, spec: Spec, address: str | None, verbose: bool) -> None:
-    quiet = {"logging_level": logging.INFO if verbose else logging.CRITICAL, "log_to_driver": verbose}
-    try:
-        if address is not None:
-            ray.init(address=address, **quiet)
-            return
+def _fit(tuner: Any, searcher: Any) -> None:
+    """Run to the end; what failed in the studies is what is raised, not what Ray Tune made of it."""
+    with told_of_storage():
+        try:
+            tuner.fit()
+        except Exception:
+            if searcher.failure is None:
+                raise
+        if searcher.failure is not None:
+            raise searcher.failure
+
+
+def _start_ray(ray: Any, spec: Spec, address: str | None, verbose: bool) -> int:
+    """Start or reach Ray; returns how many trials are to run at once.
+
+    Raises:
+        SweepError: neither works, or no node can hold one trial.
+    """
+    options: dict[str, Any] = {
+        "logging_level": logging.INFO if verbose else logging.CRITICAL,
+        "log_to_driver": verbose,
+        "address": address or "local",
+    }
+    if address is None:
         workers = workers_of(spec)
-        ray.init(
-            address="local",
-            num_cpus=max(1, round(workers * spec.resources.cpus_per_trial)),
-            include_dashboard=False,
-            **quiet,
-        )
+        options |= {
+            "num_cpus": max(1, math.ceil(workers * spec.resources.cpus_per_trial)),
+            "resources": {name: amount * workers for name, amount in spec.resources.custom.items()},
+            "include_dashboard": False,
+        }
+    try:
+        ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise SweepError(f"Ray could not be started or reached at {address or 'local'}: {error}") from error
+        raise SweepError(
+            f"Ray could not be started or reached at {address or 'local'}: {error}\n"
+            "  remedy: start the driver on a node of the cluster with --ray-address auto; see docs/cluster.md"
+        ) from error
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not _places(spec, nodes) and (address is None or spec.resources.workers is None):
+        has = "; ".join(", ".join(f"{k} {v:g}" for k, v in sorted(n.items()) if ":" not in k) for n in nodes)
+        raise SweepError(
+            f"resources: one node must hold a whole trial, {bundle_of(spec)}, but the nodes have: {has}\n"
+            "  remedy: ask for less per trial, or (where the cluster grows by itself) say resources.workers"
+        )
+    return workers_of(spec, nodes)
+
+
+class _Signals:
+    """What SIGINT and SIGTERM do in the main thread."""
+
+    def __init__(self) -> None:
+        self.came: list[str] = []
+
+    def take_over(self) -> None:
+        """They raise `Interrupted`."""
+        self._set(self._interrupt)
+
+    def ignore(self) -> None:
+        """They are noted, no more."""
+        self._set(lambda number, frame: self.came.append(signal.Signals(number).name))
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        self.came.append(signal.Signals(number).name)
+        raise Interrupted(self.came[-1])
+
+    def _set(self, handler: Any) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[None]:
+def interruptible() -> Iterator[_Signals]:
     """SIGINT and SIGTERM raise `Interrupted` in the main thread."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise Interrupted(signal.Signals(number).name)
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signals = _Signals()
+    signals.take_over()
     try:
-        yield
+        yield signals
+    except KeyboardInterrupt as stopped:  # Ray turns ours into one of its own
+        raise Interrupted(signals.came[0] if signals.came else "SIGINT") from stopped
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

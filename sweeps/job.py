@@ -37,7 +37,7 @@ class Job:
         return Job(**{**data, "draw": ForgetDraw(**data["draw"])})
 
 
-Outcome = Literal["running", "complete", "diverged", "error"]
+Outcome = Literal["running", "complete", "diverged", "error", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Report:
     """What a worker says of its trial so far.
 
     Attributes:
+        outcome: `stopped` where it is not the trial that failed but what it stands on, such as the disk.
         epochs: per epoch since the last report, every metric and its `score`.
         values: the trial's result (two with `pareto`), once complete.
         best_epoch: 1-based; 0 is the original model (SCRUB-R only).

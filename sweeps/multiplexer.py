@@ -11,6 +11,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
+from sweeps.errors import SweepError
 from sweeps.job import Job, Report
 from sweeps.plan import ForgetDraw, Plan, ReferenceNeed, StudyPlan, sensitivity_grid
 from sweeps.studies import (
@@ -269,6 +270,11 @@ class Multiplexer:
     def finish(self, assignment: Assignment, report: Report | None) -> None:
         """Tell a trial's end, once and truly. `report` is None where the worker died."""
         state, trial = assignment.state, assignment.trial
+        if report is not None and report.outcome == "stopped":  # stays RUNNING: the next driver runs it again
+            raise SweepError(
+                f"a worker cannot go on: {report.reason}\n"
+                "  remedy: mend that (a full disk: make room); the same command then resumes, nothing finished is lost"
+            )
         if report is None and attempt_of(trial.user_attrs) < self.spec.search.max_retries:
             state.tell_retry(trial, "the worker died")
             return

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+import ray
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 
@@ -11,29 +13,66 @@ from sweeps.job import Report
 from sweeps.searcher import StudySearcher
 from sweeps.trainable import REPORT
 
+#: Seconds that a trial waits for a place on the cluster before another slot gets it: while a worker idles, and while none does.
+PATIENCE_IDLE, PATIENCE = 5.0, 60.0
+LOOK_SECONDS = 1.0
+
 
 class PrunerScheduler(FIFOScheduler):
-    """Starts trials in the order they come; stops one when its study's pruner says so."""
+    """Starts trials in the order they come; stops one when its study's pruner says so, or when its slot has no place.
+
+    A slot has no place once its node is gone, or where more workers are asked for than the cluster holds.
+    """
 
     def __init__(self, searcher: StudySearcher) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
         self.searcher = searcher
         self._slots: set[Any] = set()
+        self._waiting: dict[Trial, float] = {}
+        self._looked = time.monotonic()
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Keep this slot's actor for its next trial: Ray Tune would stop it unless that trial were waiting already."""
         slot = trial.placement_group_factory
+        self._waiting[trial] = time.monotonic()
         if slot not in self._slots:
             self._slots.add(slot)
             tune_controller._actor_cache.increase_max(slot)
 
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """None: Ray Tune starts pending trials in order by itself. Trials that wait in vain go to other slots."""
+        now = time.monotonic()
+        if now - self._looked > LOOK_SECONDS:
+            self._looked = now
+            self._waiting = {t: since for t, since in self._waiting.items() if t.status == Trial.PENDING}
+            patience = PATIENCE_IDLE if self.searcher.slots.idle else PATIENCE
+            late = [trial for trial, since in self._waiting.items() if now - since > patience]
+            for trial in _without_place(late, self.searcher):
+                del self._waiting[trial]
+                self.searcher.move(trial.trial_id)
+                tune_controller.stop_trial(trial)
+        return None
+
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Record the epochs of this result first: the pruner decides on what the storage holds."""
         assignment = self.searcher.assignments.get(trial.trial_id)
-        if assignment is not None and self.searcher.studies.report(assignment, Report.load(result[REPORT])):
+        if self.searcher.failure is not None:
             return str(FIFOScheduler.STOP)
-        return str(FIFOScheduler.CONTINUE)
+        if assignment is None:
+            return str(FIFOScheduler.CONTINUE)
+        with self.searcher.recorded():
+            pruned = self.searcher.studies.report(assignment, Report.load(result[REPORT]))
+        return str(FIFOScheduler.STOP if pruned else FIFOScheduler.CONTINUE)
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray Tune pickles it for a restoration that is never asked for."""
         return {}
+
+
+def _without_place(trials: list[Trial], searcher: StudySearcher) -> list[Trial]:
+    """Those of `trials` for whose slots the cluster has no room now."""
+    if not trials:
+        return []
+    groups = ray.util.placement_group_table().values()
+    placed = {group["name"] for group in groups if group["state"] == "CREATED"}
+    return [trial for trial in trials if searcher.slot_of(trial.trial_id) not in placed]

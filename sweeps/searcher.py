@@ -5,13 +5,16 @@ Ray's own checkpoints of it are never read: the storage is the only record, and 
 
 from __future__ import annotations
 
-import uuid
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ray.tune.search import Searcher
 
 from sweeps.job import Report
 from sweeps.multiplexer import Assignment, Multiplexer
+from sweeps.slots import Slots
 from sweeps.trainable import JOB, REPORT, SLOT
 
 
@@ -21,6 +24,9 @@ class StudySearcher(Searcher):
     Ray Tune gives a waiting trial any idle actor, and then kills the actor that was being started for it: trials shorter than
     an actor's start-up would for ever run on the first actor alone. So each slot has a resource request of its own name, which
     only its own actor matches; a slot gets its next trial when its last one is done, and that trial is asked for beforehand.
+
+    Attributes:
+        failure: what went wrong here or in the storage; Ray Tune passes over some errors, so nothing more is served after one.
     """
 
     def __init__(self, studies: Multiplexer, shared: dict[str, Any], slots: int) -> None:
@@ -28,22 +34,27 @@ class StudySearcher(Searcher):
         self.studies = studies
         self.shared = shared
         self.assignments: dict[str, Assignment] = {}
-        self._run = uuid.uuid4().hex[:8]
-        self._free = [self._slot_name(number, 0) for number in range(slots)]
-        self._slots: dict[str, str] = {}
-        self._ahead: Assignment | None = None
+        self.slots = Slots(slots)
+        self.failure: Exception | None = None
+        self._slot_of: dict[str, str] = {}
+        self._moving: set[str] = set()
+        self._waiting: deque[Assignment] = deque()
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's configuration; None while no slot or no trial is free; FINISHED when no more can come."""
-        if self._ahead is None:
-            self._ahead = self.studies.next()
-        if self._ahead is None:
-            return None if self.assignments else Searcher.FINISHED
-        if not self._free:
+        if self.failure is not None:
+            return Searcher.FINISHED
+        if not self._waiting:
+            with self.recorded():
+                ahead = self.studies.next()
+            if ahead is None:
+                return None if self.assignments else Searcher.FINISHED
+            self._waiting.append(ahead)
+        slot = self.slots.take()
+        if slot is None:
             return None
-        assignment, self._ahead = self._ahead, None
-        slot = self._free.pop(0)
-        self.assignments[trial_id], self._slots[trial_id] = assignment, slot
+        assignment = self._waiting.popleft()
+        self.assignments[trial_id], self._slot_of[trial_id] = assignment, slot
         return {**self.shared, JOB: assignment.job.dump(), SLOT: slot}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -51,16 +62,36 @@ class StudySearcher(Searcher):
         assignment = self.assignments.pop(trial_id, None)
         if assignment is None:
             return
-        slot = self._slots.pop(trial_id)
+        slot = self._slot_of.pop(trial_id)
+        if trial_id in self._moving and not error:
+            self._moving.discard(trial_id)
+            self.slots.unusable(slot)
+            self._waiting.appendleft(assignment)
+            return
         text = None if error or result is None else result.get(REPORT)
         if text is None:
-            _, number, generation = slot.rsplit("-", 2)
-            slot = self._slot_name(int(number), int(generation) + 1)
-        self._free.append(slot)
-        self.studies.finish(assignment, None if text is None else Report.load(text))
+            self.slots.died(slot)
+        else:
+            self.slots.finished(slot)
+        with self.recorded():
+            self.studies.finish(assignment, None if text is None else Report.load(text))
 
-    def _slot_name(self, number: int, generation: int) -> str:
-        return f"sweeps-{self._run}-{number}-{generation}"
+    def move(self, trial_id: str) -> None:
+        """Take back a trial that has not begun, when Ray Tune stops it, and give it to another slot."""
+        self._moving.add(trial_id)
+
+    def slot_of(self, trial_id: str) -> str | None:
+        """The slot of a trial in progress."""
+        return self._slot_of.get(trial_id)
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Keep the first error that the studies raise."""
+        try:
+            yield
+        except Exception as error:
+            self.failure = self.failure or error
+            raise
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray Tune pickles it for a restoration that is never asked for."""

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import json
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import get_lock_file
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from sweeps.errors import SweepError
 
 BUSY_SECONDS = 60
+#: What a storage raises when the disk is full or the server gone.
+STORAGE_ERRORS = (SQLAlchemyError, StorageInternalError, OSError)
 
 
 def open_storage(url: str) -> BaseStorage:
@@ -28,20 +37,86 @@ def open_storage(url: str) -> BaseStorage:
         if url.startswith("journal:"):
             path = Path(url.removeprefix("journal:"))
             path.parent.mkdir(parents=True, exist_ok=True)
-            return JournalStorage(JournalFileBackend(str(path)))
+            return JournalStorage(WholeLines(str(path)))
         if not url.startswith("sqlite:///"):
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True}, skip_compatibility_check=False)
+            return RDBStorage(_with_driver(url), engine_kwargs={"pool_pre_ping": True}, skip_compatibility_check=False)
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}})
         event.listen(storage.engine, "connect", _write_ahead)
         storage.engine.dispose()  # connections made before the listener
         return storage
-    except (SQLAlchemyError, ImportError, OSError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except (*STORAGE_ERRORS, ImportError, ValueError, RuntimeError) as error:
+        reason = _first_line(error)
         raise SweepError(
             f"storage must be a readable database URL, got {mask(url)}: {mask(reason)}\n"
-            "  remedy: use sqlite:///PATH, journal:PATH or postgresql+psycopg://USER@HOST/DATABASE, and see that the server is up"
+            "  remedy: use sqlite:///PATH, journal:PATH or postgresql://USER@HOST/DATABASE, and see that the server is up"
         ) from error
+
+
+@contextlib.contextmanager
+def told_of_storage() -> Iterator[None]:
+    """A full disk or a server that went away becomes a `SweepError` that says so."""
+    try:
+        yield
+    except STORAGE_ERRORS as error:
+        cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        raise SweepError(
+            f"the storage failed: {mask(_first_line(cause))}\n"
+            "  remedy: make room on its disk, or bring its server back; the same command then resumes, nothing finished is lost"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _with_driver(url: str) -> str:
+    """`url` with psycopg 3 as the driver of a PostgreSQL address that names none.
+
+    Raises:
+        SweepError: it is not installed.
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        return url
+    if importlib.util.find_spec("psycopg") is None:
+        raise SweepError(
+            f"a PostgreSQL storage needs psycopg, got {mask(url)}\n  remedy: pip install 'unlearn-sweeps[postgres]'"
+        )
+    return f"postgresql+psycopg{separator}{rest}"
+
+
+class WholeLines(JournalFileBackend):
+    """Optuna's journal file, into which a full disk or a kill in the middle of a write leaves no half line.
+
+    Optuna reads past a half line at the end, but would append to it, and then read neither.
+    """
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        with get_lock_file(self._lock), Path(self._file_path).open("r+b") as file:
+            end = _end_of_lines(file)
+            file.truncate(end)
+            file.seek(end)
+            try:
+                file.write(b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs))
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                os.ftruncate(file.fileno(), end)
+                raise
+
+
+def _end_of_lines(file: BinaryIO) -> int:
+    """Where the last whole line of `file` ends."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 4096)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
 
 
 def _write_ahead(connection: Any, _record: object) -> None:

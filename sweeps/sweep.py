@@ -18,14 +18,14 @@ import yaml
 from optuna.storages import BaseStorage
 
 from sweeps.compatibility import check_compatible
-from sweeps.driver import run_studies
+from sweeps.driver import interruptible, run_studies
 from sweeps.errors import SweepError
 from sweeps.export import Params, read_warm_start, write_best_params
 from sweeps.lease import Lease
 from sweeps.multiplexer import Multiplexer
 from sweeps.plan import Stage, make_plan
 from sweeps.spec import Spec, check_sizes, default_cache, published_params
-from sweeps.storage import mask, open_storage
+from sweeps.storage import mask, open_storage, told_of_storage
 from sweeps.store import SweepRecord, load_sweep
 from unlearn.files import write_atomically
 
@@ -149,15 +149,16 @@ def run_sweep(
     import contextlib  # noqa: PLC0415
 
     first = warm_start(sweep.spec)
-    storage = sweep.prepare()
     plan = make_plan(sweep.spec, stages)
-    with Lease(storage, sweep.spec.name):
-        if not already_checked(sweep, storage):
-            check_sizes(sweep.spec, sweep.cache)
-        sweep.freeze(storage)
-        studies = Multiplexer(plan, storage, params=params, warm_start=first)
-        with watch(studies) if watch is not None else contextlib.nullcontext():
-            run_studies(studies, sweep.cache, ray_address=ray_address, verbose=verbose)
+    with interruptible(), told_of_storage():
+        storage = sweep.prepare()
+        with Lease(storage, sweep.spec.name):
+            if not already_checked(sweep, storage):
+                check_sizes(sweep.spec, sweep.cache)
+            sweep.freeze(storage)
+            studies = Multiplexer(plan, storage, params=params, warm_start=first)
+            with watch(studies) if watch is not None else contextlib.nullcontext():
+                run_studies(studies, sweep.cache, ray_address=ray_address, verbose=verbose)
     return studies
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from ray import tune
 
 from sweeps.job import Job, Report
 
-REPORT, JOB, SPEC, CACHE, SLOT = "report", "job", "spec", "cache", "slot"
+REPORT, JOB, SPEC, CACHE, FOLDER, SLOT = "report", "job", "spec", "cache", "folder", "slot"
 
 
 class UnlearningTrainable(tune.Trainable):
@@ -39,7 +40,12 @@ class UnlearningTrainable(tune.Trainable):
         """Nothing, as nothing is saved."""
 
     def _start(self, config: dict[str, Any]) -> Iterator[Report]:
-        worker = _worker(config[SPEC], config[CACHE])
+        if Path(config[FOLDER]).is_dir():  # relative paths in a spec are the driver's
+            os.chdir(config[FOLDER])
+        try:
+            worker = _worker(config[SPEC], config[CACHE])
+        except Exception:  # not the trial's fault: the data cannot be read here, or the cache not written
+            return iter([Report("stopped", reason=traceback.format_exc(limit=-8))])
         reports: Iterator[Report] = worker.run(Job.load(config[JOB]))
         return reports
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import platform
@@ -26,6 +27,8 @@ from unlearn.training import Recipe
 from unlearn.workspace import Setting, Task, Workspace
 
 REPORT_SECONDS = 2.0
+#: The cache cannot be written: no trial's fault, and none may fail for it.
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 def setting_of(spec: Spec) -> Setting:
@@ -86,8 +89,12 @@ class Worker:
                 yield report
         except DivergedError as error:
             yield Report("diverged", reason=str(error), about=about)
+        except OSError as error:
+            full = error.errno in NO_ROOM
+            reason = f"{error.strerror}: {error.filename or self.workspace.store.folder}" if full else _traceback()
+            yield Report("stopped" if full else "error", reason=reason, about=about)
         except Exception:  # whatever a method or a user's own component raises is this trial's failure, kept whole
-            yield Report("error", reason=traceback.format_exc(limit=-8), about=about)
+            yield Report("error", reason=_traceback(), about=about)
 
     def _reference(self, job: Job) -> Report:
         task = self.task(job.draw, job.scored_on)
@@ -139,6 +146,10 @@ class Worker:
             return best
         again = run_unlearning(self.workspace, task, method, job.seed, self.spec.metrics.every_epoch)
         return next(evaluation for evaluation in again if evaluation.epoch == epoch)
+
+
+def _traceback() -> str:
+    return traceback.format_exc(limit=-8)
 
 
 __all__ = ["Worker", "setting_of"]

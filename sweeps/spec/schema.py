@@ -148,6 +148,7 @@ class Resources(Part):
     workers: Positive | None = None
     cpus_per_trial: Annotated[float, Field(gt=0)] = 1
     gpus_per_trial: Annotated[float, Field(ge=0)] = 0
+    custom: dict[str, Annotated[float, Field(gt=0)]] = {}
 
 
 class Spec(Part):
