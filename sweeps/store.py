@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,8 @@ from sweeps.errors import SweepError
 from sweeps.importance import parameter_importances
 from sweeps.objective import top_epochs
 from sweeps.plan import STAGES, make_plan
-from sweeps.spec import parse_spec
+from sweeps.spec import parse_spec, read_yaml
+from sweeps.storage import mask, open_storage
 from sweeps.studies import DESIGN, confirmed, point_key, winner
 
 FACTS = (
@@ -31,6 +34,7 @@ FACTS = (
     "origin",
 )
 NOT_METRICS = {*FACTS, "hyperparameters", "curve", "requeued", "attempt", "host", "pid", "device", "samples"}
+STORAGE_VARIABLE = "UNLEARN_SWEEPS_STORAGE"
 STUDY = ("study", "stage", "scenario", "method", "number")
 COLUMNS = (*STUDY, "state", "value", "started", "completed", *FACTS, "requeued", "superseded")
 
@@ -127,6 +131,41 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
     )
 
 
+def find_sweep(where: str | Path, *, sweep: str | None = None, storage: str | None = None) -> SweepRecord:
+    """The sweep that `where` tells: its name (then it lies under `runs/`), its folder, or the URL of a storage.
+
+    Args:
+        sweep: its name, where a storage holds several.
+        storage: URL, where the folder cannot tell it because it has a password; else $UNLEARN_SWEEPS_STORAGE.
+
+    Raises:
+        SweepError: there is no such sweep; the message says what there is.
+    """
+    if "://" in str(where) or str(where).startswith("journal:"):
+        url, name = str(where), sweep
+    else:
+        folder = Path(where) if (Path(where) / "spec.yaml").is_file() else Path("runs") / where
+        if not (folder / "spec.yaml").is_file():
+            raise SweepError(
+                f"sweep must be a name under runs/, a folder with a spec.yaml, or a storage URL, got {str(where)!r}"
+            )
+        frozen = read_yaml(folder / "spec.yaml")
+        name = sweep or frozen["name"]
+        local = folder / "study.db"
+        url = storage or os.environ.get(STORAGE_VARIABLE) or frozen.get("storage") or f"sqlite:///{local.absolute()}"
+        moved = url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
+        url = f"sqlite:///{local.absolute()}" if moved and local.exists() else url
+    if "***" in url:
+        raise SweepError(f"storage {url} has a password: pass storage=… or set ${STORAGE_VARIABLE}")
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        raise SweepError(f"storage must exist, got {mask(url)}")
+    opened = open_storage(url)
+    held = sweeps_in(opened)
+    if name is None and len(held) != 1:
+        raise SweepError(f"storage {mask(url)} holds the sweeps {', '.join(held) or 'none'}; pass sweep=…")
+    return load_sweep(opened, name or held[0])
+
+
 def sweeps_in(storage: BaseStorage) -> list[str]:
     """Names of the sweeps that a storage holds."""
     summaries = optuna.get_all_study_summaries(storage, include_best_trial=False)
@@ -165,4 +204,4 @@ def _epochs(trial: FrozenTrial) -> Iterator[dict[str, Any]]:
         yield dict(zip(curve, values, strict=True))
 
 
-__all__ = ["STAGES", "SweepRecord", "load_sweep", "sweeps_in"]
+__all__ = ["STAGES", "SweepRecord", "find_sweep", "load_sweep", "sweeps_in"]

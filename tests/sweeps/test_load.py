@@ -1,0 +1,71 @@
+"""Trials and curves as DataFrames, from a name, a folder and a URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+import pytest
+
+from reports import load_curves, load_trials
+from sweeps.errors import SweepError
+from sweeps.spec import parse_spec
+from sweeps.sweep import Sweep
+from tests.sweeps.conftest import TINY
+
+
+@pytest.fixture
+def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
+    """A sweep under runs/ with a search trial, one that was run again, and the retry."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("UNLEARN_SWEEPS_STORAGE", raising=False)
+    sweep = Sweep.at(parse_spec(TINY), Path("runs"))
+    storage = sweep.prepare()
+    sweep.freeze(storage)
+    study = optuna.create_study(study_name="tiny/search/partial_class/sure", storage=storage)
+    facts = {"hyperparameters": {"lr": 0.5}, "forget_gap": 2.0, "forget_size": 40}
+    curve = {"epoch": [1, 2], "score": [3.0, 2.0], "forget_gap": [3.0, 2.0]}
+    for requeued in (False, True, False):
+        trial = study.ask(sweep.spec.space("sure").distributions)
+        for name, value in {**facts, "curve": curve, "requeued": requeued}.items():
+            trial.set_user_attr(name, value)
+        if requeued:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            study.tell(trial, 2.0)
+    return sweep
+
+
+def test_one_row_per_trial_that_counts(stored: Sweep) -> None:
+    trials = load_trials("tiny")
+    assert trials["number"].tolist() == [0, 2]
+    row = trials.iloc[0]
+    assert (row["stage"], row["scenario"], row["method"]) == ("search", "partial_class", "sure")
+    assert (row["state"], row["value"], row["hp.lr"], row["best.forget_gap"]) == ("COMPLETE", 2.0, 0.5, 2.0)
+    assert row["top5.forget_gap"] == pytest.approx(2.5)
+
+
+def test_one_row_per_epoch(stored: Sweep) -> None:
+    curves = load_curves("tiny")
+    assert curves[["number", "epoch", "forget_gap"]].to_numpy().tolist() == [[0, 1, 3], [0, 2, 2], [2, 1, 3], [2, 2, 2]]
+
+
+def test_folder_and_url_give_the_same(stored: Sweep) -> None:
+    for where in (stored.folder, str(stored.folder), stored.url):
+        assert load_trials(where).equals(load_trials("tiny"))
+
+
+def test_a_moved_folder_is_still_read(stored: Sweep, tmp_path: Path) -> None:
+    moved = stored.folder.rename(tmp_path / "elsewhere")
+    assert len(load_trials(moved)) == 2
+
+
+def test_errors_name_the_remedy(stored: Sweep) -> None:
+    with pytest.raises(SweepError, match="got 'nothing'"):
+        load_trials("nothing")
+    with pytest.raises(SweepError, match="must exist"):
+        load_trials("sqlite:////nowhere/study.db")
+    with pytest.raises(SweepError, match="holds no sweep 'other'"):
+        load_trials(stored.url, sweep="other")
+    with pytest.raises(SweepError, match="pass storage="):
+        load_trials("tiny", storage="postgresql://me:***@host/db")
