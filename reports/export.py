@@ -15,23 +15,29 @@ from sweeps.store import SweepRecord
 
 __all__ = ["write_figures"]
 
+REMEDY = (
+    "figures are exported through kaleido and a Chromium browser: python3 -m pip install kaleido, "
+    "and set BROWSER_PATH where the browser is not on the PATH"
+)
+
 
 def write_figures(record: SweepRecord, folder: Path, ending: Literal["svg", "pdf", "png"] = "svg") -> list[Path]:
     """Write `folder/<figure>.<ending>` for every figure, with title and legend, on white; return the paths.
 
     Raises:
-        RuntimeError: kaleido, through which plotly exports, is not installed.
+        RuntimeError: kaleido, through which plotly exports, or its browser is missing; the message has the remedy.
     """
     if find_spec("kaleido") is None:
-        raise RuntimeError(
-            "figures are exported through kaleido and a Chromium browser: python3 -m pip install kaleido"
-        )
+        raise RuntimeError(f"kaleido is not installed; {REMEDY}")
     styles = method_styles(tables.methods(record))
     sections = [scenario_section(record, s, styles) for s in tables.scenarios(record)]
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
+    paths: list[Path] = []
     for drawing in (p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Drawing)):
         path = folder / f"{slug(drawing.key)}.{ending}"
-        drawing.printed().write_image(path, scale=2 if ending == "png" else 1)
+        try:
+            drawing.printed().write_image(path, scale=2 if ending == "png" else 1)
+        except Exception as error:  # kaleido's own kinds: no browser, or one that does not start
+            raise RuntimeError(f"no figure could be exported: {error}; {REMEDY}") from error
         paths.append(path)
     return paths

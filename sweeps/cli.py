@@ -100,11 +100,21 @@ def status(sweep: SweepArgument, runs: Runs = Path("runs"), storage: Storage = N
 
 
 @app.command()
-def report(sweep: SweepArgument, runs: Runs = Path("runs"), storage: Storage = None) -> None:
-    """Write the report page and its tables from what the storage holds now; prints the page's path."""
-    from sweeps.commands import make_report  # noqa: PLC0415
+def report(
+    sweeps: Annotated[
+        list[str], typer.Argument(metavar="SWEEP...", help="A shipped name or a YAML file; several are compared.")
+    ],
+    figures: Annotated[
+        str | None, typer.Option(metavar="svg|pdf|png", help="Also write each figure as a file, through kaleido.")
+    ] = None,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+) -> None:
+    """Write the report page and its tables from what the storage holds now, or one page of several sweeps; prints its path."""
+    from sweeps.commands import compare_sweeps, make_report  # noqa: PLC0415
 
-    raise typer.Exit(make_report(_options(sweep=sweep, runs=runs, storage=storage)))
+    options = [_options(sweep=sweep, runs=runs, storage=storage) for sweep in sweeps]
+    raise typer.Exit(make_report(options[0], figures) if len(options) == 1 else compare_sweeps(options))
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -212,14 +212,29 @@ def _say_who_runs(sweep: Sweep, record: SweepRecord) -> None:
 
 
 @told
-def make_report(options: Options) -> int:
-    """The report of what is there now."""
+def make_report(options: Options, figures: str | None = None) -> int:
+    """The report of what is there now, with each figure as a file where asked for."""
     sweep = options.find()
     record = sweep.record()
     finished = record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"]).sum()
     _, page = sweep.write_outputs(partial=bool(finished < sum(record.planned.values())))
     decorate_storage(sweep, record)
     print(page)
+    if figures is not None:
+        from sweeps.presentation import export_figures  # noqa: PLC0415
+
+        print(export_figures(record, sweep.folder / "report" / "figures", figures))
+    return DONE
+
+
+@told
+def compare_sweeps(all_options: Sequence[Options]) -> int:
+    """One page of several sweeps."""
+    from sweeps.presentation import compare  # noqa: PLC0415
+
+    sweeps = [options.find() for options in all_options]
+    name = "-".join(dict.fromkeys(sweep.spec.name for sweep in sweeps))
+    print(compare([sweep.record() for sweep in sweeps], all_options[0].runs / f"compare-{name}"))
     return DONE
 
 

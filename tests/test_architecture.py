@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FORBIDDEN_IN_UNLEARN = {"ray", "optuna", "yaml", "plotly", "pydantic", "typer", "rich", "pandas", "sweeps", "reports"}
 RAY_ROOMS = {"searcher", "scheduler", "trainable", "driver"}
-REPORTING_ROOMS = {"sweep", "dashboard"}
+REPORTING_ROOMS = {"sweep", "dashboard", "presentation"}
 SIBLINGS = ("methods", "metrics", "scenarios", "data", "models")
 
 

@@ -19,15 +19,14 @@ from reports.page.html import figure_data, figure_html, script_json, swatch, tab
 from reports.summary import Verdict, missing_work, protocol_sentence, verdict
 from sweeps.store import SweepRecord
 
-__all__ = ["render_page"]
+__all__ = ["render_comparison", "render_page"]
 
 _MOST_FAILURES = 8
 
 
 def render_page(record: SweepRecord, sections: list[Section], styles: dict[str, MethodStyle], *, partial: bool) -> str:
     """The report as HTML text."""
-    drawings = [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Drawing)]
-    identifiers = {id(d): f"figure-{i}" for i, d in enumerate(drawings)}
+    identifiers = _identifiers(sections)
     body = [
         _top(record, partial),
         _filter(styles),
@@ -39,6 +38,35 @@ def render_page(record: SweepRecord, sections: list[Section], styles: dict[str, 
         _provenance(record),
         "</main>",
     ]
+    return _document(f"{record.name}: unlearning sweep", body, sections, identifiers)
+
+
+def render_comparison(names: list[str], sections: list[Section], styles: dict[str, MethodStyle]) -> str:
+    """Several sweeps on one page, as HTML text."""
+    identifiers = _identifiers(sections)
+    title = ", ".join(names)
+    entries = "".join(f'<li><a href="#s{i}">{escape(s.title)}</a></li>' for i, s in enumerate(sections))
+    body = [
+        f'<header class="top"><h1>{escape(title)}</h1><p class="lead">Machine-unlearning sweeps side by side</p></header>',
+        _filter(styles),
+        "<main>",
+        f'<nav class="contents" aria-label="Contents"><ol>{entries}</ol></nav>',
+        *(_section(s, f"s{i}", identifiers) for i, s in enumerate(sections)),
+        "</main>",
+    ]
+    return _document(f"{title}: unlearning sweeps compared", body, sections, identifiers)
+
+
+def _identifiers(sections: list[Section]) -> dict[int, str]:
+    return {id(d): f"figure-{i}" for i, d in enumerate(_drawings(sections))}
+
+
+def _drawings(sections: list[Section]) -> list[Drawing]:
+    return [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Drawing)]
+
+
+def _document(title: str, body: list[str], sections: list[Section], identifiers: dict[int, str]) -> str:
+    drawings = _drawings(sections)
     data = script_json([figure_data(d, identifiers[id(d)]) for d in drawings])
     themes = {"light": _theme(dark=False), "dark": _theme(dark=True)}
     assets = files("reports.page")
@@ -47,7 +75,7 @@ def render_page(record: SweepRecord, sections: list[Section], styles: dict[str, 
             "<!doctype html>",
             '<html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(record.name)}: unlearning sweep</title>",
+            f"<title>{escape(title)}</title>",
             '<link rel="icon" href="data:,">',
             f"<style>{assets.joinpath('page.css').read_text(encoding='utf-8')}</style></head><body>",
             *body,

@@ -1,0 +1,67 @@
+"""Several sweeps on one page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reports import write_comparison
+from reports.comparison import compared, labels_of
+from sweeps.store import SweepRecord
+from tests.reports.conftest import new_builder
+
+
+def small(
+    name: str, gap: float, seeds: int, size: int = 100, methods: tuple[str, ...] = ("sure", "oracle")
+) -> SweepRecord:
+    builder = new_builder()
+    builder.name = name
+    builder.spec["model"] = {"name": "small_resnet", "width": size}
+    builder.spec["scenarios"] = {"random": {"tune_size": size}}
+    builder.best = {"random": {"sure": {"lr": gap}}}
+    for method in methods:
+        for seed in range(seeds):
+            value = 0.1 if method == "oracle" else gap + seed
+            builder.trial("evaluation", method, value=value, metrics={"forget_gap": value}, size=size, forget_seed=seed)
+    return builder.record()
+
+
+def test_each_sweep_at_its_own_size_with_its_n():
+    named = {"a": small("a", 1.0, 3), "b": small("b", 2.0, 2, size=50)}
+    frame = compared(named, "random").query("metric == 'score'").set_index(["sweep", "method"])
+    assert frame.loc[("a", "sure"), ["forget_size", "mean", "n"]].tolist() == [100, 2.0, 3]
+    assert frame.loc[("b", "sure"), ["forget_size", "mean", "n"]].tolist() == [50, 2.5, 2]
+    assert frame.loc[("b", "oracle"), "mean"] == pytest.approx(0.1)
+
+
+def test_the_page_and_its_tables(tmp_path: Path):
+    page = write_comparison([small("a", 1.0, 3), small("b", 2.0, 2, size=50)], tmp_path).read_text(encoding="utf-8")
+    for words in (
+        "<title>a, b: unlearning sweeps compared",
+        "model.width",
+        "forget sizes: a 100, b 50",
+        "n = 2 to 3",
+        "3 / 2",
+    ):
+        assert words in page
+    header, *rows = (tmp_path / "tables" / "settings.csv").read_text(encoding="utf-8").splitlines()
+    assert header == "setting,a,b"
+    assert sorted(rows) == ["model.width,100,50", "scenarios.random.tune_size,100,50"]
+    table = (tmp_path / "tables" / "random-compared.md").read_text(encoding="utf-8")
+    assert "| SURE | 2.0 ± 1.0 | 2.5 ± 0.7 |" in table
+    assert "noise floor" in table.splitlines()[5]
+    assert "hyperparameters-compared.csv" in {p.name for p in (tmp_path / "tables").iterdir()}
+
+
+def test_a_sweep_without_a_scenario_or_evaluation_is_named(tmp_path: Path):
+    bare = replace(small("b", 1.0, 1, methods=()), spec={"scenarios": {"canary": {}}})
+    page = write_comparison([small("a", 1.0, 3), bare], tmp_path).read_text(encoding="utf-8")
+    assert "Not evaluated in: b." in page
+    assert "Not evaluated in: a, b." in page
+
+
+def test_one_name_twice_is_numbered():
+    record = small("a", 1.0, 1)
+    assert labels_of([record, record]) == ["a (1)", "a (2)"]
