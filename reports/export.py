@@ -6,6 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from plotly.io import write_images
+
 from reports import tables
 from reports.content import scenario_section
 from reports.figures import Drawing
@@ -32,12 +34,10 @@ def write_figures(record: SweepRecord, folder: Path, ending: Literal["svg", "pdf
     styles = method_styles(tables.methods(record))
     sections = [scenario_section(record, s, styles) for s in tables.scenarios(record)]
     folder.mkdir(parents=True, exist_ok=True)
-    paths: list[Path] = []
-    for drawing in (p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Drawing)):
-        path = folder / f"{slug(drawing.key)}.{ending}"
-        try:
-            drawing.printed().write_image(path, scale=2 if ending == "png" else 1)
-        except Exception as error:  # kaleido's own kinds: no browser, or one that does not start
-            raise RuntimeError(f"no figure could be exported: {error}; {REMEDY}") from error
-        paths.append(path)
+    drawings = [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Drawing)]
+    paths = [folder / f"{slug(drawing.key)}.{ending}" for drawing in drawings]
+    try:  # all at once: each call starts a browser
+        write_images([drawing.printed() for drawing in drawings], paths, scale=2 if ending == "png" else 1)
+    except Exception as error:  # kaleido's own kinds: no browser, or one that does not start
+        raise RuntimeError(f"no figure could be exported: {error}; {REMEDY}") from error
     return paths

@@ -14,7 +14,7 @@ from sweeps.store import SweepRecord
 def test_every_figure_has_its_file(full_record: SweepRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     drawn: dict[Path, go.Figure] = {}
     monkeypatch.setattr(export, "find_spec", lambda name: name)
-    monkeypatch.setattr(go.Figure, "write_image", lambda figure, path, scale: drawn.update({path: figure}))
+    monkeypatch.setattr(export, "write_images", lambda all_, files, scale: drawn.update(zip(files, all_, strict=True)))
     paths = write_figures(full_record, tmp_path / "figures", "pdf")
     assert paths == list(drawn)
     assert len(set(paths)) == len(paths) == 2 * (10 + 4)
@@ -27,4 +27,16 @@ def test_every_figure_has_its_file(full_record: SweepRecord, tmp_path: Path, mon
 def test_without_kaleido_the_remedy_is_named(full_record: SweepRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(export, "find_spec", lambda name: None)
     with pytest.raises(RuntimeError, match=r"not installed; .* pip install kaleido"):
+        write_figures(full_record, tmp_path)
+
+
+def test_without_a_browser_the_remedy_is_named(
+    full_record: SweepRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("no chrome")
+
+    monkeypatch.setattr(export, "find_spec", lambda name: name)
+    monkeypatch.setattr(export, "write_images", broken)
+    with pytest.raises(RuntimeError, match="no chrome; .* BROWSER_PATH"):
         write_figures(full_record, tmp_path)
