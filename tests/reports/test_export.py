@@ -38,5 +38,5 @@ def test_without_a_browser_the_remedy_is_named(
 
     monkeypatch.setattr(export, "find_spec", lambda name: name)
     monkeypatch.setattr(export, "write_images", broken)
-    with pytest.raises(RuntimeError, match="no chrome; .* BROWSER_PATH"):
+    with pytest.raises(RuntimeError, match=r"no chrome; .* BROWSER_PATH"):
         write_figures(full_record, tmp_path)
