@@ -268,9 +268,12 @@ class Workspace:
     # --- evaluation ---
 
     def arithmetic(self) -> AbstractContextManager[None]:
-        """The autocast context that `precision` asks for."""
+        """The autocast context that `precision` asks for; it may span many steps.
+
+        Without the cache: autocast would keep the weights that it first cast, and a model that trains under it never learn.
+        """
         enabled = self.setting.precision == "bfloat16"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled, cache_enabled=False)
 
     def synchronize(self) -> None:
         """Wait for the device, so that clocks tell the truth."""

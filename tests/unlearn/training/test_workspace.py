@@ -181,3 +181,12 @@ def test_an_oracle_without_a_class_never_names_it(learned):
     assert oracle["class_accuracy"] == 0
     assert oracle["forget_accuracy"] == 0
     assert oracle["mia_confidence"] > 95
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_models_learn_under_either_precision(tmp_path, precision):
+    recipe = Recipe(epochs=8, lr=0.1, batch_size=64, milestones=(7,))
+    setting = Setting(model_options={"width": 4}, recipe=recipe, precision=precision)
+    workspace = Workspace(setting, tmp_path, torch.device("cpu"))
+    this = task(workspace, SCENARIOS["random"], size=60)
+    assert measure(workspace.outputs(workspace.original(this).model, this), ["accuracy"])["retain_accuracy"] > 80
