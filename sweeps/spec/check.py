@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from sweeps.errors import Problem, SpecError
-from sweeps.spec.schema import Component, RangeSpec, Spec
+from sweeps.spec.schema import NAME, Component, RangeSpec, Spec
 from unlearn.data import ImageDataset, Labels, split
 from unlearn.errors import UnknownNameError, suggest
 from unlearn.methods import Bounds
@@ -56,6 +57,8 @@ def check(spec: Spec) -> list[Problem]:
         component: Component = getattr(spec, section)
         allowed = _options(find(folder, component.name)) - OWN_ARGUMENTS
         problems += _unknown(section, component.options, allowed)
+    if spec.cache is not None and "://" in spec.cache:
+        problems.append(Problem("cache", "must be a path that every node shares, not a URL", repr(spec.cache)))
     if spec.search.forget_seed < spec.evaluation.seeds:
         problems.append(
             Problem(
@@ -77,8 +80,8 @@ def _check_scenarios(spec: Spec) -> list[Problem]:
     for label, scenario in spec.scenarios.items():
         cls = find("scenarios", spec.scenario_key(label))
         key = f"scenarios.{label}"
-        if "/" in label or not label:
-            problems.append(Problem(key, "a scenario's label must not be empty nor hold '/'", repr(label)))
+        if not re.fullmatch(NAME, label) or label.endswith("\n"):
+            problems.append(Problem(key, "a scenario's label must be letters, digits, '.', '_' and '-'", repr(label)))
         problems += _unknown(key, scenario.options, {f.name for f in dataclasses.fields(cls)})
         if cls.sized:
             problems += [

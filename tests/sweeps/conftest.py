@@ -30,6 +30,9 @@ TINY: dict[str, Any] = {
 }
 
 
+SpecMaker = Callable[..., Spec]
+
+
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache for all tests of the session: references are trained once."""

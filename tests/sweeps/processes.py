@@ -73,3 +73,11 @@ def kill_tree(process: subprocess.Popen[str]) -> None:
         except ProcessLookupError:
             continue
     process.communicate()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

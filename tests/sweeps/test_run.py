@@ -51,6 +51,7 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path) -> No
     assert process.poll() is None, process.communicate()[1]
 
     # a second driver refuses meanwhile
+    process.send_signal(signal.SIGSTOP)
     code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
     assert code == 2
     assert "is being run by process" in err

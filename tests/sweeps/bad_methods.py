@@ -1,0 +1,50 @@
+"""Methods that fail as methods of users fail: named in a sweep file as `tests.sweeps.bad_methods:Name`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from unlearn.methods import UnlearningData
+from unlearn.methods.finetune import FineTune
+from unlearn.models import Classifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kills(FineTune):
+    """Kills its own process."""
+
+    searched: ClassVar[tuple[str, ...]] = ("lr",)
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: np.random.Generator) -> Iterator[None]:
+        yield
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raises(FineTune):
+    """Has a bug."""
+
+    searched: ClassVar[tuple[str, ...]] = ("lr",)
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: np.random.Generator) -> Iterator[None]:
+        yield
+        raise ArithmeticError("a bug in the method")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sleeps(FineTune):
+    """Takes its time."""
+
+    searched: ClassVar[tuple[str, ...]] = ("lr",)
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: np.random.Generator) -> Iterator[None]:
+        for _ in range(100):
+            time.sleep(0.5)
+            yield

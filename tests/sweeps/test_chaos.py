@@ -1,0 +1,100 @@
+"""A sweep killed again and again at random ends as an undisturbed one.
+
+Three kills by default; `UNLEARN_SWEEPS_CHAOS_KILLS=20` for the long form, `UNLEARN_SWEEPS_CHAOS_SEED` for other moments.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from sweeps.storage import open_storage
+from sweeps.store import SweepRecord, load_sweep
+from tests.sweeps.conftest import TINY
+from tests.sweeps.processes import alive, descendants, kill_tree, start, sweeps, wait_until
+from tests.sweeps.test_run import finished
+
+KILLS = int(os.environ.get("UNLEARN_SWEEPS_CHAOS_KILLS", "3"))
+SEED = int(os.environ.get("UNLEARN_SWEEPS_CHAOS_SEED", "0"))
+#: Whatever a trial is told apart by, and all that it found.
+FOUND = ["study", "state", "value", "best_epoch", "forget_size", "forget_seed", "fail_reason"]
+
+
+def record(folder: Path) -> SweepRecord:
+    return load_sweep(open_storage(f"sqlite:///{folder / 'runs/tiny/study.db'}"), "tiny")
+
+
+def found(sweep: SweepRecord) -> list[dict[str, Any]]:
+    columns = [*FOUND, *(c for c in sweep.counted if c.startswith(("hp.", "best.")) and "seconds" not in c)]
+    rows = sweep.counted[sorted(columns)].astype(object)
+    return sorted(rows.where(pd.notna(rows), None).to_dict("records"), key=str)
+
+
+def workers(process: subprocess.Popen[str]) -> list[int]:
+    """Ray's worker processes below a driver."""
+    named = {pid: (Path("/proc") / str(pid) / "cmdline") for pid in descendants(process.pid)}
+    return [pid for pid, path in named.items() if path.exists() and path.read_bytes().startswith(b"ray::")]
+
+
+def progressed(folder: Path, goal: int, process: subprocess.Popen[str]) -> bool:
+    return finished(folder) >= goal or process.poll() is not None
+
+
+@pytest.mark.chaos
+def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
+    trials = 4 + KILLS // 2
+    spec = {
+        **TINY,
+        "search": {"trials": trials, "sampler": "random", "startup_trials": trials, "max_retries": 2 * KILLS},
+        "evaluation": {"seeds": 2 + KILLS // 3},
+    }
+    calm, rough, own_cache = tmp_path / "calm", tmp_path / "rough", tmp_path / "cache"
+    for folder in (calm, rough):
+        folder.mkdir()
+        (folder / "tiny.yaml").write_text(yaml.safe_dump(spec))
+    code, _, err = sweeps(["run", "tiny.yaml"], calm, cache)
+    assert code == 0, err
+
+    rng = random.Random(SEED)
+    process = start(["run", "tiny.yaml"], rough, own_cache)
+    done, seen, kills = 0, set[int](), list[str]()
+    while len(kills) < KILLS:
+        until = min(done + rng.randint(0, 3), finished(rough) + 3)
+        wait_until(partial(progressed, rough, until, process))
+        time.sleep(rng.random() * (1 if done else 8))
+        if process.poll() is not None:
+            break
+        kind, below = rng.choice(["tree", "driver", "worker"]), workers(process)
+        seen.update(descendants(process.pid))
+        kills.append(kind)
+        if kind == "worker" and below:
+            os.kill(rng.choice(below), signal.SIGKILL)
+        else:
+            if kind == "tree":
+                kill_tree(process)
+            else:
+                process.kill()
+                process.communicate()
+            process = start(["run", "tiny.yaml"], rough, own_cache)
+        done = finished(rough)
+    _, err = process.communicate(timeout=400)
+    assert process.returncode == 0, err
+    assert len(kills) >= min(KILLS, 3)
+    print("killed:", ", ".join(kills))
+
+    before, after = record(calm), record(rough)
+    assert (after.trials["state"] != "RUNNING").all()
+    assert after.planned == before.planned
+    assert found(after) == found(before)
+    assert after.best == before.best
+    wait_until(lambda: not any(map(alive, seen)), timeout=60)

@@ -1,0 +1,125 @@
+"""Two Ray nodes on one machine, one of them killed during the run; and the slots that make up for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sweeps.driver import bundle_of, workers_of
+from sweeps.slots import REST_SECONDS, Slots
+from sweeps.storage import open_storage
+from sweeps.store import load_sweep
+from tests.sweeps.conftest import TINY, SpecMaker
+from tests.sweeps.processes import finish, kill_tree, start, sweeps, wait_until
+from tests.sweeps.test_postgres import free_port
+from tests.sweeps.test_run import finished
+
+
+def ray_start(*arguments: str) -> subprocess.Popen[str]:
+    """`ray start ARGUMENTS --block`: one node, which lives as long as the process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "ray.scripts.scripts", "start", *arguments, "--num-cpus=1", "--block"],
+        env={**os.environ, "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_USAGE_STATS_ENABLED": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.fixture
+def cluster() -> Iterator[tuple[str, list[subprocess.Popen[str]]]]:
+    """Address and nodes of a cluster of two nodes with a CPU each; the second can be killed."""
+    address = f"127.0.0.1:{free_port()}"
+    port = address.partition(":")[2]
+    head = ray_start("--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--include-dashboard=false")
+    nodes = [head]
+    try:
+        wait_until(lambda: reachable(int(port)) or head.poll() is not None, timeout=90)
+        assert head.poll() is None, head.communicate()[0]
+        nodes.append(ray_start(f"--address={address}", "--node-ip-address=127.0.0.1"))
+        yield address, nodes
+    finally:
+        for node in reversed(nodes):
+            if node.poll() is None:
+                kill_tree(node)
+
+
+def reachable(port: int) -> bool:
+    import socket  # noqa: PLC0415
+
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_node_dies_during_the_run(
+    cluster: tuple[str, list[subprocess.Popen[str]]], tmp_path: Path, cache: Path
+) -> None:
+    address, nodes = cluster
+    spec: dict[str, Any] = {
+        **TINY,
+        "unlearning": {"epochs": 12},
+        "search": {"trials": 6, "sampler": "random", "max_retries": 3},
+        "resources": {"workers": 2},
+    }
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(spec))
+    process = start(["run", "tiny.yaml", "--ray-address", address], tmp_path, cache)
+    wait_until(lambda: finished(tmp_path) >= 7 or process.poll() is not None)
+    assert process.poll() is None, process.communicate()[1]
+    time.sleep(1)
+    kill_tree(nodes[1])
+    code, _, err = finish(process, timeout=240)
+    assert code == 0, err
+    record = load_sweep(open_storage(f"sqlite:///{tmp_path / 'runs/tiny/study.db'}"), "tiny")
+    assert (record.trials["state"] != "RUNNING").all()
+    assert record.counted.groupby(["stage", "scenario", "method"]).size().to_dict() == record.planned
+    assert set(record.counted["state"]) == {"COMPLETE"}
+    assert "Traceback" not in err
+
+
+def test_what_no_node_can_hold_is_refused(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**TINY, "resources": {"workers": 1, "gpus_per_trial": 64}}))
+    code, _, err = sweeps(["search", "tiny.yaml"], tmp_path, cache)
+    assert code == 2, err
+    assert "resources: one node must hold a whole trial" in err
+
+
+def test_how_many_workers(tiny: SpecMaker) -> None:
+    def workers(*nodes: dict[str, float], **resources: Any) -> int:
+        return workers_of(tiny(resources=resources), nodes)
+
+    assert workers({"CPU": 4}, {"CPU": 3}) == 7
+    assert workers({"CPU": 3}, {"CPU": 3}, cpus_per_trial=2) == 2  # no trial spans two nodes
+    assert workers({"CPU": 16, "GPU": 2}, {"CPU": 16}, gpus_per_trial=0.25) == 8
+    assert workers({"CPU": 8, "fast": 3}, {"CPU": 8}, custom={"fast": 1}) == 3
+    assert workers({"CPU": 64}, workers=5) == 5
+    assert bundle_of(tiny(resources={"custom": {"fast": 0.5}})) == {"CPU": 1, "fast": 0.5}
+
+
+def test_slots_prefer_waiting_workers_and_rest_where_none_can_start() -> None:
+    now = 0.0
+    slots = Slots(2, clock=lambda: now)
+    first, second = slots.take(), slots.take()
+    assert first is not None
+    assert second is not None
+    assert slots.take() is None
+    slots.unusable(first)
+    slots.finished(second)
+    assert slots.idle
+    assert slots.take() == second  # the same name: its worker is used again
+    assert slots.take() is None
+    now = REST_SECONDS
+    third = slots.take()
+    assert third not in {None, first, second}
+    assert third is not None
+    slots.died(third)
+    assert not slots.idle
+    assert slots.take() not in {None, third}

@@ -1,0 +1,125 @@
+"""A sweep in PostgreSQL (a real server, from Debian's package) and in a journal file: killed, resumed, its password nowhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+import yaml
+
+from sweeps.errors import SweepError
+from sweeps.storage import open_storage
+from sweeps.store import load_sweep
+from tests.sweeps.conftest import TINY
+from tests.sweeps.processes import kill_tree, start, sweeps, wait_until
+
+PASSWORD = "geheim-9x"
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    """The URL of a server that lives as long as the tests of this file."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    binaries = found[-1].parent
+    root = os.geteuid() == 0
+    if root and shutil.which("runuser") is None:
+        pytest.skip("PostgreSQL refuses to run as root, and there is no runuser")
+    folder = Path(tempfile.mkdtemp(prefix="sweeps-postgres-"))
+    (folder / "password").write_text(PASSWORD)
+    if root:
+        for path in (folder, folder / "password"):
+            shutil.chown(path, "postgres")
+
+    def run(name: str, *arguments: str) -> None:
+        prefix = ["runuser", "-u", "postgres", "--"] if root else []
+        command = [*prefix, str(binaries / name), *arguments]
+        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=120)
+
+    data, port = folder / "data", free_port()
+    run("initdb", "-D", str(data), "-U", "sweeps", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}", "-N")
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    run("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
+    try:
+        yield f"postgresql://sweeps:{PASSWORD}@127.0.0.1:{port}/postgres"
+    finally:
+        run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["postgresql", "journal"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "journal":
+        return f"journal:{tmp_path / 'log'}"
+    return str(request.getfixturevalue("postgres"))
+
+
+def counted(url: str, stage: str) -> int:
+    try:
+        trials = load_sweep(open_storage(url), "tiny").counted
+    except SweepError:
+        return 0
+    return int(((trials["stage"] == stage) & (trials["state"] == "COMPLETE")).sum())
+
+
+def test_a_sweep_runs_and_resumes(where: str, tmp_path: Path, cache: Path) -> None:
+    spec = {**TINY, "methods": {"finetune": {}}, "evaluation": {"seeds": 1}, "unlearning": {"epochs": 4}}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(spec))
+    told = []
+
+    def command(*arguments: str) -> tuple[int, str]:
+        code, out, err = sweeps([*arguments, "tiny.yaml", "--storage", where], tmp_path, cache)
+        told.append(out + err)
+        return code, out + err
+
+    process = start(["run", "tiny.yaml", "--storage", where], tmp_path, cache)
+    wait_until(lambda: counted(where, "reference") > 0 or process.poll() is not None)
+    kill_tree(process)
+    code, said = command("run")
+    assert code == 0, said
+    assert all(word in said for word in ("resume or extend:  sweeps run tiny.yaml", "trials are done"))
+    record = load_sweep(open_storage(where), "tiny")
+    assert (record.trials["state"] != "RUNNING").all()
+    assert record.counted.groupby(["stage", "scenario", "method"]).size().to_dict() == record.planned
+    assert command("status")[0] == 0
+    assert "all is done" in told[-1]
+    assert command("report")[0] == 0
+    assert command("run", "--dry-run")[0] == 0
+    assert PASSWORD not in "".join(told)
+    for path in (tmp_path / "runs").rglob("*"):
+        assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path
+    attrs = str([optuna.load_study(study_name=n, storage=open_storage(where)).user_attrs for n in names(where)])
+    assert PASSWORD not in attrs
+
+
+def names(url: str) -> list[str]:
+    return optuna.get_all_study_names(open_storage(url))
+
+
+def test_a_wrong_password_is_a_clear_error(postgres: str, tmp_path: Path, cache: Path) -> None:
+    code, out, err = sweeps(["status", "digits", "--storage", postgres.replace("geheim", "wrong")], tmp_path, cache)
+    assert code == 2
+    assert "storage must be a readable database URL" in err
+    assert "-9x" not in out + err
+    assert "Traceback" not in err
+
+
+def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SweepError, match=r"pip install 'unlearn-sweeps\[postgres\]'") as caught:
+        open_storage("postgresql://me:secret@localhost/x")
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,82 @@
+"""How trials and drivers end, with real Ray: states tell the truth, and nothing is left running."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sweeps.storage import open_storage
+from sweeps.store import load_sweep
+from tests.sweeps.conftest import TINY
+from tests.sweeps.processes import alive, descendants, finish, start, sweeps, wait_until
+
+BAD = "tests.sweeps.bad_methods"
+
+
+def write(folder: Path, **changes: object) -> None:
+    (folder / "tiny.yaml").write_text(yaml.safe_dump({**TINY, "sensitivity": {"enabled": False}, **changes}))
+
+
+def test_dead_workers_and_exceptions_fail_with_their_reasons(tmp_path: Path, cache: Path) -> None:
+    lr = {"lr": {"low": 0.01, "high": 0.02}}
+    write(
+        tmp_path,
+        methods={f"{BAD}:Kills": lr, f"{BAD}:Raises": lr, "finetune": {}},
+        search={"trials": 1, "sampler": "random", "max_retries": 1},
+        evaluation={"seeds": 1},
+    )
+    code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
+    assert code == 1, err
+    assert "2 trials failed for good; reasons: sweeps status tiny.yaml" in err
+    assert "2 trials could not be run: what they need failed" in err
+    trials = load_sweep(open_storage(f"sqlite:///{tmp_path / 'runs/tiny/study.db'}"), "tiny").trials
+    killed = trials[trials["method"] == f"{BAD}:Kills"]
+    assert sorted(killed["state"]) == ["FAIL"] * 2
+    assert sorted(killed[~killed["requeued"]]["fail_reason"]) == ["the worker died, 2 times"]
+    assert killed[killed["requeued"]]["hp.lr"].tolist() == killed[~killed["requeued"]]["hp.lr"].tolist()
+    raised = trials[(trials["method"] == f"{BAD}:Raises") & (trials["state"] == "FAIL")]
+    assert len(raised) == 1
+    for reason in raised["fail_reason"]:
+        assert reason.startswith("Traceback")
+        assert 'raise ArithmeticError("a bug in the method")' in reason
+    others = trials[trials["method"] == "finetune"]
+    assert (others["state"] == "COMPLETE").all()
+
+    code, out, _ = sweeps(["status", "tiny.yaml"], tmp_path, cache)
+    assert code == 1
+    assert out.count(": the worker died, 2 times") == 1
+    assert out.count(": ArithmeticError: a bug in the method") == 1
+    code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)  # they failed for good: nothing is tried again
+    assert code == 1
+    assert "2 trials failed for good" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_cleanly(tmp_path: Path, cache: Path, number: signal.Signals) -> None:
+    write(tmp_path, methods={f"{BAD}:Sleeps": {"lr": {"low": 0.01, "high": 0.02}}})
+    process = start(["run", "tiny.yaml"], tmp_path, cache)
+    wait_until(lambda: searching(tmp_path) or process.poll() is not None)
+    below = descendants(process.pid)
+    assert len(below) > 2
+    process.send_signal(number)
+    process.send_signal(number)  # an impatient user
+    code, _, err = finish(process, timeout=60)
+    assert code == 130, err
+    assert f"stopped by {number.name}" in err
+    assert "Resume with:\n  sweeps run tiny.yaml" in err
+    assert "Traceback" not in err
+    wait_until(lambda: not any(map(alive, below)), timeout=20)
+    code, out, _ = sweeps(["status", "tiny.yaml"], tmp_path, cache)
+    assert code == 0
+    assert "not running; " in out
+
+
+def searching(folder: Path) -> bool:
+    """Whether a search trial is in progress."""
+    if not (folder / "runs/tiny/spec.yaml").exists():
+        return False
+    record = load_sweep(open_storage(f"sqlite:///{folder / 'runs/tiny/study.db'}"), "tiny")
+    return bool(((record.trials["stage"] == "search") & (record.trials["state"] == "RUNNING")).any())
