@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from reports import figures, tables, tabulate
 from reports.figures import Drawing
@@ -33,8 +34,10 @@ class Section:
     blocks: tuple[Block, ...]
 
 
-def scenario_section(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Section:
-    """Everything a scenario's trials say."""
+def scenario_section(
+    record: SweepRecord, scenario: str, styles: dict[str, MethodStyle], maps: Path | None = None
+) -> Section:
+    """Everything a scenario's trials say, and its t-SNE map where the folder `maps` has one."""
     drawn = (record, scenario, styles)
     label = scenario_label(scenario)
     known = tables.metrics_of(tables.evaluations(record, scenario))
@@ -93,6 +96,8 @@ def scenario_section(record: SweepRecord, scenario: str, styles: dict[str, Metho
     weights = figures.weight_distance(*drawn)
     if weights is not None:
         blocks.append(_block("Weights", evaluation, weights))
+    if (panels := figures.embedding_panels(record, scenario, maps)) is not None:
+        blocks.append(_block("Features", evaluation, panels))
     if confusion_table is not None:
         blocks.append(_block("Confusion", evaluation, confusion_table))
     return Section(label, tuple(blocks))

@@ -23,8 +23,12 @@ REMEDY = (
 )
 
 
-def write_figures(record: SweepRecord, folder: Path, ending: Literal["svg", "pdf", "png"] = "svg") -> list[Path]:
+def write_figures(
+    record: SweepRecord, folder: Path, ending: Literal["svg", "pdf", "png"] = "svg", *, maps: Path | None = None
+) -> list[Path]:
     """Write `folder/<figure>.<ending>` for every figure, with title and legend, on white; return the paths.
+
+    `maps` is the folder of t-SNE maps, if there are any.
 
     Raises:
         RuntimeError: kaleido, through which plotly exports, or its browser is missing; the message has the remedy.
@@ -32,12 +36,14 @@ def write_figures(record: SweepRecord, folder: Path, ending: Literal["svg", "pdf
     if find_spec("kaleido") is None:
         raise RuntimeError(f"kaleido is not installed; {REMEDY}")
     styles = method_styles(tables.methods(record))
-    sections = [scenario_section(record, s, styles) for s in tables.scenarios(record)]
+    sections = [scenario_section(record, s, styles, maps) for s in tables.scenarios(record)]
     folder.mkdir(parents=True, exist_ok=True)
     drawings = [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Drawing)]
     paths = [folder / f"{slug(drawing.key)}.{ending}" for drawing in drawings]
     try:  # all at once: each call starts a browser
-        write_images([drawing.printed() for drawing in drawings], paths, scale=2 if ending == "png" else 1)
+        printed = [drawing.printed() for drawing in drawings]
+        sizes = {side: [figure.layout[side] for figure in printed] for side in ("width", "height")}
+        write_images(printed, paths, scale=2 if ending == "png" else 1, **sizes)
     except Exception as error:  # kaleido's own kinds: no browser, or one that does not start
         raise RuntimeError(f"no figure could be exported: {error}; {REMEDY}") from error
     return paths

@@ -14,16 +14,18 @@ from sweeps.store import SweepRecord
 
 __all__ = ["write_report"]
 
+EMBEDDINGS = "embeddings"
 _OURS = (".csv", ".md", ".tex")
 
 
 def write_report(record: SweepRecord, folder: Path, *, partial: bool) -> Path:
     """Write `folder/index.html` and `folder/tables/*.csv|md|tex`; return the page's path.
 
-    Every file is replaced whole, the page last; tables of an earlier report that this one lacks are removed.
+    Every file is replaced whole, the page last; tables of an earlier report that this one lacks are removed. t-SNE maps are
+    taken from the folder `embeddings` beside `folder`.
     """
     styles = method_styles(tables.methods(record))
-    sections = [scenario_section(record, s, styles) for s in tables.scenarios(record)]
+    sections = [scenario_section(record, s, styles, folder.parent / EMBEDDINGS) for s in tables.scenarios(record)]
     page = render_page(record, sections, styles, partial=partial)
     scores = tabulate.score_table(record)
     printed = [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Table)]

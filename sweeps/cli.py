@@ -118,6 +118,19 @@ def report(
 
 
 @app.command()
+def embeddings(
+    sweep: SweepArgument,
+    most: Annotated[int, typer.Option(min=30, help="Training samples in a map, the same for every model.")] = 1500,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+) -> None:
+    """Map the training set's features by t-SNE for the original, the oracle and each winner; `sweeps report` draws them."""
+    from sweeps.commands import embed  # noqa: PLC0415
+
+    raise typer.Exit(embed(_options(sweep=sweep, runs=runs, storage=storage), most))
+
+
+@app.command()
 def export(
     sweep: SweepArgument,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; stdout by default.")] = None,

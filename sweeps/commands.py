@@ -239,6 +239,20 @@ def compare_sweeps(all_options: Sequence[Options]) -> int:
 
 
 @told
+def embed(options: Options, most: int) -> int:
+    """t-SNE maps of the winners' features."""
+    from sweeps.embeddings import write_embeddings  # noqa: PLC0415
+
+    sweep = options.find()
+    storage = sweep.prepare()
+    folder = sweep.folder / "embeddings"
+    paths = write_embeddings(sweep.spec, sweep.cache, storage, sweep.record(), folder, most=most, told=say)
+    print(*paths, sep="\n")
+    say(f"draw them:  sweeps report {shlex.quote(options.sweep)}{options.tail}")
+    return DONE
+
+
+@told
 def export_params(options: Options, output: Path | None) -> int:
     """Best parameters to a file or stdout."""
     record = options.find().record()

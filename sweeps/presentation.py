@@ -23,7 +23,7 @@ def export_figures(record: SweepRecord, folder: Path, ending: str) -> Path:
     if ending not in ENDINGS:
         raise SweepError(f"--figures must be one of {', '.join(ENDINGS)}, got {ending!r}")
     try:
-        write_figures(record, folder, cast(Literal["svg", "pdf", "png"], ending))
+        write_figures(record, folder, cast(Literal["svg", "pdf", "png"], ending), maps=folder.parents[1] / "embeddings")
     except RuntimeError as error:
         raise SweepError(str(error)) from error
     return folder

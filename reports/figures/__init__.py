@@ -4,6 +4,7 @@ from reports.figures._base import Drawing, template
 from reports.figures.bars import attack_bars, gap_bars
 from reports.figures.comparison import normalised_comparison
 from reports.figures.curves import accuracy_curves
+from reports.figures.embedding import embedding_panels
 from reports.figures.epochs import gap_curves
 from reports.figures.history import search_history
 from reports.figures.importance import importance_bars
@@ -17,6 +18,7 @@ __all__ = [
     "Drawing",
     "accuracy_curves",
     "attack_bars",
+    "embedding_panels",
     "gap_bars",
     "gap_curves",
     "gaps_by_size",

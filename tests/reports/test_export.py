@@ -14,7 +14,7 @@ from sweeps.store import SweepRecord
 def test_every_figure_has_its_file(full_record: SweepRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     drawn: dict[Path, go.Figure] = {}
     monkeypatch.setattr(export, "find_spec", lambda name: name)
-    monkeypatch.setattr(export, "write_images", lambda all_, files, scale: drawn.update(zip(files, all_, strict=True)))
+    monkeypatch.setattr(export, "write_images", lambda all_, files, **_: drawn.update(zip(files, all_, strict=True)))
     paths = write_figures(full_record, tmp_path / "figures", "pdf")
     assert paths == list(drawn)
     assert len(set(paths)) == len(paths) == 2 * (10 + 4)
