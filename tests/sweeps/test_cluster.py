@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -35,20 +36,22 @@ def ray_start(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture
-def cluster() -> Iterator[tuple[str, list[subprocess.Popen[str]]]]:
-    """Address and nodes of a cluster of two nodes with a CPU each; the second can be killed."""
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[subprocess.Popen[str]]]]:
+    """Address and nodes of a cluster of two nodes with a CPU each, behind a token; the second can be killed."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
     address = f"127.0.0.1:{free_port()}"
     port = address.partition(":")[2]
-    head = ray_start("--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--include-dashboard=false")
+    head = ray_start("--head", f"--port={port}", "--include-dashboard=false")
     nodes = [head]
     try:
         wait_until(lambda: reachable(int(port)) or head.poll() is not None, timeout=90)
         assert head.poll() is None, head.communicate()[0]
-        nodes.append(ray_start(f"--address={address}", "--node-ip-address=127.0.0.1"))
+        nodes.append(ray_start(f"--address={address}"))
         yield address, nodes
     finally:
         for node in reversed(nodes):
-            if node.poll() is None:
+            if node.returncode is None:
                 kill_tree(node)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import optuna
 import pytest
 import yaml
+from optuna.storages import BaseStorage, RDBStorage
 
 from sweeps.errors import SweepError
 from sweeps.storage import open_storage
@@ -68,15 +69,25 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres"))
 
 
-def counted(url: str, stage: str) -> int:
+@pytest.fixture
+def storage(where: str) -> Iterator[BaseStorage]:
+    """The storage as a reader sees it; its connections are closed at the end."""
+    storage = open_storage(where)
+    yield storage
+    if isinstance(storage, RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def counted(storage: BaseStorage, stage: str) -> int:
     try:
-        trials = load_sweep(open_storage(url), "tiny").counted
+        trials = load_sweep(storage, "tiny").counted
     except SweepError:
         return 0
     return int(((trials["stage"] == stage) & (trials["state"] == "COMPLETE")).sum())
 
 
-def test_a_sweep_runs_and_resumes(where: str, tmp_path: Path, cache: Path) -> None:
+def test_a_sweep_runs_and_resumes(where: str, storage: BaseStorage, tmp_path: Path, cache: Path) -> None:
     spec = {**TINY, "methods": {"finetune": {}}, "evaluation": {"seeds": 1}, "unlearning": {"epochs": 4}}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(spec))
     told = []
@@ -87,12 +98,12 @@ def test_a_sweep_runs_and_resumes(where: str, tmp_path: Path, cache: Path) -> No
         return code, out + err
 
     process = start(["run", "tiny.yaml", "--storage", where], tmp_path, cache)
-    wait_until(lambda: counted(where, "reference") > 0 or process.poll() is not None)
+    wait_until(lambda: counted(storage, "reference") > 0 or process.poll() is not None)
     kill_tree(process)
     code, said = command("run")
     assert code == 0, said
     assert all(word in said for word in ("resume or extend:  sweeps run tiny.yaml", "trials are done"))
-    record = load_sweep(open_storage(where), "tiny")
+    record = load_sweep(storage, "tiny")
     assert (record.trials["state"] != "RUNNING").all()
     assert record.counted.groupby(["stage", "scenario", "method"]).size().to_dict() == record.planned
     assert command("status")[0] == 0
@@ -102,12 +113,8 @@ def test_a_sweep_runs_and_resumes(where: str, tmp_path: Path, cache: Path) -> No
     assert PASSWORD not in "".join(told)
     for path in (tmp_path / "runs").rglob("*"):
         assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path
-    attrs = str([optuna.load_study(study_name=n, storage=open_storage(where)).user_attrs for n in names(where)])
-    assert PASSWORD not in attrs
-
-
-def names(url: str) -> list[str]:
-    return optuna.get_all_study_names(open_storage(url))
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
+    assert PASSWORD not in str([study.user_attrs for study in studies])
 
 
 def test_a_wrong_password_is_a_clear_error(postgres: str, tmp_path: Path, cache: Path) -> None:
