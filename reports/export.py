@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -24,11 +25,20 @@ REMEDY = (
 
 
 def write_figures(
-    record: SweepRecord, folder: Path, ending: Literal["svg", "pdf", "png"] = "svg", *, maps: Path | None = None
+    record: SweepRecord,
+    folder: Path,
+    ending: Literal["svg", "pdf", "png"] = "svg",
+    *,
+    maps: Path | None = None,
+    only: Collection[str] | None = None,
+    scale: float = 2,
 ) -> list[Path]:
     """Write `folder/<figure>.<ending>` for every figure, with title and legend, on white; return the paths.
 
-    `maps` is the folder of t-SNE maps, if there are any.
+    Args:
+        maps: folder of t-SNE maps, if there are any.
+        only: keys of the figures wanted; those that the sweep lacks are passed over.
+        scale: pixels of a PNG per point.
 
     Raises:
         RuntimeError: kaleido, through which plotly exports, or its browser is missing; the message has the remedy.
@@ -39,11 +49,12 @@ def write_figures(
     sections = [scenario_section(record, s, styles, maps) for s in tables.scenarios(record)]
     folder.mkdir(parents=True, exist_ok=True)
     drawings = [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Drawing)]
+    drawings = [d for d in drawings if only is None or d.key in only]
     paths = [folder / f"{slug(drawing.key)}.{ending}" for drawing in drawings]
     try:  # all at once: each call starts a browser
         printed = [drawing.printed() for drawing in drawings]
         sizes = {side: [figure.layout[side] for figure in printed] for side in ("width", "height")}
-        write_images(printed, paths, scale=2 if ending == "png" else 1, **sizes)
+        write_images(printed, paths, scale=scale if ending == "png" else 1, **sizes)
     except Exception as error:  # kaleido's own kinds: no browser, or one that does not start
         raise RuntimeError(f"no figure could be exported: {error}; {REMEDY}") from error
     return paths
