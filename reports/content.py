@@ -68,8 +68,10 @@ def scenario_section(
         figures.importance_bars(*drawn),
         tabulate.importance_table(record, scenario),
     )
+    stacked, ranks = figures.stacked_gaps(*drawn), figures.mean_ranks(*drawn)
+    gaps_drawn = (figures.gap_bars(*drawn), stacked, gap_table, ranks)
     blocks = [
-        _block("Gaps to the oracle", evaluation, figures.gap_bars(*drawn), gap_table, figures.mean_ranks(*drawn)),
+        _block("Gaps to the oracle", evaluation, *gaps_drawn),
         _block(
             "Utility against forgetting", evaluation, figures.trade_off(*drawn), figures.normalised_comparison(*drawn)
         ),

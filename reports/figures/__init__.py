@@ -11,6 +11,7 @@ from reports.figures.importance import importance_bars
 from reports.figures.ranks import mean_ranks
 from reports.figures.sensitivity import sensitivity_heatmap
 from reports.figures.sizes import gaps_by_size
+from reports.figures.stacked import stacked_gaps
 from reports.figures.tradeoff import trade_off
 from reports.figures.weights import weight_distance
 
@@ -27,6 +28,7 @@ __all__ = [
     "normalised_comparison",
     "search_history",
     "sensitivity_heatmap",
+    "stacked_gaps",
     "template",
     "trade_off",
     "weight_distance",

@@ -30,6 +30,7 @@ class Drawing:
         title: what the figure shows; note: n, error bars and how to read it.
         build: columns of panels → figure; columns: as many as a wide page takes.
         legend: methods to be named beside the figure. method: the one method the figure speaks of, if so.
+        named: whether its traces bear names of their own, for a legend in print.
     """
 
     key: str
@@ -39,6 +40,7 @@ class Drawing:
     columns: int = 1
     legend: Sequence[MethodStyle] = field(default_factory=tuple)
     method: str | None = None
+    named: bool = False
 
     @cached_property
     def wide(self) -> go.Figure:
@@ -57,7 +59,7 @@ class Drawing:
         top = figure.layout.margin.t + room
         figure.update_layout(
             template=template(dark=False),
-            showlegend=bool(self.legend),
+            showlegend=bool(self.legend) or self.named,
             margin={"t": top},
             height=figure.layout.height + room,
             width=240 + 380 * self.columns,

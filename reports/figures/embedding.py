@@ -62,7 +62,7 @@ def embedding_panels(record: SweepRecord, scenario: str, folder: Path | None) ->
     size, seed = int(found["forget_size"]), int(found["forget_seed"])
     note += f"Forget set of {size}, seed {seed}; distances between clusters say nothing."
     title = f"{scenario_label(scenario)}: t-SNE of the training set's features"
-    return Drawing(f"{scenario}-embedding", title, note, build, columns=min(4, len(shown)))
+    return Drawing(f"{scenario}-embedding", title, note, build, columns=min(4, len(shown)), named=True)
 
 
 def _words(present: list[tuple[int, str, str, str]]) -> list[tuple[int, str, str]]:

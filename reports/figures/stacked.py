@@ -1,0 +1,64 @@
+"""The canary scenario's gaps stacked, one bar a method (the summary panel of the paper's Figure 2)."""
+
+from __future__ import annotations
+
+from html import escape
+
+import plotly.graph_objects as go
+
+from reports import tables
+from reports.figures._base import Drawing, panel_grid, translucent
+from reports.names import FLOOR_COLOUR, MethodStyle, metric, scenario_label
+from sweeps.store import SweepRecord
+
+__all__ = ["stacked_gaps"]
+
+_IN_AND_OOD = (("forget_in_gap", "forget_ood_gap"), ("forget_in_accuracy_gap", "forget_ood_accuracy_gap"))
+_OPACITIES = (1.0, 0.72, 0.46, 0.26)
+
+
+def stacked_gaps(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
+    """Gaps of forget accuracy (ordinary, scrambled), retain accuracy and utility, end to end; None without scrambled samples."""
+    known = set(tables.metrics_of(tables.evaluations(record, scenario)))
+    pair = next((pair for pair in _IN_AND_OOD if known.issuperset(pair)), None)
+    if pair is None:
+        return None
+    metrics = [m for m in (*pair, "retain_gap", "utility_gap") if m in known]
+    size = tables.tuned_size(record, scenario)
+    frame = tables.metric_summary(record, scenario, metrics, compared=False)
+    floor = tables.floor_summary(record, scenario, metrics)
+    means = {(r.method, r.metric): r.mean for f in (frame, floor) for r in tables.iterate(f[f["forget_size"] == size])}
+    shown = [(s.key, s.label, s.colour) for m, s in styles.items() if any((m, k) in means for k in metrics)]
+    if any(method == tables.FLOOR for method, _ in means):
+        shown.append((tables.FLOOR, "Noise floor", FLOOR_COLOUR))
+
+    def build(columns: int) -> go.Figure:
+        figure = panel_grid([""], 1, 34 + 28 * len(shown))
+        for key, label, colour in shown:
+            for m, opacity in zip(metrics, _OPACITIES, strict=False):
+                value = means.get((key, m))
+                bar = go.Bar(
+                    x=[value],
+                    y=[escape(label)],
+                    orientation="h",
+                    width=0.7,
+                    marker={"color": translucent(colour, opacity), "line": {"width": 1, "color": colour}},
+                    text=[metric(m).short.removeprefix("Δ")],
+                    textposition="inside",
+                    insidetextanchor="middle",
+                    name=metric(m).title,
+                    showlegend=False,
+                    meta={"method": key} if key != tables.FLOOR else None,
+                    hovertemplate=f"{escape(label)}, {metric(m).short}: %{{x:.3g}}<extra></extra>",
+                )
+                figure.add_trace(bar)
+        figure.update_layout(barmode="stack")
+        figure.update_xaxes(title_text="sum of the gaps (points)", title_standoff=4)
+        figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
+        return figure
+
+    n = int(frame.loc[frame["forget_size"] == size, "n"].max())
+    order = ", ".join(metric(m).short for m in metrics)
+    note = f"Means over n = {n} forget sets, from left to right: {order}. Shorter is nearer to the oracle."
+    title = f"{scenario_label(scenario)}: gaps of ordinary and scrambled samples stacked, forget size {size}"
+    return Drawing(f"{scenario}-stacked", title, note, build)
