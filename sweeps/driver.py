@@ -223,8 +223,12 @@ def interruptible() -> Iterator[_Signals]:
     signals.take_over()
     try:
         yield signals
-    except KeyboardInterrupt as stopped:  # Ray turns ours into one of its own
-        raise Interrupted(signals.came[0] if signals.came else "SIGINT") from stopped
+    except Interrupted:
+        raise
+    except (KeyboardInterrupt, Exception) as error:  # Ray's compiled code turns ours into one of its own
+        if not signals.came and not isinstance(error, KeyboardInterrupt):
+            raise
+        raise Interrupted(signals.came[0] if signals.came else "SIGINT") from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
