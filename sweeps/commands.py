@@ -118,8 +118,10 @@ def run_stages(options: Options, stages: Iterable[Stage], *, dry_run: bool = Fal
         say(f"stopped by {stopped}; nothing finished is lost. Resume with:\n  {again}")
         return INTERRUPTED
     partial = not studies.done or not {"search", "evaluation", "sensitivity"} <= set(stages)
-    best, page = sweep.write_outputs(partial=partial)
-    decorate_storage(sweep)
+    best, page = sweep.outputs
+    if studies.finished_now or not (best.exists() and page.exists()):
+        best, page = sweep.write_outputs(partial=partial)
+        decorate_storage(sweep)
     print(best)
     print(page)
     return last_words(studies, options, again)

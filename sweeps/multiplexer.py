@@ -51,6 +51,10 @@ class Multiplexer:
     Args:
         params: hyperparameters to evaluate instead of the searches' own winners, {scenario: {method: {name: value}}}.
         warm_start: first points of the searches, each likewise.
+
+    Attributes:
+        on_finish: called after each trial that is told for good.
+        finished_now: how many those were, since the studies were opened.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Multiplexer:
         self.designs: list[DesignState] = []
         for study in plan.studies:
             self._open(study, warm_start)
+        self.finished_now = 0
         self._settled: set[str] = set()
         for design in self.designs:
             self._settle(design)
@@ -284,6 +289,7 @@ class Multiplexer:
         curve = {name: [e.get(name) for e in assignment.epochs] for name in (assignment.epochs or [{}])[0]}
         set_attrs(trial, {**attrs, **({"curve": curve} if curve else {})})
         state.tell(trial, outcome, values)
+        self.finished_now += 1
         self.on_finish(assignment, outcome)
 
     def _verdict(

@@ -26,10 +26,9 @@ from sweeps.multiplexer import Multiplexer
 from sweeps.plan import Stage, make_plan
 from sweeps.spec import Spec, check_sizes, default_cache, published_params
 from sweeps.storage import mask, open_storage, told_of_storage
-from sweeps.store import SweepRecord, load_sweep
+from sweeps.store import STORAGE_VARIABLE, SweepRecord, load_sweep
 from unlearn.files import write_atomically
 
-STORAGE_VARIABLE = "UNLEARN_SWEEPS_STORAGE"
 PACKAGES = ("unlearn-sweeps", "torch", "torchvision", "optuna", "ray", "scikit-learn", "numpy")
 
 
@@ -106,13 +105,18 @@ class Sweep:
         text = yaml.safe_dump({**dump, "storage": mask(self.url)}, sort_keys=False, allow_unicode=True)
         write_atomically(self.folder / "spec.yaml", text.encode())
 
+    @property
+    def outputs(self) -> tuple[Path, Path]:
+        """Where the best parameters and the report's page are, or will be."""
+        return self.folder / "best_params.yaml", self.folder / "report" / "index.html"
+
     def write_outputs(self, *, partial: bool) -> tuple[Path, Path]:
         """Export best parameters and write the report; returns both paths."""
         from reports import write_report  # noqa: PLC0415  # plotly takes a second
 
         record = self.record()
-        params = write_best_params(record, self.folder / "best_params.yaml")
-        return params, write_report(record, self.folder / "report", partial=partial)
+        best, page = self.outputs
+        return write_best_params(record, best), write_report(record, page.parent, partial=partial)
 
 
 def warm_start(spec: Spec) -> list[Params]:
