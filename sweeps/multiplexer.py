@@ -20,13 +20,11 @@ from sweeps.studies import (
     SearchState,
     StudyState,
     attempt_of,
-    confirmed,
     draw_params,
-    leaders,
     point_key,
     set_attrs,
-    winner,
 )
+from sweeps.winners import confirmed, leaders, winner
 
 Params = Mapping[str, Mapping[str, Mapping[str, Any]]]
 

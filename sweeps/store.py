@@ -20,7 +20,8 @@ from sweeps.objective import top_epochs
 from sweeps.plan import STAGES, make_plan
 from sweeps.spec import parse_spec, read_yaml
 from sweeps.storage import mask, open_storage
-from sweeps.studies import DESIGN, confirmed, point_key, winner
+from sweeps.studies import DESIGN, point_key
+from sweeps.winners import confirmed, winner
 
 FACTS = (
     "best_epoch",

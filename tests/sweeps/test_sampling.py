@@ -17,7 +17,8 @@ from sweeps.plan import make_plan
 from sweeps.sampling import grid_point, sampler_name, sobol_point
 from sweeps.spec import Spec
 from sweeps.storage import open_storage
-from sweeps.studies import SearchState, confirmed, leaders
+from sweeps.studies import SearchState
+from sweeps.winners import confirmed, leaders
 
 SpecMaker = Callable[..., Spec]
 
