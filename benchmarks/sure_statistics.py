@@ -2,9 +2,9 @@
 
 The paper does not say. `own`: forget and validation together, in train mode, running statistics untouched (what `sure` does);
 `running`: the same samples under the running statistics; `joint`: one train-mode pass together with the retain batch.
-Each reading runs the paper's tuned values and 16 Sobol points of the search range on digits.
+Each reading runs the paper's tuned values and Sobol points of the search range, on the tuning task of each scenario of a sweep.
 
-    uv run python benchmarks/sure_statistics.py [CACHE]
+    uv run python benchmarks/sure_statistics.py [SWEEP] [POINTS] [KEY=VALUE …]
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -65,10 +64,11 @@ class SUREVariant(SURE):
 
 def main() -> None:
     torch.set_num_threads(1)
-    spec = load_spec("digits")
-    worker = Worker(spec, Path(sys.argv[1]) if len(sys.argv) > 1 else default_cache())
+    sweep, count, *overrides = [*sys.argv[1:], *("digits", "16")[len(sys.argv) - 1 :]]
+    spec = load_spec(sweep, overrides)
+    worker = Worker(spec, default_cache())
     space, objective = spec.space("sure"), Objective()
-    drawn = [space.decode(space.from_unit(sobol_point(len(space.ranges), 0, i))) for i in range(16)]
+    drawn = [space.decode(space.from_unit(sobol_point(len(space.ranges), 0, i))) for i in range(int(count))]
     print("scenario       statistics  published  diverged  best  median")
     plan = make_plan(spec)
     for scenario in spec.scenarios:
