@@ -103,6 +103,12 @@ def _studies(spec: Spec, scenario: str, method: str) -> list[StudyPlan]:
         draw = ForgetDraw(scenario, body.tune_size, spec.search.forget_seed)
         scored_on: Literal["dev", "test"] = "dev" if spec.protocol == "strict" else "test"
         studies.append(StudyPlan(spec.name, "search", scenario, method, spec.search.trials, (draw,), scored_on, space))
+        if spec.search.confirm is not None:
+            top, seeds = spec.search.confirm.top, spec.search.confirm.seeds
+            further = tuple(ForgetDraw(scenario, body.tune_size, draw.seed + 1 + i) for i in range(seeds))
+            studies.append(
+                StudyPlan(spec.name, "confirmation", scenario, method, top * seeds, further, scored_on, space)
+            )
     studies.append(StudyPlan(spec.name, "evaluation", scenario, method, len(fresh), fresh, "test", space))
     if has_sensitivity(spec, method, space):
         studies.append(
