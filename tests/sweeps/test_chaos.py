@@ -52,7 +52,7 @@ def progressed(folder: Path, goal: int, process: subprocess.Popen[str]) -> bool:
 
 @pytest.mark.chaos
 def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
-    trials = 4 + KILLS // 2
+    trials = 6 + 3 * KILLS
     spec = {
         **TINY,
         "search": {"trials": trials, "sampler": "random", "startup_trials": trials, "max_retries": 2 * KILLS},

@@ -63,6 +63,7 @@ def reachable(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.slow
 def test_a_node_dies_during_the_run(
     cluster: tuple[str, list[subprocess.Popen[str]]], tmp_path: Path, cache: Path
 ) -> None:
@@ -88,6 +89,7 @@ def test_a_node_dies_during_the_run(
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_what_no_node_can_hold_is_refused(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**TINY, "resources": {"workers": 1, "gpus_per_trial": 64}}))
     code, _, err = sweeps(["search", "tiny.yaml"], tmp_path, cache)

@@ -64,6 +64,7 @@ def test_a_full_disk_under_the_storage(small: Spec, disk: Path, tmp_path: Path, 
     check(load_sweep(open_storage(url), small.name), undisturbed(small, tmp_path))
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_the_cache(disk: Path, tmp_path: Path) -> None:
     spec = {**TINY, "methods": {"finetune": {}}, "evaluation": {"seeds": 1}, "search": {"trials": 2}}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(spec))

@@ -31,7 +31,7 @@ def test_dead_workers_and_exceptions_fail_with_their_reasons(tmp_path: Path, cac
     code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
     assert code == 1, err
     assert "2 trials failed for good; reasons: sweeps status tiny.yaml" in err
-    assert "2 trials could not be run: what they need failed" in err
+    assert "4 trials could not be run: what they need failed" in err
     trials = load_sweep(open_storage(f"sqlite:///{tmp_path / 'runs/tiny/study.db'}"), "tiny").trials
     killed = trials[trials["method"] == f"{BAD}:Kills"]
     assert sorted(killed["state"]) == ["FAIL"] * 2
