@@ -51,10 +51,12 @@ def progressed(folder: Path, goal: int, process: subprocess.Popen[str]) -> bool:
 
 
 @pytest.mark.chaos
+@pytest.mark.slow
 def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
     trials = 6 + 3 * KILLS
     spec = {
         **TINY,
+        "unlearning": {"epochs": 12},
         "search": {"trials": trials, "sampler": "random", "startup_trials": trials, "max_retries": 2 * KILLS},
         "evaluation": {"seeds": 2 + KILLS // 3},
     }
@@ -89,7 +91,7 @@ def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
         done = finished(rough)
     _, err = process.communicate(timeout=400)
     assert process.returncode == 0, err
-    assert len(kills) >= min(KILLS, 3)
+    assert len(kills) >= min(KILLS, 2)
     print("killed:", ", ".join(kills))
 
     before, after = record(calm), record(rough)
