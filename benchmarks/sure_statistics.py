@@ -88,7 +88,7 @@ def main() -> None:
             diverged = int(np.isnan(scores).sum())
             print(
                 f"{scenario:<14} {statistics:<11} {scores[0]:>9.2f}  {diverged:>4}/{len(points)}"
-                f"  {np.nanmin(scores):>4.2f}  {np.median(np.nan_to_num(scores, nan=100)):>6.2f}"
+                f"  {np.nanmin([*scores, 100.0]):>4.2f}  {np.median(np.nan_to_num(scores, nan=100)):>6.2f}"
             )
 
 
