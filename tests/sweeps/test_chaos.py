@@ -35,7 +35,8 @@ def record(folder: Path) -> SweepRecord:
 
 
 def found(sweep: SweepRecord) -> list[dict[str, Any]]:
-    columns = [*FOUND, *(c for c in sweep.counted if c.startswith(("hp.", "best.")) and "seconds" not in c)]
+    clocks = ("best.relative_run_time", "best.training_seconds", "best.loaded")
+    columns = [*FOUND, *(c for c in sweep.counted if c.startswith(("hp.", "best.")) and c not in clocks)]
     rows = sweep.counted[sorted(columns)].astype(object)
     return sorted(rows.where(pd.notna(rows), None).to_dict("records"), key=str)
 
