@@ -20,6 +20,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from sweeps.cache import Cache
 from sweeps.driver import RAY_ENVIRONMENT, run_studies
 
 os.environ.update(RAY_ENVIRONMENT)
@@ -66,12 +67,14 @@ def main() -> None:
     sampler = sys.argv[2] if len(sys.argv) > 2 else "random"
     with tempfile.TemporaryDirectory() as folder:
         studies = Multiplexer(plan_of(trials, sampler), open_storage(f"sqlite:///{folder}/study.db"))
+        cache = Cache(Path(folder))
+        cache.prepare()
         times: list[float] = []
         studies.on_finish = lambda assignment, state: times.append(time.perf_counter())
         profile = cProfile.Profile() if "profile" in sys.argv else None
         started = time.perf_counter()
         with profile or nullcontext():
-            run_studies(studies, Path(folder), trainable=Trivial)
+            run_studies(studies, cache, trainable=Trivial)
         total = time.perf_counter() - started
     print(f"{len(times)} trials in {total:.1f} s, of which {times[0] - started:.1f} s until the first was done")
     tenth = max(1, len(times) // 10)

@@ -19,10 +19,11 @@ import torch
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from sweeps.cache import Cache
 from sweeps.objective import Objective
 from sweeps.plan import make_plan
 from sweeps.sampling import sobol_point
-from sweeps.spec import default_cache, load_spec, published_params
+from sweeps.spec import load_spec, published_params
 from sweeps.worker import Worker
 from unlearn.errors import DivergedError
 from unlearn.methods import Streams, UnlearningData, descend
@@ -66,7 +67,7 @@ def main() -> None:
     torch.set_num_threads(1)
     sweep, count, *overrides = [*sys.argv[1:], *("digits", "16")[len(sys.argv) - 1 :]]
     spec = load_spec(sweep, overrides)
-    worker = Worker(spec, default_cache())
+    worker = Worker(spec, Cache.at())
     space, objective = spec.space("sure"), Objective()
     drawn = [space.decode(space.from_unit(sobol_point(len(space.ranges), 0, i))) for i in range(int(count))]
     print("scenario       statistics  published  diverged  best  median")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -173,10 +174,13 @@ def show_status(options: Options) -> int:
     sweep = options.find()
     record = sweep.record()
     trials = record.counted
-    console = Console()
-    table = Table(title=f"{record.name} ({record.spec['protocol']} protocol)", title_justify="left")
-    for heading in ("stage", "scenario", "method", "done", "planned", "running", "pruned", "failed", "best"):
-        table.add_column(heading, justify="left" if heading in {"stage", "scenario", "method"} else "right")
+    console = Console() if sys.stdout.isatty() else Console(width=200)  # a pipe has no width: cut nothing
+    title = f"{record.name} ({record.spec['protocol']} protocol)"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("stage", "scenario", "method"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("done", "planned", "running", "pruned", "failed", "best"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for (stage, scenario, method), planned in record.planned.items():
         mine = trials[(trials["stage"] == stage) & (trials["scenario"] == scenario) & (trials["method"] == method)]
         states = mine["state"].value_counts()

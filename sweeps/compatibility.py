@@ -10,6 +10,7 @@ from sweeps.errors import Problem, SpecError
 #: Sections and keys that may change between two runs of one sweep.
 FREE = {
     "resources",
+    "logging",
     "storage",
     "cache",
     "evaluation",

@@ -23,7 +23,7 @@ class Cost:
 def estimate(sweep: Sweep, plan: Plan) -> Cost:
     """An upper estimate: every trial passes the training set once an epoch, and the forget set beside it."""
     spec = sweep.spec
-    n = len(training_labels(spec, sweep.cache))
+    n = len(training_labels(spec, sweep.cache.folder))
     samples = 0.0
     for study in plan.studies:
         epochs = (
@@ -40,7 +40,7 @@ def estimate(sweep: Sweep, plan: Plan) -> Cost:
 
 def _seconds_per_sample(sweep: Sweep) -> float | None:
     """From the cached models of this data set and architecture; the slowest counts."""
-    store, spec = ModelStore(sweep.cache / "models"), sweep.spec
+    store, spec = ModelStore(sweep.cache.folder / "models"), sweep.spec
     speeds = []
     for key in store.keys():  # noqa: SIM118  # not a mapping
         about = store.about(key)

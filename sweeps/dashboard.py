@@ -7,12 +7,16 @@ import io
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import optuna
+import pandas as pd
 from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upload_artifact
+from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import BaseStorage
 from optuna.study import Study
 
@@ -21,6 +25,7 @@ from sweeps.store import SweepRecord
 #: Whatever a user writes below this line of a note is kept.
 OWN_NOTES = "*Your own notes, below this line, are kept.*"
 DIGESTS = "unlearn_sweeps:figures"
+STATE = "unlearn_sweeps:state"
 
 
 def artifact_store(folder: Path) -> FileSystemArtifactStore:
@@ -33,24 +38,30 @@ def artifact_store(folder: Path) -> FileSystemArtifactStore:
 def decorate(storage: BaseStorage, record: SweepRecord, folder: Path) -> int:
     """Write notes, names, figures and tables of every study of the sweep; returns how many studies there are.
 
-    Written again, everything is replaced in place, and what has not changed is not written. Trials are never touched, so a
-    driver may be at work on the same storage.
+    Written again, everything is replaced in place; a study that shows what it showed, made from the same record by the same
+    code, is left alone. Trials are never touched, so a driver may be at work on the same storage.
     """
     from reports import notes  # noqa: PLC0415  # plotly takes a second
 
     store = artifact_store(folder)
-    names = {s.study_name for s in optuna.get_all_study_summaries(storage, include_best_trial=False)}
+    record = replace(record, provenance={})  # changes with every start, and is not shown
+    inputs = _inputs(record)
+    names = {study.study_name for study in storage.get_all_studies()}
     studies = {key: "/".join((record.name, *key)) for key in record.planned}
     studies = {key: name for key, name in studies.items() if name in names}
     for key, name in studies.items():
         study = optuna.load_study(study_name=name, storage=storage)
         _name_values(study, notes.metric_names(record, key[0]))
-        _save_note(study, notes.study_note(record, key))
-        _save_figures(study, notes.study_figures(record, key))
-        _save_tables(study, record, store)
+        if not _is_current(study, inputs, store):
+            _save_note(study, notes.study_note(record, key))
+            _save_figures(study, notes.study_figures(record, key))
+            _save_tables(study, record, store)
+            _mark_current(study, inputs, store)
     sweep = optuna.load_study(study_name=record.name, storage=storage)
-    _save_note(sweep, notes.sweep_note(record))
-    _save_figures(sweep, notes.sweep_figures(record))
+    if not _is_current(sweep, inputs, store):
+        _save_note(sweep, notes.sweep_note(record))
+        _save_figures(sweep, notes.sweep_figures(record))
+        _mark_current(sweep, inputs, store)
     return len(studies)
 
 
@@ -59,6 +70,45 @@ def serve(storage: BaseStorage, folder: Path, host: str, port: int) -> None:
     import optuna_dashboard  # noqa: PLC0415
 
     optuna_dashboard.run_server(storage, host=host, port=port, artifact_store=artifact_store(folder))
+
+
+def _inputs(record: SweepRecord) -> str:
+    """Digest of all that notes, figures and tables are made from: the record, the code and the libraries that it calls."""
+    import reports  # noqa: PLC0415
+
+    digest = hashlib.sha256()
+    for value in (getattr(record, field.name) for field in fields(record)):
+        digest.update(repr(value.to_dict("list") if isinstance(value, pd.DataFrame) else value).encode())
+    for path in [Path(__file__), *sorted(Path(reports.__file__).parent.rglob("*.py"))]:
+        digest.update(path.read_bytes())
+    for library in ("numpy", "pandas", "plotly", "scipy"):
+        digest.update(version(library).encode())
+    return digest.hexdigest()
+
+
+def _state(study: Study, inputs: str, store: FileSystemArtifactStore) -> str:
+    """Digest of the inputs and of what a reader can edit or lose: the note above the line, and the tables."""
+    from optuna_dashboard import get_note  # noqa: PLC0415
+
+    tables = sorted(meta.artifact_id for meta in get_all_artifact_meta(study) if _holds(store, meta.artifact_id))
+    return _digest(repr((inputs, get_note(study).split(OWN_NOTES, 1)[0], tables)))
+
+
+def _is_current(study: Study, inputs: str, store: FileSystemArtifactStore) -> bool:
+    written = study._storage.get_study_system_attrs(study._study_id).get(STATE)
+    return bool(written == _state(study, inputs, store))
+
+
+def _mark_current(study: Study, inputs: str, store: FileSystemArtifactStore) -> None:
+    study._storage.set_study_system_attr(study._study_id, STATE, _state(study, inputs, store))
+
+
+def _holds(store: FileSystemArtifactStore, artifact: str) -> bool:
+    try:
+        store.open_reader(artifact).close()
+    except ArtifactNotFound:
+        return False
+    return True
 
 
 def _name_values(study: Study, names: list[str]) -> None:
@@ -85,7 +135,7 @@ def _save_figures(study: Study, figures: Mapping[str, Any]) -> None:
     digests = {}
     for key, figure in figures.items():
         identifier = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in f"figure-{key}")
-        digests[identifier] = hashlib.sha256(figure.to_json().encode()).hexdigest()[:16]
+        digests[identifier] = _digest(figure.to_json())
         if written.get(identifier) != digests[identifier]:
             _quietly(partial(save_plotly_graph_object, study, figure, graph_object_id=identifier))
     if written | digests != written:
@@ -107,6 +157,10 @@ def _save_tables(study: Study, record: SweepRecord, store: FileSystemArtifactSto
             path = Path(folder) / name
             path.write_bytes(body)
             upload_artifact(study_or_trial=study, file_path=str(path), artifact_store=store, mimetype="text/csv")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _quietly(write: Callable[[], object]) -> None:

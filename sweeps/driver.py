@@ -11,10 +11,10 @@ import signal
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sweeps.cache import Cache
 from sweeps.errors import SweepError
 from sweeps.multiplexer import Multiplexer
 from sweeps.spec import Spec
@@ -37,19 +37,18 @@ RAY_ENVIRONMENT = {
     "RAY_DEDUP_LOGS": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
+#: Likewise for MLflow, where the user has not set it: few words, and no minutes spent on a server that is gone.
+MLFLOW_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
 
 
 class Interrupted(KeyboardInterrupt):
     """The user (SIGINT) or the system (SIGTERM) asked the driver to stop."""
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a sweep reads and writes."""
-
-    folder: Path
-    storage: str
-    cache: Path
 
 
 def bundle_of(spec: Spec) -> dict[str, float]:
@@ -84,8 +83,9 @@ def _this_machine(spec: Spec) -> dict[str, float]:
 
 def run_studies(
     studies: Multiplexer,
-    cache: Path,
+    cache: Cache,
     *,
+    folder: Path = Path(),
     ray_address: str | None = None,
     verbose: bool = False,
     trainable: type | None = None,
@@ -93,11 +93,12 @@ def run_studies(
     """Run every missing trial of `studies`; returns when nothing more can be run.
 
     Args:
+        folder: the sweep's own, for what its loggers write.
         trainable: the Ray Tune class that does the jobs; `UnlearningTrainable` by default.
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; what was in flight is queued again by the next run.
-        SweepError: Ray could not be started or reached, or the storage or the cache failed.
+        SweepError: Ray could not be started or reached, a logger not used, or the storage or the cache failed.
     """
     if studies.done:
         return
@@ -106,22 +107,31 @@ def run_studies(
     import ray  # noqa: PLC0415  # after the environment is set
     from ray import tune  # noqa: PLC0415
 
-    from sweeps.scheduler import PrunerScheduler  # noqa: PLC0415
+    from sweeps.scheduler import PrunerScheduler, any_death_is_survived  # noqa: PLC0415
     from sweeps.searcher import StudySearcher  # noqa: PLC0415
-    from sweeps.trainable import CACHE, FOLDER, SLOT, SPEC, UnlearningTrainable  # noqa: PLC0415
+    from sweeps.trainable import CACHE, FOLDER, IDENTITY, SLOT, SPEC, UnlearningTrainable  # noqa: PLC0415
 
     spec = studies.spec
-    shared = {SPEC: json.dumps(spec.dump()), CACHE: str(cache.absolute()), FOLDER: str(Path.cwd())}
+    assert cache.identity, "the cache is prepared before the run"
+    shared = {SPEC: json.dumps(spec.dump()), CACHE: cache.place, IDENTITY: cache.identity, FOLDER: str(Path.cwd())}
 
     def resources_of(config: dict[str, Any]) -> Any:
         return tune.PlacementGroupFactory([bundle_of(spec)], name=config[SLOT])
 
-    with interruptible() as signals, _quiet(verbose), tempfile.TemporaryDirectory(prefix="sweeps-ray-") as scratch:
+    with (
+        interruptible() as signals,
+        _quiet(verbose),
+        any_death_is_survived(),
+        tempfile.TemporaryDirectory(prefix="sweeps-ray-") as scratch,
+    ):
+        loggers = _loggers(spec)
         try:
             slots = _start_ray(ray, spec, ray_address, verbose)
             signals.take_over()  # Ray has set its own
             os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
             searcher = StudySearcher(studies, shared, slots)
+            for logger in loggers:
+                logger.follow(searcher, folder / "tensorboard")
             tuner = tune.Tuner(
                 tune.with_resources(trainable or UnlearningTrainable, resources_of),
                 tune_config=tune.TuneConfig(
@@ -137,12 +147,26 @@ def run_studies(
                     storage_path=scratch,
                     verbose=0,
                     failure_config=tune.FailureConfig(max_failures=0),
+                    callbacks=[*loggers],  # Ray adds its own
                 ),
             )
             _fit(tuner, searcher)
         finally:
             signals.ignore()  # a second Ctrl-C must not leave Ray's processes behind
             ray.shutdown()
+            for logger in loggers:
+                logger.close()
+
+
+def _loggers(spec: Spec) -> list[Any]:
+    """Ray Tune's callbacks that the sweep asks for; most ask for none, and then nothing is imported for them."""
+    if not (spec.logging.tensorboard or spec.logging.mlflow):
+        return []
+    for name, value in MLFLOW_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from sweeps.trackers import make_loggers  # noqa: PLC0415  # after the environment is set
+
+    return list(make_loggers(spec))
 
 
 def _fit(tuner: Any, searcher: Any) -> None:
@@ -237,13 +261,20 @@ def interruptible() -> Iterator[_Signals]:
 @contextlib.contextmanager
 def _quiet(verbose: bool) -> Iterator[None]:
     """Keep Ray's own words from the user's screen unless asked for."""
+    if verbose:
+        yield
+        return
+    import ray._private.worker as printer  # noqa: PLC0415  # after the environment is set
+
     loggers = [logging.getLogger(name) for name in ("ray", "ray.tune", "ray.data")]
     levels = [logger.level for logger in loggers]
-    if not verbose:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    prints = printer.print_to_stdstream
+    printer.print_to_stdstream = lambda *args, **kwargs: None  # "(raylet) A worker died …", on stdout
     try:
         yield
     finally:
+        printer.print_to_stdstream = prints
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -14,6 +14,7 @@ import torch
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from sweeps.cache import Cache
 from sweeps.errors import SweepError
 from sweeps.plan import ForgetDraw
 from sweeps.spec import Spec
@@ -33,7 +34,7 @@ MOST = 1500
 
 def write_embeddings(
     spec: Spec,
-    cache: Path,
+    cache: Cache,
     storage: BaseStorage,
     record: SweepRecord,
     folder: Path,

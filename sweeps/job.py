@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from sweeps.plan import ForgetDraw
-from sweeps.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,10 @@ class Job:
         return Job(**{**data, "draw": ForgetDraw(**data["draw"])})
 
 
-Outcome = Literal["running", "complete", "diverged", "error", "stopped"]
+#: How a worker died of which nothing more is known: killed, or crashed.
+DIED = "the worker died"
+
+Outcome = Literal["running", "complete", "diverged", "error", "died", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,13 @@ class Report:
     """What a worker says of its trial so far.
 
     Attributes:
-        outcome: `stopped` where it is not the trial that failed but what it stands on, such as the disk.
+        outcome: `died` where the worker is gone and others report for it; `stopped` where it is not the trial that failed but
+            what it stands on, such as the disk.
         epochs: per epoch since the last report, every metric and its `score`.
         values: the trial's result (two with `pareto`), once complete.
         best_epoch: 1-based; 0 is the original model (SCRUB-R only).
         best: metrics at the best epoch, the costly ones too.
-        reason: why it failed: `diverged at epoch k`, or a traceback.
+        reason: why it failed: `diverged at epoch k`, a traceback, or how the worker died.
         about: facts to keep: seconds, host, device, key of a reference.
     """
 
@@ -72,15 +75,3 @@ class Report:
     @staticmethod
     def load(text: str) -> Report:
         return Report(**json.loads(text))
-
-
-@dataclass(frozen=True)
-class WorkerConfig:
-    """What every worker of a sweep needs to know, once."""
-
-    spec: dict[str, Any]
-    cache: str
-
-    @staticmethod
-    def of(spec: Spec, cache: str) -> WorkerConfig:
-        return WorkerConfig(spec.dump(), cache)

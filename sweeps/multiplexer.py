@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
 from sweeps.errors import SweepError
-from sweeps.job import Job, Report
+from sweeps.job import DIED, Job, Report
 from sweeps.plan import ForgetDraw, Plan, ReferenceNeed, StudyPlan, sensitivity_grid
 from sweeps.studies import (
     DesignState,
@@ -270,18 +270,22 @@ class Multiplexer:
             assignment.pruned = assignment.trial.should_prune()
         return assignment.pruned
 
-    def finish(self, assignment: Assignment, report: Report | None) -> None:
-        """Tell a trial's end, once and truly. `report` is None where the worker died."""
+    def finish(self, assignment: Assignment, report: Report) -> None:
+        """Tell a trial's end, once and truly; where its worker died it is run again, up to `search.max_retries` times.
+
+        Raises:
+            SweepError: the worker cannot go on, with this trial or any other.
+        """
         state, trial = assignment.state, assignment.trial
-        if report is not None and report.outcome == "stopped":  # stays RUNNING: the next driver runs it again
+        if report.outcome == "stopped":  # stays RUNNING: the next driver runs it again
             raise SweepError(
                 f"a worker cannot go on: {report.reason}\n"
                 "  remedy: mend that (a full disk: make room); the same command then resumes, nothing finished is lost"
             )
-        if report is None and attempt_of(trial.user_attrs) < self.spec.search.max_retries:
-            state.tell_retry(trial, "the worker died")
+        if report.outcome == "died" and attempt_of(trial.user_attrs) < self.spec.search.max_retries:
+            state.tell_retry(trial, report.reason or DIED)
             return
-        if report is not None and report.done:
+        if report.done:
             self.report(assignment, report)
         outcome, values, attrs = self._verdict(assignment, report)
         curve = {name: [e.get(name) for e in assignment.epochs] for name in (assignment.epochs or [{}])[0]}
@@ -290,12 +294,10 @@ class Multiplexer:
         self.finished_now += 1
         self.on_finish(assignment, outcome)
 
-    def _verdict(
-        self, assignment: Assignment, report: Report | None
-    ) -> tuple[TrialState, list[float] | None, dict[str, Any]]:
-        if report is None:
+    def _verdict(self, assignment: Assignment, report: Report) -> tuple[TrialState, list[float] | None, dict[str, Any]]:
+        if report.outcome == "died":
             tries = self.spec.search.max_retries + 1
-            return TrialState.FAIL, None, {"fail_reason": f"the worker died, {tries} times"}
+            return TrialState.FAIL, None, {"fail_reason": f"{report.reason or DIED} (attempt {tries} of {tries})"}
         if assignment.pruned:
             best = min(assignment.epochs, key=lambda epoch: epoch["score"])
             return TrialState.PRUNED, None, {"best_epoch": int(best["epoch"]), **_metrics(best)}

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import ray
+from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 
-from sweeps.job import Report
+from sweeps.job import DIED, Report
 from sweeps.searcher import StudySearcher
 from sweeps.trainable import REPORT
 
 #: Seconds that a trial waits for a place on the cluster before another slot gets it: while a worker idles, and while none does.
 PATIENCE_IDLE, PATIENCE = 5.0, 60.0
 LOOK_SECONDS = 1.0
+OUT_OF_MEMORY = "the worker died: its node ran out of memory; remedy: fewer resources.workers"
 
 
 class PrunerScheduler(FIFOScheduler):
@@ -64,9 +71,43 @@ class PrunerScheduler(FIFOScheduler):
             pruned = self.searcher.studies.report(assignment, Report.load(result[REPORT]))
         return str(FIFOScheduler.STOP if pruned else FIFOScheduler.CONTINUE)
 
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """Say how the worker died; the searcher hears of it next."""
+        told = Path(trial.error_file or os.devnull)
+        self.searcher.died(trial.trial_id, how_it_died(told.read_text(errors="replace") if told.exists() else ""))
+
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray Tune pickles it for a restoration that is never asked for."""
         return {}
+
+
+@contextlib.contextmanager
+def any_death_is_survived() -> Iterator[None]:
+    """Let Ray Tune take whatever ends a worker as that worker's death.
+
+    By itself it knows a dead actor only: where Ray kills a worker for want of memory, or loses an object with a node, the error
+    is of another type, and the whole experiment breaks off.
+    """
+    ray_manager: Any = RayActorManager
+    original = ray_manager._actor_task_failed
+
+    def failed(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
+            exception = RayActorError(error_msg=f"{type(exception).__name__}: {exception}")
+        original(manager, tracked_actor_task, exception)
+
+    ray_manager._actor_task_failed = failed
+    try:
+        yield
+    finally:
+        ray_manager._actor_task_failed = original
+
+
+def how_it_died(text: str) -> str:
+    """What Ray knows of a worker's death, in a few words."""
+    if "OutOfMemoryError" in text or "running low on memory" in text:
+        return OUT_OF_MEMORY
+    return "the worker's node died" if "node has died" in text or "NODE_DIED" in text else DIED
 
 
 def _without_place(trials: list[Trial], searcher: StudySearcher) -> list[Trial]:

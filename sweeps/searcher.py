@@ -12,7 +12,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from sweeps.job import Report
+from sweeps.job import DIED, Report
 from sweeps.multiplexer import Assignment, Multiplexer
 from sweeps.slots import Slots
 from sweeps.trainable import JOB, REPORT, SLOT
@@ -38,6 +38,7 @@ class StudySearcher(Searcher):
         self.failure: Exception | None = None
         self._slot_of: dict[str, str] = {}
         self._moving: set[str] = set()
+        self._deaths: dict[str, str] = {}
         self._waiting: deque[Assignment] = deque()
 
     def suggest(self, trial_id: str) -> Any:
@@ -58,7 +59,7 @@ class StudySearcher(Searcher):
         return {**self.shared, JOB: assignment.job.dump(), SLOT: slot}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tell Optuna; without a report the worker died, and its slot gets a new one."""
+        """Tell Optuna; where the worker died its slot gets a new one."""
         assignment = self.assignments.pop(trial_id, None)
         if assignment is None:
             return
@@ -70,11 +71,17 @@ class StudySearcher(Searcher):
             return
         text = None if error or result is None else result.get(REPORT)
         if text is None:
+            report = Report("died", reason=self._deaths.pop(trial_id, DIED))
             self.slots.died(slot)
         else:
+            report = Report.load(text)
             self.slots.finished(slot)
         with self.recorded():
-            self.studies.finish(assignment, None if text is None else Report.load(text))
+            self.studies.finish(assignment, report)
+
+    def died(self, trial_id: str, how: str) -> None:
+        """Keep how a trial's worker died, before Ray Tune says that it did."""
+        self._deaths[trial_id] = how
 
     def move(self, trial_id: str) -> None:
         """Take back a trial that has not begun, when Ray Tune stops it, and give it to another slot."""

@@ -17,6 +17,7 @@ import optuna
 import yaml
 from optuna.storages import BaseStorage
 
+from sweeps.cache import Cache, check_writable
 from sweeps.compatibility import check_compatible
 from sweeps.driver import interruptible, run_studies
 from sweeps.errors import SweepError
@@ -24,7 +25,8 @@ from sweeps.export import Params, read_warm_start, write_best_params
 from sweeps.lease import Lease
 from sweeps.multiplexer import Multiplexer
 from sweeps.plan import Stage, make_plan
-from sweeps.spec import Spec, check_sizes, default_cache, published_params
+from sweeps.spec import Spec, check_sizes, published_params
+from sweeps.spec.check import check_packages
 from sweeps.storage import mask, open_storage, told_of_storage
 from sweeps.store import STORAGE_VARIABLE, SweepRecord, load_sweep
 from unlearn.files import write_atomically
@@ -53,8 +55,8 @@ class Sweep:
         return Sweep(spec, folder, url or f"sqlite:///{(folder / 'study.db').absolute()}")
 
     @property
-    def cache(self) -> Path:
-        return Path(self.spec.cache) if self.spec.cache else default_cache()
+    def cache(self) -> Cache:
+        return Cache.at(self.spec.cache)
 
     def prepare(self) -> BaseStorage:
         """Open the storage and make the folder; everything that can be refused is refused here.
@@ -62,17 +64,8 @@ class Sweep:
         Raises:
             SweepError: the folder cannot be written, or the storage not opened.
         """
-        for folder in (self.folder, self.cache):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                probe = folder / f".writable-{os.getpid()}"
-                probe.touch()
-                probe.unlink()
-            except OSError as error:
-                raise SweepError(
-                    f"folder must be writable, got {folder}: {error.strerror}\n  remedy: choose another with --runs"
-                    f" (or, for the cache, $UNLEARN_SWEEPS_CACHE), or mend its permissions"
-                ) from error
+        check_writable(self.folder, "--runs")
+        self.cache.prepare()
         return open_storage(self.url)
 
     def record(self) -> SweepRecord:
@@ -152,17 +145,18 @@ def run_sweep(
     """
     import contextlib  # noqa: PLC0415
 
+    check_packages(sweep.spec)
     first = warm_start(sweep.spec)
     plan = make_plan(sweep.spec, stages)
     with interruptible(), told_of_storage():
         storage = sweep.prepare()
         with Lease(storage, sweep.spec.name):
             if not already_checked(sweep, storage):
-                check_sizes(sweep.spec, sweep.cache)
+                check_sizes(sweep.spec, sweep.cache.folder)
             sweep.freeze(storage)
             studies = Multiplexer(plan, storage, params=params, warm_start=first)
             with watch(studies) if watch is not None else contextlib.nullcontext():
-                run_studies(studies, sweep.cache, ray_address=ray_address, verbose=verbose)
+                run_studies(studies, sweep.cache, folder=sweep.folder, ray_address=ray_address, verbose=verbose)
     return studies
 
 

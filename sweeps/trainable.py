@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import traceback
 from collections.abc import Iterator
 from functools import lru_cache
@@ -11,9 +12,10 @@ from typing import Any
 
 from ray import tune
 
+from sweeps.errors import SweepError
 from sweeps.job import Job, Report
 
-REPORT, JOB, SPEC, CACHE, FOLDER, SLOT = "report", "job", "spec", "cache", "folder", "slot"
+REPORT, JOB, SPEC, CACHE, IDENTITY, FOLDER, SLOT = "report", "job", "spec", "cache", "identity", "folder", "slot"
 
 
 class UnlearningTrainable(tune.Trainable):
@@ -43,7 +45,9 @@ class UnlearningTrainable(tune.Trainable):
         if Path(config[FOLDER]).is_dir():  # relative paths in a spec are the driver's
             os.chdir(config[FOLDER])
         try:
-            worker = _worker(config[SPEC], config[CACHE])
+            worker = _worker(config[SPEC], config[CACHE], config[IDENTITY])
+        except SweepError as error:
+            return iter([Report("stopped", reason=str(error))])
         except Exception:  # not the trial's fault: the data cannot be read here, or the cache not written
             return iter([Report("stopped", reason=traceback.format_exc(limit=-8))])
         reports: Iterator[Report] = worker.run(Job.load(config[JOB]))
@@ -51,11 +55,22 @@ class UnlearningTrainable(tune.Trainable):
 
 
 @lru_cache(maxsize=1)
-def _worker(spec: str, cache: str) -> Any:
-    """This process's worker, made once for a sweep."""
+def _worker(spec: str, place: str, identity: str) -> Any:
+    """This process's worker, made once for a sweep.
+
+    Raises:
+        SweepError: this machine does not see the driver's cache.
+    """
     import json  # noqa: PLC0415
 
+    from sweeps.cache import Cache  # noqa: PLC0415
     from sweeps.spec import parse_spec  # noqa: PLC0415  # torch comes with it
     from sweeps.worker import Worker  # noqa: PLC0415
 
-    return Worker(parse_spec(json.loads(spec)), Path(cache))
+    cache = Cache.at(place)
+    if cache.url is None and cache.identity != identity:  # never empty: the driver has prepared it
+        raise SweepError(
+            f"node {platform.node()} does not see the driver's cache {place}: "
+            "let it be a folder that all nodes share, or a URL (see docs/cluster.md)"
+        )
+    return Worker(parse_spec(json.loads(spec)), cache)

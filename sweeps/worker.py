@@ -9,11 +9,11 @@ import platform
 import time
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from sweeps.cache import Cache
 from sweeps.job import Job, Report
 from sweeps.objective import Objective, scrub_r_epoch
 from sweeps.plan import ForgetDraw
@@ -23,6 +23,7 @@ from unlearn.methods import Method
 from unlearn.metrics import COMPARISONS, measure
 from unlearn.registry import find
 from unlearn.run import Evaluation, run_unlearning
+from unlearn.shared import ShareError
 from unlearn.training import Recipe
 from unlearn.workspace import Setting, Task, Workspace
 
@@ -50,9 +51,9 @@ def setting_of(spec: Spec) -> Setting:
 class Worker:
     """Serves job after job of one sweep; data and models stay loaded in between."""
 
-    def __init__(self, spec: Spec, cache: Path, device: torch.device | None = None) -> None:
+    def __init__(self, spec: Spec, cache: Cache, device: torch.device | None = None) -> None:
         self.spec = spec
-        self.workspace = Workspace(setting_of(spec), cache, device)
+        self.workspace = Workspace(setting_of(spec), cache.folder, device, cache.share)
         self.objective = Objective(spec.objective.name, tuple(spec.objective.gaps))
 
     def task(self, draw: ForgetDraw, scored_on: str) -> Task:
@@ -89,6 +90,8 @@ class Worker:
                 yield report
         except DivergedError as error:
             yield Report("diverged", reason=str(error), about=about)
+        except ShareError as error:
+            yield Report("stopped", reason=str(error), about=about)
         except OSError as error:
             full = error.errno in NO_ROOM
             reason = f"{error.strerror}: {error.filename or self.workspace.store.folder}" if full else _traceback()

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FORBIDDEN_IN_UNLEARN = {"ray", "optuna", "yaml", "plotly", "pydantic", "typer", "rich", "pandas", "sweeps", "reports"}
-RAY_ROOMS = {"searcher", "scheduler", "trainable", "driver"}
+RAY_ROOMS = {"searcher", "scheduler", "trainable", "driver", "trackers"}
 REPORTING_ROOMS = {"sweep", "dashboard", "presentation"}
 SIBLINGS = ("methods", "metrics", "scenarios", "data", "models")
 

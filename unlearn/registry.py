@@ -42,7 +42,7 @@ def find(folder: str, key: str) -> Any:
         module_name, _, attribute = key.partition(":")
         try:
             return getattr(importlib.import_module(module_name), attribute)
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, ValueError, TypeError) as error:  # the last two: "" or ".name" as a module
             raise UnknownNameError(KINDS[folder], key, keys(folder)) from error
     for entry in entry_points(group=f"unlearn.{folder}"):
         if entry.name == key:

@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unlearn.data import ImageDataset, Indices, Pixels, split
+from unlearn.data import Indices, Pixels, open_dataset, split
 from unlearn.methods import Batches, Streams, UnlearningData
 from unlearn.metrics import Outputs, SetOutputs, measure
 from unlearn.models import Classifier
 from unlearn.registry import find
 from unlearn.scenarios import ForgetSet, Scenario
+from unlearn.shared import SharedFolder
 from unlearn.training import ModelStore, Recipe, StoredModel, TrainingCost, content_key, train
 
 __all__ = ["Reference", "Setting", "Task", "TaskData", "Workspace"]
@@ -98,13 +99,20 @@ class Workspace:
     Args:
         cache: folder of this machine (or shared path) for decoded data and trained models.
         device: where data and models live; None takes a GPU where there is one.
+        share: where machines that do not share the cache exchange trained models.
     """
 
-    def __init__(self, setting: Setting, cache: Path, device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        cache: Path,
+        device: torch.device | None = None,
+        share: SharedFolder | None = None,
+    ) -> None:
         self.setting = setting
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.store = ModelStore(cache / "models")
-        self.data: ImageDataset = find("data", setting.dataset)(cache=cache / "data", **setting.dataset_options)
+        self.store = ModelStore(cache / "models", share)
+        self.data = open_dataset(setting.dataset, cache / "data", setting.dataset_options)
         self.splits = split(self.data.train_labels, held_out=setting.held_out, dev=setting.dev, seed=setting.seed)
         splits = self.splits
         parts = [splits.train, splits.validation, splits.dev]

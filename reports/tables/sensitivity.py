@@ -31,8 +31,9 @@ def sensitivity(record: SweepRecord, scenario: str, method: str) -> pd.DataFrame
     points = pd.DataFrame({"lr": lr, "alpha": _same(alpha), "done": rows["state"] == "COMPLETE"})
     best = record.best.get(scenario, {}).get(method, {})
     centre_lr, centre_alpha = _centre(points["lr"], best, "lr"), _centre(points["alpha"], best, "alpha")
+    known = metrics_of(rows)
     parts = []
-    for metric in [m for m in ACCURACY_GAPS if m in metrics_of(rows)]:
+    for metric in [m for m in ACCURACY_GAPS if m in known]:
         values = points.assign(value=rows[f"best.{metric}"].astype(float).where(points["done"]))
         grid = values.groupby(["lr", "alpha"], dropna=False, as_index=False).agg(
             value=("value", "mean"), done=("done", "any")

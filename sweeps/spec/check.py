@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import inspect
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sweeps.errors import Problem, SpecError
 from sweeps.spec.schema import NAME, Component, RangeSpec, Spec
-from unlearn.data import ImageDataset, Labels, split
+from unlearn.data import Labels, open_dataset, split
 from unlearn.errors import UnknownNameError, suggest
 from unlearn.methods import Bounds
 from unlearn.registry import find
+from unlearn.shared import SharedFolder, ShareError, is_url
 
 #: Arguments that the program itself passes to data sets and models.
 OWN_ARGUMENTS = {"cache", "image_shape", "num_classes", "mean", "std"}
@@ -57,8 +59,10 @@ def check(spec: Spec) -> list[Problem]:
         component: Component = getattr(spec, section)
         allowed = _options(find(folder, component.name)) - OWN_ARGUMENTS
         problems += _unknown(section, component.options, allowed)
-    if spec.cache is not None and "://" in spec.cache:
-        problems.append(Problem("cache", "must be a path that every node shares, not a URL", repr(spec.cache)))
+    problems += _check_urls({"cache": spec.cache, **{f"dataset.{k}": v for k, v in spec.dataset.options.items()}})
+    if re.search(r"://[^/@]*:[^/@]*@", spec.logging.mlflow or ""):
+        remedy = "set $MLFLOW_TRACKING_USERNAME and $MLFLOW_TRACKING_PASSWORD"
+        problems.append(Problem("logging.mlflow", "must hold no password, as the sweep file is kept", "", remedy))
     if spec.search.forget_seed < spec.evaluation.seeds:
         problems.append(
             Problem(
@@ -73,6 +77,16 @@ def check(spec: Spec) -> list[Problem]:
         problems.append(Problem("search.pruner", "must be none with search.sampler nsga2", spec.search.pruner))
     problems += _unknown("sensitivity.methods", spec.sensitivity.methods or [], set(spec.methods))
     return problems
+
+
+def _check_urls(places: Mapping[str, object]) -> Iterator[Problem]:
+    """URLs that nothing here can open."""
+    for key, place in places.items():
+        if isinstance(place, str) and is_url(place):
+            try:
+                SharedFolder(place)
+            except ShareError as error:
+                yield Problem(key, "must be a path, or a URL that fsspec can open", str(error))
 
 
 def _check_scenarios(spec: Spec) -> list[Problem]:
@@ -127,6 +141,22 @@ def _check_range(key: str, entry: RangeSpec) -> list[Problem]:
     return []
 
 
+def check_packages(spec: Spec) -> None:
+    """Refuse loggers whose package is not installed here, where the driver runs; readers and workers need none.
+
+    Raises:
+        SpecError: with what to install.
+    """
+    wanted = {"tensorboard": ("tensorboardX", spec.logging.tensorboard), "mlflow": ("mlflow", spec.logging.mlflow)}
+    problems = [
+        Problem(f"logging.{extra}", f"needs the package {package}", "", f"pip install 'unlearn-sweeps[{extra}]'")
+        for extra, (package, asked) in wanted.items()
+        if asked and importlib.util.find_spec(package) is None
+    ]
+    if problems:
+        raise SpecError(spec.name, problems)
+
+
 def check_sizes(spec: Spec, cache: Path) -> None:
     """Refuse forget sizes that the data cannot give; the data is decoded for it, once, into `cache`.
 
@@ -160,7 +190,7 @@ def training_labels(spec: Spec, cache: Path) -> Labels:
         DataError: the data cannot be read.
     """
     try:
-        data: ImageDataset = find("data", spec.dataset.name)(cache=cache / "data", **spec.dataset.options)
+        data = open_dataset(spec.dataset.name, cache / "data", spec.dataset.options)
     except TypeError as error:
         raise SpecError(spec.name, [Problem("dataset", "its options must be of the right type", str(error))]) from error
     parts = split(data.train_labels, held_out=spec.held_out, dev=spec.dev, seed=spec.seed)

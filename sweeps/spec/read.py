@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import os
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -121,13 +120,6 @@ def published_params() -> dict[str, dict[str, dict[str, float]]]:
         Path(str(files("search_spaces"))) / "published" / "sure_paper.yaml"
     )["params"]
     return params
-
-
-def default_cache() -> Path:
-    """Where decoded data and trained models are kept: $UNLEARN_SWEEPS_CACHE, else the user's cache folder."""
-    if own := os.environ.get("UNLEARN_SWEEPS_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unlearn-sweeps"
 
 
 def _locate(source: str) -> Path:

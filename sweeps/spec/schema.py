@@ -151,6 +151,18 @@ class Resources(Part):
     custom: dict[str, Annotated[float, Field(gt=0)]] = {}
 
 
+class Logging(Part):
+    """What else shows every trial while it runs, by Ray Tune's callbacks.
+
+    Attributes:
+        tensorboard: event files in the sweep's folder, under `tensorboard/`.
+        mlflow: a tracking URI: http://HOST:PORT, or sqlite:///PATH.
+    """
+
+    tensorboard: bool = False
+    mlflow: Annotated[str, Field(min_length=1)] | None = None
+
+
 class Spec(Part):
     """A whole sweep. Names are resolved and ranges filled in by `sweeps.spec.load_spec`."""
 
@@ -173,6 +185,7 @@ class Spec(Part):
     evaluation: EvaluationSpec = EvaluationSpec()
     sensitivity: Sensitivity = Sensitivity()
     resources: Resources = Resources()
+    logging: Logging = Logging()
     storage: str | None = None
     cache: str | None = None
 

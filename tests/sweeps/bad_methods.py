@@ -39,6 +39,21 @@ class Raises(FineTune):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hoards(FineTune):
+    """Takes more memory than its node has to give."""
+
+    searched: ClassVar[tuple[str, ...]] = ("lr",)
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: np.random.Generator) -> Iterator[None]:
+        hoard = []
+        for _ in range(40):
+            hoard.append(np.ones(2**24))  # 128 MiB
+            time.sleep(0.1)
+            yield
+        time.sleep(30)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sleeps(FineTune):
     """Takes its time."""
 

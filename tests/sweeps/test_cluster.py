@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,15 @@ from tests.sweeps.test_postgres import free_port
 from tests.sweeps.test_run import finished
 
 
-def ray_start(*arguments: str) -> subprocess.Popen[str]:
+#: A command line after which a process sees an empty folder in the place of the first argument.
+HIDE = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs "$0" && exec "$@"']
+
+
+def ray_start(*arguments: str, hidden: Sequence[str] = (), **variables: str) -> subprocess.Popen[str]:
     """`ray start ARGUMENTS --block`: one node, which lives as long as the process."""
     return subprocess.Popen(
-        [sys.executable, "-m", "ray.scripts.scripts", "start", *arguments, "--num-cpus=1", "--block"],
-        env={**os.environ, "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_USAGE_STATS_ENABLED": "0"},
+        [*hidden, sys.executable, "-m", "ray.scripts.scripts", "start", *arguments, "--num-cpus=1", "--block"],
+        env={**os.environ, "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_USAGE_STATS_ENABLED": "0", **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -36,23 +40,33 @@ def ray_start(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[subprocess.Popen[str]]]]:
-    """Address and nodes of a cluster of two nodes with a CPU each, behind a token; the second can be killed."""
+def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[str]]]]:
+    """Address and nodes of a cluster of two nodes with a CPU and a cache of their own, behind a token; the second can be killed.
+
+    The second does not see what lies in the folder `hidden`, where such a thing can be done.
+    """
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
     address = f"127.0.0.1:{free_port()}"
     port = address.partition(":")[2]
-    head = ray_start("--head", f"--port={port}", "--include-dashboard=false")
+    caches = [{"UNLEARN_SWEEPS_CACHE": str(tmp_path / name)} for name in ("cache-1", "cache-2")]
+    head = ray_start("--head", f"--port={port}", "--include-dashboard=false", **caches[0])
     nodes = [head]
     try:
         wait_until(lambda: reachable(int(port)) or head.poll() is not None, timeout=90)
         assert head.poll() is None, head.communicate()[0]
-        nodes.append(ray_start(f"--address={address}"))
+        (tmp_path / "hidden").mkdir()
+        hidden = [*HIDE, str(tmp_path / "hidden")] if can_hide(tmp_path) else []
+        nodes.append(ray_start(f"--address={address}", hidden=hidden, **caches[1]))
         yield address, nodes
     finally:
         for node in reversed(nodes):
             if node.returncode is None:
                 kill_tree(node)
+
+
+def can_hide(folder: Path) -> bool:
+    return subprocess.run([*HIDE, str(folder), "true"], check=False, capture_output=True).returncode == 0
 
 
 def reachable(port: int) -> bool:
@@ -64,18 +78,17 @@ def reachable(port: int) -> bool:
 
 
 @pytest.mark.slow
-def test_a_node_dies_during_the_run(
-    cluster: tuple[str, list[subprocess.Popen[str]]], tmp_path: Path, cache: Path
-) -> None:
+def test_a_node_dies_during_the_run(cluster: tuple[str, list[subprocess.Popen[str]]], tmp_path: Path) -> None:
     address, nodes = cluster
     spec: dict[str, Any] = {
         **TINY,
         "unlearning": {"epochs": 12},
         "search": {"trials": 6, "sampler": "random", "max_retries": 3},
         "resources": {"workers": 2},
+        "cache": f"file://{tmp_path}/shared",
     }
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(spec))
-    process = start(["run", "tiny.yaml", "--ray-address", address], tmp_path, cache)
+    process = start(["run", "tiny.yaml", "--ray-address", address], tmp_path, tmp_path / "cache-driver")
     wait_until(lambda: finished(tmp_path) >= 7 or process.poll() is not None)
     assert process.poll() is None, process.communicate()[1]
     time.sleep(1)
@@ -86,6 +99,29 @@ def test_a_node_dies_during_the_run(
     assert (record.trials["state"] != "RUNNING").all()
     assert record.counted.groupby(["stage", "scenario", "method"]).size().to_dict() == record.planned
     assert set(record.counted["state"]) == {"COMPLETE"}
+    assert "Traceback" not in err
+
+    # each node had a cache of its own: every model was trained once, by one of them, and fetched by the other
+    references = record.counted[record.counted["stage"] == "reference"]
+    shared = {path.stem for path in (tmp_path / "shared/models").iterdir()}
+    assert len(shared) == len(references)
+    models = [{path.stem for path in (tmp_path / f"cache-{n}/models").glob("*.safetensors")} for n in (1, 2)]
+    assert models[0] <= shared
+    assert models[0] & models[1]
+    assert not (tmp_path / "cache-driver/models").exists()
+
+
+@pytest.mark.slow
+def test_nodes_that_do_not_share_the_cache_are_refused(
+    cluster: tuple[str, list[subprocess.Popen[str]]], tmp_path: Path
+) -> None:
+    if not can_hide(tmp_path):
+        pytest.skip("nothing can be hidden from a process here: it needs unshare and mount")
+    here = tmp_path / "hidden"
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**TINY, "resources": {"workers": 2}}))
+    code, _, err = sweeps(["run", "tiny.yaml", "--ray-address", cluster[0]], tmp_path, here)
+    assert code == 2, err
+    assert f"does not see the driver's cache {here}" in err
     assert "Traceback" not in err
 
 

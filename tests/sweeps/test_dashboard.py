@@ -20,6 +20,7 @@ from optuna.trial import TrialState
 from optuna_dashboard import get_note, save_note
 from playwright.sync_api import sync_playwright
 
+from sweeps.cache import Cache
 from sweeps.dashboard import OWN_NOTES, artifact_store, decorate
 from sweeps.spec import parse_spec
 from sweeps.storage import open_storage
@@ -40,7 +41,7 @@ def unfinished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Sweep:
     storage = sweep.prepare()
     sweep.freeze(storage)
     studies = open_studies(sweep.spec, storage)
-    serve(studies, Worker(sweep.spec, cache), limit=18)
+    serve(studies, Worker(sweep.spec, Cache(cache)), limit=18)
     assert studies.next() is not None
     assert studies.next() is not None
     return sweep

@@ -14,7 +14,7 @@ from sweeps.errors import SweepError
 from sweeps.spec import Spec, parse_spec
 from sweeps.storage import open_storage, told_of_storage
 from sweeps.store import load_sweep
-from tests.sweeps.conftest import TINY, SpecMaker
+from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import sweeps
 from tests.sweeps.test_faults import check, drive, quick, small, undisturbed
 from unlearn.errors import UnlearnError
@@ -105,9 +105,3 @@ def test_names_cannot_leave_their_folder_nor_be_html(bad: str) -> None:
     ):
         with pytest.raises((SweepError, UnlearnError)):
             parse_spec({**TINY, **change})
-
-
-@pytest.mark.parametrize("url", ["s3://bucket/cache", "gs://b", "file:///x"])
-def test_a_cache_must_be_a_path(tiny: SpecMaker, url: str) -> None:
-    with pytest.raises(SweepError, match="cache: must be a path that every node shares"):
-        tiny(cache=url)

@@ -10,6 +10,7 @@ import pytest
 
 from reports import write_report
 from reports.figures import embedding_panels
+from sweeps.cache import Cache
 from sweeps.embeddings import models, write_embeddings
 from sweeps.errors import SweepError
 from sweeps.plan import ForgetDraw
@@ -33,7 +34,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Sweep:
     sweep = Sweep.at(parse_spec(SPEC), tmp_path_factory.mktemp("embeddings") / "runs")
     storage = sweep.prepare()
     sweep.freeze(storage)
-    serve(open_studies(sweep.spec, storage), Worker(sweep.spec, cache))
+    serve(open_studies(sweep.spec, storage), Worker(sweep.spec, Cache(cache)))
     return sweep
 
 
@@ -60,7 +61,7 @@ def test_maps_and_panels(evaluated: Sweep, cache: Path) -> None:
 def test_the_models_are_those_of_the_trials(evaluated: Sweep, cache: Path) -> None:
     """Run again, a model has the accuracies that its trial reported at its best epoch."""
     storage = open_storage(evaluated.url)
-    worker = Worker(evaluated.spec, cache)
+    worker = Worker(evaluated.spec, Cache(cache))
     task = worker.task(ForgetDraw("partial_class", 40, 0), "test")
     trials = {}
     for method in ("sure", "finetune"):

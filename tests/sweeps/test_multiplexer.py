@@ -13,6 +13,7 @@ import pytest
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
+from sweeps.cache import Cache
 from sweeps.job import Report
 from sweeps.multiplexer import Multiplexer
 from sweeps.plan import make_plan
@@ -36,7 +37,7 @@ def states(storage: BaseStorage, name: str) -> Counter[str]:
 def test_a_whole_sweep(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
     spec = tiny()
     studies = open_studies(spec, storage)
-    done = serve(studies, Worker(spec, cache))
+    done = serve(studies, Worker(spec, Cache(cache)))
     assert studies.done
     assert len(done) == sum(make_plan(spec).trials.values())
     for study in make_plan(spec).studies:
@@ -52,14 +53,14 @@ def test_a_whole_sweep(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> No
 def test_the_first_trial_of_a_search_is_the_published_one(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
     spec = tiny(unlearning={"epochs": 20})
     studies = open_studies(spec, storage)
-    first = next(a for a in serve(studies, Worker(spec, cache), limit=4) if a.state.plan.method == "sure")
+    first = next(a for a in serve(studies, Worker(spec, Cache(cache)), limit=4) if a.state.plan.method == "sure")
     published = published_params()["partial_class"]["sure"]
     assert {name: first.job.hyperparameters[name] for name in published} == pytest.approx(published)
     assert first.trial.user_attrs["origin"] == "warm start"
 
 
 def test_stages_use_their_own_forget_sets_and_images(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
-    done = serve(open_studies(tiny(), storage), Worker(tiny(), cache))
+    done = serve(open_studies(tiny(), storage), Worker(tiny(), Cache(cache)))
     used: dict[str, set[tuple[int, str]]] = {}
     for assignment in done:
         used.setdefault(assignment.state.plan.stage, set()).add((assignment.job.draw.seed, assignment.job.scored_on))
@@ -75,7 +76,7 @@ def test_the_search_scores_on_the_test_set_under_the_papers_protocol(tiny: SpecM
 
 def test_a_stopped_driver_loses_and_doubles_nothing(tiny: SpecMaker, url: str, cache: Path) -> None:
     spec = tiny()
-    worker = Worker(spec, cache)
+    worker = Worker(spec, Cache(cache))
     first = open_studies(spec, open_storage(url))
     serve(first, worker, limit=7)
     in_flight = [first.next(), first.next()]  # asked, never told: the driver is gone
@@ -114,15 +115,15 @@ def test_a_dead_worker_is_retried_up_to_the_limit(tiny: SpecMaker, storage: Base
         assert assignment is not None
         assert assignment.state.plan.method == "original"
         params.append(assignment.trial.params)
-        studies.finish(assignment, None)
+        studies.finish(assignment, Report("died"))
     assert params[0] == params[1] == params[2]
     study = optuna.load_study(study_name="tiny/reference/partial_class/original", storage=storage)
     trials = study.get_trials()
     assert [t.state for t in trials] == [TrialState.FAIL] * 3
     assert [t.user_attrs.get("requeued", False) for t in trials] == [True, True, False]
-    assert trials[-1].user_attrs["fail_reason"] == "the worker died, 3 times"
+    assert trials[-1].user_attrs["fail_reason"] == "the worker died (attempt 3 of 3)"
     # what depends on it cannot run; the oracles still can
-    rest = serve(studies, Worker(spec, cache))
+    rest = serve(studies, Worker(spec, Cache(cache)))
     assert {a.state.plan.method for a in rest} == {"oracle"}
     assert not studies.done
 
@@ -149,7 +150,7 @@ def test_a_failure_is_told_with_its_reason(
     key = f"{__name__}:Explodes"
     spec = tiny(methods={key: {"lr": {"low": 0.1, "high": 0.2}, "how": how}}, sensitivity={"enabled": False})
     studies = open_studies(spec, storage)
-    serve(studies, Worker(spec, cache))
+    serve(studies, Worker(spec, Cache(cache)))
     assert not studies.done  # no search trial is complete, so there is nothing to evaluate
     study = optuna.load_study(study_name=f"tiny/search/partial_class/{key}", storage=storage)
     trials = study.get_trials()
@@ -168,7 +169,7 @@ def test_pruned_trials_are_pruned_with_their_intermediate_values(
         search={"trials": 12, "sampler": "random", "pruner": "median", "startup_trials": 3},
     )
     studies = open_studies(spec, storage)
-    serve(studies, Worker(spec, cache))
+    serve(studies, Worker(spec, Cache(cache)))
     study = optuna.load_study(study_name="tiny/search/partial_class/finetune", storage=storage)
     counts = Counter(t.state for t in study.get_trials())
     assert counts[TrialState.PRUNED] > 0
@@ -192,10 +193,10 @@ def test_a_non_finite_score_is_never_told(tiny: SpecMaker, storage: BaseStorage)
 
 def test_more_trials_continue_and_a_new_winner_is_evaluated_afresh(tiny: SpecMaker, url: str, cache: Path) -> None:
     storage = open_storage(url)
-    serve(open_studies(tiny(), storage), Worker(tiny(), cache))
+    serve(open_studies(tiny(), storage), Worker(tiny(), Cache(cache)))
     longer = tiny(search={"trials": 9, "sampler": "random"})
     studies = open_studies(longer, open_storage(url))
-    serve(studies, Worker(longer, cache))
+    serve(studies, Worker(longer, Cache(cache)))
     record = load_with_spec(open_storage(url), longer)
     assert states(storage, "tiny/search/partial_class/sure") == {"COMPLETE": 9}
     evaluation = record.counted.query("stage == 'evaluation' and method == 'sure'")
@@ -208,7 +209,7 @@ def test_given_parameters_are_evaluated_without_a_search(tiny: SpecMaker, storag
     spec = tiny(methods={"finetune": {}})
     given = {"partial_class": {"finetune": {"lr": 0.05, "retain_batch_size": 64, "lr_decay_epoch": 1}}}
     studies = Multiplexer(make_plan(spec, ["evaluation"]), storage, params=given)
-    done = serve(studies, Worker(spec, cache))
+    done = serve(studies, Worker(spec, Cache(cache)))
     assert studies.done
     evaluated = [a for a in done if a.state.plan.stage == "evaluation"]
     assert len(evaluated) == 4
@@ -241,7 +242,7 @@ def test_every_method_runs_in_every_scenario_with_every_metric(
     spaces = {name: spec.space(name) for name in spec.methods}
     params = {name: space.decode(space.from_unit((0.0,) * len(space.ranges))) for name, space in spaces.items()}
     studies = Multiplexer(make_plan(spec, ["evaluation"]), storage, params={scenario: params})
-    serve(studies, Worker(spec, cache))
+    serve(studies, Worker(spec, Cache(cache)))
     record = load_with_spec(storage, spec)
     evaluation = record.trials.query("stage == 'evaluation'").set_index("method")
     assert (evaluation["state"] == "COMPLETE").all(), evaluation["fail_reason"].to_dict()
@@ -254,7 +255,7 @@ def test_every_method_runs_in_every_scenario_with_every_metric(
 def test_leaders_are_confirmed_on_further_forget_sets(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
     spec = tiny(methods={"finetune": {}}, search={"trials": 4, "sampler": "random", "confirm": {"top": 2, "seeds": 2}})
     studies = open_studies(spec, storage)
-    done = serve(studies, Worker(spec, cache))
+    done = serve(studies, Worker(spec, Cache(cache)))
     assert studies.done
     confirmations = [a for a in done if a.state.plan.stage == "confirmation"]
     assert {(a.job.draw.seed, a.job.scored_on) for a in confirmations} == {(1001, "dev"), (1002, "dev")}
@@ -276,7 +277,7 @@ def test_two_objectives_and_tug_of_war_run_whole(tiny: SpecMaker, tmp_path: Path
         spec = tiny(objective={"name": name}, methods={"finetune": {}})
         storage = open_storage(f"sqlite:///{tmp_path / name}.db")
         studies = open_studies(spec, storage)
-        serve(studies, Worker(spec, cache))
+        serve(studies, Worker(spec, Cache(cache)))
         assert studies.done
         study = optuna.load_study(study_name="tiny/search/partial_class/finetune", storage=storage)
         assert {len(t.values) for t in study.trials} == {values}

@@ -28,14 +28,15 @@ def test_dead_workers_and_exceptions_fail_with_their_reasons(tmp_path: Path, cac
         search={"trials": 1, "sampler": "random", "max_retries": 1},
         evaluation={"seeds": 1},
     )
-    code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
+    code, out, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
     assert code == 1, err
+    assert "raylet" not in out + err
     assert "2 trials failed for good; reasons: sweeps status tiny.yaml" in err
     assert "4 trials could not be run: what they need failed" in err
     trials = load_sweep(open_storage(f"sqlite:///{tmp_path / 'runs/tiny/study.db'}"), "tiny").trials
     killed = trials[trials["method"] == f"{BAD}:Kills"]
     assert sorted(killed["state"]) == ["FAIL"] * 2
-    assert sorted(killed[~killed["requeued"]]["fail_reason"]) == ["the worker died, 2 times"]
+    assert sorted(killed[~killed["requeued"]]["fail_reason"]) == ["the worker died (attempt 2 of 2)"]
     assert killed[killed["requeued"]]["hp.lr"].tolist() == killed[~killed["requeued"]]["hp.lr"].tolist()
     raised = trials[(trials["method"] == f"{BAD}:Raises") & (trials["state"] == "FAIL")]
     assert len(raised) == 1
@@ -47,11 +48,29 @@ def test_dead_workers_and_exceptions_fail_with_their_reasons(tmp_path: Path, cac
 
     code, out, _ = sweeps(["status", "tiny.yaml"], tmp_path, cache)
     assert code == 1
-    assert out.count(": the worker died, 2 times") == 1
+    assert out.count(": the worker died (attempt 2 of 2)") == 1
     assert out.count(": ArithmeticError: a bug in the method") == 1
     code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)  # they failed for good: nothing is tried again
     assert code == 1
     assert "2 trials failed for good" in err
+
+
+@pytest.mark.slow
+def test_a_worker_out_of_memory_says_so(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    total, free = (int(facts[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
+    monkeypatch.setenv(
+        "RAY_memory_usage_threshold", str((total - free + 2**21) / total)
+    )  # 2 GiB more than is in use now
+    lr = {"lr": {"low": 0.01, "high": 0.02}}
+    search = {"trials": 1, "sampler": "random", "max_retries": 1}
+    write(tmp_path, methods={f"{BAD}:Hoards": lr}, search=search, resources={"workers": 1})
+    code, out, err = sweeps(["search", "tiny.yaml"], tmp_path, cache)
+    assert code == 1, err
+    assert "running low on memory" not in out + err  # Ray's own page about it
+    _, out, _ = sweeps(["status", "tiny.yaml"], tmp_path, cache)
+    assert "the worker died: its node ran out of memory" in out
+    assert "(attempt 2 of 2)" in out
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -19,6 +19,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from unlearn.files import locked, write_atomically
+from unlearn.shared import SharedFolder
 
 __all__ = ["ModelStore", "StoredModel", "TrainingCost", "content_key"]
 
@@ -50,9 +51,14 @@ def content_key(content: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class ModelStore:
-    """Models under one folder, `<folder>/<key>.safetensors`; safe under concurrent readers and writers."""
+    """Models under one folder, `<folder>/<key>.safetensors`; safe under concurrent readers and writers.
+
+    With `share`, what the folder lacks is copied from there, and what is trained is copied to it. Machines that train one key at
+    the same moment keep the model that was shared first.
+    """
 
     folder: Path
+    share: SharedFolder | None = None
 
     def path(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
@@ -75,7 +81,12 @@ class ModelStore:
             if found is not None:
                 return found
             state, cost = train()
+            found = self._fetch(key)  # another machine may have been quicker
+            if found is not None:
+                return found
             self._write(key, state, cost, about)
+            if self.share is not None:
+                self.share.publish(self.path(key), self.path(key).name)
             return StoredModel(state, cost, loaded=False)
 
     def load(self, key: str) -> StoredModel | None:
@@ -88,6 +99,15 @@ class ModelStore:
 
     def _read_or_set_aside(self, key: str) -> StoredModel | None:
         """The caller holds the lock: else a file that another process has just rebuilt might be set aside."""
+        return self._intact(key) or self._fetch(key)
+
+    def _fetch(self, key: str) -> StoredModel | None:
+        """The model that another machine has shared, copied into this folder; None where there is none. Under the lock."""
+        if self.share is None or not self.share.fetch(self.path(key).name, self.path(key)):
+            return None
+        return self._intact(key)
+
+    def _intact(self, key: str) -> StoredModel | None:
         try:
             return self._read(key)
         except _DamagedError as error:

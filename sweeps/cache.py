@@ -1,0 +1,100 @@
+"""Where decoded data and trained models are kept: a folder, and a URL where machines share none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweeps.errors import SweepError
+from unlearn.files import write_atomically
+from unlearn.shared import SharedFolder, ShareError, is_url
+
+VARIABLE = "UNLEARN_SWEEPS_CACHE"
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The cache as one machine sees it.
+
+    Attributes:
+        folder: of this machine, or one that all machines see.
+        url: where machines exchange the models, if they do not share the folder.
+    """
+
+    folder: Path
+    url: str | None = None
+
+    @staticmethod
+    def at(place: str | None = None) -> Cache:
+        """The cache at a path or URL; by default at $UNLEARN_SWEEPS_CACHE, else in the user's cache folder.
+
+        With a URL, this machine's own part is where the cache would be without.
+        """
+        own = os.environ.get(VARIABLE)
+        place = place or own
+        if place and not is_url(place):
+            return Cache(Path(place).absolute())
+        user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unlearn-sweeps"
+        return Cache(Path(own).absolute() if own and not is_url(own) else user, place)
+
+    @property
+    def place(self) -> str:
+        """What names it on any machine."""
+        return self.url or str(self.folder)
+
+    @property
+    def share(self) -> SharedFolder | None:
+        """The folder of models behind the URL.
+
+        Raises:
+            ShareError: it cannot be opened.
+        """
+        return None if self.url is None else SharedFolder(f"{self.url.rstrip('/')}/models")
+
+    @property
+    def identity(self) -> str:
+        """What tells this folder from one of the same path on another machine; empty where it was never prepared."""
+        try:
+            return (self.folder / "identity").read_text(encoding="ascii")
+        except FileNotFoundError:
+            return ""
+
+    def prepare(self) -> None:
+        """Make it, and see that it can be written.
+
+        Raises:
+            SweepError: it cannot.
+        """
+        check_writable(self.folder, f"${VARIABLE}")
+        if not self.identity:
+            write_atomically(self.folder / "identity", uuid.uuid4().hex.encode())
+        try:
+            if (share := self.share) is not None:
+                name = f"writable-{uuid.uuid4().hex}"
+                share.publish(self.folder / "identity", name)
+                share.remove(name)
+        except (ShareError, FileNotFoundError) as error:
+            raise SweepError(f"the cache's URL must be writable, got {error}\n  remedy: see its credentials") from error
+
+
+def check_writable(folder: Path, otherwise: str) -> None:
+    """Make a folder where there is none.
+
+    Raises:
+        SweepError: it cannot be made or written; `otherwise` is what chooses another.
+    """
+    probe = folder / f".writable-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+    except OSError as error:
+        raise SweepError(
+            f"folder must be writable, got {folder}: {error.strerror}\n"
+            f"  remedy: choose another with {otherwise}, or mend its permissions"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
