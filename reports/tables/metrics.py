@@ -36,7 +36,7 @@ def metric_summary(
         return pd.DataFrame(columns=COLUMNS)
     out = summarise(values, ["forget_size", "method"], list(columns)).query("n > 0")
     if compared:
-        out = out.merge(_verdicts(values, columns), on=["forget_size", "method", "metric"], how="left")
+        out = out.merge(_verdicts(values, list(columns)), on=["forget_size", "method", "metric"], how="left")
     else:
         out = out.assign(**_UNCOMPARED)
     out = out.assign(scenario=scenario, forget_size=out["forget_size"].astype(int))

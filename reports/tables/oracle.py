@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from reports.names import GAP_OF
+from reports.names import metric as metric_of
 from reports.tables._base import evaluations, iterate, stage_trials
 from sweeps.store import SweepRecord
 
@@ -27,7 +28,8 @@ def oracle_values(record: SweepRecord, scenario: str, size: int | None, metric: 
     """The oracle's value of a raw metric, by forget set; only forget sets for which it is known.
 
     Where the oracle's own trial does not hold the metric, its value follows from the others: a model's value and its absolute
-    gap leave two candidates, value ± gap, and one that fits every epoch of every method on the same forget set is the oracle's.
+    gap leave two candidates, value ± gap, and the one that fits every epoch of every method on the same forget set (and is a
+    percentage, where the metric is one) is the oracle's.
     """
     gap = GAP_OF.get(metric, f"{metric}_gap")
     trials = evaluations(record, scenario)
@@ -41,6 +43,8 @@ def oracle_values(record: SweepRecord, scenario: str, size: int | None, metric: 
     for seed, rows in known.groupby("forget_seed"):
         value, distance = rows[metric].to_numpy(float), rows[gap].to_numpy(float)
         candidates = np.unique(np.round([value[0] - distance[0], value[0] + distance[0]], 9))
+        if metric_of(metric).unit == "%":
+            candidates = candidates[(candidates >= 0) & (candidates <= 100)]
         fits = [c for c in candidates if np.max(np.abs(np.abs(value - c) - distance)) < _TOLERANCE]
         if len(fits) == 1:
             found[seed] = float(fits[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -98,16 +99,49 @@ def winner(record: SweepRecord, scenario: str) -> Winner:
 
 
 def optimism(record: SweepRecord, scenario: str) -> pd.DataFrame:
-    """Per method: the search's best score, the mean evaluation score at the tuned size, and how much worse the latter is."""
-    searched = stage_trials(record, "search", scenario, "COMPLETE")
+    """Per method what the winner scored in the search, when confirmed, and when evaluated at the tuned size.
+
+    `confirmed_optimism` and `optimism` are how much worse than in the search it did on the further tuning forget sets, and on
+    fresh ones; the confirmed columns are NaN where nothing was confirmed.
+    """
     evaluated = evaluations(record, scenario)
     evaluated = evaluated[evaluated["forget_size"] == tuned_size(record, scenario)]
-    columns = ["method", "search_score", "trials", "evaluation_mean", "evaluation_std", "n", "optimism"]
-    if not len(searched) or not len(evaluated):
-        return pd.DataFrame(columns=columns)
-    search = searched.groupby("method")["value"].agg(search_score="min", trials="count")
-    evaluation = evaluated.groupby("method")["score"].agg(evaluation_mean="mean", evaluation_std="std", n="count")
-    order = [m for m in methods(record, scenario) if m in search.index and m in evaluation.index]
-    both: pd.DataFrame = search.join(evaluation).loc[order].reset_index()
-    both["optimism"] = both["evaluation_mean"] - both["search_score"]
-    return both[columns]
+    rows = []
+    for method in methods(record, scenario):
+        searched, again = (_of(record, stage, scenario, method) for stage in ("search", "confirmation"))
+        fresh = evaluated.loc[evaluated["method"] == method, "score"]
+        if not len(searched) or not len(fresh):
+            continue
+        best = record.best.get(scenario, {}).get(method, {})
+        own = _at(searched, best)
+        score = float((own if len(own) else searched)["value"].min())
+        confirmed = _at(again, best)["value"]
+        rows.append(
+            {
+                "method": method,
+                "search_score": score,
+                "trials": len(searched),
+                "confirmed_mean": confirmed.mean(),
+                "confirmed_std": confirmed.std(),
+                "confirmed_n": len(confirmed),
+                "evaluation_mean": fresh.mean(),
+                "evaluation_std": fresh.std(),
+                "n": len(fresh),
+                "confirmed_optimism": confirmed.mean() - score,
+                "optimism": fresh.mean() - score,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _of(record: SweepRecord, stage: str, scenario: str, method: str) -> pd.DataFrame:
+    trials = stage_trials(record, stage, scenario, "COMPLETE")
+    return trials[trials["method"] == method]
+
+
+def _at(trials: pd.DataFrame, point: Mapping[str, object]) -> pd.DataFrame:
+    """Those of `trials` that ran with the hyperparameters of `point`."""
+    known = {f"hp.{name}": value for name, value in point.items() if f"hp.{name}" in trials}
+    if not known:
+        return trials.iloc[:0]
+    return trials[(trials[list(known)] == pd.Series(known)).all(axis="columns")]

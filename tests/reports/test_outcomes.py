@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from reports import tables
+from reports import tables, tabulate
 from reports.summary import missing_work, protocol_sentence, verdict
 
 
@@ -73,6 +73,23 @@ def test_optimism_is_evaluation_less_search(builder):
     row = tables.optimism(builder.record(), "random").iloc[0]
     assert (row["search_score"], row["evaluation_mean"], row["optimism"], row["n"]) == (1.0, 3.0, 2.0, 2)
     assert row["evaluation_std"] == math.sqrt(2)
+
+
+def test_optimism_of_a_confirmed_winner(builder):
+    for lr, value in ((0.1, 1.0), (0.2, 2.0)):
+        builder.trial("search", "sure", value=value, hp={"lr": lr})
+    for seed, (lr, value) in enumerate([(0.1, 9.0), (0.1, 7.0), (0.2, 3.0), (0.2, 5.0)]):
+        builder.trial("confirmation", "sure", value=value, hp={"lr": lr}, forget_seed=1001 + seed % 2)
+    builder.trial("evaluation", "sure", value=6.0, hp={"lr": 0.2})
+    builder.best = {"random": {"sure": {"lr": 0.2, "epochs": 8}}}
+    row = tables.optimism(builder.record(), "random").iloc[0]
+    assert (row["search_score"], row["trials"]) == (2.0, 2)  # of the point that was confirmed, not of the search's best
+    assert (row["confirmed_mean"], row["confirmed_n"], row["confirmed_optimism"]) == (4.0, 2, 2.0)
+    assert row["confirmed_std"] == math.sqrt(2)
+    assert (row["evaluation_mean"], row["optimism"]) == (6.0, 4.0)
+    shown = tabulate.optimism_table(builder.record(), "random")
+    assert [cell.text for cell in shown.columns].count("Optimism") == 2
+    assert [cell.text for cell in shown.rows[0].cells][-3:] == ["6.00", "1", "4.0"]
 
 
 def test_missing_work_is_named(builder):

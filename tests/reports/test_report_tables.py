@@ -160,6 +160,12 @@ def test_the_oracles_own_trial_comes_first(builder):
     assert tables.methods(record) == ["sure", "finetune"]
 
 
+def test_of_two_candidates_for_the_oracle_the_percentage_is_it(builder):
+    for method in ("sure", "finetune"):
+        builder.trial("evaluation", method, metrics={"mia_confidence": 100.0, "mia_confidence_gap": 16.0})
+    assert tables.oracle_values(builder.record(), "random", 100, "mia_confidence").to_dict() == {0: 84.0}
+
+
 def test_mean_ranks_by_hand(builder):
     scores = {"sure": (1.0, 1.0, 2.0), "finetune": (2.0, 1.0, 1.0), "scrub": (3.0, 3.0, 3.0)}
     for method, values in scores.items():

@@ -42,7 +42,7 @@ def test_maps_and_panels(evaluated: Sweep, cache: Path) -> None:
     storage = open_storage(evaluated.url)
     record = load_sweep(storage, "tiny")
     folder = evaluated.folder / "embeddings"
-    (path,) = write_embeddings(evaluated.spec, cache, storage, record, folder, most=120)
+    (path,) = write_embeddings(evaluated.spec, Cache(cache), storage, record, folder, most=120)
     with np.load(path, allow_pickle=False) as file:
         assert file["names"].tolist() == ["original", "oracle", "sure", "finetune"]
         assert file["coordinates"].shape == (4, 120, 2)
@@ -76,7 +76,7 @@ def test_nothing_evaluated(tmp_path: Path, cache: Path) -> None:
     storage = sweep.prepare()
     sweep.freeze(storage)
     with pytest.raises(SweepError, match="nothing of 'tiny' is evaluated yet"):
-        write_embeddings(sweep.spec, cache, storage, load_sweep(storage, "tiny"), tmp_path / "maps")
+        write_embeddings(sweep.spec, Cache(cache), storage, load_sweep(storage, "tiny"), tmp_path / "maps")
 
 
 def test_no_file_or_a_damaged_one_draws_nothing(evaluated: Sweep, tmp_path: Path) -> None:

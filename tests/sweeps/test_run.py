@@ -12,7 +12,9 @@ from typing import Any
 import optuna
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from sweeps.cli import app
 from sweeps.storage import open_storage
 from sweeps.store import SweepRecord, load_sweep
 from tests.sweeps.conftest import TINY
@@ -165,22 +167,23 @@ def test_a_killed_worker_and_an_interrupt(tmp_path: Path, cache: Path) -> None:
     ],
 )
 def test_bad_input_is_one_screen_exit_code_2_nothing_started(
-    tmp_path: Path, cache: Path, arguments: list[str], expected: str
+    tmp_path: Path, cache: Path, arguments: list[str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, out, err = sweeps(arguments, tmp_path, cache)
-    assert code == 2
-    assert expected in err
-    assert "Traceback" not in err
-    assert "secret" not in err + out
-    assert len(err.splitlines()) < 25
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert expected in result.stderr
+    assert "secret" not in result.output
+    assert len(result.stderr.splitlines()) < 25
     assert not (tmp_path / "runs/digits/spec.yaml").exists()
 
 
-def test_a_dry_run_starts_nothing(tmp_path: Path, cache: Path) -> None:
-    code, out, err = sweeps(["run", "digits", "--dry-run"], tmp_path, cache)
-    assert code == 0, err
-    assert "digits/search/partial_class/sure" in out
-    assert "samples to pass forward and backward" in out
+def test_a_dry_run_starts_nothing(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["run", "digits", "--dry-run"])
+    assert result.exit_code == 0, result.stderr
+    assert "digits/search/partial_class/sure" in result.stdout
+    assert "samples to pass forward and backward" in result.stdout
     assert not (tmp_path / "runs").exists()
 
 
