@@ -62,10 +62,10 @@ class Drawing:
             showlegend=bool(self.legend) or self.named,
             margin={"t": top},
             height=figure.layout.height + room,
-            width=240 + 380 * self.columns,
+            width=max(240 + 380 * self.columns, 120 + 9 * len(self.title)),
         )
         # As an annotation: plotly shifts a layout's title out of the picture where there is a horizontal colour bar.
-        place = {"x": 0.5, "y": 1, "xref": "paper", "yref": "paper", "yanchor": "middle", "yshift": top - 24}
+        place = {"x": 0, "xanchor": "left", "y": 1, "xref": "paper", "yref": "paper", "yanchor": "middle", "yshift": top - 24}
         figure.add_annotation(text=escape(self.title), font_size=16, showarrow=False, **place)
         return figure
 

@@ -127,7 +127,8 @@ def _oracle_line(value: float, ends: Sequence[str], first: bool) -> go.Scatter:
     return go.Scatter(
         x=[value] * 2,
         y=list(ends),
-        mode="lines",
+        mode="lines+markers",
+        marker={"opacity": 0, "size": 10},  # unseen; without it the axis would end on the line
         name="Oracle",
         legendgroup="oracle",
         showlegend=first,

@@ -30,6 +30,19 @@ def test_metric_summary_by_size(builder):
     assert not single["best"]
 
 
+def test_without_a_comparison_the_numbers_stay_and_nothing_is_best(builder):
+    evaluate(builder, "sure", [1.0, 2.0, 3.0])
+    evaluate(builder, "finetune", [11.0, 12.0, 13.5])
+    evaluate(builder, "sure", [4.0], size=10)
+    asked = (builder.record(), "random", ["score", "forget_gap"])
+    compared, alone = tables.metric_summary(*asked), tables.metric_summary(*asked, compared=False)
+    assert compared["best"].any()
+    numbers = ["scenario", "forget_size", "method", "metric", "mean", "std", "n"]
+    assert alone[numbers].equals(compared[numbers])
+    assert not alone[["best", "tied", "pairs"]].any(axis=None)
+    assert alone["p"].isna().all()
+
+
 def test_a_method_whose_evaluations_failed_has_no_row(builder):
     evaluate(builder, "sure", [1.0, 2.0])
     builder.trial("evaluation", "finetune", state="FAIL", reason="diverged at epoch 1")

@@ -9,22 +9,29 @@ import socket
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 from optuna.artifacts import get_all_artifact_meta
-from optuna.trial import TrialState
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.trial import TrialState, create_trial
 from optuna_dashboard import get_note, save_note
 from playwright.sync_api import sync_playwright
+from sqlalchemy import event
 
+import reports
+from reports import notes
+from sweeps import dashboard
 from sweeps.cache import Cache
 from sweeps.dashboard import OWN_NOTES, artifact_store, decorate
 from sweeps.spec import parse_spec
 from sweeps.storage import open_storage
-from sweeps.store import load_sweep
+from sweeps.store import SweepRecord, load_sweep
 from sweeps.sweep import Sweep
 from sweeps.worker import Worker
 from tests.sweeps.conftest import TINY, open_studies, serve
@@ -32,6 +39,7 @@ from tests.sweeps.processes import kill_tree, start, wait_until
 
 FLAGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
 SEARCH = "tiny/search/partial_class/sure"
+CURVES = "dashboard:plot_data:figure-partial_class-epochs-search-sure:"
 
 
 @pytest.fixture(scope="module")
@@ -76,16 +84,142 @@ def test_an_unfinished_sweep_is_annotated_and_trials_are_left_alone(unfinished: 
     assert Counter(load_sweep(storage, "tiny").trials["state"]) == states
 
 
-def test_written_again_nothing_is_doubled_and_own_notes_stay(unfinished: Sweep) -> None:
+@pytest.fixture
+def decorated(unfinished: Sweep, tmp_path: Path) -> Path:
+    """The folder of a copy of that sweep, decorated."""
+    folder = Path(shutil.copytree(unfinished.folder, tmp_path / "tiny"))
+    storage = stored_in(folder)
+    decorate(storage, load_sweep(storage, "tiny"), folder)
+    return folder
+
+
+def stored_in(folder: Path) -> RDBStorage:
+    storage = open_storage(f"sqlite:///{folder / 'study.db'}")
+    assert isinstance(storage, RDBStorage)
+    return storage
+
+
+def search_in(storage: BaseStorage) -> optuna.Study:
+    return optuna.load_study(study_name=SEARCH, storage=storage)
+
+
+def plot_of(study: optuna.Study) -> str:
+    attrs = study._storage.get_study_system_attrs(study._study_id)
+    return "".join(attrs[key] for key in sorted(attrs, key=lambda k: (len(k), k)) if key.startswith(CURVES))
+
+
+def tables_of(study: optuna.Study, folder: Path) -> dict[str, Path]:
+    return {meta.filename: folder / "artifacts" / meta.artifact_id for meta in get_all_artifact_meta(study)}
+
+
+@contextmanager
+def writes(storage: RDBStorage) -> Iterator[list[str]]:
+    """The statements that change the database meanwhile."""
+    seen: list[str] = []
+
+    def listen(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.split(maxsplit=1)[0] in {"INSERT", "UPDATE", "DELETE"}:
+            seen.append(statement)
+
+    event.listen(storage.engine, "before_cursor_execute", listen)
+    yield seen
+    event.remove(storage.engine, "before_cursor_execute", listen)
+
+
+def test_written_again_nothing_is_written_nor_drawn(decorated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = stored_in(decorated)
+    search = search_in(storage)
+    with writes(storage) as written:
+        save_note(search, get_note(search) + "look at trial 2\n")
+    assert written
+    record = load_sweep(storage, "tiny")
+    files = {path: path.stat().st_mtime_ns for path in (decorated / "artifacts").iterdir()}
+    monkeypatch.setattr(notes, "study_figures", None)
+    monkeypatch.setattr(notes, "sweep_figures", None)
+    with writes(storage) as written:
+        decorate(storage, replace(record, provenance={"ended": "now"}), decorated)
+    assert written == []
+    assert {path: path.stat().st_mtime_ns for path in (decorated / "artifacts").iterdir()} == files
+    assert get_note(search).split(OWN_NOTES)[1].strip() == "look at trial 2"
+
+
+def test_a_new_trial_changes_note_figures_and_tables_and_own_notes_stay(decorated: Path) -> None:
+    storage = stored_in(decorated)
+    search = search_in(storage)
+    save_note(search, get_note(search) + "look at trial 2\n")
+    note, plot = get_note(search), plot_of(search)
+    tables = {name: path.read_text() for name, path in tables_of(search, decorated).items()}
+    old = search.trials[0]
+    copied = {"params": old.params, "distributions": old.distributions, "user_attrs": old.user_attrs}
+    search.add_trial(create_trial(value=0.001, **copied))
+    decorate(storage, load_sweep(storage, "tiny"), decorated)
+    assert "5 complete." in get_note(search)
+    assert "0.001" in get_note(search)
+    assert get_note(search).split(OWN_NOTES)[1] == note.split(OWN_NOTES)[1]
+    assert len(json.loads(plot_of(search))["data"][0]["x"]) == 5 / 4 * len(json.loads(plot)["data"][0]["x"])
+    after = {name: path.read_text() for name, path in tables_of(search, decorated).items()}
+    assert len(after["trials.csv"].splitlines()) == 1 + len(tables["trials.csv"].splitlines())
+    assert after["curves.csv"].startswith(tables["curves.csv"])
+    assert len(after["curves.csv"]) > len(tables["curves.csv"])
+
+
+def test_what_was_edited_above_the_line_or_lost_is_mended(decorated: Path) -> None:
+    storage = stored_in(decorated)
+    search = search_in(storage)
+    note, plot = get_note(search), plot_of(search)
+    save_note(search, "oops" + note)
+    table = tables_of(search, decorated)["trials.csv"]
+    text = table.read_text()
+    decorate(storage, load_sweep(storage, "tiny"), decorated)
+    assert get_note(search) == note
+    table.unlink()
+    decorate(storage, load_sweep(storage, "tiny"), decorated)
+    assert table.read_text() == text
+    assert plot_of(search) == plot
+
+
+def test_a_newer_plotly_or_other_code_draws_again(
+    decorated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = stored_in(decorated)
+    record = load_sweep(storage, "tiny")
+    drawn: list[tuple[str, str, str]] = []
+    draw = notes.study_figures
+    monkeypatch.setattr(notes, "study_figures", lambda record, key: drawn.append(key) or draw(record, key))
+    monkeypatch.setattr(dashboard, "version", lambda library: f"{library} 99")
+    decorate(storage, record, decorated)
+    assert len(drawn) == len(set(drawn)) == len(storage.get_all_studies()) - 1
+    sources = Path(shutil.copytree(Path(reports.__file__).parent, tmp_path / "reports"))
+    monkeypatch.setattr(reports, "__file__", str(sources / "__init__.py"))
+    drawn.clear()
+    decorate(storage, record, decorated)
+    assert drawn == []
+    with (sources / "figures" / "epochs.py").open("a") as file:
+        file.write("# draws otherwise\n")
+    decorate(storage, record, decorated)
+    assert drawn
+
+
+CHANGES: dict[str, Callable[[SweepRecord], SweepRecord]] = {
+    "a value": lambda r: replace(r, trials=r.trials.assign(value=r.trials["value"] * (1 + 1e-15))),
+    "a state": lambda r: replace(r, trials=r.trials.replace({"state": {"RUNNING": "FAIL"}})),
+    "a reason": lambda r: replace(r, trials=r.trials.assign(fail_reason="diverged")),
+    "the order": lambda r: replace(r, trials=r.trials[::-1]),
+    "a column's name": lambda r: replace(r, trials=r.trials.rename(columns={"best.forget_gap": "best.other_gap"})),
+    "an epoch": lambda r: replace(r, curves=r.curves[:-1]),
+    "the spec": lambda r: replace(r, spec=r.spec | {"protocol": "paper"}),
+    "the plan": lambda r: replace(r, planned={key: n + 1 for key, n in r.planned.items()}),
+    "the best": lambda r: replace(r, best={}),
+    "importances": lambda r: replace(r, importances={"partial_class": {"sure": {"lr": 1.0}}}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_could_be_shown_is_among_the_inputs(unfinished: Sweep, change: str) -> None:
     storage = open_storage(unfinished.url)
     record = load_sweep(storage, "tiny")
-    decorate(storage, record, unfinished.folder)
-    search = optuna.load_study(study_name=SEARCH, storage=storage)
-    save_note(search, get_note(search) + "look at trial 2\n")
-    before = study_attrs(unfinished, SEARCH)
-    decorate(storage, record, unfinished.folder)
-    assert study_attrs(unfinished, SEARCH) == before
-    assert get_note(search).split(OWN_NOTES)[1].strip() == "look at trial 2"
+    assert dashboard._inputs(record) == dashboard._inputs(load_sweep(storage, "tiny"))
+    assert dashboard._inputs(CHANGES[change](record)) != dashboard._inputs(record)
 
 
 @pytest.fixture(scope="module")
