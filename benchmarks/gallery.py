@@ -60,7 +60,7 @@ def main(images: Path, runs: Path) -> None:
     lines = [
         "# Gallery",
         "",
-        "What a report holds, from a sweep over 1,200 real images (CIFAR-10, a ResNet-18 of width 8, about 20 minutes on two CPU cores):",
+        "What a report holds, from a sweep over 1,200 images of CIFAR-10 (a ResNet-18 of width 8, 20 minutes on two CPU cores):",
         "",
         "```",
         "uv run --with kaleido python benchmarks/gallery.py FOLDER_OF_IMAGES",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from sweeps.studies import INTERRUPTED, draw_params
 from sweeps.trainable import REPORT
 
 #: Seconds without another attempt after one has failed: the driver waits for each, and the trials for the driver.
-PAUSE = 300.0
+PAUSE = 600.0
 #: MLflow's words for how a trial ended.
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
@@ -121,13 +122,8 @@ class StudyLogger(LoggerCallback):
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """Taken here, as Ray Tune tells its search algorithm of a trial's end before it tells its callbacks."""
-        run: Any = Run(self.searcher.assignments[trial.trial_id], self.folder)
-
-        def start() -> None:
-            self.log_trial_start(run)
-            self._runs[trial.trial_id] = run
-
-        self._try(start)
+        if assignment := self.searcher.assignments.get(trial.trial_id):
+            self._try(partial(self._start, trial.trial_id, Run(assignment, self.folder)))
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
         if run := self._runs.get(trial.trial_id):
@@ -135,8 +131,9 @@ class StudyLogger(LoggerCallback):
             self._try(partial(self.log_epochs, run, {int(e["epoch"]): _numbers({**e, "epoch": None}) for e in epochs}))
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        if run := self._runs.pop(trial.trial_id, None):
+        if run := self._runs.get(trial.trial_id):
             self._try(partial(self._end, run))
+            del self._runs[trial.trial_id]  # not where Ctrl-C came in between: `close` then ends it
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self.on_trial_complete(iteration, trials, trial)
@@ -149,6 +146,10 @@ class StudyLogger(LoggerCallback):
     def log_epochs(self, run: Run, epochs: Mapping[int, Mapping[str, float]]) -> None:
         """Log the score and metrics of some epochs."""
         raise NotImplementedError
+
+    def _start(self, trial_id: str, run: Any) -> None:
+        self.log_trial_start(run)
+        self._runs[trial_id] = run
 
     def _end(self, run: Any) -> None:
         trial = run.assignment.trial
@@ -165,7 +166,7 @@ class StudyLogger(LoggerCallback):
             if not self._warned:
                 self._warned = True
                 print(
-                    f"{self.name}: a trial could not be logged: {_first_line(error)}\n"
+                    f"{self.name}: a trial could not be logged: {_in_short(error)}\n"
                     f"  the sweep goes on; {self.name} misses trials, and is tried again every {PAUSE / 60:.0f} minutes",
                     file=sys.stderr,
                     flush=True,
@@ -195,13 +196,14 @@ class TensorBoardLogger(StudyLogger, TBXLoggerCallback):
 
         step, values = run.result
         self._scalars(run, values, step)
-        writer = self._trial_writer.pop(run)
+        writer = self._trial_writer[run]
         writer.add_text("state", ": ".join(filter(None, run.end)))
-        # Ray would add the table's columns, and TensorBoard takes one run's for all: those of one method. It finds them by itself.
+        # Ray adds the table's columns, and TensorBoard takes one run's for all: those of one method. Without, it finds them all.
         _, *session = hparams(run.evaluated_params, {})
         for summary in session:
             writer.file_writer.add_summary(summary)
         writer.close()
+        del self._trial_writer[run]
 
     def _scalars(self, run: Any, values: Mapping[str, float], step: int) -> None:
         for name, value in values.items():
@@ -225,7 +227,7 @@ class MLflowLogger(StudyLogger, MLflowLoggerCallback):
             MLflowLoggerCallback.setup(self)  # type: ignore[no-untyped-call]  # Ray leaves it untyped
         except Exception as error:  # MLflow raises its own, its database's and its HTTP library's
             raise SweepError(
-                f"logging.mlflow must be a tracking URI that works, got {uri!r}: {_first_line(error)}\n"
+                f"logging.mlflow must be a tracking URI that works, got {uri!r}: {_in_short(error)}\n"
                 "  remedy: start the server, or mend the URI, or go without: --set logging.mlflow=null"
             ) from error
 
@@ -245,7 +247,7 @@ class MLflowLogger(StudyLogger, MLflowLoggerCallback):
         state, reason = run.end
         tags = {"state": state, "fail_reason": reason[-4000:]}  # MLflow takes no more than 5000 characters
         self._log(run, metrics=_metrics(dict([run.result])), tags=[RunTag(k, v) for k, v in tags.items() if v])
-        self._client.set_terminated(self._trial_runs.pop(run), "KILLED" if reason == INTERRUPTED else STATUS[state])
+        self._client.set_terminated(self._trial_runs[run], "KILLED" if reason == INTERRUPTED else STATUS[state])
 
     def _log(self, run: Run, **what: Any) -> None:
         self._client.log_batch(self._trial_runs[run], **what)
@@ -272,5 +274,5 @@ def make_loggers(spec: Spec) -> list[StudyLogger]:
     return [*board, *([MLflowLogger(spec)] if spec.logging.mlflow else [])]
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+def _in_short(error: Exception) -> str:
+    return textwrap.shorten(str(error), 500) or type(error).__name__

@@ -16,6 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(
+        key=lambda item: item.get_closest_marker("xdist_group") is None
+    )  # the long row of Ray's tests starts first
     if config.getoption("--slow"):
         return
     for item in items:

@@ -65,7 +65,15 @@ class Drawing:
             width=max(240 + 380 * self.columns, 120 + 9 * len(self.title)),
         )
         # As an annotation: plotly shifts a layout's title out of the picture where there is a horizontal colour bar.
-        place = {"x": 0, "xanchor": "left", "y": 1, "xref": "paper", "yref": "paper", "yanchor": "middle", "yshift": top - 24}
+        place = {
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "xref": "paper",
+            "yref": "paper",
+            "yanchor": "middle",
+            "yshift": top - 24,
+        }
         figure.add_annotation(text=escape(self.title), font_size=16, showarrow=False, **place)
         return figure
 

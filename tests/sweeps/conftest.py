@@ -36,7 +36,10 @@ SpecMaker = Callable[..., Spec]
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache for all tests of the session: references are trained once."""
-    folder = tmp_path_factory.mktemp("cache")
+    base = tmp_path_factory.getbasetemp()
+    folder = (
+        base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    ) / "cache"  # shared by the test processes, too
     os.environ["UNLEARN_SWEEPS_CACHE"] = str(folder)
     return folder
 

@@ -29,6 +29,8 @@ from tests.sweeps.conftest import TINY, open_studies, serve
 from tests.sweeps.processes import alive, descendants, kill_tree, start, wait_until
 from tests.sweeps.test_run import finished
 
+pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
+
 KILLS = int(os.environ.get("UNLEARN_SWEEPS_CHAOS_KILLS", "2"))
 SEED = int(os.environ.get("UNLEARN_SWEEPS_CHAOS_SEED", "0"))
 #: Whatever a trial is told apart by, and all that it found.
@@ -111,4 +113,4 @@ def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
     assert after.planned == before.planned
     assert found(after) == found(before)
     assert after.best == before.best
-    wait_until(lambda: not any(map(alive, seen)), timeout=60)
+    wait_until(lambda: not any(map(alive, seen)), timeout=120)

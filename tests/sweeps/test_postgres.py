@@ -21,6 +21,8 @@ from sweeps.store import load_sweep
 from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import kill_tree, start, sweeps, wait_until
 
+pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
+
 PASSWORD = "geheim-9x"
 
 

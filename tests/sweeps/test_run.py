@@ -20,6 +20,8 @@ from sweeps.store import SweepRecord, load_sweep
 from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import descendants, finish, kill_tree, start, sweeps, wait_until
 
+pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
+
 
 def write_spec(folder: Path, **changes: Any) -> Path:
     path = folder / "tiny.yaml"
@@ -200,7 +202,7 @@ def test_bars_on_a_terminal(tmp_path: Path, cache: Path) -> None:
             break
         shown += part
     os.close(ours)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=240)
     text = shown.decode()
     assert process.returncode == 0, text
     assert "runs/tiny/best_params.yaml" in out

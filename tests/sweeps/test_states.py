@@ -13,6 +13,8 @@ from sweeps.store import load_sweep
 from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import alive, descendants, finish, start, sweeps, wait_until
 
+pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
+
 BAD = "tests.sweeps.bad_methods"
 
 
@@ -82,12 +84,12 @@ def test_an_interrupt_ends_cleanly(tmp_path: Path, cache: Path, number: signal.S
     assert len(below) > 2
     process.send_signal(number)
     process.send_signal(number)  # an impatient user
-    code, _, err = finish(process, timeout=60)
+    code, _, err = finish(process, timeout=240)
     assert code == 130, err
     assert f"stopped by {number.name}" in err
     assert "Resume with:\n  sweeps run tiny.yaml" in err
     assert "Traceback" not in err
-    wait_until(lambda: not any(map(alive, below)), timeout=20)
+    wait_until(lambda: not any(map(alive, below)), timeout=120)
     code, out, _ = sweeps(["status", "tiny.yaml"], tmp_path, cache)
     assert code == 0
     assert "not running; " in out
