@@ -88,7 +88,7 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
         raise SweepError(f"the storage holds no sweep {name!r}; start it with: sweeps run {name}") from None
     spec = parse_spec(frozen, name)
     plan = make_plan(spec)
-    names = {s.study_name for s in optuna.get_all_study_summaries(storage, include_best_trial=False)}
+    names = {s.study_name for s in storage.get_all_studies()}
     rows: list[dict[str, Any]] = []
     curves: list[dict[str, Any]] = []
     best: dict[str, dict[str, dict[str, Any]]] = {}
@@ -169,8 +169,7 @@ def find_sweep(where: str | Path, *, sweep: str | None = None, storage: str | No
 
 def sweeps_in(storage: BaseStorage) -> list[str]:
     """Names of the sweeps that a storage holds."""
-    summaries = optuna.get_all_study_summaries(storage, include_best_trial=False)
-    return sorted(s.study_name for s in summaries if "spec" in s.user_attrs)
+    return sorted(s.study_name for s in storage.get_all_studies() if "spec" in s.user_attrs)
 
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:
