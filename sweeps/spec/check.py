@@ -19,6 +19,8 @@ from unlearn.methods import Bounds
 from unlearn.registry import find
 from unlearn.shared import SharedFolder, ShareError, is_url
 
+PASSWORD = re.compile(r"://[^/@]*:[^/@]*@")
+NO_PASSWORD = "must hold no password, as the sweep file is kept"
 #: Arguments that the program itself passes to data sets and models.
 OWN_ARGUMENTS = {"cache", "image_shape", "num_classes", "mean", "std"}
 
@@ -60,9 +62,9 @@ def check(spec: Spec) -> list[Problem]:
         allowed = _options(find(folder, component.name)) - OWN_ARGUMENTS
         problems += _unknown(section, component.options, allowed)
     problems += _check_urls({"cache": spec.cache, **{f"dataset.{k}": v for k, v in spec.dataset.options.items()}})
-    if re.search(r"://[^/@]*:[^/@]*@", spec.logging.mlflow or ""):
+    if PASSWORD.search(spec.logging.mlflow or ""):
         remedy = "set $MLFLOW_TRACKING_USERNAME and $MLFLOW_TRACKING_PASSWORD"
-        problems.append(Problem("logging.mlflow", "must hold no password, as the sweep file is kept", "", remedy))
+        problems.append(Problem("logging.mlflow", NO_PASSWORD, "", remedy))
     if spec.search.forget_seed < spec.evaluation.seeds:
         problems.append(
             Problem(
@@ -80,9 +82,13 @@ def check(spec: Spec) -> list[Problem]:
 
 
 def _check_urls(places: Mapping[str, object]) -> Iterator[Problem]:
-    """URLs that nothing here can open."""
+    """URLs that nothing here can open, or that hold a secret."""
     for key, place in places.items():
         if isinstance(place, str) and is_url(place):
+            if PASSWORD.search(place):
+                yield Problem(
+                    key, NO_PASSWORD, "", "give fsspec its credentials as it reads them by itself: environment, files"
+                )
             try:
                 SharedFolder(place)
             except ShareError as error:

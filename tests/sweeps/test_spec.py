@@ -14,6 +14,7 @@ from sweeps.errors import SpecError, SweepError
 from sweeps.plan import make_plan
 from sweeps.space import Space
 from sweeps.spec import check_sizes, load_spec, parse_spec, published_params, shipped_sweeps
+from tests.sweeps.conftest import TINY
 
 
 def problems(*overrides: str) -> list[str]:
@@ -145,3 +146,17 @@ def test_whatever_the_file_a_valid_plan_or_listed_errors(changes: dict[str, Any]
         listed = ()
         assert make_plan(spec).studies
     assert all(problem.key and problem.rule for problem in listed)
+
+
+def test_urls_are_opened_and_hold_no_secrets() -> None:
+    options = {"name": "arrays", "path": "memory://me:secret@x/data.npz"}
+    with pytest.raises(SpecError) as caught:
+        parse_spec(
+            {**TINY, "cache": "nope://bucket/cache", "dataset": options, "logging": {"mlflow": "http://me:secret@h"}}
+        )
+    text = str(caught.value)
+    assert "cache: must be a path, or a URL that fsspec can open, got nope://bucket/cache" in text
+    assert "dataset.path: must hold no password" in text
+    assert "logging.mlflow: must hold no password" in text
+    assert "secret" not in text
+    parse_spec({**TINY, "cache": "memory://x", "dataset": {**options, "path": "memory://x/data.npz"}})
