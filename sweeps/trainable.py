@@ -14,6 +14,7 @@ from ray import tune
 
 from sweeps.errors import SweepError
 from sweeps.job import Job, Report
+from unlearn.shared import ShareError
 
 REPORT, JOB, SPEC, CACHE, IDENTITY, FOLDER, SLOT = "report", "job", "spec", "cache", "identity", "folder", "slot"
 
@@ -46,7 +47,7 @@ class UnlearningTrainable(tune.Trainable):
             os.chdir(config[FOLDER])
         try:
             worker = _worker(config[SPEC], config[CACHE], config[IDENTITY])
-        except SweepError as error:
+        except (SweepError, ShareError) as error:
             return iter([Report("stopped", reason=str(error))])
         except Exception:  # not the trial's fault: the data cannot be read here, or the cache not written
             return iter([Report("stopped", reason=traceback.format_exc(limit=-8))])
