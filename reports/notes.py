@@ -128,8 +128,7 @@ def _failures(record: SweepRecord, key: Key) -> str:
 
 
 def _best(record: SweepRecord, scenario: str, method: str) -> str:
-    trials = tables.stage_trials(record, "search", scenario, "COMPLETE")
-    trials = trials[trials["method"] == method].dropna(subset=["value"]) if len(trials) else trials
+    trials = record.at_best("search", scenario, method)
     if not len(trials):
         return "No trial is complete yet."
     best = next(iter(tables.iterate(trials.sort_values(["value", "number"]))))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweeps.errors import SweepError
-from unlearn.files import write_atomically
+from unlearn.files import temporary_path
 from unlearn.shared import SharedFolder, ShareError, is_url
 
 VARIABLE = "UNLEARN_SWEEPS_CACHE"
@@ -68,16 +68,26 @@ class Cache:
         Raises:
             SweepError: it cannot.
         """
-        check_writable(self.folder, f"${VARIABLE}")
+        check_writable(self.folder, f"`cache` in the sweep file, or else by ${VARIABLE}")
         if not self.identity:
-            write_atomically(self.folder / "identity", uuid.uuid4().hex.encode())
+            own = temporary_path(self.folder / "identity")
+            own.write_text(uuid.uuid4().hex, encoding="ascii")
+            try:
+                os.link(own, self.folder / "identity")
+            except FileExistsError:  # another driver was quicker: its word stands
+                pass
+            except OSError:  # a file system without hard links
+                own.replace(self.folder / "identity")
+            own.unlink(missing_ok=True)
         try:
             if (share := self.share) is not None:
                 name = f"writable-{uuid.uuid4().hex}"
                 share.publish(self.folder / "identity", name)
                 share.remove(name)
-        except (ShareError, FileNotFoundError) as error:
-            raise SweepError(f"the cache's URL must be writable, got {error}\n  remedy: see its credentials") from error
+        except ShareError as error:
+            raise SweepError(
+                f"the cache's URL must be writable, got {error}\n  remedy: see its credentials, and its package"
+            ) from error
 
 
 def check_writable(folder: Path, otherwise: str) -> None:

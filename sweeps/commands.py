@@ -22,8 +22,9 @@ from sweeps.lease import holder
 from sweeps.multiplexer import Multiplexer
 from sweeps.plan import Stage, make_plan
 from sweeps.progress import duration, watch
-from sweeps.spec import Spec, load_spec, read_yaml
-from sweeps.storage import mask, open_storage
+from sweeps.secrets import mask
+from sweeps.spec import Spec, check_here, load_spec, read_yaml
+from sweeps.storage import open_storage
 from sweeps.store import SweepRecord
 from sweeps.sweep import Sweep, run_sweep
 from unlearn.errors import UnlearnError
@@ -311,6 +312,7 @@ def decorate_storage(sweep: Sweep, record: SweepRecord | None = None) -> None:
 def validate_file(file: str, overrides: list[str] | None) -> int:
     """Every error of a sweep file, or that there is none."""
     spec: Spec = load_spec(file, overrides or [])
+    check_here(spec)
     plan = make_plan(spec)
     print(f"{spec.name}: valid; {len(plan.studies)} studies, {sum(plan.trials.values())} trials")
     return DONE

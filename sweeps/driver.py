@@ -35,6 +35,7 @@ RAY_ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # else Ray Tune itself runs such a trial again, behind our back
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
 #: Likewise for MLflow, where the user has not set it: few words, and no minutes spent on a server that is gone.

@@ -48,7 +48,7 @@ def _scores(record: SweepRecord, scenario: str, method: str) -> dict[str, Any]:
     search = trials[trials["stage"] == "search"]
     scores: dict[str, Any] = {
         "objective": record.spec["objective"]["name"],
-        "search": float(search["value"].min()),
+        "search": float(record.at_best("search", scenario, method)["value"].min()),
         "search_trials": len(search),
     }
     evaluation = trials[trials["stage"] == "evaluation"]

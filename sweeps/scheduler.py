@@ -15,6 +15,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 
+from sweeps.errors import SweepError
 from sweeps.job import DIED, Report
 from sweeps.searcher import StudySearcher
 from sweeps.trainable import REPORT
@@ -37,6 +38,7 @@ class PrunerScheduler(FIFOScheduler):
         self._slots: set[Any] = set()
         self._waiting: dict[Trial, float] = {}
         self._looked = time.monotonic()
+        self._node = ray.get_runtime_context().get_node_id()
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Keep this slot's actor for its next trial: Ray Tune would stop it unless that trial were waiting already."""
@@ -47,10 +49,16 @@ class PrunerScheduler(FIFOScheduler):
             tune_controller._actor_cache.increase_max(slot)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """None: Ray Tune starts pending trials in order by itself. Trials that wait in vain go to other slots."""
+        """None: Ray Tune starts pending trials in order by itself. Trials that wait in vain go to other slots.
+
+        Raises:
+            SweepError: Ray has died under the driver; Ray Tune would wait for ever.
+        """
         now = time.monotonic()
         if now - self._looked > LOOK_SECONDS:
             self._looked = now
+            with self.searcher.recorded():
+                check_alive(self._node)
             self._waiting = {t: since for t, since in self._waiting.items() if t.status == Trial.PENDING}
             patience = PATIENCE_IDLE if self.searcher.slots.idle else PATIENCE
             late = [trial for trial, since in self._waiting.items() if now - since > patience]
@@ -79,6 +87,23 @@ class PrunerScheduler(FIFOScheduler):
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray Tune pickles it for a restoration that is never asked for."""
         return {}
+
+
+def check_alive(node: str) -> None:
+    """See that the node on which the driver stands is there.
+
+    Raises:
+        SweepError: it is not.
+    """
+    if not any(known["NodeID"] == node and known["Alive"] for known in _nodes()):
+        raise SweepError(
+            "Ray's own process on this machine (the raylet) has died\n"
+            "  remedy: see that there is memory for it; the same command then resumes, nothing finished is lost"
+        )
+
+
+def _nodes() -> list[dict[str, Any]]:
+    return list(ray.nodes())  # type: ignore[no-untyped-call]  # Ray leaves it untyped
 
 
 @contextlib.contextmanager

@@ -18,8 +18,9 @@ from sweeps.errors import SweepError
 from sweeps.importance import parameter_importances
 from sweeps.objective import top_epochs
 from sweeps.plan import STAGES, make_plan
+from sweeps.secrets import mask
 from sweeps.spec import parse_spec, read_yaml
-from sweeps.storage import mask, open_storage
+from sweeps.storage import open_storage
 from sweeps.studies import DESIGN, point_key
 from sweeps.winners import confirmed, winner
 
@@ -73,6 +74,20 @@ class SweepRecord:
         """The trials that count towards the plan: those queued again, and those of a superseded winner, left out."""
         trials = self.trials[~self.trials["requeued"]]
         return trials[~trials["superseded"]]
+
+    def at_best(self, stage: str, scenario: str, method: str) -> pd.DataFrame:
+        """Completed trials of a stage that ran with `best`; in a search without any of them (nothing is best yet), the lowest."""
+        trials = self.counted
+        mine = (trials["stage"] == stage) & (trials["scenario"] == scenario) & (trials["method"] == method)
+        found = trials[mine & (trials["state"] == "COMPLETE")]
+        point = self.best.get(scenario, {}).get(method, {})
+        known = {f"hp.{name}": value for name, value in point.items() if f"hp.{name}" in found}
+        own = (
+            found[(found[list(known)] == pd.Series(known, dtype=object)).all(axis="columns")]
+            if known
+            else found.iloc[:0]
+        )
+        return found.nsmallest(1, "value") if stage == "search" and not len(own) else own
 
 
 def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:

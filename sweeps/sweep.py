@@ -25,9 +25,9 @@ from sweeps.export import Params, read_warm_start, write_best_params
 from sweeps.lease import Lease
 from sweeps.multiplexer import Multiplexer
 from sweeps.plan import Stage, make_plan
-from sweeps.spec import Spec, check_sizes, published_params
-from sweeps.spec.check import check_packages
-from sweeps.storage import mask, open_storage, told_of_storage
+from sweeps.secrets import mask
+from sweeps.spec import Spec, check_here, check_sizes, published_params
+from sweeps.storage import open_storage, told_of_storage
 from sweeps.store import STORAGE_VARIABLE, SweepRecord, load_sweep
 from unlearn.files import write_atomically
 
@@ -145,7 +145,7 @@ def run_sweep(
     """
     import contextlib  # noqa: PLC0415
 
-    check_packages(sweep.spec)
+    check_here(sweep.spec)
     first = warm_start(sweep.spec)
     plan = make_plan(sweep.spec, stages)
     with interruptible(), told_of_storage():

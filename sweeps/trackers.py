@@ -177,6 +177,30 @@ class StudyLogger(LoggerCallback):
         return {}
 
 
+class EventFile:
+    """A TensorBoard event file, written at once: tensorboardX's writer has a thread, and hangs when that dies (a full disk)."""
+
+    def __init__(self, folder: str, flush_secs: float) -> None:
+        from tensorboardX.event_file_writer import EventsWriter  # noqa: PLC0415  # not everyone has it
+
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self._file = EventsWriter(f"{folder}/events")
+        self._flush_secs, self._flushed = flush_secs, -math.inf
+
+    def add(self, summary: Any, step: int) -> None:
+        """Write one value; readers see it `flush_secs` later at most, if others follow."""
+        from tensorboardX.proto.event_pb2 import Event  # noqa: PLC0415
+
+        self._file.write_event(Event(wall_time=time.time(), step=step, summary=summary))
+        if time.monotonic() - self._flushed > self._flush_secs:
+            self._file.flush()
+            self._flushed = time.monotonic()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._file.close()
+
+
 class TensorBoardLogger(StudyLogger, TBXLoggerCallback):
     """Event files in `<folder>/<stage>/<scenario>/<method>/<number>`."""
 
@@ -184,30 +208,25 @@ class TensorBoardLogger(StudyLogger, TBXLoggerCallback):
 
     def __init__(self) -> None:
         super().__init__()
-        # a writer whose thread has met a full disk must not make the driver wait for room in its queue
-        self._summary_writer_cls = partial(self._summary_writer_cls, max_queue=32_000)
+        self._summary_writer_cls = EventFile
 
-    def log_epochs(self, run: Run, epochs: Mapping[int, Mapping[str, float]]) -> None:
+    def log_epochs(self, run: Any, epochs: Mapping[int, Mapping[str, float]]) -> None:
+        from tensorboardX.summary import scalar  # noqa: PLC0415
+
         for epoch, values in epochs.items():
-            self._scalars(run, values, epoch)
+            for name, value in values.items():
+                self._trial_writer[run].add(scalar(name, value), epoch)
 
     def log_trial_end(self, run: Any, failed: bool = False) -> None:
-        from tensorboardX.summary import hparams  # noqa: PLC0415  # not everyone has it
+        from tensorboardX.summary import hparams, text  # noqa: PLC0415
 
-        step, values = run.result
-        self._scalars(run, values, step)
-        writer = self._trial_writer[run]
-        writer.add_text("state", ": ".join(filter(None, run.end)))
+        self.log_epochs(run, dict([run.result]))
         # Ray adds the table's columns, and TensorBoard takes one run's for all: those of one method. Without, it finds them all.
         _, *session = hparams(run.evaluated_params, {})
-        for summary in session:
-            writer.file_writer.add_summary(summary)
-        writer.close()
-        del self._trial_writer[run]
-
-    def _scalars(self, run: Any, values: Mapping[str, float], step: int) -> None:
-        for name, value in values.items():
-            self._trial_writer[run].add_scalar(name, value, step)
+        for summary in (text("state", ": ".join(filter(None, run.end))), *session):
+            self._trial_writer[run].add(summary, 0)
+        self._trial_writer[run].close()
+        del self._trial_writer[run], self._trial_result[run]
 
 
 class MLflowLogger(StudyLogger, MLflowLoggerCallback):
@@ -248,6 +267,7 @@ class MLflowLogger(StudyLogger, MLflowLoggerCallback):
         tags = {"state": state, "fail_reason": reason[-4000:]}  # MLflow takes no more than 5000 characters
         self._log(run, metrics=_metrics(dict([run.result])), tags=[RunTag(k, v) for k, v in tags.items() if v])
         self._client.set_terminated(self._trial_runs[run], "KILLED" if reason == INTERRUPTED else STATUS[state])
+        del self._trial_runs[run]
 
     def _log(self, run: Run, **what: Any) -> None:
         self._client.log_batch(self._trial_runs[run], **what)

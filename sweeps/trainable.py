@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 import traceback
 from collections.abc import Iterator
 from functools import lru_cache
@@ -17,6 +18,9 @@ from sweeps.job import Job, Report
 from unlearn.shared import ShareError
 
 REPORT, JOB, SPEC, CACHE, IDENTITY, FOLDER, SLOT = "report", "job", "spec", "cache", "identity", "folder", "slot"
+
+#: Seconds until a network file system shows what another machine has just written.
+PATIENCE = 10.0
 
 
 class UnlearningTrainable(tune.Trainable):
@@ -69,9 +73,12 @@ def _worker(spec: str, place: str, identity: str) -> Any:
     from sweeps.worker import Worker  # noqa: PLC0415
 
     cache = Cache.at(place)
-    if cache.url is None and cache.identity != identity:  # never empty: the driver has prepared it
-        raise SweepError(
-            f"node {platform.node()} does not see the driver's cache {place}: "
-            "let it be a folder that all nodes share, or a URL (see docs/cluster.md)"
-        )
+    until = time.monotonic() + PATIENCE
+    while cache.url is None and cache.identity != identity:
+        if time.monotonic() > until:
+            raise SweepError(
+                f"node {platform.node()} does not see the driver's cache {place}: "
+                "let it be a folder that all nodes share, or a URL (see docs/cluster.md)"
+            )
+        time.sleep(0.5)
     return Worker(parse_spec(json.loads(spec)), cache)

@@ -51,7 +51,7 @@ class SharedFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_path(path)
         try:
-            with _told(self.url):
+            with _told(self.url, missing_is_fine=True):
                 self._fs.get_file(self._at(name), str(temporary))
         except FileNotFoundError:
             return False
@@ -70,8 +70,11 @@ class SharedFolder:
         """
         passing = self._at(f".{name}.{uuid.uuid4().hex}.tmp")
         with _told(self.url):
-            self._fs.makedirs(self._root, exist_ok=True)
-            self._fs.put_file(str(path), passing)
+            try:
+                self._fs.put_file(str(path), passing)
+            except FileNotFoundError:  # object stores have no folders, and would make a bucket of a misspelt one
+                self._fs.makedirs(self._root, exist_ok=True)
+                self._fs.put_file(str(path), passing)
             self._fs.mv(passing, self._at(name))
 
     def remove(self, name: str) -> None:
@@ -87,10 +90,14 @@ class SharedFolder:
         return f"{self._root.rstrip('/')}/{name}"
 
 
+#: What file systems call the state of a file, beside its size.
+STATE = ("ETag", "etag", "LastModified", "last_modified", "updated", "mtime", "created")
+
+
 def local_copy(url: str, folder: Path) -> Path:
     """The file or the whole tree behind `url` as a path of this machine, copied under `folder` unless that was done before.
 
-    A copy is known by the names and sizes of what it was made from: where they differ, another one is made.
+    A copy is known by the names, sizes and times (or tags) of what it was made from: where they differ, another one is made.
 
     Raises:
         ShareError: it cannot be read.
@@ -98,11 +105,14 @@ def local_copy(url: str, folder: Path) -> Path:
     import fsspec  # noqa: PLC0415  # comes with torch; only users of URLs wait for it
 
     with _told(url):
-        fs, root = fsspec.url_to_fs(url)
-        found: dict[str, Any] = fs.find(root, detail=True)
+        fs, root = fsspec.url_to_fs(url, use_listings_cache=False)
+        about = fs.info(root)
+        found: dict[str, Any] = {root: about} if about["type"] == "file" else fs.find(root, detail=True)
         if not found:
             raise ShareError(f"{url}: there is nothing")
-        state = sorted([name, info["size"]] for name, info in found.items())
+        state = [
+            [name, info.get("size"), *(str(info.get(key)) for key in STATE)] for name, info in sorted(found.items())
+        ]
         digest = hashlib.sha256(json.dumps([url, state]).encode()).hexdigest()[:24]
         copy = folder / digest
         path: Path = copy / root.rstrip("/").rsplit("/", 1)[-1]
@@ -123,11 +133,13 @@ def local_copy(url: str, folder: Path) -> Path:
 
 
 @contextmanager
-def _told(url: str) -> Iterator[None]:
-    """Whatever a file system raises, but for a missing file and our own errors, becomes a `ShareError`."""
+def _told(url: str, *, missing_is_fine: bool = False) -> Iterator[None]:
+    """Whatever a file system raises becomes a `ShareError`."""
     try:
         yield
-    except (FileNotFoundError, ShareError):
+    except ShareError:
         raise
     except Exception as error:  # each file system has errors of its own
+        if missing_is_fine and isinstance(error, FileNotFoundError):
+            raise
         raise ShareError(f"{url}: {type(error).__name__}: {error}") from error

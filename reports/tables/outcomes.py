@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,16 +105,15 @@ def optimism(record: SweepRecord, scenario: str) -> pd.DataFrame:
     """
     evaluated = evaluations(record, scenario)
     evaluated = evaluated[evaluated["forget_size"] == tuned_size(record, scenario)]
+    searches = stage_trials(record, "search", scenario, "COMPLETE")
     rows = []
     for method in methods(record, scenario):
-        searched, again = (_of(record, stage, scenario, method) for stage in ("search", "confirmation"))
+        searched = searches[searches["method"] == method]
         fresh = evaluated.loc[evaluated["method"] == method, "score"]
         if not len(searched) or not len(fresh):
             continue
-        best = record.best.get(scenario, {}).get(method, {})
-        own = _at(searched, best)
-        score = float((own if len(own) else searched)["value"].min())
-        confirmed = _at(again, best)["value"]
+        score = float(record.at_best("search", scenario, method)["value"].min())
+        confirmed = record.at_best("confirmation", scenario, method)["value"]
         rows.append(
             {
                 "method": method,
@@ -132,16 +130,3 @@ def optimism(record: SweepRecord, scenario: str) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def _of(record: SweepRecord, stage: str, scenario: str, method: str) -> pd.DataFrame:
-    trials = stage_trials(record, stage, scenario, "COMPLETE")
-    return trials[trials["method"] == method]
-
-
-def _at(trials: pd.DataFrame, point: Mapping[str, object]) -> pd.DataFrame:
-    """Those of `trials` that ran with the hyperparameters of `point`."""
-    known = {f"hp.{name}": value for name, value in point.items() if f"hp.{name}" in trials}
-    if not known:
-        return trials.iloc[:0]
-    return trials[(trials[list(known)] == pd.Series(known)).all(axis="columns")]

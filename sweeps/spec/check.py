@@ -7,20 +7,19 @@ import importlib.util
 import inspect
 import re
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from sweeps.errors import Problem, SpecError
+from sweeps.secrets import holds_secret
 from sweeps.spec.schema import NAME, Component, RangeSpec, Spec
-from unlearn.data import Labels, open_dataset, split
+from unlearn.data import LOCATIONS, Labels, open_dataset, split
 from unlearn.errors import UnknownNameError, suggest
 from unlearn.methods import Bounds
 from unlearn.registry import find
 from unlearn.shared import SharedFolder, ShareError, is_url
 
-PASSWORD = re.compile(r"://[^/@]*:[^/@]*@")
-NO_PASSWORD = "must hold no password, as the sweep file is kept"
 #: Arguments that the program itself passes to data sets and models.
 OWN_ARGUMENTS = {"cache", "image_shape", "num_classes", "mean", "std"}
 
@@ -61,10 +60,11 @@ def check(spec: Spec) -> list[Problem]:
         component: Component = getattr(spec, section)
         allowed = _options(find(folder, component.name)) - OWN_ARGUMENTS
         problems += _unknown(section, component.options, allowed)
-    problems += _check_urls({"cache": spec.cache, **{f"dataset.{k}": v for k, v in spec.dataset.options.items()}})
-    if PASSWORD.search(spec.logging.mlflow or ""):
-        remedy = "set $MLFLOW_TRACKING_USERNAME and $MLFLOW_TRACKING_PASSWORD"
-        problems.append(Problem("logging.mlflow", NO_PASSWORD, "", remedy))
+    problems += [
+        Problem(key, "must hold no secret, as the sweep file is kept", "", remedy)
+        for key, (place, remedy) in _urls(spec).items()
+        if holds_secret(place)
+    ]
     if spec.search.forget_seed < spec.evaluation.seeds:
         problems.append(
             Problem(
@@ -81,18 +81,16 @@ def check(spec: Spec) -> list[Problem]:
     return problems
 
 
-def _check_urls(places: Mapping[str, object]) -> Iterator[Problem]:
-    """URLs that nothing here can open, or that hold a secret."""
-    for key, place in places.items():
-        if isinstance(place, str) and is_url(place):
-            if PASSWORD.search(place):
-                yield Problem(
-                    key, NO_PASSWORD, "", "give fsspec its credentials as it reads them by itself: environment, files"
-                )
-            try:
-                SharedFolder(place)
-            except ShareError as error:
-                yield Problem(key, "must be a path, or a URL that fsspec can open", str(error))
+def _urls(spec: Spec) -> dict[str, tuple[str, str]]:
+    """Every URL of a spec that is kept with it, and where the secrets for it belong."""
+    fsspec = "give fsspec its credentials as it reads them by itself: environment, files"
+    mlflow = "set $MLFLOW_TRACKING_USERNAME and $MLFLOW_TRACKING_PASSWORD, or let a tracking server hold the database's"
+    places = {
+        "cache": (spec.cache, fsspec),
+        **{f"dataset.{key}": (spec.dataset.options.get(key), fsspec) for key in LOCATIONS},
+        "logging.mlflow": (spec.logging.mlflow, mlflow),
+    }
+    return {key: (place, remedy) for key, (place, remedy) in places.items() if is_url(place) and isinstance(place, str)}
 
 
 def _check_scenarios(spec: Spec) -> list[Problem]:
@@ -147,8 +145,8 @@ def _check_range(key: str, entry: RangeSpec) -> list[Problem]:
     return []
 
 
-def check_packages(spec: Spec) -> None:
-    """Refuse loggers whose package is not installed here, where the driver runs; readers and workers need none.
+def check_here(spec: Spec) -> None:
+    """Refuse what this machine, on which the driver is to run, lacks: loggers' packages, and those that URLs need.
 
     Raises:
         SpecError: with what to install.
@@ -159,6 +157,12 @@ def check_packages(spec: Spec) -> None:
         for extra, (package, asked) in wanted.items()
         if asked and importlib.util.find_spec(package) is None
     ]
+    for key, (place, _) in _urls(spec).items():
+        if key != "logging.mlflow":
+            try:
+                SharedFolder(place)
+            except ShareError as error:
+                problems.append(Problem(key, "must be a path, or a URL that fsspec can open", str(error)))
     if problems:
         raise SpecError(spec.name, problems)
 

@@ -57,7 +57,7 @@ def parse_spec(data: Mapping[str, Any], source: str = "sweep") -> Spec:
     if isinstance(data.get("methods"), dict):
         data["methods"] = {k: {} if v is None else v for k, v in data["methods"].items()}
     problems = check_names(data)
-    _drop(data, [p.key.split(".") for p in problems])
+    _drop(data, [p.key.split(".", 1) for p in problems])  # a name may have dots in it
     if isinstance(data.get("methods"), dict):
         data["methods"], found = _fill_ranges(data)
         problems += found

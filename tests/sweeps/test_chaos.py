@@ -59,8 +59,18 @@ def undisturbed(data: dict[str, Any], folder: Path, cache: Path) -> SweepRecord:
 
 def workers(process: subprocess.Popen[str]) -> list[int]:
     """Ray's worker processes below a driver."""
-    named = {pid: (Path("/proc") / str(pid) / "cmdline") for pid in descendants(process.pid)}
-    return [pid for pid, path in named.items() if path.exists() and path.read_bytes().startswith(b"ray::")]
+    return [pid for pid, name in named(process).items() if name.startswith("ray::") and "Agent" not in name]
+
+
+def raylet(process: subprocess.Popen[str]) -> list[int]:
+    """The process of Ray's that keeps the workers of a machine."""
+    return [pid for pid, name in named(process).items() if name.partition("\0")[0].endswith("/raylet")]
+
+
+def named(process: subprocess.Popen[str]) -> dict[int, str]:
+    """Command lines of the processes below a driver."""
+    paths = {pid: Path("/proc") / str(pid) / "cmdline" for pid in descendants(process.pid)}
+    return {pid: path.read_text(errors="replace") for pid, path in paths.items() if path.exists()}
 
 
 def progressed(folder: Path, goal: int, process: subprocess.Popen[str]) -> bool:
@@ -90,13 +100,18 @@ def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
         time.sleep(rng.random() * (1 if done else 8))
         if process.poll() is not None:
             break
-        kind, below = rng.choice(["tree", "driver", "worker"]), workers(process)
+        kind, below = rng.choice(["tree", "driver", "worker", "raylet"]), workers(process)
         seen.update(descendants(process.pid))
         kills.append(kind)
         if kind == "worker" and below:
             os.kill(rng.choice(below), signal.SIGKILL)
         else:
-            if kind == "tree":
+            if kind == "raylet" and below:
+                os.kill(*raylet(process), signal.SIGKILL)
+                _, err = process.communicate(timeout=240)
+                assert process.returncode == 2, err
+                assert "Ray's own process on this machine (the raylet) has died" in err
+            elif kind == "tree":
                 kill_tree(process)
             else:
                 process.kill()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sweeps.errors import SpecError, SweepError
 from sweeps.plan import make_plan
 from sweeps.space import Space
-from sweeps.spec import check_sizes, load_spec, parse_spec, published_params, shipped_sweeps
+from sweeps.spec import check_here, check_sizes, load_spec, parse_spec, published_params, shipped_sweeps
 from tests.sweeps.conftest import TINY
 
 
@@ -148,15 +148,33 @@ def test_whatever_the_file_a_valid_plan_or_listed_errors(changes: dict[str, Any]
     assert all(problem.key and problem.rule for problem in listed)
 
 
-def test_urls_are_opened_and_hold_no_secrets() -> None:
-    options = {"name": "arrays", "path": "memory://me:secret@x/data.npz"}
+@pytest.mark.parametrize(
+    "secret", ["x://me:secret@h/p", "x://me:se/secret@h", "x://:secret@h", "https://h/p?token=secret"]
+)
+def test_urls_hold_no_secrets(secret: str) -> None:
+    dataset = {"name": "arrays", "path": secret}
     with pytest.raises(SpecError) as caught:
-        parse_spec(
-            {**TINY, "cache": "nope://bucket/cache", "dataset": options, "logging": {"mlflow": "http://me:secret@h"}}
-        )
+        parse_spec({**TINY, "cache": secret, "dataset": dataset, "logging": {"mlflow": secret}})
+    assert [problem.key for problem in caught.value.problems] == ["cache", "dataset.path", "logging.mlflow"]
+    assert "must hold no secret" in str(caught.value)
+    assert "secret@" not in str(caught.value)
+
+
+def test_a_driver_needs_what_opens_its_urls_and_a_reader_does_not() -> None:
+    spec = parse_spec(
+        {**TINY, "cache": "nope://bucket/cache", "dataset": {"name": "arrays", "path": "s3://b/data.npz"}}
+    )
+    with pytest.raises(SpecError) as caught:
+        check_here(spec)
     text = str(caught.value)
-    assert "cache: must be a path, or a URL that fsspec can open, got nope://bucket/cache" in text
-    assert "dataset.path: must hold no password" in text
-    assert "logging.mlflow: must hold no password" in text
-    assert "secret" not in text
-    parse_spec({**TINY, "cache": "memory://x", "dataset": {**options, "path": "memory://x/data.npz"}})
+    assert (
+        "cache: must be a path, or a URL that fsspec can open, got nope://bucket/cache: ValueError: Protocol not known"
+        in text
+    )
+    assert (
+        "dataset.path: must be a path, or a URL that fsspec can open, got s3://b/data.npz: ImportError: Install s3fs"
+        in text
+    )
+    check_here(
+        parse_spec({**TINY, "cache": "memory://x", "dataset": {"name": "arrays", "path": "memory://x/data.npz"}})
+    )

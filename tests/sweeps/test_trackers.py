@@ -25,6 +25,8 @@ from sweeps.sweep import Sweep, run_sweep
 from tests.sweeps.conftest import TINY, SpecMaker
 from tests.sweeps.processes import finish, start, sweeps, wait_until
 
+pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
+
 BAD = "tests.sweeps.bad_methods"
 BOTH = {"tensorboard": True, "mlflow": "sqlite:///mlflow.db"}
 needs_mlflow = pytest.mark.skipif(
@@ -120,6 +122,7 @@ def test_both_show_what_the_storage_holds_and_harm_nothing_when_they_fail(tmp_pa
         tmp_path,
         logging=BOTH,
         unlearning={"epochs": 4},
+        metrics={"best_epoch": ["mia_confidence"]},
         methods={"finetune": {}, f"{BAD}:Raises": lr, f"{BAD}:Sleeps": lr},
         search={"trials": 8, "sampler": "random", "pruner": "successive_halving"},
         resources={"workers": 3},

@@ -58,6 +58,16 @@ def test_what_one_machine_trains_another_loads(url: str, tmp_path: Path) -> None
     assert there.path("k").exists()  # next time without the share
 
 
+def test_the_shared_model_is_everybodys(url: str, tmp_path: Path) -> None:
+    for name, value in (("here", 1.0), ("there", 2.0)):  # both trained it before they shared anything
+        ModelStore(tmp_path / name).train_or_load("k", trainer(value), {})
+    first = ModelStore(tmp_path / "here", SharedFolder(url)).train_or_load("k", never, {})
+    second = ModelStore(tmp_path / "there", SharedFolder(url)).train_or_load("k", never, {})
+    third = ModelStore(tmp_path / "elsewhere", SharedFolder(url)).train_or_load("k", never, {})
+    assert [found.state["weight"].item() for found in (first, second, third)] == [1.0, 1.0, 1.0]
+    assert ModelStore(tmp_path / "there").train_or_load("k", never, {}).state["weight"].item() == 1.0
+
+
 def test_of_two_that_train_at_once_both_keep_the_first(url: str, tmp_path: Path) -> None:
     here, there = (ModelStore(tmp_path / name, SharedFolder(url)) for name in ("here", "there"))
 
@@ -104,8 +114,8 @@ def test_data_behind_a_url_is_copied_once_and_again_when_it_changes(url: str, tm
     again = open_dataset("arrays", tmp_path / "cache", options)
     assert again.fingerprint == first.fingerprint
     assert list((tmp_path / "cache" / "sources").glob("*/data.npz")) == copies
-    put(12)
-    assert len(open_dataset("arrays", tmp_path / "cache", options).train_labels) == 12
+    put(10)  # of the same size
+    assert open_dataset("arrays", tmp_path / "cache", options).fingerprint != first.fingerprint
 
     folder = local_copy(url, tmp_path / "trees")
     assert (folder / "data.npz").read_bytes() == (tmp_path / "data.npz").read_bytes()
@@ -120,5 +130,5 @@ def test_a_url_that_nothing_opens(bad: str, why: str, tmp_path: Path) -> None:
 
 
 def test_nothing_behind_a_url(tmp_path: Path) -> None:
-    with pytest.raises(ShareError, match="there is nothing"):
+    with pytest.raises(ShareError, match="none"):
         local_copy(f"file://{tmp_path}/none", tmp_path / "copies")

@@ -1,6 +1,6 @@
 """Data sets, one file each; a data set is uint8 images and integer labels (`ImageDataset`)."""
 
 from unlearn.data._base import ImageDataset, Indices, Labels, Pixels, Splits, Summary, split
-from unlearn.data._open import open_dataset
+from unlearn.data._open import LOCATIONS, open_dataset
 
-__all__ = ["ImageDataset", "Indices", "Labels", "Pixels", "Splits", "Summary", "open_dataset", "split"]
+__all__ = ["LOCATIONS", "ImageDataset", "Indices", "Labels", "Pixels", "Splits", "Summary", "open_dataset", "split"]

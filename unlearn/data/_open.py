@@ -10,15 +10,18 @@ from unlearn.data._base import ImageDataset
 from unlearn.registry import find
 from unlearn.shared import is_url, local_copy
 
+#: Options that say where a data set lies. Any other option is the data set's own business.
+LOCATIONS = ("root", "path")
+
 
 def open_dataset(name: str, cache: Path, options: Mapping[str, Any]) -> ImageDataset:
-    """The data set `name`, decoded into the folder `cache`; what an option's URL names is copied there first.
+    """The data set `name`, decoded into the folder `cache`; what the URL in a `root` or `path` names is copied there first.
 
     Raises:
         DataError: the data cannot be read.
         ShareError: a URL cannot be read.
         TypeError: it does not take its options.
     """
-    local = {key: local_copy(value, cache / "sources") if is_url(value) else value for key, value in options.items()}
-    data: ImageDataset = find("data", name)(cache=cache, **local)
+    local = {key: local_copy(options[key], cache / "sources") for key in LOCATIONS if is_url(options.get(key))}
+    data: ImageDataset = find("data", name)(cache=cache, **{**options, **local})
     return data

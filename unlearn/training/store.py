@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,13 @@ def content_key(content: Mapping[str, Any]) -> str:
 class ModelStore:
     """Models under one folder, `<folder>/<key>.safetensors`; safe under concurrent readers and writers.
 
-    With `share`, what the folder lacks is copied from there, and what is trained is copied to it. Machines that train one key at
-    the same moment keep the model that was shared first.
+    With `share` the model there is everybody's: it replaces one that was trained here before, and what only this folder has is
+    copied there. Machines that share no lock must not train one key at the same moment: the later model would stay there.
     """
 
     folder: Path
     share: SharedFolder | None = None
+    _agreed: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def path(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
@@ -69,25 +70,27 @@ class ModelStore:
         """The model stored under `key`; where there is none, or a damaged one, `train()` is called and its result stored.
 
         Processes that ask for the same key at once train it once: the others wait. `about` is written into the file's header.
+
+        Raises:
+            ShareError: the shared folder cannot be read or written.
         """
-        try:
-            found = self._read(key)
-        except _DamagedError:
-            found = None  # dealt with below, under the lock
-        if found is not None:
-            return found
+        if self.share is None or key in self._agreed:
+            try:
+                found = self._read(key)
+            except _DamagedError:
+                found = None  # dealt with below, under the lock
+            if found is not None:
+                return found
         with self._lock(key):
-            found = self._read_or_set_aside(key)  # another process may have trained it while we waited
-            if found is not None:
-                return found
-            state, cost = train()
-            found = self._fetch(key)  # another machine may have been quicker
-            if found is not None:
-                return found
-            self._write(key, state, cost, about)
-            if self.share is not None:
-                self.share.publish(self.path(key), self.path(key).name)
-            return StoredModel(state, cost, loaded=False)
+            found = self._fetch(key) or self._intact(key)  # another process may have trained it while we waited
+            if found is None:
+                state, cost = train()
+                found = self._fetch(key)  # another machine may have been quicker
+            if found is None:
+                self._write(key, state, cost, about)
+                found = StoredModel(state, cost, loaded=False)
+            self._agree(key)
+            return found
 
     def load(self, key: str) -> StoredModel | None:
         """The stored model, or None where there is none. A damaged file is set aside as `<key>.damaged-<time>` and reported."""
@@ -95,19 +98,25 @@ class ModelStore:
             return self._read(key)
         except _DamagedError:
             with self._lock(key):
-                return self._read_or_set_aside(key)
+                return self._intact(key)
 
-    def _read_or_set_aside(self, key: str) -> StoredModel | None:
-        """The caller holds the lock: else a file that another process has just rebuilt might be set aside."""
-        return self._intact(key) or self._fetch(key)
+    def _agree(self, key: str) -> None:
+        """Share what this folder has, unless the shared model was just copied from there. Under the lock."""
+        if self.share is not None and key not in self._agreed:
+            self.share.publish(self.path(key), self.path(key).name)
+            self._agreed.add(key)
 
     def _fetch(self, key: str) -> StoredModel | None:
         """The model that another machine has shared, copied into this folder; None where there is none. Under the lock."""
         if self.share is None or not self.share.fetch(self.path(key).name, self.path(key)):
             return None
-        return self._intact(key)
+        found = self._intact(key)
+        if found is not None:
+            self._agreed.add(key)
+        return found
 
     def _intact(self, key: str) -> StoredModel | None:
+        """Under the lock: else a file that another process has just rebuilt might be set aside."""
         try:
             return self._read(key)
         except _DamagedError as error:
