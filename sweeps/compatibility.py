@@ -42,20 +42,23 @@ def check_compatible(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         raise SpecError(str(now.get("name")), problems)
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+def _differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], parents: tuple[str, ...] = ()
+) -> Iterator[tuple[str, Any, Any]]:
     for name in dict.fromkeys([*before, *now]):
-        key = f"{prefix}{name}"
+        parts = (*parents, name)
+        key = ".".join(parts)
         old, new = before.get(name), now.get(name)
-        if key in FREE or old == new or _may_come_and_go(key, old, new):
+        if key in FREE or old == new or _may_come_and_go(parts, old, new):
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            yield from _differences(old, new, f"{key}.")
+            yield from _differences(old, new, parts)
         else:
             yield key, old, new
 
 
-def _may_come_and_go(key: str, old: Any, new: Any) -> bool:
-    parts = key.split(".")
+def _may_come_and_go(parts: tuple[str, ...], old: Any, new: Any) -> bool:
+    """Methods and scenarios, by whatever name (one of a package has dots in it), and the sizes of a scenario."""
     if len(parts) == 2 and parts[0] in {"methods", "scenarios"}:
         return old is None or new is None
     return len(parts) == 3 and parts[0] == "scenarios" and parts[2] == "sizes"

@@ -180,21 +180,21 @@ class StudyLogger(LoggerCallback):
 class EventFile:
     """A TensorBoard event file, written at once: tensorboardX's writer has a thread, and hangs when that dies (a full disk)."""
 
-    def __init__(self, folder: str, flush_secs: float) -> None:
+    def __init__(self, folder: str, **options: Any) -> None:
         from tensorboardX.event_file_writer import EventsWriter  # noqa: PLC0415  # not everyone has it
 
         Path(folder).mkdir(parents=True, exist_ok=True)
         self._file = EventsWriter(f"{folder}/events")
-        self._flush_secs, self._flushed = flush_secs, -math.inf
 
     def add(self, summary: Any, step: int) -> None:
-        """Write one value; readers see it `flush_secs` later at most, if others follow."""
+        """Write one value; readers see it after `flush`."""
         from tensorboardX.proto.event_pb2 import Event  # noqa: PLC0415
 
         self._file.write_event(Event(wall_time=time.time(), step=step, summary=summary))
-        if time.monotonic() - self._flushed > self._flush_secs:
-            self._file.flush()
-            self._flushed = time.monotonic()
+
+    def flush(self) -> None:
+        """Let readers see what was written."""
+        self._file.flush()
 
     def close(self) -> None:
         """Write what is left."""
@@ -216,6 +216,7 @@ class TensorBoardLogger(StudyLogger, TBXLoggerCallback):
         for epoch, values in epochs.items():
             for name, value in values.items():
                 self._trial_writer[run].add(scalar(name, value), epoch)
+        self._trial_writer[run].flush()
 
     def log_trial_end(self, run: Any, failed: bool = False) -> None:
         from tensorboardX.summary import hparams, text  # noqa: PLC0415

@@ -81,3 +81,19 @@ def alive(pid: int) -> bool:
         return (Path("/proc") / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def workers(process: subprocess.Popen[str]) -> list[int]:
+    """Ray's worker processes below a driver."""
+    return [pid for pid, name in named(process).items() if name.startswith("ray::") and "Agent" not in name]
+
+
+def raylet(process: subprocess.Popen[str]) -> list[int]:
+    """The process of Ray's that keeps the workers of a machine."""
+    return [pid for pid, name in named(process).items() if name.partition("\0")[0].endswith("/raylet")]
+
+
+def named(process: subprocess.Popen[str]) -> dict[int, str]:
+    """Command lines of the processes below a driver."""
+    paths = {pid: Path("/proc") / str(pid) / "cmdline" for pid in descendants(process.pid)}
+    return {pid: path.read_text(errors="replace") for pid, path in paths.items() if path.exists()}

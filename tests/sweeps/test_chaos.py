@@ -26,7 +26,7 @@ from sweeps.store import SweepRecord, load_sweep
 from sweeps.sweep import Sweep
 from sweeps.worker import Worker
 from tests.sweeps.conftest import TINY, open_studies, serve
-from tests.sweeps.processes import alive, descendants, kill_tree, start, wait_until
+from tests.sweeps.processes import alive, descendants, kill_tree, raylet, start, wait_until, workers
 from tests.sweeps.test_run import finished
 
 pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
@@ -55,22 +55,6 @@ def undisturbed(data: dict[str, Any], folder: Path, cache: Path) -> SweepRecord:
     Sweep(spec, folder, "").freeze(storage)
     assert len(serve(open_studies(spec, storage), Worker(spec, Cache(cache)))) == sum(make_plan(spec).trials.values())
     return load_sweep(storage, spec.name)
-
-
-def workers(process: subprocess.Popen[str]) -> list[int]:
-    """Ray's worker processes below a driver."""
-    return [pid for pid, name in named(process).items() if name.startswith("ray::") and "Agent" not in name]
-
-
-def raylet(process: subprocess.Popen[str]) -> list[int]:
-    """The process of Ray's that keeps the workers of a machine."""
-    return [pid for pid, name in named(process).items() if name.partition("\0")[0].endswith("/raylet")]
-
-
-def named(process: subprocess.Popen[str]) -> dict[int, str]:
-    """Command lines of the processes below a driver."""
-    paths = {pid: Path("/proc") / str(pid) / "cmdline" for pid in descendants(process.pid)}
-    return {pid: path.read_text(errors="replace") for pid, path in paths.items() if path.exists()}
 
 
 def progressed(folder: Path, goal: int, process: subprocess.Popen[str]) -> bool:

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sweeps.compatibility import check_compatible
 from sweeps.errors import SpecError, SweepError
 from sweeps.plan import make_plan
 from sweeps.space import Space
@@ -178,3 +179,11 @@ def test_a_driver_needs_what_opens_its_urls_and_a_reader_does_not() -> None:
     check_here(
         parse_spec({**TINY, "cache": "memory://x", "dataset": {"name": "arrays", "path": "memory://x/data.npz"}})
     )
+
+
+def test_methods_come_and_go_by_whatever_name_and_their_ranges_do_not() -> None:
+    sure, own = {"sure": {"lr": {"low": 0.1, "high": 0.2}}}, {"my.package:Method": {"lr": 0.1}}
+    check_compatible({"methods": sure}, {"methods": {**sure, **own}})
+    check_compatible({"methods": {**sure, **own}}, {"methods": sure})
+    with pytest.raises(SpecError, match=r"methods\.my\.package:Method\.lr: was 0\.1 in the existing sweep, got 0\.2"):
+        check_compatible({"methods": own}, {"methods": {"my.package:Method": {"lr": 0.2}}})
