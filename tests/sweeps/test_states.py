@@ -75,7 +75,7 @@ def test_a_worker_out_of_memory_says_so(tmp_path: Path, cache: Path, monkeypatch
     assert "(attempt 2 of 2)" in out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupt_ends_cleanly(tmp_path: Path, cache: Path, number: signal.Signals) -> None:
     write(tmp_path, methods={f"{BAD}:Sleeps": {"lr": {"low": 0.01, "high": 0.02}}})
     process = start(["run", "tiny.yaml"], tmp_path, cache)
