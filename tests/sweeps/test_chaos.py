@@ -63,7 +63,7 @@ def progressed(folder: Path, goal: int, process: subprocess.Popen[str]) -> bool:
 
 @pytest.mark.chaos
 def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
-    trials = 4 + 5 * KILLS
+    trials = 4 + 6 * KILLS
     spec = {
         **TINY,
         "methods": {"sure": {}},
@@ -93,8 +93,9 @@ def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
             if kind == "raylet" and below:
                 os.kill(*raylet(process), signal.SIGKILL)
                 _, err = process.communicate(timeout=240)
-                assert process.returncode == 2, err
-                assert "Ray's own process on this machine (the raylet) has died" in err
+                if process.returncode:  # else the last trial was done before the driver looked
+                    assert process.returncode == 2, err
+                    assert "Ray's own process on this machine (the raylet) has died" in err
             elif kind == "tree":
                 kill_tree(process)
             else:
