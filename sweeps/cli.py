@@ -39,7 +39,7 @@ Params = Annotated[
 
 
 def _options(**values: Any) -> Any:
-    from sweeps.commands import Options  # noqa: PLC0415
+    from sweeps.commands import Options
 
     return Options(**values)
 
@@ -62,7 +62,7 @@ def _stage_command(name: str, stages: tuple[str, ...], about: str) -> None:
         dry_run: DryRun = False,
         verbose: Verbose = False,
     ) -> None:
-        from sweeps.commands import run_stages  # noqa: PLC0415
+        from sweeps.commands import run_stages
 
         options = _options(
             sweep=sweep,
@@ -94,7 +94,7 @@ _stage_command("sensitivity", ("sensitivity",), "Run the lr × alpha grid round 
 @app.command()
 def status(sweep: SweepArgument, runs: Runs = Path("runs"), storage: Storage = None) -> None:
     """What is done, running and failed (with reasons), and the best so far."""
-    from sweeps.commands import show_status  # noqa: PLC0415
+    from sweeps.commands import show_status
 
     raise typer.Exit(show_status(_options(sweep=sweep, runs=runs, storage=storage)))
 
@@ -111,7 +111,7 @@ def report(
     storage: Storage = None,
 ) -> None:
     """Write the report page and its tables from what the storage holds now, or one page of several sweeps; prints its path."""
-    from sweeps.commands import compare_sweeps, make_report  # noqa: PLC0415
+    from sweeps.commands import compare_sweeps, make_report
 
     options = [_options(sweep=sweep, runs=runs, storage=storage) for sweep in sweeps]
     raise typer.Exit(make_report(options[0], figures) if len(options) == 1 else compare_sweeps(options))
@@ -125,7 +125,7 @@ def embeddings(
     storage: Storage = None,
 ) -> None:
     """Map the training set's features by t-SNE for the original, the oracle and each winner; `sweeps report` draws them."""
-    from sweeps.commands import embed  # noqa: PLC0415
+    from sweeps.commands import embed
 
     raise typer.Exit(embed(_options(sweep=sweep, runs=runs, storage=storage), most))
 
@@ -138,7 +138,7 @@ def export(
     storage: Storage = None,
 ) -> None:
     """Print the best parameters so far as YAML."""
-    from sweeps.commands import export_params  # noqa: PLC0415
+    from sweeps.commands import export_params
 
     raise typer.Exit(export_params(_options(sweep=sweep, runs=runs, storage=storage), output))
 
@@ -154,7 +154,7 @@ def dashboard(
     storage: Storage = None,
 ) -> None:
     """Open optuna-dashboard on the sweep's storage, on this machine only."""
-    from sweeps.commands import serve_dashboard  # noqa: PLC0415
+    from sweeps.commands import serve_dashboard
 
     raise typer.Exit(serve_dashboard(_options(sweep=sweep, runs=runs, storage=storage), host, port))
 
@@ -164,7 +164,7 @@ def validate(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A YAML file or a shipped name.")], set_: Set = None
 ) -> None:
     """Check a sweep file: every error at once."""
-    from sweeps.commands import validate_file  # noqa: PLC0415
+    from sweeps.commands import validate_file
 
     raise typer.Exit(validate_file(file, set_))
 
@@ -172,7 +172,7 @@ def validate(
 def _list_command(name: str, folder: str, about: str) -> None:
     @app.command(name, help=about)
     def command() -> None:
-        from sweeps.commands import list_folder  # noqa: PLC0415
+        from sweeps.commands import list_folder
 
         raise typer.Exit(list_folder(folder))
 

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import optuna
 import yaml
+from optuna.exceptions import StorageInternalError
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
+from sweeps.cost import estimate
 from sweeps.driver import Interrupted
 from sweeps.errors import SweepError
 from sweeps.export import best_params, read_best_params, write_best_params
@@ -147,8 +151,6 @@ def last_words(studies: Multiplexer, options: Options, again: str) -> int:
 
 def print_plan(sweep: Sweep, stages: tuple[Stage, ...]) -> None:
     """The studies, their trials, and what they will cost."""
-    from sweeps.cost import estimate  # noqa: PLC0415
-
     plan = make_plan(sweep.spec, stages)
     table = Table(title=f"{sweep.spec.name}: the plan", title_justify="left")
     for heading in ("study", "trials"):
@@ -206,8 +208,6 @@ def print_failures(record: SweepRecord) -> int:
 
 
 def _say_who_runs(sweep: Sweep, record: SweepRecord) -> None:
-    import optuna  # noqa: PLC0415
-
     held = holder(optuna.load_study(study_name=record.name, storage=open_storage(sweep.url)).user_attrs)
     left = sum(record.planned.values()) - int(record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"]).sum())
     if held:
@@ -296,9 +296,6 @@ def serve_dashboard(options: Options, host: str, port: int) -> int:
 
 def decorate_storage(sweep: Sweep, record: SweepRecord | None = None) -> None:
     """Notes and figures for optuna-dashboard; a storage that takes none is no reason to fail."""
-    from optuna.exceptions import StorageInternalError  # noqa: PLC0415
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
-
     from sweeps.dashboard import decorate  # noqa: PLC0415
 
     try:

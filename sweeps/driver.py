@@ -175,7 +175,9 @@ def _fit(tuner: Any, searcher: Any) -> None:
     with told_of_storage():
         try:
             tuner.fit()
-        except Exception:
+        except (
+            Exception
+        ):  # whatever Ray Tune raises; where the studies failed first, that is the cause and is raised below
             if searcher.failure is None:
                 raise
         if searcher.failure is not None:

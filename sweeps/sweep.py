@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -143,8 +144,6 @@ def run_sweep(
         SweepError: bad input, or another driver at work.
         Interrupted: on SIGINT or SIGTERM.
     """
-    import contextlib  # noqa: PLC0415
-
     check_here(sweep.spec)
     first = warm_start(sweep.spec)
     plan = make_plan(sweep.spec, stages)
