@@ -32,7 +32,11 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Trials at once; one pe
 Gpus = Annotated[float | None, typer.Option(min=0, help="GPUs per trial; fractions share one.")]
 Address = Annotated[str | None, typer.Option(metavar="ADDRESS", help="A running Ray cluster, e.g. auto.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Ray says, and tracebacks.")]
+Tracebacks = Annotated[bool, typer.Option("--verbose", "-v", help="Whole tracebacks, not their last lines.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and its cost; start nothing.")]
+Retry = Annotated[
+    bool, typer.Option("--retry-failed", help="Run again, too, what failed for good, unless it diverged.")
+]
 Params = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Best parameters to use instead of searching for them.")
 ]
@@ -59,6 +63,7 @@ def _stage_command(name: str, stages: tuple[str, ...], about: str) -> None:
         workers: Workers = None,
         gpus_per_trial: Gpus = None,
         ray_address: Address = None,
+        retry_failed: Retry = False,
         dry_run: DryRun = False,
         verbose: Verbose = False,
     ) -> None:
@@ -76,7 +81,7 @@ def _stage_command(name: str, stages: tuple[str, ...], about: str) -> None:
             ray_address=ray_address,
             verbose=verbose,
         )
-        raise typer.Exit(run_stages(options, stages, dry_run=dry_run, params=params))
+        raise typer.Exit(run_stages(options, stages, dry_run=dry_run, params=params, retry_failed=retry_failed))
 
 
 _stage_command(
@@ -92,11 +97,13 @@ _stage_command("sensitivity", ("sensitivity",), "Run the lr × alpha grid round 
 
 
 @app.command()
-def status(sweep: SweepArgument, runs: Runs = Path("runs"), storage: Storage = None) -> None:
+def status(
+    sweep: SweepArgument, runs: Runs = Path("runs"), storage: Storage = None, verbose: Tracebacks = False
+) -> None:
     """What is done, running and failed (with reasons), and the best so far."""
     from sweeps.commands import show_status
 
-    raise typer.Exit(show_status(_options(sweep=sweep, runs=runs, storage=storage)))
+    raise typer.Exit(show_status(_options(sweep=sweep, runs=runs, storage=storage, verbose=verbose)))
 
 
 @app.command()

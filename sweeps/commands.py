@@ -27,7 +27,7 @@ from sweeps.multiplexer import Multiplexer
 from sweeps.plan import Stage, make_plan
 from sweeps.progress import duration, watch
 from sweeps.secrets import mask
-from sweeps.spec import Spec, check_here, load_spec, read_yaml
+from sweeps.spec import Spec, check_here, load_spec, read_yaml, shipped_sweeps
 from sweeps.storage import open_storage
 from sweeps.store import SweepRecord
 from sweeps.sweep import Sweep, run_sweep
@@ -35,6 +35,7 @@ from unlearn.errors import UnlearnError
 from unlearn.registry import find, keys
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+RETRY = "--retry-failed"
 
 
 @dataclass(frozen=True)
@@ -53,26 +54,33 @@ class Options:
     verbose: bool = False
 
     def load(self) -> Sweep:
-        """The sweep as asked for."""
+        """The sweep as asked for: of a shipped name or a file, else as it was last run under this name."""
+        known = self.sweep in shipped_sweeps() or Path(self.sweep).exists()
+        return self._load(self._frozen if not known and self._frozen.is_file() else None)
+
+    def find(self) -> Sweep:
+        """The sweep as it was last run, from its own folder; else as its file says."""
+        if self._frozen.is_file():
+            return self._load(self._frozen)
+        sweep = self.load()
+        if (self.runs / sweep.spec.name / "spec.yaml").is_file() and sweep.spec.name != self.sweep:
+            return Options(sweep.spec.name, self.runs, self.storage).find()
+        return sweep
+
+    @property
+    def _frozen(self) -> Path:
+        return self.runs / self.sweep / "spec.yaml"
+
+    def _load(self, frozen: Path | None) -> Sweep:
         overrides = list(self.overrides or [])
         if self.workers is not None:
             overrides.append(f"resources.workers={self.workers}")
         if self.gpus_per_trial is not None:
             overrides.append(f"resources.gpus_per_trial={self.gpus_per_trial}")
-        spec = load_spec(self.sweep, overrides, methods=_names(self.methods), scenarios=_names(self.scenarios))
-        return Sweep.at(spec, self.runs, self.storage)
-
-    def find(self) -> Sweep:
-        """The sweep as it was last run, from its own folder; else as its file says."""
-        frozen = self.runs / self.sweep / "spec.yaml"
-        if frozen.is_file():
-            data = read_yaml(frozen)
-            url = None if "***" in str(data.get("storage")) else data.get("storage")
-            return Sweep.at(load_spec(str(frozen)), self.runs, self.storage or url)
-        sweep = self.load()
-        if (self.runs / sweep.spec.name / "spec.yaml").is_file() and sweep.spec.name != self.sweep:
-            return Options(sweep.spec.name, self.runs, self.storage).find()
-        return sweep
+        source = self.sweep if frozen is None else str(frozen)
+        spec = load_spec(source, overrides, methods=_names(self.methods), scenarios=_names(self.scenarios))
+        url = None if frozen is None else read_yaml(frozen).get("storage")
+        return Sweep.at(spec, self.runs, self.storage or (None if "***" in str(url) else url))
 
     @property
     def tail(self) -> str:
@@ -105,7 +113,14 @@ def say(text: str) -> None:
 
 
 @told
-def run_stages(options: Options, stages: Iterable[Stage], *, dry_run: bool = False, params: Path | None = None) -> int:
+def run_stages(
+    options: Options,
+    stages: Iterable[Stage],
+    *,
+    dry_run: bool = False,
+    params: Path | None = None,
+    retry_failed: bool = False,
+) -> int:
     """Run stages of a sweep, then export and report."""
     sweep = options.load()
     stages = tuple(stage for stage in stages if params is None or stage not in {"search", "confirmation"})
@@ -118,7 +133,13 @@ def run_stages(options: Options, stages: Iterable[Stage], *, dry_run: bool = Fal
     again = f"sweeps {' '.join(shlex.quote(mask(word)) for word in sys.argv[1:])}"
     try:
         studies = run_sweep(
-            sweep, stages, params=given, ray_address=options.ray_address, verbose=options.verbose, watch=watch
+            sweep,
+            stages,
+            params=given,
+            retry_failed=retry_failed,
+            ray_address=options.ray_address,
+            verbose=options.verbose,
+            watch=watch,
         )
     except Interrupted as stopped:
         say(f"stopped by {stopped}; nothing finished is lost. Resume with:\n  {again}")
@@ -136,7 +157,7 @@ def run_stages(options: Options, stages: Iterable[Stage], *, dry_run: bool = Fal
 def last_words(studies: Multiplexer, options: Options, again: str) -> int:
     """How it ended, what failed, and the commands that come next; returns the exit code."""
     name = options.sweep
-    failed = sum(state.states["FAIL"] for state in studies.states)
+    failed = sum(state.failed for state in studies.states)
     missing = sum(state.planned - state.final for state in studies.states)
     if not failed and not missing:
         say(f"all {sum(s.planned for s in studies.states)} trials are done")
@@ -144,6 +165,9 @@ def last_words(studies: Multiplexer, options: Options, again: str) -> int:
         say(f"{failed} trials failed for good; reasons: sweeps status {name}{options.tail}")
     if missing:
         say(f"{missing} trials could not be run: what they need failed")
+    again = again.replace(f" {RETRY}", "")
+    if any(state.may_be_retried for state in studies.states):
+        say(f"retry:             {again} {RETRY}")
     say(f"resume or extend:  {again}")
     say(f"watch:             sweeps dashboard {name}{options.tail}")
     return FAILED if failed or missing else DONE
@@ -193,27 +217,30 @@ def show_status(options: Options) -> int:
         shown = f"{best:.3g}" if stage != "reference" and best == best else ""  # noqa: PLR0124  # NaN
         table.add_row(stage, scenario, method, str(done), str(planned), *counts, shown)
     console.print(table)
-    failures = print_failures(record)
-    _say_who_runs(sweep, record)
+    failures = print_failures(record, whole=options.verbose)
+    again = f"sweeps run {shlex.quote(options.sweep)}{options.tail}"
+    if record.counted["outcome"].isin(["error", "died"]).any():
+        print(f"once their cause is mended: {again} {RETRY}")
+    _say_who_runs(sweep, record, again)
     return FAILED if failures else DONE
 
 
-def print_failures(record: SweepRecord) -> int:
-    """Every trial that failed for good, with the last line of its reason; returns how many."""
+def print_failures(record: SweepRecord, *, whole: bool) -> int:
+    """Every trial that failed for good, with the last line of its reason or the `whole`; returns how many."""
     failed = record.counted[record.counted["state"] == "FAIL"]
     for trial in failed.itertuples():
-        lines = str(trial.fail_reason or "unknown").strip().splitlines()
-        print(f"failed: {trial.study} trial {trial.number}: {lines[-1]}")
+        reason = str(trial.fail_reason or "unknown").strip()
+        print(f"failed: {trial.study} trial {trial.number}: {reason if whole else reason.splitlines()[-1]}")
     return len(failed)
 
 
-def _say_who_runs(sweep: Sweep, record: SweepRecord) -> None:
+def _say_who_runs(sweep: Sweep, record: SweepRecord, again: str) -> None:
     held = holder(optuna.load_study(study_name=record.name, storage=open_storage(sweep.url)).user_attrs)
     left = sum(record.planned.values()) - int(record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"]).sum())
     if held:
         print(f"running: process {held['pid']} on {held['host']}; {left} trials left")
     elif left:
-        print(f"not running; {left} trials left; continue with: sweeps run {record.name}")
+        print(f"not running; {left} trials left; continue with: {again}")
     else:
         print("all is done")
 

@@ -14,16 +14,8 @@ from optuna.trial import Trial, TrialState
 from sweeps.errors import SweepError
 from sweeps.job import DIED, Job, Report
 from sweeps.plan import ForgetDraw, Plan, ReferenceNeed, StudyPlan, sensitivity_grid
-from sweeps.studies import (
-    DesignState,
-    Point,
-    SearchState,
-    StudyState,
-    attempt_of,
-    draw_params,
-    point_key,
-    set_attrs,
-)
+from sweeps.retries import attempt_of
+from sweeps.studies import DesignState, Point, SearchState, StudyState, draw_params, point_key, set_attrs
 from sweeps.winners import confirmed, leaders, winner
 
 Params = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -49,6 +41,7 @@ class Multiplexer:
     Args:
         params: hyperparameters to evaluate instead of the searches' own winners, {scenario: {method: {name: value}}}.
         warm_start: first points of the searches, each likewise.
+        retry_failed: run again what failed for good, too, unless it diverged.
 
     Attributes:
         on_finish: called after each trial that is told for good.
@@ -56,7 +49,13 @@ class Multiplexer:
     """
 
     def __init__(
-        self, plan: Plan, storage: BaseStorage, *, params: Params | None = None, warm_start: Sequence[Params] = ()
+        self,
+        plan: Plan,
+        storage: BaseStorage,
+        *,
+        params: Params | None = None,
+        warm_start: Sequence[Params] = (),
+        retry_failed: bool = False,
     ) -> None:
         self.plan, self.spec, self.storage = plan, plan.spec, storage
         self.params = params or {}
@@ -65,22 +64,24 @@ class Multiplexer:
         self.searches: dict[tuple[str, str], SearchState] = {}
         self.designs: list[DesignState] = []
         for study in plan.studies:
-            self._open(study, warm_start)
+            self._open(study, warm_start, retry_failed)
         self.finished_now = 0
         self._settled: set[str] = set()
         for design in self.designs:
             self._settle(design)
 
-    def _open(self, plan: StudyPlan, warm_start: Sequence[Params]) -> None:
+    def _open(self, plan: StudyPlan, warm_start: Sequence[Params], retry_failed: bool) -> None:
         if plan.stage == "search":
             first = self._first_points(plan, warm_start)
-            self.searches[plan.scenario, plan.method] = SearchState(plan, self.spec, self.storage, first)
-        elif plan.stage == "reference":
-            state = DesignState(plan, self.spec, self.storage)
+            search = SearchState(plan, self.spec, self.storage, first, retry_failed=retry_failed)
+            self.searches[plan.scenario, plan.method] = search
+            return
+        state = DesignState(plan, self.spec, self.storage, retry_failed=retry_failed)
+        if plan.stage == "reference":
             state.set_points([Point(draw_params(draw), {}, draw) for draw in plan.draws])
             self.references.append(state)
         else:
-            self.designs.append(DesignState(plan, self.spec, self.storage))
+            self.designs.append(state)
 
     def _first_points(self, plan: StudyPlan, warm_start: Sequence[Params]) -> list[Mapping[str, Any]]:
         """What the warm start has for a study's scenario (by its label, else its key) and method."""
@@ -297,14 +298,17 @@ class Multiplexer:
     def _verdict(self, assignment: Assignment, report: Report) -> tuple[TrialState, list[float] | None, dict[str, Any]]:
         if report.outcome == "died":
             tries = self.spec.search.max_retries + 1
-            return TrialState.FAIL, None, {"fail_reason": f"{report.reason or DIED} (attempt {tries} of {tries})"}
+            reason = f"{report.reason or DIED} (attempt {tries} of {tries})"
+            return TrialState.FAIL, None, {"outcome": "died", "fail_reason": reason}
         if assignment.pruned:
             best = min(assignment.epochs, key=lambda epoch: epoch["score"])
             return TrialState.PRUNED, None, {"best_epoch": int(best["epoch"]), **_metrics(best)}
         if report.outcome == "complete" and all(math.isfinite(v) for v in report.values):
             facts = {"best_epoch": report.best_epoch} if report.best_epoch is not None else {}
             return TrialState.COMPLETE, report.values, {**report.about, **facts, **_metrics(report.best)}
-        return TrialState.FAIL, None, {**report.about, "fail_reason": report.reason or "the score is not finite"}
+        outcome = "diverged" if report.outcome == "complete" else report.outcome
+        reason = report.reason or "the score is not finite"
+        return TrialState.FAIL, None, {**report.about, "outcome": outcome, "fail_reason": reason}
 
 
 def _kind(state: StudyState) -> Any:

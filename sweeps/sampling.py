@@ -15,10 +15,10 @@ from optuna.study import Study, create_study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from scipy.stats import qmc
 
+from sweeps.retries import FINAL, requeued, set_aside
 from sweeps.spec import Spec
 
 GP_LIMIT = 250
-FINAL = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 #: What a diverged trial counts as before any trial is complete: a gap of 100 points.
 UNKNOWN_WORST = 100.0
 
@@ -114,8 +114,11 @@ class SamplerView:
     def __init__(self, sampler: BaseSampler, truth: Study) -> None:
         self.study = create_study(directions=truth.directions, sampler=sampler, pruner=truth.pruner)
         self._asked: dict[int, Trial] = {}
-        for trial in truth.get_trials(deepcopy=False, states=FINAL):
-            self._add(trial)
+        trials = truth.get_trials(deepcopy=False)
+        aside = set_aside(trials)
+        for trial in trials:
+            if trial.state in FINAL and trial.number not in aside:
+                self._add(trial)
 
     def ask(self, distributions: dict[str, BaseDistribution]) -> Trial:
         """The sampler's suggestion; name the real trial that takes it by `taken`."""
@@ -133,8 +136,9 @@ class SamplerView:
         """A real trial is finished; a retry of it is known by its own number."""
         suggestion = self._asked.pop(trial.number, None)
         if suggestion is None:
-            self._add(trial)
-        elif trial.user_attrs.get("requeued"):
+            if not requeued(trial):
+                self._add(trial)
+        elif requeued(trial):
             self.drop(suggestion)
         else:
             seen = self._as_seen(trial)
@@ -143,7 +147,7 @@ class SamplerView:
             self.study.tell(suggestion, seen.values if seen.state == TrialState.COMPLETE else None, state=seen.state)
 
     def _add(self, trial: FrozenTrial) -> None:
-        if trial.params and not trial.user_attrs.get("requeued"):
+        if trial.params:
             self.study.add_trial(self._as_seen(trial))
 
     def _as_seen(self, trial: FrozenTrial) -> FrozenTrial:

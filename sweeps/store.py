@@ -18,6 +18,7 @@ from sweeps.errors import SweepError
 from sweeps.importance import parameter_importances
 from sweeps.objective import top_epochs
 from sweeps.plan import STAGES, make_plan
+from sweeps.retries import set_aside
 from sweeps.secrets import mask
 from sweeps.spec import parse_spec, read_yaml
 from sweeps.storage import open_storage
@@ -26,6 +27,7 @@ from sweeps.winners import confirmed, winner
 
 FACTS = (
     "best_epoch",
+    "outcome",
     "fail_reason",
     "retry_of",
     "seconds",
@@ -50,9 +52,9 @@ class SweepRecord:
         spec: the resolved sweep file as plain data.
         provenance: versions, commit, device and times.
         planned: trials planned, by (stage, scenario, method).
-        trials: one row per trial: study, stage, scenario, method, number, state, value, best_epoch, fail_reason, retry_of,
-            started, completed, seconds, forget_size, forget_seed, seed, scored_on, origin, requeued, superseded,
-            `hp.<hyperparameter>`,
+        trials: one row per trial: study, stage, scenario, method, number, state, value, best_epoch, outcome (of a failed one:
+            error, diverged or died), fail_reason, retry_of, started, completed, seconds, forget_size, forget_seed, seed,
+            scored_on, origin, requeued, superseded, `hp.<hyperparameter>`,
             `best.<metric>` (at the best epoch) and `top5.<metric>` (mean over the five best epochs).
         curves: one row per trial and epoch: study, stage, scenario, method, number, epoch, score and every metric.
         best: hyperparameters of each search's best (or confirmed) trial, {scenario: {method: {name: value}}}.
@@ -118,9 +120,12 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
         current = None if design is None else {point_key(params) for params in design}
         if current is not None:
             planned[study_plan.key] = len(current)
-        for trial in study.get_trials(deepcopy=False):
+        trials_of_study = study.get_trials(deepcopy=False)
+        aside = set_aside(trials_of_study)
+        for trial in trials_of_study:
             superseded = current is not None and point_key(trial.params) not in current
-            rows.append({**where, **_row(trial), "superseded": superseded})
+            flags = {"requeued": trial.number in aside, "superseded": superseded}
+            rows.append({**where, **_row(trial), **flags})
             curves += [{**where, "number": trial.number, **epoch} for epoch in _epochs(trial)]
         space = study_plan.space
         if space is None or study_plan.stage not in {"search", "confirmation"}:
@@ -133,8 +138,8 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
             best.setdefault(study_plan.scenario, {})[study_plan.method] = found
     trials = pd.DataFrame(rows, columns=None if rows else list(COLUMNS))
     trials = trials.reindex(columns=list(dict.fromkeys([*COLUMNS, *trials.columns])))
-    flags = ["requeued", "superseded"]
-    trials[flags] = trials[flags].eq(True)
+    told_apart = ["requeued", "superseded"]
+    trials[told_apart] = trials[told_apart].eq(True)
     return SweepRecord(
         name=name,
         spec=attrs["spec"],
@@ -199,7 +204,6 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
         "value": float(np.mean(trial.values)) if trial.values else np.nan,
         "started": trial.datetime_start,
         "completed": trial.datetime_complete,
-        "requeued": bool(attrs.get("requeued")),
         **{name: attrs.get(name) for name in FACTS},
         **{f"hp.{name}": value for name, value in hyperparameters.items()},
         **{f"best.{name}": value for name, value in metrics.items()},

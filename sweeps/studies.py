@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sweeps.objective import Objective
 from sweeps.plan import ForgetDraw, StudyPlan
+from sweeps.retries import FINAL, INTERRUPTED, Retry, attempt_of, lost, owed, requeued, set_aside
 from sweeps.sampling import (
-    FINAL,
     SamplerView,
     grid_point,
     make_pruner,
@@ -30,7 +30,6 @@ from sweeps.sampling import (
 from sweeps.space import Value, Values
 from sweeps.spec import Spec
 
-INTERRUPTED = "interrupted: the driver stopped"
 DESIGN = "design"
 
 Key = tuple[tuple[str, Value], ...]
@@ -54,15 +53,6 @@ def point_key(params: Mapping[str, Value]) -> Key:
     return tuple(sorted(params.items()))
 
 
-@dataclass(frozen=True)
-class Retry:
-    """Parameters to run again: of which trial, and how many workers have died on them so far."""
-
-    number: int
-    params: Values
-    attempt: int
-
-
 class PointSampler(BaseSampler):
     """Suggests the one point that it was given."""
 
@@ -84,9 +74,13 @@ class PointSampler(BaseSampler):
 
 
 class StudyState:
-    """A study opened for running: what is final is counted, and what an earlier driver left RUNNING is to be run again."""
+    """A study opened for running: what is final is counted, and what an earlier driver left RUNNING is to be run again.
 
-    def __init__(self, plan: StudyPlan, spec: Spec, storage: BaseStorage) -> None:
+    Args:
+        retry_failed: run again, too, what failed for good and might end otherwise.
+    """
+
+    def __init__(self, plan: StudyPlan, spec: Spec, storage: BaseStorage, *, retry_failed: bool = False) -> None:
         self.plan, self.spec = plan, spec
         minimize = [StudyDirection.MINIMIZE] * len(Objective(spec.objective.name).directions)
         directions = [StudyDirection.MAXIMIZE] if plan.stage == "reference" else minimize
@@ -97,12 +91,14 @@ class StudyState:
         self.running_keys: Counter[Key] = Counter()
         self.final_keys: dict[Key, TrialState] = {}
         self.best_value: float | None = None
-        self.retries: list[Retry] = []
         self.first_tries = 0
         self._close_stale()
-        for trial in self.study.get_trials(deepcopy=False):
+        trials = self.study.get_trials(deepcopy=False)
+        self.retries = list(owed(trials, failed_too=retry_failed))
+        aside = set_aside(trials) | {retry.number for retry in self.retries}
+        for trial in trials:
             self.first_tries += "retry_of" not in trial.user_attrs and not lost(trial)
-            if is_final(trial):
+            if trial.state in FINAL and trial.number not in aside:
                 self._count(trial.state, trial.params, trial.values)
 
     @property
@@ -114,6 +110,16 @@ class StudyState:
     def final(self) -> int:
         """Trials that will not be run again."""
         return self.states.total()
+
+    @property
+    def failed(self) -> int:
+        """Trials of the plan that failed for good."""
+        return self.states["FAIL"]
+
+    @property
+    def may_be_retried(self) -> bool:
+        """Whether anything that failed for good would be run again if asked to."""
+        return any(owed(self.study.get_trials(deepcopy=False), failed_too=True))
 
     @property
     def planned(self) -> int:
@@ -173,41 +179,26 @@ class StudyState:
             self.best_value = score if self.best_value is None else min(score, self.best_value)
 
     def _close_stale(self) -> None:
-        """Fail what an earlier driver left RUNNING, and take up every retry that has not been started."""
+        """Fail what an earlier driver left RUNNING."""
         for stale in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if not (stale.user_attrs.get("requeued") and "fail_reason" in stale.user_attrs):
+            if not (requeued(stale) and "fail_reason" in stale.user_attrs):
                 set_attrs(Trial(self.study, stale._trial_id), {"requeued": True, "fail_reason": INTERRUPTED})
             self.study.tell(stale.number, state=TrialState.FAIL)
-        trials = self.study.get_trials(deepcopy=False)
-        retried = {trial.user_attrs.get("retry_of") for trial in trials if not lost(trial)}
-        for trial in trials:
-            if trial.user_attrs.get("requeued") and trial.number not in retried and not lost(trial):
-                died = trial.user_attrs["fail_reason"] != INTERRUPTED
-                self.retries.append(Retry(trial.number, trial.params, attempt_of(trial.user_attrs) + died))
-
-
-def attempt_of(attrs: Mapping[str, Any]) -> int:
-    """How many workers had died on a trial's parameters before it began."""
-    return int(attrs.get("attempt", 0))
-
-
-def lost(trial: FrozenTrial) -> bool:
-    """Whether the driver stopped before the trial had all its parameters, so that there is nothing to repeat."""
-    return bool(trial.user_attrs.get("requeued")) and "hyperparameters" not in trial.user_attrs
-
-
-def is_final(trial: FrozenTrial) -> bool:
-    """Whether a trial counts towards the plan: finished, and not queued again."""
-    return trial.state in FINAL and not trial.user_attrs.get("requeued")
 
 
 class SearchState(StudyState):
     """A study that samples: published values first, then Sobol points, then what the sampler suggests."""
 
     def __init__(
-        self, plan: StudyPlan, spec: Spec, storage: BaseStorage, warm_start: Iterable[Mapping[str, Value]] = ()
+        self,
+        plan: StudyPlan,
+        spec: Spec,
+        storage: BaseStorage,
+        warm_start: Iterable[Mapping[str, Value]] = (),
+        *,
+        retry_failed: bool = False,
     ) -> None:
-        super().__init__(plan, spec, storage)
+        super().__init__(plan, spec, storage, retry_failed=retry_failed)
         assert plan.space is not None
         self.space = plan.space
         self.warm_start = [dict(values) for values in warm_start]
@@ -220,7 +211,7 @@ class SearchState(StudyState):
     def planned(self) -> int:
         """As many trials as the plan has, or fewer where the budget of samples is used up."""
         if self.spec.search.samples is not None and self.samples >= self.spec.search.samples:
-            return min(self.plan.trials, self.final + self.running)
+            return min(self.plan.trials, self.final + self.running + len(self.retries))
         return self.plan.trials
 
     def ask(self) -> Trial:
@@ -291,6 +282,10 @@ class DesignState(StudyState):
     @property
     def final(self) -> int:
         return len(self.final_keys.keys() & (self.points or {}).keys())
+
+    @property
+    def failed(self) -> int:
+        return sum(self.final_keys.get(key) == TrialState.FAIL for key in self.points or {})
 
     def missing(self) -> list[Point]:
         """Points neither finished nor running."""

@@ -130,6 +130,7 @@ def run_sweep(
     stages: Iterable[Stage],
     *,
     params: Params | None = None,
+    retry_failed: bool = False,
     ray_address: str | None = None,
     verbose: bool = False,
     watch: Any = None,
@@ -138,6 +139,7 @@ def run_sweep(
 
     Args:
         params: hyperparameters to evaluate instead of the searches' winners.
+        retry_failed: run again, too, what failed for good, unless it diverged.
         watch: a context manager factory `watch(studies)` under which the run is shown.
 
     Raises:
@@ -153,7 +155,7 @@ def run_sweep(
             if not already_checked(sweep, storage):
                 check_sizes(sweep.spec, sweep.cache.folder)
             sweep.freeze(storage)
-            studies = Multiplexer(plan, storage, params=params, warm_start=first)
+            studies = Multiplexer(plan, storage, params=params, warm_start=first, retry_failed=retry_failed)
             with watch(studies) if watch is not None else contextlib.nullcontext():
                 run_studies(studies, sweep.cache, folder=sweep.folder, ray_address=ray_address, verbose=verbose)
     return studies

@@ -23,10 +23,11 @@ from ray.tune.logger import LoggerCallback, TBXLoggerCallback
 from sweeps.errors import SweepError
 from sweeps.job import Report
 from sweeps.multiplexer import Assignment
+from sweeps.retries import INTERRUPTED, requeued
 from sweeps.searcher import StudySearcher
 from sweeps.spec import Spec
 from sweeps.store import NOT_METRICS
-from sweeps.studies import INTERRUPTED, draw_params
+from sweeps.studies import draw_params
 from sweeps.trainable import REPORT
 
 #: Seconds without another attempt after one has failed: the driver waits for each, and the trials for the driver.
@@ -83,7 +84,7 @@ class Run:
         """Optuna's state of the trial, and why it failed."""
         if self.told is None or self.told.state == TrialState.RUNNING:
             return TrialState.FAIL.name, INTERRUPTED
-        again = "; run again as a later trial" if self.told.user_attrs.get("requeued") else ""
+        again = "; run again as a later trial" if requeued(self.told) else ""
         return self.told.state.name, str(self.told.user_attrs.get("fail_reason", "")) + again
 
     @property

@@ -131,7 +131,10 @@ def _locate(source: str) -> Path:
         if path.is_file():
             return path
         raise SweepError(f"no such sweep file: {source}")
-    raise SweepError(f"unknown sweep {source!r}, {suggest(source, shipped)}; or give the path of a YAML file")
+    raise SweepError(
+        f"unknown sweep {source!r}, {suggest(source, shipped)}; or give the path of a YAML file, or the name of a sweep that "
+        "was run here"
+    )
 
 
 def _override(data: dict[str, Any], text: str) -> Problem | None:

@@ -1,4 +1,4 @@
-"""Methods that fail as methods of users fail: named in a sweep file as `tests.sweeps.bad_methods:Name`."""
+"""Methods that fail as methods of users fail, unless $MENDED: named in a sweep file as `tests.sweeps.bad_methods:Name`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Kills(FineTune):
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: np.random.Generator) -> Iterator[None]:
         yield
-        os.kill(os.getpid(), signal.SIGKILL)
+        if not os.environ.get("MENDED"):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,8 @@ class Raises(FineTune):
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: np.random.Generator) -> Iterator[None]:
         yield
-        raise ArithmeticError("a bug in the method")
+        if not os.environ.get("MENDED"):
+            raise ArithmeticError("a bug in the method")
 
 
 @dataclass(frozen=True, kw_only=True)

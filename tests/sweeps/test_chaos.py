@@ -63,7 +63,7 @@ def progressed(folder: Path, goal: int, process: subprocess.Popen[str]) -> bool:
 
 @pytest.mark.chaos
 def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
-    trials = 4 + 10 * KILLS
+    trials = 4 + 16 * KILLS
     spec = {
         **TINY,
         "methods": {"sure": {}},

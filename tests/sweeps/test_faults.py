@@ -21,10 +21,10 @@ from sweeps.errors import SweepError
 from sweeps.job import Job, Report
 from sweeps.multiplexer import Multiplexer
 from sweeps.plan import make_plan
+from sweeps.retries import attempt_of
 from sweeps.spec import Spec
 from sweeps.storage import open_storage
 from sweeps.store import SweepRecord, load_sweep
-from sweeps.studies import attempt_of
 from sweeps.sweep import Sweep
 
 WRITES = (

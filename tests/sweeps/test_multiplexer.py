@@ -17,10 +17,10 @@ from sweeps.cache import Cache
 from sweeps.job import Report
 from sweeps.multiplexer import Multiplexer
 from sweeps.plan import make_plan
+from sweeps.retries import INTERRUPTED
 from sweeps.spec import Spec, published_params
 from sweeps.storage import open_storage
 from sweeps.store import SweepRecord, load_sweep
-from sweeps.studies import INTERRUPTED
 from sweeps.worker import Worker
 from tests.sweeps.conftest import open_studies, serve
 from unlearn.methods.finetune import FineTune
@@ -123,9 +123,13 @@ def test_a_dead_worker_is_retried_up_to_the_limit(tiny: SpecMaker, storage: Base
     assert [t.user_attrs.get("requeued", False) for t in trials] == [True, True, False]
     assert trials[-1].user_attrs["fail_reason"] == "the worker died (attempt 3 of 3)"
     # what depends on it cannot run; the oracles still can
-    rest = serve(studies, Worker(spec, Cache(cache)))
+    worker = Worker(spec, Cache(cache))
+    rest = serve(studies, worker)
     assert {a.state.plan.method for a in rest} == {"oracle"}
     assert not studies.done
+    again = open_studies(spec, storage, retry_failed=True)
+    assert next(iter(serve(again, worker))).trial.params == params[0]
+    assert again.done
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +162,46 @@ def test_a_failure_is_told_with_its_reason(
     assert all(t.values is None for t in trials)
     assert all(t.user_attrs["fail_reason"].strip().endswith(reason) for t in trials)
     assert all(not t.user_attrs.get("requeued") for t in trials)
+
+
+def test_what_failed_is_run_again_when_asked_to(
+    tiny: SpecMaker, storage: BaseStorage, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = f"{__name__}:Explodes"
+    spec = tiny(methods={key: {"lr": {"low": 0.01, "high": 0.02}, "how": 1}})
+    worker = Worker(spec, Cache(cache))
+    serve(open_studies(spec, storage), worker)
+    assert open_studies(spec, storage).next() is None  # it failed for good
+    before = load_with_spec(storage, spec).counted
+    assert set(before[before["state"] == "FAIL"]["outcome"]) == {"error"}
+
+    monkeypatch.setattr(Explodes, "unlearn", FineTune.unlearn)
+    interrupted = open_studies(spec, storage, retry_failed=True)
+    serve(interrupted, worker, limit=2)
+    assert interrupted.next() is not None  # asked, never told: the driver is gone
+    resumed = open_studies(spec, storage)
+    serve(resumed, worker)
+    assert resumed.searches["partial_class", key].failed == 1  # it was not started, and nobody asks now
+    last = open_studies(spec, storage, retry_failed=True)
+    serve(last, worker)
+    assert last.done
+    assert not last.searches["partial_class", key].may_be_retried
+    assert open_studies(spec, storage, retry_failed=True).done
+
+    record = load_with_spec(storage, spec)
+    assert record.counted.groupby(["stage", "scenario", "method"]).size().to_dict() == record.planned
+    assert set(record.counted["state"]) == {"COMPLETE"}
+    search = record.trials[record.trials["stage"] == "search"]
+    again = search[search["state"] == "COMPLETE"].sort_values("hp.lr")
+    assert again["hp.lr"].tolist() == sorted(before[before["state"] == "FAIL"]["hp.lr"])
+
+
+def test_what_diverged_is_not_run_again(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
+    spec = tiny(methods={f"{__name__}:Explodes": {"lr": {"low": 0.01, "high": 0.02}}})
+    serve(open_studies(spec, storage), Worker(spec, Cache(cache)))
+    again = open_studies(spec, storage, retry_failed=True)
+    assert again.next() is None
+    assert again.searches["partial_class", f"{__name__}:Explodes"].failed == spec.search.trials
 
 
 def test_pruned_trials_are_pruned_with_their_intermediate_values(

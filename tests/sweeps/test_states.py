@@ -22,7 +22,9 @@ def write(folder: Path, **changes: object) -> None:
     (folder / "tiny.yaml").write_text(yaml.safe_dump({**TINY, "sensitivity": {"enabled": False}, **changes}))
 
 
-def test_dead_workers_and_exceptions_fail_with_their_reasons(tmp_path: Path, cache: Path) -> None:
+def test_dead_workers_and_exceptions_fail_with_their_reasons(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lr = {"lr": {"low": 0.01, "high": 0.02}}
     write(
         tmp_path,
@@ -35,6 +37,7 @@ def test_dead_workers_and_exceptions_fail_with_their_reasons(tmp_path: Path, cac
     assert "raylet" not in out + err
     assert "2 trials failed for good; reasons: sweeps status tiny.yaml" in err
     assert "4 trials could not be run: what they need failed" in err
+    assert "retry:             sweeps run tiny.yaml --retry-failed" in err
     trials = load_sweep(open_storage(f"sqlite:///{tmp_path / 'runs/tiny/study.db'}"), "tiny").trials
     killed = trials[trials["method"] == f"{BAD}:Kills"]
     assert sorted(killed["state"]) == ["FAIL"] * 2
@@ -52,9 +55,15 @@ def test_dead_workers_and_exceptions_fail_with_their_reasons(tmp_path: Path, cac
     assert code == 1
     assert out.count(": the worker died (attempt 2 of 2)") == 1
     assert out.count(": ArithmeticError: a bug in the method") == 1
-    code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)  # they failed for good: nothing is tried again
-    assert code == 1
-    assert "2 trials failed for good" in err
+    assert 'raise ArithmeticError("a bug in the method")' not in out
+    assert "once their cause is mended: sweeps run tiny.yaml --retry-failed" in out
+    _, out, _ = sweeps(["status", "tiny.yaml", "-v"], tmp_path, cache)
+    assert 'raise ArithmeticError("a bug in the method")' in out
+
+    monkeypatch.setenv("MENDED", "1")
+    code, out, err = sweeps(["run", "tiny", "--retry-failed"], tmp_path, cache)  # as it was run before
+    assert code == 0, err
+    assert "all 13 trials are done" in err
 
 
 @pytest.mark.slow

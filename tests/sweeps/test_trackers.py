@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from sweeps.errors import SpecError
+from sweeps.retries import INTERRUPTED
 from sweeps.storage import open_storage
 from sweeps.store import SweepRecord, load_sweep
-from sweeps.studies import INTERRUPTED
 from sweeps.sweep import Sweep, run_sweep
 from tests.sweeps.conftest import TINY, SpecMaker
 from tests.sweeps.processes import finish, start, sweeps, wait_until

@@ -1,0 +1,68 @@
+"""Trials that are run again with the same parameters: which of them count no more, and which are owed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from sweeps.space import Values
+
+FINAL = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+INTERRUPTED = "interrupted: the driver stopped"
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Parameters to run again: of which trial, and how many workers have died on them so far."""
+
+    number: int
+    params: Values
+    attempt: int
+
+
+def attempt_of(attrs: Mapping[str, Any]) -> int:
+    """How many workers had died on a trial's parameters before it began."""
+    return int(attrs.get("attempt", 0))
+
+
+def lost(trial: FrozenTrial) -> bool:
+    """Whether the driver stopped before the trial had all its parameters, so that there is nothing to repeat."""
+    return requeued(trial) and "hyperparameters" not in trial.user_attrs
+
+
+def set_aside(trials: Sequence[FrozenTrial]) -> set[int]:
+    """The numbers of a study's trials that count towards nothing: queued again, or failed for good and run again since."""
+    return {trial.number for trial in trials if requeued(trial)} | _run_again(trials)
+
+
+def owed(trials: Sequence[FrozenTrial], *, failed_too: bool = False) -> Iterator[Retry]:
+    """What an earlier driver queued again and did not start; with `failed_too` also what failed for good, unless it diverged.
+
+    A run is a function of its parameters, so that what diverged would diverge again.
+    """
+    again = _run_again(trials)
+    for trial in trials:
+        if trial.number in again or lost(trial):
+            continue
+        if requeued(trial):
+            died = trial.user_attrs["fail_reason"] != INTERRUPTED
+            yield Retry(trial.number, trial.params, attempt_of(trial.user_attrs) + died)
+        elif failed_too and can_be_retried(trial):
+            yield Retry(trial.number, trial.params, 0)
+
+
+def can_be_retried(trial: FrozenTrial) -> bool:
+    """Whether a trial that failed for good might end otherwise."""
+    return trial.state == TrialState.FAIL and trial.user_attrs.get("outcome") != "diverged"
+
+
+def requeued(trial: FrozenTrial) -> bool:
+    """Whether a trial was cut off, so that its parameters are run again."""
+    return bool(trial.user_attrs.get("requeued"))
+
+
+def _run_again(trials: Sequence[FrozenTrial]) -> set[int]:
+    return {trial.user_attrs["retry_of"] for trial in trials if "retry_of" in trial.user_attrs and not lost(trial)}
