@@ -107,6 +107,44 @@ def status(
 
 
 @app.command()
+def oracles(  # noqa: PLR0917  # typer makes options of them
+    sweep: SweepArgument,
+    train: Annotated[bool, typer.Option("--train", help="Train what is missing first.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read every model whole and see that it is intact.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete them; another sweep that shares them trains them again.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
+    set_: Set = None,
+    methods: Methods = None,
+    scenarios: Scenarios = None,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+    workers: Workers = None,
+    gpus_per_trial: Gpus = None,
+    ray_address: Address = None,
+    verbose: Verbose = False,
+) -> None:
+    """List the original and oracle models that a sweep needs, and which of them the cache has."""
+    from sweeps.commands import delete_oracles, show_oracles
+
+    options = _options(
+        sweep=sweep,
+        overrides=set_,
+        methods=methods,
+        scenarios=scenarios,
+        runs=runs,
+        storage=storage,
+        workers=workers,
+        gpus_per_trial=gpus_per_trial,
+        ray_address=ray_address,
+        verbose=verbose,
+    )
+    code = delete_oracles(options, sure=yes) if prune else show_oracles(options, train=train, verify=verify)
+    raise typer.Exit(code)
+
+
+@app.command()
 def report(
     sweeps: Annotated[
         list[str], typer.Argument(metavar="SWEEP...", help="A shipped name or a YAML file; several are compared.")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
+import typer
 import yaml
 from optuna.exceptions import StorageInternalError
 from rich.box import SIMPLE_HEAD
@@ -30,6 +32,7 @@ from sweeps.secrets import mask
 from sweeps.spec import Spec, check_here, load_spec, read_yaml, shipped_sweeps
 from sweeps.storage import open_storage
 from sweeps.store import SweepRecord
+from sweeps.studies import failed_trials, no_trial
 from sweeps.sweep import Sweep, run_sweep
 from unlearn.errors import UnlearnError
 from unlearn.registry import find, keys
@@ -107,6 +110,11 @@ def told(command: Callable[..., int]) -> Callable[..., int]:
     return wrapped
 
 
+def _console() -> Console:
+    """Of stdout; a pipe has no width, and nothing is cut in it."""
+    return Console() if sys.stdout.isatty() else Console(width=200)
+
+
 def say(text: str) -> None:
     """A line for the user, on stderr."""
     print(text, file=sys.stderr, flush=True)
@@ -130,19 +138,8 @@ def run_stages(
         print_plan(sweep, stages)
         return DONE
     given = read_best_params(params, sweep.spec) if params else None
-    again = f"sweeps {' '.join(shlex.quote(mask(word)) for word in sys.argv[1:])}"
-    try:
-        studies = run_sweep(
-            sweep,
-            stages,
-            params=given,
-            retry_failed=retry_failed,
-            ray_address=options.ray_address,
-            verbose=options.verbose,
-            watch=watch,
-        )
-    except Interrupted as stopped:
-        say(f"stopped by {stopped}; nothing finished is lost. Resume with:\n  {again}")
+    studies = _run(sweep, stages, options, params=given, retry=failed_trials if retry_failed else no_trial)
+    if studies is None:
         return INTERRUPTED
     partial = not studies.done or not {"search", "evaluation", "sensitivity"} <= set(stages)
     best, page = sweep.outputs
@@ -151,10 +148,26 @@ def run_stages(
         decorate_storage(sweep)
     print(best)
     print(page)
-    return last_words(studies, options, again)
+    return last_words(studies, options)
 
 
-def last_words(studies: Multiplexer, options: Options, again: str) -> int:
+def _run(sweep: Sweep, stages: Iterable[Stage], options: Options, **choices: Any) -> Multiplexer | None:
+    """Run stages; None where the user stopped it, who is then told how to resume."""
+    try:
+        return run_sweep(
+            sweep, stages, ray_address=options.ray_address, verbose=options.verbose, watch=watch, **choices
+        )
+    except Interrupted as stopped:
+        say(f"stopped by {stopped}; nothing finished is lost. Resume with:\n  {_typed()}")
+        return None
+
+
+def _typed() -> str:
+    """The command as it was typed, without passwords."""
+    return f"sweeps {' '.join(shlex.quote(mask(word)) for word in sys.argv[1:])}"
+
+
+def last_words(studies: Multiplexer, options: Options) -> int:
     """How it ended, what failed, and the commands that come next; returns the exit code."""
     name = options.sweep
     failed = sum(state.failed for state in studies.states)
@@ -165,7 +178,7 @@ def last_words(studies: Multiplexer, options: Options, again: str) -> int:
         say(f"{failed} trials failed for good; reasons: sweeps status {name}{options.tail}")
     if missing:
         say(f"{missing} trials could not be run: what they need failed")
-    again = again.replace(f" {RETRY}", "")
+    again = _typed().replace(f" {RETRY}", "")
     if any(state.may_be_retried for state in studies.states):
         say(f"retry:             {again} {RETRY}")
     say(f"resume or extend:  {again}")
@@ -201,7 +214,7 @@ def show_status(options: Options) -> int:
     sweep = options.find()
     record = sweep.record()
     trials = record.counted
-    console = Console() if sys.stdout.isatty() else Console(width=200)  # a pipe has no width: cut nothing
+    console = _console()
     title = f"{record.name} ({record.spec['protocol']} protocol)"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("stage", "scenario", "method"):
@@ -243,6 +256,67 @@ def _say_who_runs(sweep: Sweep, record: SweepRecord, again: str) -> None:
         print(f"not running; {left} trials left; continue with: {again}")
     else:
         print("all is done")
+
+
+@told
+def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
+    """The originals and oracles in the cache, trained or verified first as asked."""
+    from sweeps.oracles import cached_models, untrained  # noqa: PLC0415  # torch takes seconds
+
+    sweep, failed = options.load(), 0
+    models = cached_models(sweep, verify=verify)
+    if train and any(model.state != "cached" for model in models):
+        studies = _run(sweep, ("reference",), options, retry=untrained(models))
+        if studies is None:
+            return INTERRUPTED
+        failed = sum(state.failed for state in studies.states)
+        models = cached_models(sweep)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("model", "scenario"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("size", "seed", "trained in", "MiB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("file", no_wrap=True)
+    for model in models:
+        draw = model.need.draw
+        time = "" if model.seconds is None else duration(model.seconds)
+        size = "" if model.bytes is None else mebibytes(model.bytes)
+        file = f"{model.key}.safetensors" if model.state == "cached" else model.state
+        table.add_row(model.need.kind, draw.scenario, str(draw.size or ""), str(draw.seed), time, size, file)
+    _console().print(table)
+    states = Counter({model.key: model.state for model in models}.values())
+    total = mebibytes(sum({model.key: model.bytes or 0 for model in models}.values()))
+    print(f"{states['cached']} of {states.total()} models cached, {total} MiB, in {mask(sweep.cache.place)}")
+    if states["damaged"]:
+        print(f"{states['damaged']} damaged: they are trained again when they are needed")
+    if states["cached"] < states.total():
+        say(f"train them now:  sweeps oracles {shlex.quote(options.sweep)}{options.tail} --train")
+    return FAILED if failed or states["damaged"] else DONE
+
+
+@told
+def delete_oracles(options: Options, *, sure: bool) -> int:
+    """Delete a sweep's models from the cache."""
+    from sweeps.oracles import cached_models, delete_models  # noqa: PLC0415  # torch takes seconds
+
+    sweep = options.load()
+    models = {model.key: model for model in cached_models(sweep) if model.state != "missing"}
+    size = mebibytes(sum(model.bytes or 0 for model in models.values()))
+    time = duration(sum(model.seconds or 0 for model in models.values()))
+    what = f"{len(models)} models, {size} MiB, trained in {time}, from {mask(sweep.cache.place)}"
+    if models and not sure:
+        if not sys.stdin.isatty():
+            raise SweepError(f"this would delete {what}\n  remedy: say --yes")
+        if not typer.confirm(f"delete {what}?", err=True):
+            return DONE
+    delete_models(sweep, models.values())
+    print(f"deleted {what}")
+    return DONE
+
+
+def mebibytes(size: int) -> str:
+    """A size as a table shows it."""
+    return f"{size / 2**20:.1f}"
 
 
 @told

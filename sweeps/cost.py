@@ -42,8 +42,7 @@ def _seconds_per_sample(sweep: Sweep) -> float | None:
     """From the cached models of this data set and architecture; the slowest counts."""
     store, spec = ModelStore(sweep.cache.folder / "models"), sweep.spec
     speeds = []
-    for key in store.keys():  # noqa: SIM118  # not a mapping
-        about = store.about(key)
+    for about in filter(None, map(store.about, store.keys())):
         if (about["dataset"], about["model"], about["model_options"]) == (
             spec.dataset.name, spec.model.name, spec.model.options,
         ):  # fmt: skip

@@ -15,7 +15,17 @@ from sweeps.errors import SweepError
 from sweeps.job import DIED, Job, Report
 from sweeps.plan import ForgetDraw, Plan, ReferenceNeed, StudyPlan, sensitivity_grid
 from sweeps.retries import attempt_of
-from sweeps.studies import DesignState, Point, SearchState, StudyState, draw_params, point_key, set_attrs
+from sweeps.studies import (
+    DesignState,
+    Point,
+    SearchState,
+    StudyState,
+    Which,
+    draw_params,
+    no_trial,
+    point_key,
+    set_attrs,
+)
 from sweeps.winners import confirmed, leaders, winner
 
 Params = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -41,7 +51,7 @@ class Multiplexer:
     Args:
         params: hyperparameters to evaluate instead of the searches' own winners, {scenario: {method: {name: value}}}.
         warm_start: first points of the searches, each likewise.
-        retry_failed: run again what failed for good, too, unless it diverged.
+        retry: which trials that have ended are to be run once more.
 
     Attributes:
         on_finish: called after each trial that is told for good.
@@ -55,7 +65,7 @@ class Multiplexer:
         *,
         params: Params | None = None,
         warm_start: Sequence[Params] = (),
-        retry_failed: bool = False,
+        retry: Which = no_trial,
     ) -> None:
         self.plan, self.spec, self.storage = plan, plan.spec, storage
         self.params = params or {}
@@ -64,19 +74,19 @@ class Multiplexer:
         self.searches: dict[tuple[str, str], SearchState] = {}
         self.designs: list[DesignState] = []
         for study in plan.studies:
-            self._open(study, warm_start, retry_failed)
+            self._open(study, warm_start, retry)
         self.finished_now = 0
         self._settled: set[str] = set()
         for design in self.designs:
             self._settle(design)
 
-    def _open(self, plan: StudyPlan, warm_start: Sequence[Params], retry_failed: bool) -> None:
+    def _open(self, plan: StudyPlan, warm_start: Sequence[Params], retry: Which) -> None:
         if plan.stage == "search":
             first = self._first_points(plan, warm_start)
-            search = SearchState(plan, self.spec, self.storage, first, retry_failed=retry_failed)
+            search = SearchState(plan, self.spec, self.storage, first, retry=retry)
             self.searches[plan.scenario, plan.method] = search
             return
-        state = DesignState(plan, self.spec, self.storage, retry_failed=retry_failed)
+        state = DesignState(plan, self.spec, self.storage, retry=retry)
         if plan.stage == "reference":
             state.set_points([Point(draw_params(draw), {}, draw) for draw in plan.draws])
             self.references.append(state)

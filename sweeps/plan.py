@@ -81,16 +81,14 @@ class Plan:
 
 
 def make_plan(spec: Spec, stages: Iterable[Stage] = STAGES) -> Plan:
-    """The studies that `spec` asks for, of the given stages and the references that these need."""
+    """The studies that `spec` asks for, of the given stages and the references that these need.
+
+    `reference` alone means the references of all stages.
+    """
     wanted = set(stages)
-    studies = [
-        study
-        for scenario in spec.scenarios
-        for method in spec.methods
-        for study in _studies(spec, scenario, method)
-        if study.stage in wanted
-    ]
-    return Plan(spec, (*_references(spec, studies), *studies))
+    every = [s for scenario in spec.scenarios for method in spec.methods for s in _studies(spec, scenario, method)]
+    studies = [study for study in every if study.stage in wanted]
+    return Plan(spec, (*_references(spec, every if wanted == {"reference"} else studies), *studies))
 
 
 def _studies(spec: Spec, scenario: str, method: str) -> list[StudyPlan]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,11 +38,8 @@ def set_aside(trials: Sequence[FrozenTrial]) -> set[int]:
     return {trial.number for trial in trials if requeued(trial)} | _run_again(trials)
 
 
-def owed(trials: Sequence[FrozenTrial], *, failed_too: bool = False) -> Iterator[Retry]:
-    """What an earlier driver queued again and did not start; with `failed_too` also what failed for good, unless it diverged.
-
-    A run is a function of its parameters, so that what diverged would diverge again.
-    """
+def owed(trials: Sequence[FrozenTrial], also: Callable[[FrozenTrial], bool]) -> Iterator[Retry]:
+    """What an earlier driver queued again and did not start, and whatever is final and `also` to be run once more."""
     again = _run_again(trials)
     for trial in trials:
         if trial.number in again or lost(trial):
@@ -50,12 +47,12 @@ def owed(trials: Sequence[FrozenTrial], *, failed_too: bool = False) -> Iterator
         if requeued(trial):
             died = trial.user_attrs["fail_reason"] != INTERRUPTED
             yield Retry(trial.number, trial.params, attempt_of(trial.user_attrs) + died)
-        elif failed_too and can_be_retried(trial):
+        elif trial.state in FINAL and also(trial):
             yield Retry(trial.number, trial.params, 0)
 
 
-def can_be_retried(trial: FrozenTrial) -> bool:
-    """Whether a trial that failed for good might end otherwise."""
+def might_end_otherwise(trial: FrozenTrial) -> bool:
+    """Whether a trial failed, and not by divergence: a run is a function of its parameters, and would diverge again."""
     return trial.state == TrialState.FAIL and trial.user_attrs.get("outcome") != "diverged"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import optuna
@@ -17,7 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sweeps.objective import Objective
 from sweeps.plan import ForgetDraw, StudyPlan
-from sweeps.retries import FINAL, INTERRUPTED, Retry, attempt_of, lost, owed, requeued, set_aside
+from sweeps.retries import FINAL, INTERRUPTED, Retry, attempt_of, lost, might_end_otherwise, owed, requeued, set_aside
 from sweeps.sampling import (
     SamplerView,
     grid_point,
@@ -33,6 +34,8 @@ from sweeps.spec import Spec
 DESIGN = "design"
 
 Key = tuple[tuple[str, Value], ...]
+#: Tells trials of a study apart.
+Which = Callable[[StudyPlan, FrozenTrial], bool]
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,24 @@ class PointSampler(BaseSampler):
         return self.params[param_name]
 
 
+def no_trial(plan: StudyPlan, trial: FrozenTrial) -> bool:
+    """None is run again."""
+    return False
+
+
+def failed_trials(plan: StudyPlan, trial: FrozenTrial) -> bool:
+    """Those that failed for good, and might end otherwise."""
+    return might_end_otherwise(trial)
+
+
 class StudyState:
     """A study opened for running: what is final is counted, and what an earlier driver left RUNNING is to be run again.
 
     Args:
-        retry_failed: run again, too, what failed for good and might end otherwise.
+        retry: which trials that have ended are to be run once more.
     """
 
-    def __init__(self, plan: StudyPlan, spec: Spec, storage: BaseStorage, *, retry_failed: bool = False) -> None:
+    def __init__(self, plan: StudyPlan, spec: Spec, storage: BaseStorage, *, retry: Which = no_trial) -> None:
         self.plan, self.spec = plan, spec
         minimize = [StudyDirection.MINIMIZE] * len(Objective(spec.objective.name).directions)
         directions = [StudyDirection.MAXIMIZE] if plan.stage == "reference" else minimize
@@ -94,7 +107,7 @@ class StudyState:
         self.first_tries = 0
         self._close_stale()
         trials = self.study.get_trials(deepcopy=False)
-        self.retries = list(owed(trials, failed_too=retry_failed))
+        self.retries = list(owed(trials, partial(retry, plan)))
         aside = set_aside(trials) | {retry.number for retry in self.retries}
         for trial in trials:
             self.first_tries += "retry_of" not in trial.user_attrs and not lost(trial)
@@ -119,7 +132,7 @@ class StudyState:
     @property
     def may_be_retried(self) -> bool:
         """Whether anything that failed for good would be run again if asked to."""
-        return any(owed(self.study.get_trials(deepcopy=False), failed_too=True))
+        return any(owed(self.study.get_trials(deepcopy=False), might_end_otherwise))
 
     @property
     def planned(self) -> int:
@@ -196,9 +209,9 @@ class SearchState(StudyState):
         storage: BaseStorage,
         warm_start: Iterable[Mapping[str, Value]] = (),
         *,
-        retry_failed: bool = False,
+        retry: Which = no_trial,
     ) -> None:
-        super().__init__(plan, spec, storage, retry_failed=retry_failed)
+        super().__init__(plan, spec, storage, retry=retry)
         assert plan.space is not None
         self.space = plan.space
         self.warm_start = [dict(values) for values in warm_start]

@@ -30,6 +30,7 @@ from sweeps.secrets import mask
 from sweeps.spec import Spec, check_here, check_sizes, published_params
 from sweeps.storage import open_storage, told_of_storage
 from sweeps.store import STORAGE_VARIABLE, SweepRecord, load_sweep
+from sweeps.studies import Which, no_trial
 from unlearn.files import write_atomically
 
 PACKAGES = ("unlearn-sweeps", "torch", "torchvision", "optuna", "ray", "scikit-learn", "numpy")
@@ -130,7 +131,7 @@ def run_sweep(
     stages: Iterable[Stage],
     *,
     params: Params | None = None,
-    retry_failed: bool = False,
+    retry: Which = no_trial,
     ray_address: str | None = None,
     verbose: bool = False,
     watch: Any = None,
@@ -139,7 +140,7 @@ def run_sweep(
 
     Args:
         params: hyperparameters to evaluate instead of the searches' winners.
-        retry_failed: run again, too, what failed for good, unless it diverged.
+        retry: which trials that have ended are to be run once more.
         watch: a context manager factory `watch(studies)` under which the run is shown.
 
     Raises:
@@ -155,7 +156,7 @@ def run_sweep(
             if not already_checked(sweep, storage):
                 check_sizes(sweep.spec, sweep.cache.folder)
             sweep.freeze(storage)
-            studies = Multiplexer(plan, storage, params=params, warm_start=first, retry_failed=retry_failed)
+            studies = Multiplexer(plan, storage, params=params, warm_start=first, retry=retry)
             with watch(studies) if watch is not None else contextlib.nullcontext():
                 run_studies(studies, sweep.cache, folder=sweep.folder, ray_address=ray_address, verbose=verbose)
     return studies

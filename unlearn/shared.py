@@ -77,6 +77,15 @@ class SharedFolder:
                 self._fs.put_file(str(path), passing)
             self._fs.mv(passing, self._at(name))
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file of that name.
+
+        Raises:
+            ShareError: the folder cannot be read.
+        """
+        with _told(self.url):
+            return bool(self._fs.exists(self._at(name)))
+
     def remove(self, name: str) -> None:
         """Delete a file.
 

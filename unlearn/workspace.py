@@ -217,15 +217,22 @@ class Workspace:
         model.load_state_dict(dict(state))
         return model
 
+    def reference_key(self, kind: Literal["original", "oracle"], task: Task) -> str:
+        """The content key under which a task's original or oracle is stored once it is trained."""
+        return content_key(self._content(kind, *self._training_set(kind, task)))
+
     def _original(self, task: Task) -> Reference:
-        data = self.task_data(task)
-        return self._reference("original", data, data.train)
+        return self._reference("original", task)
 
     def _oracle(self, task: Task) -> Reference:
-        data = self.task_data(task)
-        return self._reference("oracle", data, data.retain)
+        return self._reference("oracle", task)
 
-    def _reference(self, kind: str, data: TaskData, index: Tensor) -> Reference:
+    def _training_set(self, kind: str, task: Task) -> tuple[TaskData, Tensor]:
+        data = self.task_data(task)
+        return data, data.train if kind == "original" else data.retain
+
+    def _reference(self, kind: str, task: Task) -> Reference:
+        data, index = self._training_set(kind, task)
         content = self._content(kind, data, index)
         key = content_key(content)
         about = {name: value for name, value in content.items() if not name.endswith("_sha256")}

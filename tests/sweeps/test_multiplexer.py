@@ -21,6 +21,7 @@ from sweeps.retries import INTERRUPTED
 from sweeps.spec import Spec, published_params
 from sweeps.storage import open_storage
 from sweeps.store import SweepRecord, load_sweep
+from sweeps.studies import failed_trials
 from sweeps.worker import Worker
 from tests.sweeps.conftest import open_studies, serve
 from unlearn.methods.finetune import FineTune
@@ -127,7 +128,7 @@ def test_a_dead_worker_is_retried_up_to_the_limit(tiny: SpecMaker, storage: Base
     rest = serve(studies, worker)
     assert {a.state.plan.method for a in rest} == {"oracle"}
     assert not studies.done
-    again = open_studies(spec, storage, retry_failed=True)
+    again = open_studies(spec, storage, retry=failed_trials)
     assert next(iter(serve(again, worker))).trial.params == params[0]
     assert again.done
 
@@ -176,17 +177,17 @@ def test_what_failed_is_run_again_when_asked_to(
     assert set(before[before["state"] == "FAIL"]["outcome"]) == {"error"}
 
     monkeypatch.setattr(Explodes, "unlearn", FineTune.unlearn)
-    interrupted = open_studies(spec, storage, retry_failed=True)
+    interrupted = open_studies(spec, storage, retry=failed_trials)
     serve(interrupted, worker, limit=2)
     assert interrupted.next() is not None  # asked, never told: the driver is gone
     resumed = open_studies(spec, storage)
     serve(resumed, worker)
     assert resumed.searches["partial_class", key].failed == 1  # it was not started, and nobody asks now
-    last = open_studies(spec, storage, retry_failed=True)
+    last = open_studies(spec, storage, retry=failed_trials)
     serve(last, worker)
     assert last.done
     assert not last.searches["partial_class", key].may_be_retried
-    assert open_studies(spec, storage, retry_failed=True).done
+    assert open_studies(spec, storage, retry=failed_trials).done
 
     record = load_with_spec(storage, spec)
     assert record.counted.groupby(["stage", "scenario", "method"]).size().to_dict() == record.planned
@@ -199,7 +200,7 @@ def test_what_failed_is_run_again_when_asked_to(
 def test_what_diverged_is_not_run_again(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
     spec = tiny(methods={f"{__name__}:Explodes": {"lr": {"low": 0.01, "high": 0.02}}})
     serve(open_studies(spec, storage), Worker(spec, Cache(cache)))
-    again = open_studies(spec, storage, retry_failed=True)
+    again = open_studies(spec, storage, retry=failed_trials)
     assert again.next() is None
     assert again.searches["partial_class", f"{__name__}:Explodes"].failed == spec.search.trials
 

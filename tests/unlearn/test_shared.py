@@ -48,6 +48,18 @@ def test_files_come_back_as_they_were(url: str, tmp_path: Path) -> None:
     assert fs.find(root) == []
 
 
+def test_a_model_is_known_and_deleted_everywhere(url: str, tmp_path: Path) -> None:
+    here, there = (ModelStore(tmp_path / name, SharedFolder(url)) for name in ("here", "there"))
+    assert not here.has("k")
+    here.train_or_load("k", trainer(1.0), {})
+    assert there.has("k")
+    assert there.delete("k") == 0  # it had no copy of its own
+    assert here.has("k")
+    assert here.delete("k") > 0
+    assert not here.has("k")
+    assert not there.train_or_load("k", trainer(2.0), {}).loaded
+
+
 def test_what_one_machine_trains_another_loads(url: str, tmp_path: Path) -> None:
     here, there = (ModelStore(tmp_path / name, SharedFolder(url)) for name in ("here", "there"))
     assert not here.train_or_load("k", trainer(1.0), {}).loaded

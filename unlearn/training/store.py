@@ -140,15 +140,42 @@ class ModelStore:
         except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
             raise _DamagedError(str(error)) from error
 
+    def has(self, key: str) -> bool:
+        """Whether there is a model under `key`, here or shared; it may be damaged.
+
+        Raises:
+            ShareError: the shared folder cannot be read.
+        """
+        return self.path(key).exists() or (self.share is not None and self.share.has(self.path(key).name))
+
+    def delete(self, key: str) -> int:
+        """Remove the model under `key`, here and where it is shared, and damaged ones set aside; returns the bytes freed here.
+
+        Raises:
+            ShareError: the shared folder cannot be written.
+        """
+        with self._lock(key):
+            files = [path for path in self.folder.glob(f"{key}.*") if path.suffix != ".lock"]
+            freed = sum(path.stat().st_size for path in files)
+            for path in files:
+                path.unlink(missing_ok=True)
+            if self.share is not None and self.share.has(self.path(key).name):
+                self.share.remove(self.path(key).name)
+            self._agreed.discard(key)
+        return freed
+
     def keys(self) -> Iterator[str]:
         for path in sorted(self.folder.glob("*.safetensors")):
             yield path.stem
 
-    def about(self, key: str) -> dict[str, Any]:
-        """What the header of a stored file says, without reading its tensors."""
-        with safetensors.safe_open(self.path(key), framework="pt") as file:
-            header = file.metadata() or {}
-        return {**json.loads(header["about"]), **json.loads(header["cost"])}
+    def about(self, key: str) -> dict[str, Any] | None:
+        """What the header of a stored file says, without reading its tensors; None where the file is gone, or damaged there."""
+        try:
+            with safetensors.safe_open(self.path(key), framework="pt") as file:
+                header = file.metadata() or {}
+            return {**json.loads(header["about"]), **json.loads(header["cost"])}
+        except (OSError, safetensors.SafetensorError, ValueError, KeyError):
+            return None
 
     def _write(self, key: str, state: Mapping[str, Tensor], cost: TrainingCost, about: Mapping[str, Any]) -> None:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}

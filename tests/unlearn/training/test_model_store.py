@@ -57,6 +57,7 @@ def test_what_was_trained_is_loaded(store):
 
 def test_what_was_never_trained_is_absent(store):
     assert store.load("abc") is None
+    assert store.about("abc") is None
     assert list(store.keys()) == []
 
 
@@ -82,6 +83,7 @@ def test_damage_is_set_aside_reported_and_rebuilt(store, caplog, damage, ask):
     assert damage(raw) != raw
     path.write_bytes(damage(raw))
 
+    assert store.about("abc") is None or path.stat().st_size == len(raw)  # its header may be whole
     with caplog.at_level(logging.WARNING):
         if ask == "load":
             assert store.load("abc") is None

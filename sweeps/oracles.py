@@ -1,0 +1,87 @@
+"""The original and oracle models of a sweep in the cache: which are there, whether they are whole, and rid of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from optuna.trial import FrozenTrial, TrialState
+
+from sweeps.plan import ReferenceNeed, StudyPlan, make_plan
+from sweeps.retries import might_end_otherwise
+from sweeps.studies import Which, draw_params, point_key
+from sweeps.sweep import Sweep
+from sweeps.worker import Worker
+from unlearn.training import ModelStore
+
+
+@dataclass(frozen=True)
+class CachedModel:
+    """A model that a sweep needs.
+
+    Attributes:
+        key: its name in the cache; models that are the same have the same.
+        state: what is damaged will be trained again when it is needed.
+        seconds: what it took to train; None where it is not on this machine.
+        bytes: likewise, its size.
+    """
+
+    need: ReferenceNeed
+    key: str
+    state: Literal["cached", "missing", "damaged"]
+    seconds: float | None = None
+    bytes: int | None = None
+
+
+def cached_models(sweep: Sweep, *, verify: bool = False) -> list[CachedModel]:
+    """Every original and oracle that the sweep needs, in the order in which they are planned.
+
+    Args:
+        verify: read each one whole and see that its checksum holds.
+    """
+    worker = Worker(sweep.spec, sweep.cache, torch.device("cpu"))
+    store, found = worker.workspace.store, dict[str, dict[str, Any]]()
+    models = []
+    for study in make_plan(sweep.spec, ["reference"]).studies:
+        for draw in study.draws:
+            kind: Literal["original", "oracle"] = "original" if study.method == "original" else "oracle"
+            key = worker.workspace.reference_key(kind, worker.task(draw, study.scored_on))
+            if key not in found:
+                found[key] = _state(store, key, verify=verify)
+            models.append(CachedModel(ReferenceNeed(kind, draw), key, **found[key]))
+    return models
+
+
+def untrained(models: Iterable[CachedModel]) -> Which:
+    """The reference trials whose models are not in the cache (any more), and those that failed."""
+    wanted = {
+        (m.need.kind, m.need.draw.scenario, point_key(draw_params(m.need.draw))) for m in models if m.state != "cached"
+    }
+
+    def which(plan: StudyPlan, trial: FrozenTrial) -> bool:
+        missing = (plan.method, plan.scenario, point_key(trial.params)) in wanted
+        return (
+            missing if plan.stage == "reference" and trial.state == TrialState.COMPLETE else might_end_otherwise(trial)
+        )
+
+    return which
+
+
+def delete_models(sweep: Sweep, models: Iterable[CachedModel]) -> int:
+    """Remove models from the cache; returns the bytes that this freed on this machine."""
+    store = ModelStore(sweep.cache.folder / "models", sweep.cache.share)
+    return sum(store.delete(key) for key in {model.key for model in models})
+
+
+def _state(store: ModelStore, key: str, *, verify: bool) -> dict[str, Any]:
+    if not store.has(key):
+        return {"state": "missing"}
+    path = store.path(key)
+    if not path.exists():  # shared by another machine
+        return {"state": "cached"}
+    about = store.about(key)
+    if about is None or (verify and store.load(key) is None):
+        return {"state": "damaged"}
+    return {"state": "cached", "seconds": about["seconds"], "bytes": path.stat().st_size}
