@@ -108,7 +108,7 @@ def run_studies(
     import ray  # noqa: PLC0415  # after the environment is set
     from ray import tune  # noqa: PLC0415
 
-    from sweeps.scheduler import PrunerScheduler, any_death_is_survived  # noqa: PLC0415
+    from sweeps.scheduler import NoProgress, PrunerScheduler, any_death_is_survived  # noqa: PLC0415
     from sweeps.searcher import StudySearcher  # noqa: PLC0415
     from sweeps.trainable import CACHE, FOLDER, IDENTITY, SLOT, SPEC, UnlearningTrainable  # noqa: PLC0415
 
@@ -148,7 +148,7 @@ def run_studies(
                     storage_path=scratch,
                     verbose=0,
                     failure_config=tune.FailureConfig(max_failures=0),
-                    callbacks=[*loggers],  # Ray adds its own
+                    callbacks=[NoProgress(), *loggers],
                 ),
             )
             _fit(tuner, searcher)

@@ -13,6 +13,7 @@ import ray
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune.experiment import Trial
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 
 from sweeps.errors import SweepError
@@ -42,6 +43,7 @@ class PrunerScheduler(FIFOScheduler):
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Keep this slot's actor for its next trial: Ray Tune would stop it unless that trial were waiting already."""
+        _forget_finished(tune_controller)
         slot = trial.placement_group_factory
         self._waiting[trial] = time.monotonic()
         if slot not in self._slots:
@@ -87,6 +89,25 @@ class PrunerScheduler(FIFOScheduler):
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray Tune pickles it for a restoration that is never asked for."""
         return {}
+
+
+def _forget_finished(tune_controller: Any) -> None:
+    """Let go of trials that are over: Ray Tune would keep each, with all that it last said, until the last one is."""
+    finished = {trial for trial in tune_controller._trials if trial.is_finished()}
+    if finished:
+        tune_controller._trials[:] = [trial for trial in tune_controller._trials if trial not in finished]
+        for kept in ("_stopped_trials", "_failed_trials", "_trials_to_cache"):
+            getattr(tune_controller, kept).difference_update(finished)
+
+
+class NoProgress(TrialProgressCallback):
+    """Prints nothing: without it Ray Tune adds one that keeps every trial, and makes a page of each of its results."""
+
+    def on_trial_result(self, *args: Any, **kwargs: Any) -> None: ...
+
+    def on_trial_error(self, *args: Any, **kwargs: Any) -> None: ...
+
+    def on_trial_complete(self, *args: Any, **kwargs: Any) -> None: ...
 
 
 def check_alive(node: str) -> None:
