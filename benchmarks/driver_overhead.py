@@ -2,8 +2,8 @@
 
     uv run python benchmarks/driver_overhead.py [TRIALS] [SAMPLER] [profile]
 
-Prints milliseconds per trial in blocks of a tenth, and the driver's memory at the end of each; with `profile`, where the time goes
-(and it doubles).
+Prints milliseconds per trial in blocks of a tenth, how many of them the driver computes, and its memory at the end of each; with
+`profile`, where they go (and they double).
 Random sampling by default: the samplers' own time is another matter.
 """
 
@@ -78,10 +78,12 @@ def main() -> None:
         cache = Cache(Path(folder))
         cache.prepare()
         times: list[float] = []
+        busy: list[float] = []
         memory: list[float] = []
 
         def note(assignment: Assignment, state: TrialState) -> None:
             times.append(time.perf_counter())
+            busy.append(time.process_time())
             memory.append(resident())
 
         studies.on_finish = note
@@ -93,8 +95,11 @@ def main() -> None:
     print(f"{len(times)} trials in {total:.1f} s, of which {times[0] - started:.1f} s until the first was done")
     tenth = max(1, len(times) // 10)
     for i in range(0, len(times) - tenth, tenth):
-        each = 1000 * (times[i + tenth] - times[i]) / tenth
-        print(f"  trials {i:>5} … {i + tenth:>5}: {each:6.1f} ms each; then {memory[i + tenth]:.0f} MiB in memory")
+        each, own = (1000 * (clock[i + tenth] - clock[i]) / tenth for clock in (times, busy))
+        print(
+            f"  trials {i:>5} … {i + tenth:>5}: {each:6.1f} ms each, {own:6.1f} of the driver's processor; "
+            f"then {memory[i + tenth]:.0f} MiB in memory"
+        )
     if profile:
         pstats.Stats(profile).sort_stats("cumulative").print_stats(
             r"sweeps/|tune_controller.py|actor_manager.py.*\(next", 30

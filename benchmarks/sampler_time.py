@@ -50,7 +50,7 @@ def ours(spec: Spec, url: str) -> Iterator[float]:
     state = SearchState(plan, spec, open_storage(url))
     for _ in range(spec.search.trials):
         started = time.perf_counter()
-        trial = state.ask()
+        trial, _ = state.ask()
         yield time.perf_counter() - started
         set_attrs(trial, {"hyperparameters": trial.params})
         state.tell(trial, TrialState.COMPLETE, [objective(trial.params)])

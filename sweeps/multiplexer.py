@@ -139,7 +139,7 @@ class Multiplexer:
     def _take_any_reference(self) -> Assignment | None:
         for state in self.references:
             for point in state.missing():
-                return self._assign_reference(state, point)
+                return Assignment(state, *state.ask(point))
         return None
 
     def _take_reference(self, draws: list[ForgetDraw]) -> Assignment | None:
@@ -147,7 +147,7 @@ class Multiplexer:
         for state in self.references:
             for point in state.missing():
                 if ReferenceNeed(_kind(state), point.draw) in needed:
-                    return self._assign_reference(state, point)
+                    return Assignment(state, *state.ask(point))
         return None
 
     def _take_design(self) -> Assignment | None:
@@ -156,7 +156,7 @@ class Multiplexer:
             self._settle(state)
             for point in state.missing():
                 if self._ready(point.draw):
-                    return self._assign(state, state.ask(point), point.hyperparameters, point.draw)
+                    return Assignment(state, *state.ask(point))
                 waiting.append(point.draw)
         return self._take_reference(waiting)
 
@@ -165,27 +165,7 @@ class Multiplexer:
         if not open_searches:
             return None
         state = min(open_searches, key=lambda s: (s.running, s.final))
-        trial = state.ask()
-        return self._assign(state, trial, state.space.decode(trial.params), state.plan.draws[0])
-
-    def _assign_reference(self, state: DesignState, point: Point) -> Assignment:
-        return self._assign(state, state.ask(point), {}, point.draw)
-
-    def _assign(self, state: StudyState, trial: Trial, hyperparameters: dict[str, Any], draw: ForgetDraw) -> Assignment:
-        stage = state.plan.stage
-        job = Job(
-            kind="unlearning" if stage != "reference" else _kind(state),
-            draw=draw,
-            scored_on=state.plan.scored_on,
-            method=state.plan.method if stage != "reference" else "",
-            hyperparameters=hyperparameters,
-            seed=draw.seed if stage == "evaluation" else self.spec.seed,
-            prune=stage == "search" and self.spec.search.pruner != "none",
-        )
-        facts = {"hyperparameters": hyperparameters, "seed": job.seed, "scored_on": job.scored_on}
-        shown = {name: value for name, value in hyperparameters.items() if _is_encoded(state, name)}
-        set_attrs(trial, {**facts, **draw_params(draw), **shown})
-        return Assignment(state, trial, job)
+        return Assignment(state, *state.ask())
 
     # --- readiness ---
 
@@ -327,11 +307,3 @@ def _kind(state: StudyState) -> Any:
 
 def _metrics(values: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in values.items() if name not in {"epoch", "score"}}
-
-
-def _is_encoded(state: StudyState, name: str) -> bool:
-    """Whether a hyperparameter is sampled under another name, so that its value must be shown beside it."""
-    space = state.plan.space
-    return (
-        state.plan.stage == "search" and space is not None and any(r.name == name != r.raw_name for r in space.ranges)
-    )

@@ -22,15 +22,15 @@ class Retry:
     params: Values
     attempt: int
 
+    @property
+    def attrs(self) -> dict[str, int]:
+        """What the new trial says of the old one."""
+        return {"retry_of": self.number, "attempt": self.attempt}
+
 
 def attempt_of(attrs: Mapping[str, Any]) -> int:
     """How many workers had died on a trial's parameters before it began."""
     return int(attrs.get("attempt", 0))
-
-
-def lost(trial: FrozenTrial) -> bool:
-    """Whether the driver stopped before the trial had all its parameters, so that there is nothing to repeat."""
-    return requeued(trial) and "hyperparameters" not in trial.user_attrs
 
 
 def set_aside(trials: Sequence[FrozenTrial]) -> set[int]:
@@ -42,7 +42,7 @@ def owed(trials: Sequence[FrozenTrial], also: Callable[[FrozenTrial], bool]) -> 
     """What an earlier driver queued again and did not start, and whatever is final and `also` to be run once more."""
     again = _run_again(trials)
     for trial in trials:
-        if trial.number in again or lost(trial):
+        if trial.number in again:
             continue
         if requeued(trial):
             died = trial.user_attrs["fail_reason"] != INTERRUPTED
@@ -62,4 +62,4 @@ def requeued(trial: FrozenTrial) -> bool:
 
 
 def _run_again(trials: Sequence[FrozenTrial]) -> set[int]:
-    return {trial.user_attrs["retry_of"] for trial in trials if "retry_of" in trial.user_attrs and not lost(trial)}
+    return {trial.user_attrs["retry_of"] for trial in trials if "retry_of" in trial.user_attrs}

@@ -83,7 +83,7 @@ class Range:
             return min(int(low + fraction * (high - low + 1)), int(high))
         if distribution.log:
             return min(max(math.exp(math.log(low) + fraction * math.log(high / low)), low), high)
-        return low + fraction * (high - low)
+        return min(low + fraction * (high - low), high)
 
 
 @dataclass(frozen=True)

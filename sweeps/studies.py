@@ -11,14 +11,15 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler
+from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage
-from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from sweeps.job import Job
 from sweeps.objective import Objective
 from sweeps.plan import ForgetDraw, StudyPlan
-from sweeps.retries import FINAL, INTERRUPTED, Retry, attempt_of, lost, might_end_otherwise, owed, requeued, set_aside
+from sweeps.retries import FINAL, INTERRUPTED, Retry, attempt_of, might_end_otherwise, owed, requeued, set_aside
 from sweeps.sampling import (
     SamplerView,
     grid_point,
@@ -34,6 +35,7 @@ from sweeps.spec import Spec
 DESIGN = "design"
 
 Key = tuple[tuple[str, Value], ...]
+Asked = tuple[Trial, Job]
 #: Tells trials of a study apart.
 Which = Callable[[StudyPlan, FrozenTrial], bool]
 
@@ -54,26 +56,6 @@ class Point:
 def point_key(params: Mapping[str, Value]) -> Key:
     """What tells planned trials apart."""
     return tuple(sorted(params.items()))
-
-
-class PointSampler(BaseSampler):
-    """Suggests the one point that it was given."""
-
-    def __init__(self, params: Mapping[str, Value]) -> None:
-        self.params = dict(params)
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return {}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        return {}
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        return self.params[param_name]
 
 
 def no_trial(plan: StudyPlan, trial: FrozenTrial) -> bool:
@@ -98,7 +80,11 @@ class StudyState:
         minimize = [StudyDirection.MINIMIZE] * len(Objective(spec.objective.name).directions)
         directions = [StudyDirection.MAXIMIZE] if plan.stage == "reference" else minimize
         self.study = optuna.create_study(
-            study_name=plan.name, storage=storage, directions=directions, load_if_exists=True
+            study_name=plan.name,
+            storage=storage,
+            directions=directions,
+            sampler=RandomSampler(),  # never asked: trials are made with their parameters
+            load_if_exists=True,
         )
         self.states: Counter[str] = Counter()
         self.running_keys: Counter[Key] = Counter()
@@ -110,7 +96,7 @@ class StudyState:
         self.retries = list(owed(trials, partial(retry, plan)))
         aside = set_aside(trials) | {retry.number for retry in self.retries}
         for trial in trials:
-            self.first_tries += "retry_of" not in trial.user_attrs and not lost(trial)
+            self.first_tries += "retry_of" not in trial.user_attrs
             if trial.state in FINAL and trial.number not in aside:
                 self._count(trial.state, trial.params, trial.values)
 
@@ -162,20 +148,48 @@ class StudyState:
         self.retries.append(Retry(trial.number, trial.params, attempt))
 
     def _ask(
-        self, distributions: dict[str, BaseDistribution], params: Mapping[str, Value], attrs: Mapping[str, Any]
-    ) -> Trial:
-        """A trial at the point `params`."""
-        self.study.sampler = PointSampler(params)
-        trial = self.study.ask(distributions)
-        set_attrs(trial, attrs)
-        self._started(trial)
-        return trial
+        self,
+        params: Mapping[str, Value],
+        distributions: dict[str, BaseDistribution],
+        hyperparameters: Mapping[str, Any],
+        draw: ForgetDraw,
+        attrs: Mapping[str, Any],
+    ) -> Asked:
+        """A trial at `params`, with all that tells what it is: one write, so that a kill leaves it whole or not at all."""
+        job = self._job(hyperparameters, draw)
+        facts = {"hyperparameters": job.hyperparameters, "seed": job.seed, "scored_on": job.scored_on}
+        template = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(params),
+            distributions=distributions,
+            user_attrs=plain({**attrs, **facts, **draw_params(draw), **self._shown(hyperparameters)}),
+        )
+        trial_id = self.study._storage.create_new_trial(self.study._study_id, template_trial=template)
+        self.running_keys[point_key(params)] += 1
+        return Trial(self.study, trial_id), job
 
-    def _ask_retry(self, distributions: dict[str, BaseDistribution], retry: Retry) -> Trial:
-        return self._ask(distributions, retry.params, {"retry_of": retry.number, "attempt": retry.attempt})
+    def _job(self, hyperparameters: Mapping[str, Any], draw: ForgetDraw) -> Job:
+        """What a worker is to do for a trial of this study."""
+        plan, spec = self.plan, self.spec
+        if plan.stage == "reference":
+            kind: Any = plan.method
+            return Job(kind, draw, plan.scored_on, seed=spec.seed)
+        return Job(
+            "unlearning",
+            draw,
+            plan.scored_on,
+            method=plan.method,
+            hyperparameters=dict(hyperparameters),
+            seed=draw.seed if plan.stage == "evaluation" else spec.seed,
+            prune=plan.stage == "search" and spec.search.pruner != "none",
+        )
 
-    def _started(self, trial: Trial) -> None:
-        self.running_keys[point_key(trial.params)] += 1
+    def _shown(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Hyperparameters that are sampled under another name, so that their values must be shown beside it."""
+        space = self.plan.space
+        if self.plan.stage != "search" or space is None:
+            return {}
+        return {r.name: hyperparameters[r.name] for r in space.ranges if r.name != r.raw_name}
 
     def _stopped(self, trial: Trial, told: FrozenTrial) -> None:
         self.running_keys[point_key(trial.params)] -= 1
@@ -227,27 +241,30 @@ class SearchState(StudyState):
             return min(self.plan.trials, self.final + self.running + len(self.retries))
         return self.plan.trials
 
-    def ask(self) -> Trial:
-        """The next trial, RUNNING in the storage."""
-        distributions = self.space.distributions
+    def ask(self) -> Asked:
+        """The next trial, RUNNING in the storage, and its job."""
         if self.retries:
-            return self._ask_retry(distributions, self.retries.pop(0))
+            retry = self.retries.pop(0)
+            return self._ask_at(retry.params, retry.attrs)
         index = self.first_tries
         self.first_tries += 1
         if index < len(self.warm_start):
             point = self.space.from_unit(self._sobol(0)) | self.space.encode(self.warm_start[index])
-            return self._ask(distributions, point, {"origin": "warm start"})
+            return self._ask_at(point, {"origin": "warm start"})
         name = sampler_name(self.spec, self.final)
         if name == "grid":
             sizes = [r.size for r in self.space.ranges]
             unit = grid_point(sizes, self.plan.trials, index - len(self.warm_start))
             if unit is not None:
-                return self._ask(distributions, self.space.from_unit(unit), {"origin": name})
+                return self._ask_at(self.space.from_unit(unit), {"origin": name})
         if name in {"qmc", "grid"} or index < startup_trials(self.spec):
-            return self._ask(distributions, self.space.from_unit(self._sobol(index)), {"origin": "sobol"})
+            return self._ask_at(self.space.from_unit(self._sobol(index)), {"origin": "sobol"})
         return self._ask_sampler(name, index)
 
-    def _ask_sampler(self, name: str, index: int) -> Trial:
+    def _ask_at(self, params: Mapping[str, Value], attrs: Mapping[str, Any]) -> Asked:
+        return self._ask(params, self.space.distributions, self.space.decode(params), self.plan.draws[0], attrs)
+
+    def _ask_sampler(self, name: str, index: int) -> Asked:
         if self._view is None or self._view_name != name:
             self._view_name, self._view = name, SamplerView(make_sampler(self.spec, name, index), self.study)
         suggestion = self._view.ask(self.space.distributions)
@@ -255,11 +272,10 @@ class SearchState(StudyState):
         if key in self.final_keys or self.running_keys[key]:
             # the run is a function of its parameters: the same ones again would teach nothing
             self._view.drop(suggestion)
-            point = self.space.from_unit(self._sobol(index))
-            return self._ask(self.space.distributions, point, {"origin": "sobol"})
-        trial = self._ask(self.space.distributions, suggestion.params, {"origin": name})
+            return self._ask_at(self.space.from_unit(self._sobol(index)), {"origin": "sobol"})
+        trial, job = self._ask_at(suggestion.params, {"origin": name})
         self._view.taken(trial.number, suggestion)
-        return trial
+        return trial, job
 
     def _closed(self, trial: FrozenTrial) -> None:
         self.samples += int(trial.user_attrs.get("samples", 0))
@@ -309,14 +325,13 @@ class DesignState(StudyState):
         """How the trial of a point ended; None while it has not."""
         return self.final_keys.get(key)
 
-    def ask(self, point: Point) -> Trial:
-        """The trial of `point`, RUNNING in the storage."""
-        distributions = self._distributions()
-        for retry in self.retries:
-            if point_key(retry.params) == point.key:
-                self.retries.remove(retry)
-                return self._ask_retry(distributions, retry)
-        return self._ask(distributions, point.params, {})
+    def ask(self, point: Point) -> Asked:
+        """The trial of `point`, RUNNING in the storage, and its job."""
+        retry = next((retry for retry in self.retries if point_key(retry.params) == point.key), None)
+        if retry is not None:
+            self.retries.remove(retry)
+        attrs = {} if retry is None else retry.attrs
+        return self._ask(point.params, self._distributions(), point.hyperparameters, point.draw, attrs)
 
     def _distributions(self) -> dict[str, BaseDistribution]:
         points = list((self.points or {}).values())
@@ -337,5 +352,10 @@ def draw_params(draw: ForgetDraw) -> Values:
 
 def set_attrs(trial: Trial, attrs: Mapping[str, Any]) -> None:
     """Attach facts to a trial; they must be there before it is told."""
-    for name, value in attrs.items():
-        trial.set_user_attr(name, json.loads(json.dumps(value)))
+    for name, value in plain(attrs).items():
+        trial.set_user_attr(name, value)
+
+
+def plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts as JSON gives them back."""
+    return {name: json.loads(json.dumps(value)) for name, value in attrs.items()}

@@ -143,8 +143,7 @@ def check(record: SweepRecord, undisturbed: SweepRecord) -> None:
     points = record.counted[record.counted["stage"] != "search"]
     assert not points.duplicated(["study", "forget_size", "forget_seed", "hp.lr", "hp.alpha"]).any()
     again = record.trials["retry_of"].dropna()
-    started = record.trials[~(record.trials["requeued"] & record.trials["hp.lr"].isna())]
-    assert not started[started["retry_of"].notna()].duplicated(["study", "retry_of"]).any()
+    assert not record.trials[record.trials["retry_of"].notna()].duplicated(["study", "retry_of"]).any()
     assert set(again) <= set(record.trials[record.trials["requeued"]]["number"])
 
 
@@ -211,7 +210,7 @@ def test_killed_before_any_write_and_again_while_resuming(small: Spec, tmp_path:
             assert before is None or final(before) <= final(record)
         except AssertionError as error:
             failures[number] = str(error)
-    assert number > 300
+    assert number > 100
     assert not failures, "\n".join(f"killed before write {n}: {text[:1000]}" for n, text in list(failures.items())[:3])
 
 
@@ -222,7 +221,7 @@ def test_killed_every_few_writes_on_a_disk(small: Spec, tmp_path: Path, url: str
     done = False
     while not done:
         drivers += 1
-        with killed_before_write(open_storage(url), 61) as storage:
+        with killed_before_write(open_storage(url), 23) as storage:
             done = drive(small, storage, tmp_path).done
     assert drivers > 5
     check(load_sweep(open_storage(url), small.name), undisturbed(small, tmp_path))

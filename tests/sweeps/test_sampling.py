@@ -32,7 +32,7 @@ def search_of(spec: Spec, storage: BaseStorage, **options: Any) -> SearchState:
 def run(state: SearchState, values: Callable[[dict[str, Any]], list[float] | None]) -> list[FrozenTrial]:
     """Run the search to its end on a function of the hyperparameters; None is a failure."""
     while state.remaining > 0:
-        trial = state.ask()
+        trial, _ = state.ask()
         score = values(state.space.decode(trial.params))
         trial.set_user_attr("samples", 1000)
         state.tell(trial, TrialState.FAIL if score is None else TrialState.COMPLETE, score)
@@ -59,7 +59,7 @@ def test_a_resumed_search_goes_on_elsewhere(tiny: SpecMaker, url: str) -> None:
     spec = tiny(search={"trials": 12, "sampler": "random"})
     first = search_of(spec, open_storage(url))
     for _ in range(8):
-        trial = first.ask()
+        trial, _ = first.ask()
         first.tell(trial, TrialState.COMPLETE, bowl(first.space.decode(trial.params)))
     trials = run(search_of(spec, open_storage(url)), bowl)
     assert len(trials) == 12
