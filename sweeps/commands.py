@@ -29,7 +29,7 @@ from sweeps.multiplexer import Multiplexer
 from sweeps.plan import Stage, make_plan
 from sweeps.progress import duration, watch
 from sweeps.secrets import mask
-from sweeps.spec import Spec, check_here, load_spec, read_yaml, shipped_sweeps
+from sweeps.spec import Spec, check_here, check_sizes, load_spec, read_yaml, shipped_sweeps
 from sweeps.storage import open_storage
 from sweeps.store import SweepRecord
 from sweeps.studies import failed_trials, no_trial
@@ -58,7 +58,7 @@ class Options:
 
     def load(self) -> Sweep:
         """The sweep as asked for: of a shipped name or a file, else as it was last run under this name."""
-        known = self.sweep in shipped_sweeps() or Path(self.sweep).exists()
+        known = self.sweep in shipped_sweeps() or Path(self.sweep).is_file()
         return self._load(self._frozen if not known and self._frozen.is_file() else None)
 
     def find(self) -> Sweep:
@@ -263,7 +263,7 @@ def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
     """The originals and oracles in the cache, trained or verified first as asked."""
     from sweeps.oracles import cached_models, untrained  # noqa: PLC0415  # torch takes seconds
 
-    sweep, failed = options.load(), 0
+    sweep, failed = _checked(options), 0
     models = cached_models(sweep, verify=verify)
     if train and any(model.state != "cached" for model in models):
         studies = _run(sweep, ("reference",), options, retry=untrained(models))
@@ -294,12 +294,21 @@ def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
     return FAILED if failed or states["damaged"] else DONE
 
 
+def _checked(options: Options) -> Sweep:
+    """The sweep as asked for, its data and its cache there."""
+    sweep = options.load()
+    check_here(sweep.spec)
+    sweep.cache.prepare()
+    check_sizes(sweep.spec, sweep.cache.folder)
+    return sweep
+
+
 @told
 def delete_oracles(options: Options, *, sure: bool) -> int:
     """Delete a sweep's models from the cache."""
     from sweeps.oracles import cached_models, delete_models  # noqa: PLC0415  # torch takes seconds
 
-    sweep = options.load()
+    sweep = _checked(options)
     models = {model.key: model for model in cached_models(sweep) if model.state != "missing"}
     size = mebibytes(sum(model.bytes or 0 for model in models.values()))
     time = duration(sum(model.seconds or 0 for model in models.values()))

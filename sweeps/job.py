@@ -17,6 +17,7 @@ class Job:
         kind: `original`, `oracle`, or `unlearning`.
         hyperparameters: in true units; empty for references.
         prune: whether each epoch is reported before the next one starts.
+        data: fingerprint of the data set that the sweep is on; empty where nobody has read it yet.
     """
 
     kind: Literal["original", "oracle", "unlearning"]
@@ -26,6 +27,7 @@ class Job:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     prune: bool = False
+    data: str = ""
 
     def dump(self) -> str:
         return json.dumps(asdict(self))
@@ -38,6 +40,12 @@ class Job:
 
 #: How a worker died of which nothing more is known: killed, or crashed.
 DIED = "the worker died"
+
+
+def other_data(node: str) -> str:
+    """Why a trial is refused whose data set is not the sweep's."""
+    return f"the data set on node {node} is not the one that this sweep began with: restore it, or give the sweep another name"
+
 
 Outcome = Literal["running", "complete", "diverged", "error", "died", "stopped"]
 
@@ -54,7 +62,7 @@ class Report:
         best_epoch: 1-based; 0 is the original model (SCRUB-R only).
         best: metrics at the best epoch, the costly ones too.
         reason: why it failed: `diverged at epoch k`, a traceback, or how the worker died.
-        about: facts to keep: seconds, host, device, key of a reference.
+        about: facts to keep: seconds, host, device, key of a reference, fingerprint of the data.
     """
 
     outcome: Outcome

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import optuna
@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
 from sweeps.errors import SweepError
-from sweeps.job import DIED, Job, Report
+from sweeps.job import DIED, Job, Report, other_data
 from sweeps.plan import ForgetDraw, Plan, ReferenceNeed, StudyPlan, sensitivity_grid
 from sweeps.retries import attempt_of
 from sweeps.studies import (
@@ -75,6 +75,7 @@ class Multiplexer:
         self.designs: list[DesignState] = []
         for study in plan.studies:
             self._open(study, warm_start, retry)
+        self.data = next((data for state in self.references if (data := state.data_seen())), "")
         self.finished_now = 0
         self._settled: set[str] = set()
         for design in self.designs:
@@ -139,7 +140,7 @@ class Multiplexer:
     def _take_any_reference(self) -> Assignment | None:
         for state in self.references:
             for point in state.missing():
-                return Assignment(state, *state.ask(point))
+                return self._assign(state, *state.ask(point))
         return None
 
     def _take_reference(self, draws: list[ForgetDraw]) -> Assignment | None:
@@ -147,7 +148,7 @@ class Multiplexer:
         for state in self.references:
             for point in state.missing():
                 if ReferenceNeed(_kind(state), point.draw) in needed:
-                    return Assignment(state, *state.ask(point))
+                    return self._assign(state, *state.ask(point))
         return None
 
     def _take_design(self) -> Assignment | None:
@@ -156,7 +157,7 @@ class Multiplexer:
             self._settle(state)
             for point in state.missing():
                 if self._ready(point.draw):
-                    return Assignment(state, *state.ask(point))
+                    return self._assign(state, *state.ask(point))
                 waiting.append(point.draw)
         return self._take_reference(waiting)
 
@@ -165,7 +166,10 @@ class Multiplexer:
         if not open_searches:
             return None
         state = min(open_searches, key=lambda s: (s.running, s.final))
-        return Assignment(state, *state.ask())
+        return self._assign(state, *state.ask())
+
+    def _assign(self, state: StudyState, trial: Trial, job: Job) -> Assignment:
+        return Assignment(state, trial, replace(job, data=self.data))
 
     # --- readiness ---
 
@@ -268,6 +272,9 @@ class Multiplexer:
             SweepError: the worker cannot go on, with this trial or any other.
         """
         state, trial = assignment.state, assignment.trial
+        self.data = self.data or report.about.get("data", "")
+        if report.about.get("data", self.data) != self.data:  # two nodes that began at the same moment
+            report = Report("stopped", reason=other_data(report.about["host"]))
         if report.outcome == "stopped":  # stays RUNNING: the next driver runs it again
             raise SweepError(
                 f"a worker cannot go on: {report.reason}\n"

@@ -321,6 +321,11 @@ class DesignState(StudyState):
         points = self.points or {}
         return [p for key, p in points.items() if key not in self.final_keys and not self.running_keys[key]]
 
+    def data_seen(self) -> str:
+        """Fingerprint of the data set that the first complete trial has read; empty where there is none."""
+        complete = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return next((trial.user_attrs["data"] for trial in complete if "data" in trial.user_attrs), "")
+
     def status(self, key: Key) -> TrialState | None:
         """How the trial of a point ended; None while it has not."""
         return self.final_keys.get(key)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from sweeps.cache import Cache
-from sweeps.job import Job, Report
+from sweeps.job import Job, Report, other_data
 from sweeps.objective import Objective, scrub_r_epoch
 from sweeps.plan import ForgetDraw
 from sweeps.spec import Spec
@@ -80,7 +80,12 @@ class Worker:
         Nothing is raised: a failure is a report with its reason.
         """
         started = time.perf_counter()
+        data = self.workspace.data.fingerprint
+        if job.data not in {"", data}:
+            yield Report("stopped", reason=other_data(platform.node()))
+            return
         about: dict[str, Any] = {"host": platform.node(), "pid": os.getpid(), "device": str(self.workspace.device)}
+        about["data"] = data
         try:
             parts = self._unlearn(job) if job.kind == "unlearning" else iter([self._reference(job)])
             for report in parts:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import optuna
 import pytest
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from sweeps.cache import Cache
+from sweeps.errors import SweepError
 from sweeps.job import Report
 from sweeps.multiplexer import Multiplexer
 from sweeps.plan import make_plan
@@ -99,6 +101,29 @@ def test_a_stopped_driver_loses_and_doubles_nothing(tiny: SpecMaker, url: str, c
     assert len(stale) == 2
     assert set(stale["fail_reason"]) == {INTERRUPTED}
     assert set(record.trials["retry_of"].dropna()) == set(stale["number"])
+
+
+def test_a_trial_on_other_data_is_refused(tiny: SpecMaker, storage: BaseStorage, cache: Path, tmp_path: Path) -> None:
+    file = tmp_path / "data.npz"
+    images, labels = np.random.default_rng(0).integers(0, 255, (600, 8, 8), dtype=np.uint8), np.arange(600) % 10
+    arrays = {"x_train": images[:500], "y_train": labels[:500], "x_test": images[500:], "y_test": labels[500:]}
+    np.savez(file, **arrays)
+    spec = tiny(dataset={"name": "arrays", "path": str(file)}, methods={"finetune": {}})
+    serve(open_studies(spec, storage), Worker(spec, Cache(cache)), limit=6)
+
+    arrays["x_train"][7] ^= 1  # somebody has mended an image
+    np.savez(file, **arrays)
+    studies = open_studies(spec, storage)
+    before = studies.searches["partial_class", "finetune"].final
+    with pytest.raises(SweepError, match="is not the one that this sweep began with"):
+        serve(studies, Worker(spec, Cache(cache)))
+    assert studies.searches["partial_class", "finetune"].final == before
+
+    arrays["x_train"][7] ^= 1
+    np.savez(file, **arrays)
+    again = open_studies(spec, storage)
+    serve(again, Worker(spec, Cache(cache)))
+    assert again.done
 
 
 def load_with_spec(storage: BaseStorage, spec: Spec) -> SweepRecord:

@@ -80,6 +80,14 @@ def test_deleting_spares_what_other_sweeps_need(sweep: Sweep, storage: BaseStora
     assert list(sweep.cache.folder.glob("models/*.safetensors")) == [other]
 
 
+def test_bad_input_is_told_first(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump({**SMALL, "scenarios": {"partial_class": {"tune_size": 4000, "sizes": [40]}}}))
+    told = CliRunner().invoke(app, ["oracles", str(file), "--set", f"cache={tmp_path / 'cache'}"])
+    assert told.exit_code == 2
+    assert "scenarios.partial_class.tune_size" in told.output
+
+
 @pytest.mark.xdist_group("ray")
 def test_from_the_command_line(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
