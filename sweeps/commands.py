@@ -17,6 +17,7 @@ import yaml
 from optuna.exceptions import StorageInternalError
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -167,6 +168,11 @@ def _typed() -> str:
     return f"sweeps {' '.join(shlex.quote(mask(word)) for word in sys.argv[1:])}"
 
 
+def in_words(count: int) -> str:
+    """So many trials, in words."""
+    return f"{count} trial{'' if count == 1 else 's'}"
+
+
 def last_words(studies: Multiplexer, options: Options) -> int:
     """How it ended, what failed, and the commands that come next; returns the exit code."""
     name = options.sweep
@@ -175,9 +181,9 @@ def last_words(studies: Multiplexer, options: Options) -> int:
     if not failed and not missing:
         say(f"all {sum(s.planned for s in studies.states)} trials are done")
     if failed:
-        say(f"{failed} trials failed for good; reasons: sweeps status {name}{options.tail}")
+        say(f"{in_words(failed)} failed for good; reasons: sweeps status {name}{options.tail}")
     if missing:
-        say(f"{missing} trials could not be run: what they need failed")
+        say(f"{in_words(missing)} could not be run: what they need failed")
     again = _typed().replace(f" {RETRY}", "")
     if any(state.may_be_retried for state in studies.states):
         say(f"retry:             {again} {RETRY}")
@@ -239,11 +245,12 @@ def show_status(options: Options) -> int:
 
 
 def print_failures(record: SweepRecord, *, whole: bool) -> int:
-    """Every trial that failed for good, with the last line of its reason or the `whole`; returns how many."""
+    """What failed for good, equal reasons of a study together: the last line of each, or the `whole`; returns how many trials."""
     failed = record.counted[record.counted["state"] == "FAIL"]
-    for trial in failed.itertuples():
-        reason = str(trial.fail_reason or "unknown").strip()
-        print(f"failed: {trial.study} trial {trial.number}: {reason if whole else reason.splitlines()[-1]}")
+    reasons = failed["fail_reason"].fillna("unknown").astype(str).str.strip()
+    for (study, reason), trials in failed.assign(reason=reasons).groupby(["study", "reason"], sort=False):
+        numbers = ", ".join(str(number) for number in trials["number"])
+        print(f"failed: {study} trial {numbers}: {reason if whole else str(reason).splitlines()[-1]}")
     return len(failed)
 
 
@@ -251,9 +258,9 @@ def _say_who_runs(sweep: Sweep, record: SweepRecord, again: str) -> None:
     held = holder(optuna.load_study(study_name=record.name, storage=open_storage(sweep.url)).user_attrs)
     left = sum(record.planned.values()) - int(record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"]).sum())
     if held:
-        print(f"running: process {held['pid']} on {held['host']}; {left} trials left")
+        print(f"running: process {held['pid']} on {held['host']}; {in_words(left)} left")
     elif left:
-        print(f"not running; {left} trials left; continue with: {again}")
+        print(f"not running; {in_words(left)} left; continue with: {again}")
     else:
         print("all is done")
 
@@ -274,19 +281,19 @@ def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("model", "scenario"):
         table.add_column(heading, overflow="fold")
-    for heading in ("size", "seed", "trained in", "MiB"):
+    for heading in ("forget size", "seed", "trained in", "on disk"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("file", no_wrap=True)
+    table.add_column("key", no_wrap=True)
     for model in models:
         draw = model.need.draw
         time = "" if model.seconds is None else duration(model.seconds)
-        size = "" if model.bytes is None else mebibytes(model.bytes)
-        file = f"{model.key}.safetensors" if model.state == "cached" else model.state
-        table.add_row(model.need.kind, draw.scenario, str(draw.size or ""), str(draw.seed), time, size, file)
+        size = "" if model.bytes is None else decimal(model.bytes)
+        key = f"{model.key[:12]}…" if model.state == "cached" else model.state
+        table.add_row(model.need.kind, draw.scenario, str(draw.size or ""), str(draw.seed), time, size, key)
     _console().print(table)
     states = Counter({model.key: model.state for model in models}.values())
-    total = mebibytes(sum({model.key: model.bytes or 0 for model in models}.values()))
-    print(f"{states['cached']} of {states.total()} models cached, {total} MiB, in {mask(sweep.cache.place)}")
+    total = decimal(sum({model.key: model.bytes or 0 for model in models}.values()))
+    print(f"{states['cached']} of {states.total()} models cached, {total}, in {mask(sweep.cache.place)}")
     if states["damaged"]:
         print(f"{states['damaged']} damaged: they are trained again when they are needed")
     if states["cached"] < states.total():
@@ -310,9 +317,9 @@ def delete_oracles(options: Options, *, sure: bool) -> int:
 
     sweep = _checked(options)
     models = {model.key: model for model in cached_models(sweep) if model.state != "missing"}
-    size = mebibytes(sum(model.bytes or 0 for model in models.values()))
+    size = decimal(sum(model.bytes or 0 for model in models.values()))
     time = duration(sum(model.seconds or 0 for model in models.values()))
-    what = f"{len(models)} models, {size} MiB, trained in {time}, from {mask(sweep.cache.place)}"
+    what = f"{len(models)} models, {size}, trained in {time}, from {mask(sweep.cache.place)}"
     if models and not sure:
         if not sys.stdin.isatty():
             raise SweepError(f"this would delete {what}\n  remedy: say --yes")
@@ -321,11 +328,6 @@ def delete_oracles(options: Options, *, sure: bool) -> int:
     delete_models(sweep, models.values())
     print(f"deleted {what}")
     return DONE
-
-
-def mebibytes(size: int) -> str:
-    """A size as a table shows it."""
-    return f"{size / 2**20:.1f}"
 
 
 @told

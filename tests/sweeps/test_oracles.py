@@ -95,7 +95,7 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     file.write_text(yaml.safe_dump({**SMALL, "cache": str(cache)}))
     listed = CliRunner().invoke(app, ["oracles", str(file)])
     assert listed.exit_code == 0
-    assert "0 of 3 models cached, 0.0 MiB" in listed.output
+    assert "0 of 3 models cached, 0 bytes" in listed.output
     assert f"train them now:  sweeps oracles {file} --train" in listed.output
 
     code, out, err = sweeps(["oracles", "tiny.yaml", "--train"], tmp_path, cache)
