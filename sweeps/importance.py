@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -24,6 +23,11 @@ def parameter_importances(study: Study, space: Space) -> dict[str, float] | None
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(space.ranges) < 2 or len(complete) < LEAST_TRIALS or len({_score(t) for t in complete}) < 2:
         return None
+    from optuna.importance import (  # noqa: PLC0415  # half a second, for sklearn's forests, which are not used here
+        PedAnovaImportanceEvaluator,
+        get_param_importances,
+    )
+
     quantile = max(0.1, 5 / len(complete))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # experimental, and words on parameters of one value

@@ -13,7 +13,6 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.study import Study, create_study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
-from scipy.stats import qmc
 
 from sweeps.retries import FINAL, requeued, set_aside
 from sweeps.spec import Spec
@@ -74,6 +73,8 @@ def startup_trials(spec: Spec) -> int:
 
 def sobol_point(dimensions: int, seed: int, index: int) -> tuple[float, ...]:
     """The `index`-th point of a scrambled Sobol sequence in the unit cube."""
+    from scipy.stats import qmc  # noqa: PLC0415  # a second, which a run spends while its workers start
+
     sequence = qmc.Sobol(dimensions, scramble=True, rng=seed)
     if index:
         sequence.fast_forward(index)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from unlearn.data._base import ImageDataset
 
@@ -18,6 +16,9 @@ def digits(cache: Path | None = None) -> ImageDataset:
 
     Pixels 0 … 16 are stretched to 0 … 255. `cache` is not needed: the data comes with scikit-learn.
     """
+    from sklearn.datasets import load_digits  # noqa: PLC0415  # a second, which commands that only name the data set do not wait
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415
+
     bundle = load_digits()
     images = np.rint(bundle.images[:, None] * (255 / 16)).astype(np.uint8)
     labels = bundle.target.astype(np.int64)

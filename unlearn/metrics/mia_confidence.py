@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.svm import SVC
 
 from unlearn.metrics._attacks import balance
 from unlearn.metrics._base import Floats, Outputs
@@ -41,6 +40,8 @@ def called_member(
     x = np.concatenate([centres for centres, _ in fits])
     weight = np.concatenate([weights for _, weights in fits])
     y = np.repeat([1, 0], [len(centres) for centres, _ in fits])
+    from sklearn.svm import SVC  # noqa: PLC0415  # a second, which commands that only name the metric do not wait
+
     attack = SVC(C=3, gamma="auto").fit(x[:, None], y, sample_weight=weight)
     return np.asarray(attack.predict(query[:, None]) == 1)
 
