@@ -10,6 +10,7 @@ Random sampling by default: the samplers' own time is another matter.
 from __future__ import annotations
 
 import cProfile
+import gc
 import os
 import pstats
 import resource
@@ -27,6 +28,7 @@ from sweeps.driver import RAY_ENVIRONMENT, run_studies
 os.environ.update(RAY_ENVIRONMENT)
 
 from optuna.trial import TrialState
+from ray.tune.experiment import Trial as RayTrial
 
 from sweeps.job import Job, Report
 from sweeps.multiplexer import Assignment, Multiplexer
@@ -80,11 +82,15 @@ def main() -> None:
         times: list[float] = []
         busy: list[float] = []
         memory: list[float] = []
+        held: list[int] = []
 
         def note(assignment: Assignment, state: TrialState) -> None:
             times.append(time.perf_counter())
             busy.append(time.process_time())
             memory.append(resident())
+            if len(times) == trials:  # a few before the last
+                gc.collect()
+                held.append(sum(type(thing) is RayTrial for thing in gc.get_objects()))
 
         studies.on_finish = note
         profile = cProfile.Profile() if "profile" in sys.argv else None
@@ -100,6 +106,7 @@ def main() -> None:
             f"  trials {i:>5} … {i + tenth:>5}: {each:6.1f} ms each, {own:6.1f} of the driver's processor; "
             f"then {memory[i + tenth]:.0f} MiB in memory"
         )
+    print(f"trials that Ray Tune holds: {held[0]} in the end")
     if profile:
         pstats.Stats(profile).sort_stats("cumulative").print_stats(
             r"sweeps/|tune_controller.py|actor_manager.py.*\(next", 30

@@ -110,7 +110,9 @@ def status(
 def oracles(  # noqa: PLR0917  # typer makes options of them
     sweep: SweepArgument,
     train: Annotated[bool, typer.Option("--train", help="Train what is missing first.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Read every model whole and see that it is intact.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every model in this machine's cache and see that it is intact.")
+    ] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Delete them; another sweep that shares them trains them again.")
     ] = False,
@@ -140,6 +142,8 @@ def oracles(  # noqa: PLR0917  # typer makes options of them
         ray_address=ray_address,
         verbose=verbose,
     )
+    if prune and (train or verify):
+        raise typer.BadParameter("--prune stands alone")
     code = delete_oracles(options, sure=yes) if prune else show_oracles(options, train=train, verify=verify)
     raise typer.Exit(code)
 

@@ -34,12 +34,15 @@ from sweeps.spec import Spec, check_here, check_sizes, load_spec, read_yaml, shi
 from sweeps.storage import open_storage
 from sweeps.store import SweepRecord
 from sweeps.studies import failed_trials, no_trial
-from sweeps.sweep import Sweep, run_sweep
+from sweeps.sweep import Sweep, own_storage, run_sweep
 from unlearn.errors import UnlearnError
 from unlearn.registry import find, keys
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 RETRY = "--retry-failed"
+#: How `sweeps oracles` shows a model that is not in this machine's own cache.
+SHOWN = {"shared": "shared, not read", "missing": "missing", "damaged": "damaged"}
+STAGE_COMMANDS = ("run", "search", "evaluate", "sensitivity")
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,7 @@ class Options:
             overrides.append(f"resources.gpus_per_trial={self.gpus_per_trial}")
         source = self.sweep if frozen is None else str(frozen)
         spec = load_spec(source, overrides, methods=_names(self.methods), scenarios=_names(self.scenarios))
-        url = None if frozen is None else read_yaml(frozen).get("storage")
-        return Sweep.at(spec, self.runs, self.storage or (None if "***" in str(url) else url))
+        return Sweep.at(spec, self.runs, self.storage or (None if frozen is None else _storage_of(frozen)))
 
     @property
     def tail(self) -> str:
@@ -95,6 +97,12 @@ class Options:
         if self.storage:
             words += ["--storage", mask(self.storage)]
         return "".join(f" {shlex.quote(word)}" for word in words)
+
+
+def _storage_of(frozen: Path) -> str | None:
+    """Where a sweep was last run; None where that has a password, which is not kept."""
+    url = read_yaml(frozen).get("storage") or own_storage(frozen.parent)
+    return None if "***" in url else str(url)
 
 
 def told(command: Callable[..., int]) -> Callable[..., int]:
@@ -168,16 +176,16 @@ def _typed() -> str:
     return f"sweeps {' '.join(shlex.quote(mask(word)) for word in sys.argv[1:])}"
 
 
-def in_words(count: int) -> str:
-    """So many trials, in words."""
-    return f"{count} trial{'' if count == 1 else 's'}"
+def in_words(count: int, noun: str = "trial") -> str:
+    """So many of something."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def last_words(studies: Multiplexer, options: Options) -> int:
     """How it ended, what failed, and the commands that come next; returns the exit code."""
     name = options.sweep
     failed = sum(state.failed for state in studies.states)
-    missing = sum(state.planned - state.final for state in studies.states)
+    missing = sum(max(0, state.planned - state.final) for state in studies.states)
     if not failed and not missing:
         say(f"all {sum(s.planned for s in studies.states)} trials are done")
     if failed:
@@ -237,11 +245,17 @@ def show_status(options: Options) -> int:
         table.add_row(stage, scenario, method, str(done), str(planned), *counts, shown)
     console.print(table)
     failures = print_failures(record, whole=options.verbose)
-    again = f"sweeps run {shlex.quote(options.sweep)}{options.tail}"
+    again = _last_typed(record) or f"sweeps run {shlex.quote(options.sweep)}{options.tail}"
     if record.counted["outcome"].isin(["error", "died"]).any():
         print(f"once their cause is mended: {again} {RETRY}")
     _say_who_runs(sweep, record, again)
     return FAILED if failures else DONE
+
+
+def _last_typed(record: SweepRecord) -> str | None:
+    """The command that last ran stages of a sweep, as it was typed."""
+    command = str(record.provenance.get("command")).replace(f" {RETRY}", "")
+    return command if command.startswith(tuple(f"sweeps {name} " for name in STAGE_COMMANDS)) else None
 
 
 def print_failures(record: SweepRecord, *, whole: bool) -> int:
@@ -254,9 +268,21 @@ def print_failures(record: SweepRecord, *, whole: bool) -> int:
     return len(failed)
 
 
+def _driver(sweep: Sweep) -> dict[str, Any] | None:
+    """Who runs a sweep now; None where nobody does, or nobody ever did."""
+    if not sweep.exists:
+        return None
+    try:
+        return holder(optuna.load_study(study_name=sweep.spec.name, storage=open_storage(sweep.url)).user_attrs)
+    except KeyError:
+        return None
+
+
 def _say_who_runs(sweep: Sweep, record: SweepRecord, again: str) -> None:
-    held = holder(optuna.load_study(study_name=record.name, storage=open_storage(sweep.url)).user_attrs)
-    left = sum(record.planned.values()) - int(record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"]).sum())
+    held = _driver(sweep)
+    ended = record.counted[record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"])]
+    done = Counter(zip(ended["stage"], ended["scenario"], ended["method"], strict=True))
+    left = sum(max(0, planned - done[key]) for key, planned in record.planned.items())
     if held:
         print(f"running: process {held['pid']} on {held['host']}; {in_words(left)} left")
     elif left:
@@ -272,7 +298,7 @@ def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
 
     sweep, failed = _checked(options), 0
     models = cached_models(sweep, verify=verify)
-    if train and any(model.state != "cached" for model in models):
+    if train and any(model.state in {"missing", "damaged"} for model in models):
         studies = _run(sweep, ("reference",), options, retry=untrained(models))
         if studies is None:
             return INTERRUPTED
@@ -288,16 +314,16 @@ def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
         draw = model.need.draw
         time = "" if model.seconds is None else duration(model.seconds)
         size = "" if model.bytes is None else decimal(model.bytes)
-        key = f"{model.key[:12]}…" if model.state == "cached" else model.state
+        key = f"{model.key[:12]}…" if model.state == "cached" else SHOWN[model.state]
         table.add_row(model.need.kind, draw.scenario, str(draw.size or ""), str(draw.seed), time, size, key)
     _console().print(table)
-    states = Counter({model.key: model.state for model in models}.values())
+    states = Counter("cached" if m.state == "shared" else m.state for m in {m.key: m for m in models}.values())
     total = decimal(sum({model.key: model.bytes or 0 for model in models}.values()))
     print(f"{states['cached']} of {states.total()} models cached, {total}, in {mask(sweep.cache.place)}")
     if states["damaged"]:
         print(f"{states['damaged']} damaged: they are trained again when they are needed")
-    if states["cached"] < states.total():
-        say(f"train them now:  sweeps oracles {shlex.quote(options.sweep)}{options.tail} --train")
+    if states["cached"] < states.total() and not train:
+        say(f"train them now:  {_typed()} --train")
     return FAILED if failed or states["damaged"] else DONE
 
 
@@ -316,17 +342,24 @@ def delete_oracles(options: Options, *, sure: bool) -> int:
     from sweeps.oracles import cached_models, delete_models  # noqa: PLC0415  # torch takes seconds
 
     sweep = _checked(options)
-    models = {model.key: model for model in cached_models(sweep) if model.state != "missing"}
+    held = _driver(sweep)
+    if held:
+        raise SweepError(
+            f"sweep {sweep.spec.name!r} is being run by process {held['pid']} on {held['host']}: wait for it, or stop it"
+        )
+    every = cached_models(sweep)
+    models = {model.key: model for model in every if model.state != "missing"}
     size = decimal(sum(model.bytes or 0 for model in models.values()))
     time = duration(sum(model.seconds or 0 for model in models.values()))
-    what = f"{len(models)} models, {size}, trained in {time}, from {mask(sweep.cache.place)}"
+    what = f"{in_words(len(models), 'model')}, {size}, trained in {time}, from {mask(sweep.cache.place)}"
     if models and not sure:
         if not sys.stdin.isatty():
             raise SweepError(f"this would delete {what}\n  remedy: say --yes")
         if not typer.confirm(f"delete {what}?", err=True):
             return DONE
-    delete_models(sweep, models.values())
+    delete_models(sweep, every)
     print(f"deleted {what}")
+    say(f"before it is run again:  sweeps oracles {shlex.quote(options.sweep)}{options.tail} --train")
     return DONE
 
 

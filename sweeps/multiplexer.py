@@ -30,6 +30,9 @@ from sweeps.winners import confirmed, leaders, winner
 
 Params = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
+#: The sweep's own study keeps under this name the fingerprint of its data set.
+DATA = "data"
+
 
 @dataclass
 class Assignment:
@@ -75,7 +78,8 @@ class Multiplexer:
         self.designs: list[DesignState] = []
         for study in plan.studies:
             self._open(study, warm_start, retry)
-        self.data = next((data for state in self.references if (data := state.data_seen())), "")
+        self._sweep = optuna.create_study(study_name=plan.spec.name, storage=storage, load_if_exists=True)
+        self.data: str = self._sweep.user_attrs.get(DATA, "")
         self.finished_now = 0
         self._settled: set[str] = set()
         for design in self.designs:
@@ -272,8 +276,11 @@ class Multiplexer:
             SweepError: the worker cannot go on, with this trial or any other.
         """
         state, trial = assignment.state, assignment.trial
-        self.data = self.data or report.about.get("data", "")
-        if report.about.get("data", self.data) != self.data:  # two nodes that began at the same moment
+        data = report.about.pop("data", self.data)
+        if not self.data and data:
+            self.data = data
+            self._sweep.set_user_attr(DATA, data)
+        elif data != self.data:  # two nodes that began at the same moment
             report = Report("stopped", reason=other_data(report.about["host"]))
         if report.outcome == "stopped":  # stays RUNNING: the next driver runs it again
             raise SweepError(

@@ -23,14 +23,14 @@ class CachedModel:
 
     Attributes:
         key: its name in the cache; models that are the same have the same.
-        state: what is damaged will be trained again when it is needed.
+        state: `shared` is what another machine has, unread here; what is damaged will be trained again when it is needed.
         seconds: what it took to train; None where it is not on this machine.
         bytes: likewise, its size.
     """
 
     need: ReferenceNeed
     key: str
-    state: Literal["cached", "missing", "damaged"]
+    state: Literal["cached", "shared", "missing", "damaged"]
     seconds: float | None = None
     bytes: int | None = None
 
@@ -57,7 +57,9 @@ def cached_models(sweep: Sweep, *, verify: bool = False) -> list[CachedModel]:
 def untrained(models: Iterable[CachedModel]) -> Which:
     """The reference trials whose models are not in the cache (any more), and those that failed."""
     wanted = {
-        (m.need.kind, m.need.draw.scenario, point_key(draw_params(m.need.draw))) for m in models if m.state != "cached"
+        (m.need.kind, m.need.draw.scenario, point_key(draw_params(m.need.draw)))
+        for m in models
+        if m.state in {"missing", "damaged"}
     }
 
     def which(plan: StudyPlan, trial: FrozenTrial) -> bool:
@@ -79,8 +81,8 @@ def _state(store: ModelStore, key: str, *, verify: bool) -> dict[str, Any]:
     if not store.has(key):
         return {"state": "missing"}
     path = store.path(key)
-    if not path.exists():  # shared by another machine
-        return {"state": "cached"}
+    if not path.exists():
+        return {"state": "shared"}
     about = store.about(key)
     if about is None or (verify and store.load(key) is None):
         return {"state": "damaged"}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.space import Values
@@ -16,10 +17,11 @@ INTERRUPTED = "interrupted: the driver stopped"
 
 @dataclass(frozen=True)
 class Retry:
-    """Parameters to run again: of which trial, and how many workers have died on them so far."""
+    """Parameters to run again: of which trial, in which ranges, and how many workers have died on them so far."""
 
     number: int
     params: Values
+    distributions: dict[str, BaseDistribution]
     attempt: int
 
     @property
@@ -46,9 +48,9 @@ def owed(trials: Sequence[FrozenTrial], also: Callable[[FrozenTrial], bool]) -> 
             continue
         if requeued(trial):
             died = trial.user_attrs["fail_reason"] != INTERRUPTED
-            yield Retry(trial.number, trial.params, attempt_of(trial.user_attrs) + died)
+            yield Retry(trial.number, trial.params, trial.distributions, attempt_of(trial.user_attrs) + died)
         elif trial.state in FINAL and also(trial):
-            yield Retry(trial.number, trial.params, 0)
+            yield Retry(trial.number, trial.params, trial.distributions, 0)
 
 
 def might_end_otherwise(trial: FrozenTrial) -> bool:

@@ -117,8 +117,10 @@ class StudyState:
 
     @property
     def may_be_retried(self) -> bool:
-        """Whether anything that failed for good would be run again if asked to."""
-        return any(owed(self.study.get_trials(deepcopy=False), might_end_otherwise))
+        """Whether anything of the plan failed for good that would be run again if asked to."""
+        trials = self.study.get_trials(deepcopy=False)
+        aside = set_aside(trials)
+        return any(might_end_otherwise(t) and t.number not in aside and self._counts(t) for t in trials)
 
     @property
     def planned(self) -> int:
@@ -145,7 +147,7 @@ class StudyState:
         attempt = attempt_of(trial.user_attrs) + 1
         set_attrs(trial, {"requeued": True, "fail_reason": reason})
         self._stopped(trial, self.study.tell(trial, state=TrialState.FAIL))
-        self.retries.append(Retry(trial.number, trial.params, attempt))
+        self.retries.append(Retry(trial.number, trial.params, trial.distributions, attempt))
 
     def _ask(
         self,
@@ -195,6 +197,10 @@ class StudyState:
         self.running_keys[point_key(trial.params)] -= 1
         self._closed(told)
 
+    def _counts(self, trial: FrozenTrial) -> bool:
+        """Whether a trial is one of the plan."""
+        return True
+
     def _closed(self, trial: FrozenTrial) -> None:  # most studies need not know
         """A trial has been told, for good or to be run again."""
 
@@ -228,6 +234,8 @@ class SearchState(StudyState):
         super().__init__(plan, spec, storage, retry=retry)
         assert plan.space is not None
         self.space = plan.space
+        # a method that was left out for a while may have come back with other hyperparameters to search
+        self.retries = [retry for retry in self.retries if retry.params.keys() == self.space.distributions.keys()]
         self.warm_start = [dict(values) for values in warm_start]
         self.study.pruner = make_pruner(spec)
         self.samples = sum(int(t.user_attrs.get("samples", 0)) for t in self.study.get_trials(deepcopy=False))
@@ -245,7 +253,7 @@ class SearchState(StudyState):
         """The next trial, RUNNING in the storage, and its job."""
         if self.retries:
             retry = self.retries.pop(0)
-            return self._ask_at(retry.params, retry.attrs)
+            return self._ask_at(retry.params, retry.attrs, retry.distributions)
         index = self.first_tries
         self.first_tries += 1
         if index < len(self.warm_start):
@@ -261,8 +269,14 @@ class SearchState(StudyState):
             return self._ask_at(self.space.from_unit(self._sobol(index)), {"origin": "sobol"})
         return self._ask_sampler(name, index)
 
-    def _ask_at(self, params: Mapping[str, Value], attrs: Mapping[str, Any]) -> Asked:
-        return self._ask(params, self.space.distributions, self.space.decode(params), self.plan.draws[0], attrs)
+    def _ask_at(
+        self,
+        params: Mapping[str, Value],
+        attrs: Mapping[str, Any],
+        distributions: dict[str, BaseDistribution] | None = None,
+    ) -> Asked:
+        ranges = distributions or self.space.distributions
+        return self._ask(params, ranges, self.space.decode(params), self.plan.draws[0], attrs)
 
     def _ask_sampler(self, name: str, index: int) -> Asked:
         if self._view is None or self._view_name != name:
@@ -316,15 +330,13 @@ class DesignState(StudyState):
     def failed(self) -> int:
         return sum(self.final_keys.get(key) == TrialState.FAIL for key in self.points or {})
 
+    def _counts(self, trial: FrozenTrial) -> bool:
+        return point_key(trial.params) in (self.points or {})
+
     def missing(self) -> list[Point]:
         """Points neither finished nor running."""
         points = self.points or {}
         return [p for key, p in points.items() if key not in self.final_keys and not self.running_keys[key]]
-
-    def data_seen(self) -> str:
-        """Fingerprint of the data set that the first complete trial has read; empty where there is none."""
-        complete = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return next((trial.user_attrs["data"] for trial in complete if "data" in trial.user_attrs), "")
 
     def status(self, key: Key) -> TrialState | None:
         """How the trial of a point ended; None while it has not."""

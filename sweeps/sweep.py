@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -54,7 +55,7 @@ class Sweep:
         """The sweep of `spec` under the folder `runs`; the storage is as given, else as in the spec, else a file beside it."""
         folder = runs / spec.name
         url = storage or os.environ.get(STORAGE_VARIABLE) or spec.storage
-        return Sweep(spec, folder, url or f"sqlite:///{(folder / 'study.db').absolute()}")
+        return Sweep(spec, folder, url or own_storage(folder))
 
     @property
     def cache(self) -> Cache:
@@ -70,13 +71,18 @@ class Sweep:
         self.cache.prepare()
         return open_storage(self.url)
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a storage to look into; SQLite would make an empty one."""
+        return not self.url.startswith("sqlite:///") or Path(self.url.removeprefix("sqlite:///")).exists()
+
     def record(self) -> SweepRecord:
         """What the storage holds of this sweep.
 
         Raises:
             SweepError: nothing yet.
         """
-        if self.url.startswith("sqlite:///") and not Path(self.url.removeprefix("sqlite:///")).exists():
+        if not self.exists:
             raise SweepError(
                 f"nothing has been run of {self.spec.name!r} in {self.folder}; start with: sweeps run {self.spec.name}"
             )
@@ -97,7 +103,8 @@ class Sweep:
         if before != dump:
             study.set_user_attr("spec", dump)
         study.set_user_attr("provenance", study.user_attrs.get("provenance", {}) | provenance(self.spec))
-        text = yaml.safe_dump({**dump, "storage": mask(self.url)}, sort_keys=False, allow_unicode=True)
+        elsewhere = None if self.url == own_storage(self.folder) else mask(self.url)  # a folder may be moved or copied
+        text = yaml.safe_dump({**dump, "storage": elsewhere}, sort_keys=False, allow_unicode=True)
         write_atomically(self.folder / "spec.yaml", text.encode())
 
     @property
@@ -112,6 +119,11 @@ class Sweep:
         record = self.record()
         best, page = self.outputs
         return write_best_params(record, best), write_report(record, page.parent, partial=partial)
+
+
+def own_storage(folder: Path) -> str:
+    """The URL of the storage in a sweep's own folder."""
+    return f"sqlite:///{(folder / 'study.db').absolute()}"
 
 
 def warm_start(spec: Spec) -> list[Params]:
@@ -188,7 +200,7 @@ def provenance(spec: Spec) -> dict[str, Any]:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "seed": spec.seed,
         "last_started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command": " ".join(["sweeps", *map(mask, sys.argv[1:])]),
+        "command": shlex.join(["sweeps", *map(mask, sys.argv[1:])]),
     }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import optuna
 import pytest
 
 from reports import load_curves, load_trials
+from sweeps.commands import Options
 from sweeps.errors import SweepError
 from sweeps.spec import parse_spec
 from sweeps.sweep import Sweep
@@ -58,6 +60,16 @@ def test_folder_and_url_give_the_same(stored: Sweep) -> None:
 def test_a_moved_folder_is_still_read(stored: Sweep, tmp_path: Path) -> None:
     moved = stored.folder.rename(tmp_path / "elsewhere")
     assert len(load_trials(moved)) == 2
+
+
+def test_a_copied_sweep_has_a_storage_of_its_own(stored: Sweep, tmp_path: Path) -> None:
+    shutil.copytree("runs", "copy")
+    for there in (Options("tiny", Path("copy")).load(), Options("tiny", Path("copy")).find()):
+        assert there.url == f"sqlite:///{tmp_path / 'copy/tiny/study.db'}"
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    elsewhere = Sweep.at(stored.spec, Path("copy"), url)
+    elsewhere.freeze(elsewhere.prepare())
+    assert Options("tiny", Path("copy")).load().url == url
 
 
 def test_errors_name_the_remedy(stored: Sweep) -> None:

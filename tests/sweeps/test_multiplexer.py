@@ -26,6 +26,7 @@ from sweeps.store import SweepRecord, load_sweep
 from sweeps.studies import failed_trials
 from sweeps.worker import Worker
 from tests.sweeps.conftest import open_studies, serve
+from unlearn.data import ImageDataset
 from unlearn.methods.finetune import FineTune
 from unlearn.registry import keys
 
@@ -124,6 +125,43 @@ def test_a_trial_on_other_data_is_refused(tiny: SpecMaker, storage: BaseStorage,
     again = open_studies(spec, storage)
     serve(again, Worker(spec, Cache(cache)))
     assert again.done
+
+
+def test_added_scenarios_must_be_on_the_same_data(
+    tiny: SpecMaker, storage: BaseStorage, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"methods": {"finetune": {}}, "sensitivity": {"enabled": False}, "evaluation": {"seeds": 1}}
+    first = tiny(**small)
+    serve(open_studies(first, storage), Worker(first, Cache(cache)))
+    second = tiny(**small, scenarios={"random": {"tune_size": 40, "sizes": [40]}})
+    worker = Worker(second, Cache(cache))
+    monkeypatch.setattr(ImageDataset, "fingerprint", "of other data")
+    with pytest.raises(SweepError, match="is not the one that this sweep began with"):
+        serve(open_studies(second, storage), worker)
+
+
+def test_a_method_comes_back_with_other_ranges(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
+    small = {"sensitivity": {"enabled": False}, "evaluation": {"seeds": 1}}
+    first = tiny(**small, methods={"finetune": {"lr": {"low": 0.001, "high": 0.002}}})
+    studies = open_studies(first, storage)
+    serve(studies, Worker(first, Cache(cache)), limit=3)
+    left = studies.next()  # the driver is gone
+    assert left is not None
+    assert left.state.plan.stage == "search"
+    for ranges in ({"lr": {"low": 0.01, "high": 0.02}}, {"lr": 0.01}):
+        spec = tiny(**small, methods={"finetune": ranges})
+        again = open_studies(spec, storage)
+        serve(again, Worker(spec, Cache(cache)))
+        assert again.done
+
+
+def test_a_trial_without_its_parameters_is_no_obstacle(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
+    spec = tiny(methods={"finetune": {}}, sensitivity={"enabled": False}, evaluation={"seeds": 1})
+    study = optuna.create_study(study_name="tiny/search/partial_class/finetune", storage=storage)
+    study.ask()  # a program that asks as Optuna does was killed here
+    studies = open_studies(spec, storage)
+    serve(studies, Worker(spec, Cache(cache)))
+    assert studies.done
 
 
 def load_with_spec(storage: BaseStorage, spec: Spec) -> SweepRecord:

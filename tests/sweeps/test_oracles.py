@@ -96,7 +96,7 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     listed = CliRunner().invoke(app, ["oracles", str(file)])
     assert listed.exit_code == 0
     assert "0 of 3 models cached, 0 bytes" in listed.output
-    assert f"train them now:  sweeps oracles {file} --train" in listed.output
+    assert "train them now:" in listed.output
 
     code, out, err = sweeps(["oracles", "tiny.yaml", "--train"], tmp_path, cache)
     assert code == 0, err
@@ -107,6 +107,7 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     assert "2 of 3 models cached" in out
     assert "1 damaged: they are trained again when they are needed" in out
 
+    assert CliRunner().invoke(app, ["oracles", str(file), "--prune", "--train"]).exit_code == 2
     refused = CliRunner().invoke(app, ["oracles", str(file), "--prune"])
     assert refused.exit_code == 2
     assert "remedy: say --yes" in refused.output

@@ -60,6 +60,14 @@ def test_a_model_is_known_and_deleted_everywhere(url: str, tmp_path: Path) -> No
     assert not there.train_or_load("k", trainer(2.0), {}).loaded
 
 
+def test_what_was_deleted_under_a_worker_is_shared_again(url: str, tmp_path: Path) -> None:
+    worker = ModelStore(tmp_path / "here", SharedFolder(url))
+    worker.train_or_load("k", trainer(1.0), {})
+    ModelStore(tmp_path / "here", SharedFolder(url)).delete("k")
+    assert not worker.train_or_load("k", trainer(2.0), {}).loaded
+    assert ModelStore(tmp_path / "there", SharedFolder(url)).train_or_load("k", never, {}).state["weight"].item() == 2.0
+
+
 def test_what_one_machine_trains_another_loads(url: str, tmp_path: Path) -> None:
     here, there = (ModelStore(tmp_path / name, SharedFolder(url)) for name in ("here", "there"))
     assert not here.train_or_load("k", trainer(1.0), {}).loaded

@@ -84,6 +84,7 @@ class ModelStore:
         with self._lock(key):
             found = self._fetch(key) or self._intact(key)  # another process may have trained it while we waited
             if found is None:
+                self._agreed.discard(key)  # what was shared may have been deleted
                 state, cost = train()
                 found = self._fetch(key)  # another machine may have been quicker
             if found is None:
