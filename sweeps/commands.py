@@ -22,12 +22,15 @@ from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from sweeps.cost import estimate
+from sweeps.dashboard import decorate, serve
 from sweeps.driver import Interrupted
 from sweeps.errors import SweepError
 from sweeps.export import best_params, read_best_params, write_best_params
 from sweeps.lease import holder
 from sweeps.multiplexer import Multiplexer
+from sweeps.oracles import cached_models, delete_models, untrained
 from sweeps.plan import Stage, make_plan
+from sweeps.presentation import compare, export_figures
 from sweeps.progress import duration, watch
 from sweeps.secrets import mask
 from sweeps.spec import Spec, check_here, check_sizes, load_spec, read_yaml, shipped_sweeps
@@ -294,8 +297,6 @@ def _say_who_runs(sweep: Sweep, record: SweepRecord, again: str) -> None:
 @told
 def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
     """The originals and oracles in the cache, trained or verified first as asked."""
-    from sweeps.oracles import cached_models, untrained  # noqa: PLC0415  # torch takes seconds
-
     sweep, failed = _checked(options), 0
     models = cached_models(sweep, verify=verify)
     if train and any(model.state in {"missing", "damaged"} for model in models):
@@ -339,8 +340,6 @@ def _checked(options: Options) -> Sweep:
 @told
 def delete_oracles(options: Options, *, sure: bool) -> int:
     """Delete a sweep's models from the cache."""
-    from sweeps.oracles import cached_models, delete_models  # noqa: PLC0415  # torch takes seconds
-
     sweep = _checked(options)
     held = _driver(sweep)
     if held:
@@ -373,8 +372,6 @@ def make_report(options: Options, figures: str | None = None) -> int:
     decorate_storage(sweep, record)
     print(page)
     if figures is not None:
-        from sweeps.presentation import export_figures  # noqa: PLC0415
-
         print(export_figures(record, sweep.folder / "report" / "figures", figures))
     return DONE
 
@@ -382,8 +379,6 @@ def make_report(options: Options, figures: str | None = None) -> int:
 @told
 def compare_sweeps(all_options: Sequence[Options]) -> int:
     """One page of several sweeps."""
-    from sweeps.presentation import compare  # noqa: PLC0415
-
     sweeps = [options.find() for options in all_options]
     name = "-".join(dict.fromkeys(sweep.spec.name for sweep in sweeps))
     print(compare([sweep.record() for sweep in sweeps], all_options[0].runs / f"compare-{name}"))
@@ -393,7 +388,7 @@ def compare_sweeps(all_options: Sequence[Options]) -> int:
 @told
 def embed(options: Options, most: int) -> int:
     """t-SNE maps of the winners' features."""
-    from sweeps.embeddings import write_embeddings  # noqa: PLC0415
+    from sweeps.embeddings import write_embeddings  # noqa: PLC0415  # scikit-learn's t-SNE takes a second
 
     sweep = options.find()
     storage = sweep.prepare()
@@ -421,8 +416,6 @@ def export_params(options: Options, output: Path | None) -> int:
 @told
 def serve_dashboard(options: Options, host: str, port: int) -> int:
     """optuna-dashboard until interrupted."""
-    from sweeps.dashboard import serve  # noqa: PLC0415
-
     sweep = options.find()
     record = sweep.record()
     say("writing notes and figures into the storage …")
@@ -441,8 +434,6 @@ def serve_dashboard(options: Options, host: str, port: int) -> int:
 
 def decorate_storage(sweep: Sweep, record: SweepRecord | None = None) -> None:
     """Notes and figures for optuna-dashboard; a storage that takes none is no reason to fail."""
-    from sweeps.dashboard import decorate  # noqa: PLC0415
-
     try:
         decorate(open_storage(sweep.url), record or sweep.record(), sweep.folder)
     except (SQLAlchemyError, StorageInternalError, OSError) as error:

@@ -67,14 +67,14 @@ def decorate(storage: BaseStorage, record: SweepRecord, folder: Path) -> int:
 
 def serve(storage: BaseStorage, folder: Path, host: str, port: int) -> None:
     """optuna-dashboard on a storage and the tables beside it, until interrupted."""
-    import optuna_dashboard  # noqa: PLC0415
+    import optuna_dashboard  # noqa: PLC0415  # a server, which only this command needs
 
     optuna_dashboard.run_server(storage, host=host, port=port, artifact_store=artifact_store(folder))
 
 
 def _inputs(record: SweepRecord) -> str:
     """Digest of all that notes, figures and tables are made from: the record, the code and the libraries that it calls."""
-    import reports  # noqa: PLC0415
+    import reports  # noqa: PLC0415  # plotly takes a second
 
     digest = hashlib.sha256()
     for value in (getattr(record, field.name) for field in fields(record)):
@@ -88,7 +88,7 @@ def _inputs(record: SweepRecord) -> str:
 
 def _state(study: Study, inputs: str, store: FileSystemArtifactStore) -> str:
     """Digest of the inputs and of what a reader can edit or lose: the note above the line, and the tables."""
-    from optuna_dashboard import get_note  # noqa: PLC0415
+    from optuna_dashboard import get_note  # noqa: PLC0415  # it comes with the server
 
     tables = sorted(meta.artifact_id for meta in get_all_artifact_meta(study) if _holds(store, meta.artifact_id))
     return _digest(repr((inputs, get_note(study).split(OWN_NOTES, 1)[0], tables)))
@@ -117,7 +117,7 @@ def _name_values(study: Study, names: list[str]) -> None:
 
 
 def _save_note(study: Study, text: str) -> None:
-    from optuna_dashboard import get_note, save_note  # noqa: PLC0415
+    from optuna_dashboard import get_note, save_note  # noqa: PLC0415  # it comes with the server
 
     before = get_note(study)
     own = before.split(OWN_NOTES, 1)[1] if OWN_NOTES in before else f"\n\n{before}" if before else "\n"
@@ -128,7 +128,7 @@ def _save_note(study: Study, text: str) -> None:
 
 def _save_figures(study: Study, figures: Mapping[str, Any]) -> None:
     """Each figure under its own identifier, written only where it differs from what was written last."""
-    from optuna_dashboard import save_plotly_graph_object  # noqa: PLC0415
+    from optuna_dashboard import save_plotly_graph_object  # noqa: PLC0415  # it comes with the server
 
     storage, number = study._storage, study._study_id
     written = dict(storage.get_study_system_attrs(number).get(DIGESTS, {}))

@@ -76,7 +76,7 @@ def _places(spec: Spec, nodes: Iterable[Mapping[str, float]]) -> int:
 def _this_machine(spec: Spec) -> dict[str, float]:
     machine = dict.fromkeys(spec.resources.custom, math.inf) | {"CPU": len(os.sched_getaffinity(0))}
     if spec.resources.gpus_per_trial:
-        import torch  # noqa: PLC0415
+        import torch  # noqa: PLC0415  # only where GPUs are asked for
 
         machine["GPU"] = torch.cuda.device_count()
     return machine
@@ -106,7 +106,7 @@ def run_studies(
     os.environ.update(RAY_ENVIRONMENT)
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"ray\..*")
     import ray  # noqa: PLC0415  # after the environment is set
-    from ray import tune  # noqa: PLC0415
+    from ray import tune  # noqa: PLC0415  # likewise, and what imports it
 
     from sweeps.scheduler import NoProgress, PrunerScheduler, any_death_is_survived  # noqa: PLC0415
     from sweeps.searcher import StudySearcher  # noqa: PLC0415

@@ -189,7 +189,7 @@ class EventFile:
 
     def add(self, summary: Any, step: int) -> None:
         """Write one value; readers see it after `flush`."""
-        from tensorboardX.proto.event_pb2 import Event  # noqa: PLC0415
+        from tensorboardX.proto.event_pb2 import Event  # noqa: PLC0415  # not everyone has it
 
         self._file.write_event(Event(wall_time=time.time(), step=step, summary=summary))
 
@@ -212,7 +212,7 @@ class TensorBoardLogger(StudyLogger, TBXLoggerCallback):
         self._summary_writer_cls = EventFile
 
     def log_epochs(self, run: Any, epochs: Mapping[int, Mapping[str, float]]) -> None:
-        from tensorboardX.summary import scalar  # noqa: PLC0415
+        from tensorboardX.summary import scalar  # noqa: PLC0415  # not everyone has it
 
         for epoch, values in epochs.items():
             for name, value in values.items():
@@ -220,7 +220,7 @@ class TensorBoardLogger(StudyLogger, TBXLoggerCallback):
         self._trial_writer[run].flush()
 
     def log_trial_end(self, run: Any, failed: bool = False) -> None:
-        from tensorboardX.summary import hparams, text  # noqa: PLC0415
+        from tensorboardX.summary import hparams, text  # noqa: PLC0415  # not everyone has it
 
         self.log_epochs(run, dict([run.result]))
         # Ray adds the table's columns, and TensorBoard takes one run's for all: those of one method. Without, it finds them all.

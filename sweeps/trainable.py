@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 from ray import tune
 
+from sweeps.cache import Cache
 from sweeps.errors import SweepError
 from sweeps.job import Job, Report
 from unlearn.shared import ShareError
@@ -66,11 +68,8 @@ def _worker(spec: str, place: str, identity: str) -> Any:
     Raises:
         SweepError: this machine does not see the driver's cache.
     """
-    import json  # noqa: PLC0415
-
-    from sweeps.cache import Cache  # noqa: PLC0415
     from sweeps.spec import parse_spec  # noqa: PLC0415  # torch comes with it
-    from sweeps.worker import Worker  # noqa: PLC0415
+    from sweeps.worker import Worker  # noqa: PLC0415  # likewise
 
     cache = Cache.at(place)
     until = time.monotonic() + PATIENCE

@@ -90,7 +90,7 @@ def _dtype(code: str | bytes, align: object = False, copy: object = True) -> np.
 
 def _download(parent: Path) -> None:
     from torchvision.datasets import CIFAR10  # noqa: PLC0415  # a second of import time that a cached data set does not need
-    from torchvision.datasets.utils import download_and_extract_archive  # noqa: PLC0415
+    from torchvision.datasets.utils import download_and_extract_archive  # noqa: PLC0415  # likewise
 
     with locked(parent / "download.lock"):
         if (parent / FOLDER / META).is_file():  # another process fetched it while we waited

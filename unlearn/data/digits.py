@@ -17,7 +17,7 @@ def digits(cache: Path | None = None) -> ImageDataset:
     Pixels 0 … 16 are stretched to 0 … 255. `cache` is not needed: the data comes with scikit-learn.
     """
     from sklearn.datasets import load_digits  # noqa: PLC0415  # a second, which commands that only name the data set do not wait
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415  # likewise
 
     bundle = load_digits()
     images = np.rint(bundle.images[:, None] * (255 / 16)).astype(np.uint8)
