@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from unlearn.data._classes import few
 from unlearn.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]
@@ -26,11 +28,14 @@ class Summary:
     Attributes:
         fingerprint: SHA-256 over all pixels and labels: the same data has the same one on every machine.
         mean, std: of the training pixels in [0, 1], per channel; from exact integer counts, so equal on every machine too.
+        low, high: the least and the greatest training pixel, in 0 … 255.
     """
 
     fingerprint: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    low: int
+    high: int
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class ImageDataset:
     Attributes:
         train_images, test_images: uint8, shape (N, channels, height, width).
         train_labels, test_labels: int64, shape (N,), values 0 … classes − 1.
-        class_names: one name per class.
+        class_names: one name per class, all different.
+        source: what was read, as people read it: formats and modes of the files, or the arrays' type and range.
         stored_summary: the summary, where it is known already; else it is computed at need.
     """
 
@@ -49,9 +55,13 @@ class ImageDataset:
     test_images: Pixels
     test_labels: Labels
     class_names: tuple[str, ...]
+    source: str = ""
     stored_summary: Summary | None = None
 
     def __post_init__(self) -> None:
+        twice = sorted(name for name, count in Counter(self.class_names).items() if count > 1)
+        if twice:
+            raise DataError(f"every class must have a name of its own; several are named {few(map(repr, twice))}")
         for part in ("train", "test"):
             images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
             if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels):
@@ -59,19 +69,30 @@ class ImageDataset:
                     f"{part} images must be uint8 (N, C, H, W) with N labels, "
                     f"got {images.dtype} {images.shape} with {len(labels)} labels"
                 )
-            present = set(np.unique(labels).tolist())
-            missing = sorted(set(range(self.num_classes)) - present)
-            if missing:
-                names = ", ".join(self.class_names[m] for m in missing)
-                raise DataError(f"every class must have {part} images; none for: {names}")
-            beyond = sorted(present - set(range(self.num_classes)))
-            if beyond:
-                raise DataError(f"{part} labels must be in 0 … {self.num_classes - 1}, got {beyond[0]}")
+            problem = label_problem(part, labels, self.class_names)
+            if problem:
+                raise DataError(problem)
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
             raise DataError(
                 "training and test images must have one shape (C, H, W), "
                 f"got {self.train_images.shape[1:]} and {self.test_images.shape[1:]}"
             )
+
+    @property
+    def description(self) -> str:
+        """What was read: counts, shape, range, and the source."""
+        shape = " × ".join(map(str, self.image_shape))
+        return (
+            f"{len(self.train_labels):,} training and {len(self.test_labels):,} test images of {self.num_classes} classes, "
+            f"{shape} (channels × height × width), values {self.summary.low} … {self.summary.high}"
+            + (f"; read from {self.source}" if self.source else "")
+        )
+
+    @property
+    def identity(self) -> str:
+        """The fingerprint, and what tells these class names from others."""
+        names = hashlib.sha256(repr(self.class_names).encode("utf-8", "surrogateescape")).hexdigest()
+        return f"{self.fingerprint}-{names[:16]}"
 
     @property
     def num_classes(self) -> int:
@@ -92,7 +113,9 @@ class ImageDataset:
         for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(str(array.shape).encode())
             digest.update(np.ascontiguousarray(array).data)
-        return Summary(digest.hexdigest(), *pixel_moments(self.train_images))
+        counts = pixel_counts(self.train_images)
+        present = np.flatnonzero(counts.sum(0))
+        return Summary(digest.hexdigest(), *pixel_moments(counts), int(present[0]), int(present[-1]))
 
     @property
     def fingerprint(self) -> str:
@@ -100,17 +123,59 @@ class ImageDataset:
         return self.summary.fingerprint
 
 
-def pixel_moments(images: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """(means, deviations) of the channels of `images`, in [0, 1]; a constant channel counts as deviation 1."""
+def label_problem(part: str, labels: Labels, class_names: tuple[str, ...]) -> str | None:
+    """What is wrong with a part's labels, or None: each must be a class's position, and each class have one."""
+    present, classes = np.unique(labels), len(class_names)
+    beyond = present[(present < 0) | (present >= classes)]
+    if len(beyond):
+        return f"{part} labels must be in 0 … {classes - 1}, got {few(beyond.tolist())}"
+    missing = np.setdiff1d(np.arange(classes), present)
+    if len(missing):
+        return f"every class must have {part} images; none for: {few(class_names[m] for m in missing)}"
+    return None
+
+
+def pixel_counts(images: Pixels) -> npt.NDArray[np.int64]:
+    """How often each value occurs in each channel of `images`, shape (channels, 256)."""
     counts = np.zeros((images.shape[1], 256), np.int64)
     for start in range(0, len(images), CHUNK):
         for channel in range(images.shape[1]):
             counts[channel] += np.bincount(images[start : start + CHUNK, channel].ravel(), minlength=256)
+    return counts
+
+
+def pixel_moments(counts: npt.NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """(means, deviations) of the channels in [0, 1], from their `pixel_counts`; a constant channel counts as deviation 1."""
     value = np.arange(256)
     n, total, squares = counts.sum(1), (counts * value).sum(1), (counts * value**2).sum(1)
     mean = total / n
     std = np.sqrt(np.maximum(squares / n - mean**2, 0))
     return tuple((mean / 255).tolist()), tuple(np.where(std > 0, std / 255, 1.0).tolist())
+
+
+@dataclass(frozen=True)
+class Look:
+    """What can be told of a data set without decoding it.
+
+    Attributes:
+        problems: everything that is seen to be wrong, one sentence each.
+        class_names, train_labels, test_labels: as they will be; None where that is not known, as before a download.
+    """
+
+    problems: tuple[str, ...] = ()
+    class_names: tuple[str, ...] | None = None
+    train_labels: Labels | None = None
+    test_labels: Labels | None = None
+
+    @staticmethod
+    def of(class_names: tuple[str, ...], train_labels: Labels, test_labels: Labels) -> Look:
+        """A look at labels; what is wrong with them are its problems."""
+        found = (
+            label_problem(part, labels, class_names)
+            for part, labels in (("train", train_labels), ("test", test_labels))
+        )
+        problems = tuple(problem for problem in found if problem)
+        return Look(problems) if problems else Look((), class_names, train_labels, test_labels)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from unlearn.files import locked, sync_folder, temporary_path
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+#: Raised when what is decoded from the same files changes: entries of another format are not read.
+FORMAT = 2
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
-#: Writes the four arrays into a folder, with `new_pixels` and `save_labels`, and returns the names of the classes.
-Builder = Callable[[Path], Sequence[str]]
+#: Writes the four arrays into a folder, with `new_pixels` and `save_labels`; returns the names of the classes, and what was read.
+Builder = Callable[[Path], tuple[Sequence[str], str]]
 
 
 def cached(cache: Path, name: str, source: Any, build: Builder) -> ImageDataset:
@@ -74,13 +76,12 @@ def _build(entry: Path, build: Builder) -> None:
     temporary = temporary_path(entry)
     temporary.mkdir(parents=True)
     try:
-        names = tuple(build(temporary))
-        data = ImageDataset(*_arrays(temporary), names)
+        names, source = build(temporary)
+        data = ImageDataset(*_arrays(temporary), tuple(names))
         about = {
             "class_names": names,
-            "fingerprint": data.summary.fingerprint,
-            "mean": data.summary.mean,
-            "std": data.summary.std,
+            "source": source,
+            "summary": asdict(data.summary),
             "bytes": {array: _file(temporary, array).stat().st_size for array in ARRAYS},
         }
         (temporary / "about.json").write_text(json.dumps(about, indent=1))
@@ -99,8 +100,9 @@ def _open(entry: Path) -> ImageDataset | None:
         about = json.loads((entry / "about.json").read_text())
         if any(_file(entry, array).stat().st_size != about["bytes"][array] for array in ARRAYS):
             return None
-        summary = Summary(about["fingerprint"], tuple(about["mean"]), tuple(about["std"]))
-        return ImageDataset(*_arrays(entry), tuple(about["class_names"]), summary)
+        stored = about["summary"]
+        summary = Summary(**{**stored, "mean": tuple(stored["mean"]), "std": tuple(stored["std"])})
+        return ImageDataset(*_arrays(entry), tuple(about["class_names"]), about["source"], summary)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

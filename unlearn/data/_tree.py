@@ -3,87 +3,174 @@
 from __future__ import annotations
 
 import os
-import struct
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from unlearn.data._base import ImageDataset, Pixels
+from unlearn.data._base import ImageDataset, Labels, Look, Pixels
 from unlearn.data._cache import cached, listing, new_pixels, save_labels
+from unlearn.data._classes import few, natural
+from unlearn.data._decode import check_depth, decode
 from unlearn.errors import DataError
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+#: A look decodes the first image of so many classes at most.
+SAMPLED = 100
 
 #: Class name → its image files.
 Members = Mapping[str, Sequence[Path]]
 
 
-def image_files(folder: Path) -> list[Path]:
-    """The image files directly in `folder`, by suffix, sorted by name; hidden files are none."""
-    return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+@dataclass(frozen=True)
+class Tree:
+    """Image files by part and class, as listed; nothing is decoded yet.
 
-
-def class_folders(folder: Path) -> dict[str, list[Path]]:
-    """The members of each class in a `<class>/<image>` tree, classes sorted by name.
-
-    Raises:
-        DataError: the folder is missing, or has no class folders.
+    Attributes:
+        train, test: the class order is `train`'s.
+        problems: what was wrong with the folders, one sentence each.
+        background: the grey level, 0 … 255, on which transparent pixels are laid; None refuses them.
     """
+
+    root: Path
+    train: Members
+    test: Members
+    problems: Sequence[str] = ()
+    background: int | None = None
+    names: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.train))
+        if self.problems:
+            return
+        absent = [
+            f"every class must have {part} images; in {self.root} there are none for: {few(map(repr, without))}"
+            for part, members in (("training", self.train), ("test", self.test))
+            if (without := [name for name in {**self.train, **self.test} if not members.get(name)])
+        ]
+        object.__setattr__(self, "problems", tuple(absent))
+
+    def look(self) -> Look:
+        """What is wrong with the folders and with one image of each class; else the labels."""
+        problems = self.problems or self._sampled()
+        if problems:
+            return Look(tuple(problems))
+        return Look.of(self.names, self._labels(self.train), self._labels(self.test))
+
+    def dataset(self, cache: Path, name: str) -> ImageDataset:
+        """The files as RGB arrays, decoded once under `cache`.
+
+        Raises:
+            DataError: with everything that is wrong with the folders; or a file that cannot be decoded, or is of another size.
+        """
+        if self.problems:
+            raise DataError("\n".join(self.problems))
+        parts = (("train", self.train), ("test", self.test))
+        files = {part: [f for name in self.names for f in members[name]] for part, members in parts}
+
+        def build(folder: Path) -> tuple[Sequence[str], str]:
+            first = files["train"][0]
+            shape = decode(first, self.background).pixels.shape
+            kinds: Counter[str] = Counter()
+            brightest: list[int] = []
+            for part, members in parts:
+                pixels = new_pixels(folder, part, (len(files[part]), *shape))
+                found, deep = _decode_all(files[part], pixels, first, self.background)
+                kinds += found
+                brightest += deep
+                save_labels(folder, part, self._labels(members))
+            if brightest:
+                check_depth(max(brightest), f"the 16-bit images of {self.root}")
+            return self.names, ", ".join(f"{count:,} × {kind}" for kind, count in kinds.most_common())
+
+        source = listing(self.root, files["train"] + files["test"])
+        return cached(cache, name, source if self.background is None else [source, self.background], build)
+
+    def _labels(self, members: Members) -> Labels:
+        return np.repeat(np.arange(len(self.names)), [len(members[name]) for name in self.names])
+
+    def _sampled(self) -> list[str]:
+        """What is wrong with the first image of each class, in either part."""
+        files = [members[name][0] for members in (self.train, self.test) for name in self.names]
+        problems, sizes = [], {}
+        for file in islice(files, SAMPLED):
+            try:
+                sizes[file] = decode(file, self.background).pixels.shape
+            except DataError as error:
+                problems.append(str(error))
+        first = next(iter(sizes), None)
+        problems += [_of_one_size(first, sizes[first], f, s) for f, s in sizes.items() if first and s != sizes[first]]
+        return problems
+
+
+def image_files(folder: Path) -> tuple[list[Path], list[str]]:
+    """(the image files directly in `folder`, by suffix, sorted by name; its problems). Hidden files are none."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [e for e in entries if not e.name.startswith(".") and Path(e.name).suffix.lower() in SUFFIXES]
+    except OSError as error:
+        return [], [f"{folder} cannot be read: {error.strerror}"]
+    dangling = sorted(e.path for e in found if e.is_symlink() and not Path(e.path).exists())
+    return sorted(Path(e.path) for e in found if e.is_file()), (
+        [f"these links lead to no file: {few(dangling)}"] if dangling else []
+    )
+
+
+def class_folders(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
+    """(the members of each class in a `<class>/<image>` tree, classes in natural order; the tree's problems)."""
+    names, problems = folder_names(folder)
+    members = {}
+    for name in names:
+        members[name], found = image_files(folder / name)
+        problems += found
+    return members, problems
+
+
+def folder_names(folder: Path) -> tuple[list[str], list[str]]:
+    """(the names of the class folders in `folder`, in natural order; its problems)."""
     if not folder.is_dir():
-        raise DataError(f"expected a folder of class folders at {folder}, but there is none")
-    classes = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
-    if not classes:
-        raise DataError(f"expected one folder per class in {folder}, but found none")
-    return {f.name: image_files(f) for f in classes}
+        return [], [f"expected a folder of class folders at {folder}, but there is none"]
+    try:
+        names = sorted((f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")), key=natural)
+    except OSError as error:
+        return [], [f"{folder} cannot be read: {error.strerror}"]
+    return names, [] if names else [f"expected one folder per class in {folder}, but found none"]
 
 
-def tree_dataset(cache: Path, name: str, root: Path, train: Members, test: Members) -> ImageDataset:
-    """The data set of the listed files as RGB arrays; the class order is `train`'s.
+def check_background(background: int | None) -> list[str]:
+    """What is wrong with the option `background`."""
+    if background is None or (type(background) is int and 0 <= background <= 255):
+        return []
+    return [f"background must be a grey level in 0 … 255, got {background!r}"]
 
-    Raises:
-        DataError: a class without images in either part, a file that cannot be decoded, or images of different sizes; the
-            class or the file is named.
+
+def _decode_all(
+    files: Sequence[Path], out: Pixels, first: Path, background: int | None
+) -> tuple[Counter[str], Iterable[int]]:
+    """Fill `out`, shape (files, 3, H, W); returns the kinds of files, and the brightest value of each 16-bit one.
+
+    PIL decodes without Python's global lock, so threads run side by side.
     """
-    for part, members in (("training", train), ("test", test)):
-        for class_name in {**train, **test}:
-            if not members.get(class_name):
-                raise DataError(f"every class must have {part} images, but {class_name!r} of {root} has none")
-    files = {part: [f for name in train for f in members[name]] for part, members in (("train", train), ("test", test))}
-    height, width = _decode(files["train"][0]).shape[1:]
 
-    def build(folder: Path) -> Sequence[str]:
-        for part, members in (("train", train), ("test", test)):
-            pixels = new_pixels(folder, part, (len(files[part]), 3, height, width))
-            _decode_all(files[part], pixels, files["train"][0])
-            save_labels(folder, part, np.repeat(np.arange(len(train)), [len(members[name]) for name in train]))
-        return tuple(train)
-
-    return cached(cache, name, listing(root, files["train"] + files["test"]), build)
-
-
-def _decode_all(files: Sequence[Path], out: Pixels, first: Path) -> None:
-    """Fill `out`, shape (files, 3, H, W); PIL decodes without Python's global lock, so threads run side by side."""
-
-    def fill(row: int) -> None:
-        pixels = _decode(files[row])
-        if pixels.shape != out.shape[1:]:
-            sizes = [f"{shape[2]}×{shape[1]}" for shape in (out.shape[1:], pixels.shape)]
-            raise DataError(f"all images must have one size, but {first} is {sizes[0]} and {files[row]} is {sizes[1]}")
-        out[row] = pixels
+    def fill(row: int) -> tuple[str, int | None]:
+        read = decode(files[row], background)
+        if read.pixels.shape != out.shape[1:]:
+            raise DataError(_of_one_size(first, out.shape[1:], files[row], read.pixels.shape))
+        out[row] = read.pixels
+        return read.kind, int(read.pixels.max()) if read.deep else None
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for _ in pool.map(fill, range(len(files))):
-            pass
+        results = list(pool.map(fill, range(len(files))))
+    return Counter(kind for kind, _ in results), [value for _, value in results if value is not None]
 
 
-def _decode(file: Path) -> Pixels:
-    """(3, H, W) uint8, RGB; grey images get three equal channels."""
-    try:
-        with Image.open(file) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        raise DataError(f"{file} cannot be decoded: {error}") from error
-    return pixels.transpose(2, 0, 1)
+def _of_one_size(first: Path, shape: tuple[int, ...], other: Path, found: tuple[int, ...]) -> str:
+    a, b = (f"{size[2]}×{size[1]}" for size in (shape, found))
+    return f"all images must have one size, but {first} is {a} and {other} is {b}"
+
+
+__all__ = ["Tree", "check_background", "class_folders", "folder_names", "image_files"]

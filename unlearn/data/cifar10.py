@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from unlearn.data._base import ImageDataset
+from unlearn.data._base import ImageDataset, Look
 from unlearn.data._cache import cached, listing, new_pixels, save_labels
 from unlearn.errors import DataError
 from unlearn.files import locked
@@ -19,6 +19,8 @@ __all__ = ["cifar10"]
 FOLDER = "cifar-10-batches-py"
 BATCHES = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
 META = "batches.meta"
+FILES = [*BATCHES["train"], *BATCHES["test"], META]
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 def cifar10(cache: Path, *, root: str | Path | None = None, download: bool = True) -> ImageDataset:
@@ -34,26 +36,50 @@ def cifar10(cache: Path, *, root: str | Path | None = None, download: bool = Tru
     Raises:
         DataError: the batches are absent and cannot be fetched, or one of them is not what it should be.
     """
-    parent = cache / "cifar10" if root is None else Path(root).expanduser()
+    parent = _parent(cache, root)
     folder = parent / FOLDER
-    names = [*BATCHES["train"], *BATCHES["test"], META]
-    if not all((folder / name).is_file() for name in names):
-        if download:
-            _download(parent)
-        absent = [name for name in names if not (folder / name).is_file()]
-        if absent:
-            raise DataError(f"expected CIFAR-10's Python batches in {folder}; missing: {', '.join(absent)}")
+    if download and _absent(folder):
+        _download(parent)
+    if problem := _absent(folder):
+        raise DataError(problem)
 
-    def build(into: Path) -> Sequence[str]:
+    def build(into: Path) -> tuple[Sequence[str], str]:
         for part, batches in BATCHES.items():
             read = [_read_batch(folder / name) for name in batches]
             new_pixels(into, part, (sum(len(labels) for _, labels in read), 3, 32, 32))[:] = np.concatenate(
                 [data for data, _ in read]
             )
             save_labels(into, part, np.concatenate([labels for _, labels in read]))
-        return [name.decode() for name in _entry(folder / META, b"label_names")]
+        return _names(folder), "CIFAR-10's Python batches, uint8"
 
-    return cached(cache, "cifar10", listing(folder, [folder / name for name in names]), build)
+    return cached(cache, "cifar10", listing(folder, [folder / name for name in FILES]), build)
+
+
+def look(cache: Path, *, root: str | Path | None = None, download: bool = True) -> Look:
+    """What is missing or damaged; where it is still to be fetched, what it will be."""
+    folder = _parent(cache, root) / FOLDER
+    if problem := _absent(folder):
+        if not download:
+            return Look((problem,))
+        return Look.of(CLASSES, np.repeat(np.arange(10), 5000), np.repeat(np.arange(10), 1000))
+    try:
+        labels = [np.concatenate([_read_batch(folder / name)[1] for name in names]) for names in BATCHES.values()]
+        return Look.of(tuple(_names(folder)), *labels)
+    except DataError as error:
+        return Look((str(error),))
+
+
+def _parent(cache: Path, root: str | Path | None) -> Path:
+    return cache / "cifar10" if root is None else Path(root).expanduser()
+
+
+def _absent(folder: Path) -> str | None:
+    absent = [name for name in FILES if not (folder / name).is_file()]
+    return f"expected CIFAR-10's Python batches in {folder}; missing: {', '.join(absent)}" if absent else None
+
+
+def _names(folder: Path) -> list[str]:
+    return [name.decode() for name in _entry(folder / META, b"label_names")]
 
 
 def _read_batch(file: Path) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], np.ndarray[Any, np.dtype[np.int64]]]:

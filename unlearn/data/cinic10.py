@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unlearn.data._base import ImageDataset
-from unlearn.data._tree import class_folders, tree_dataset
+from unlearn.data._base import ImageDataset, Look
+from unlearn.data._tree import Tree, class_folders
 
 __all__ = ["cinic10"]
 
@@ -22,9 +22,21 @@ def cinic10(cache: Path, *, root: str | Path | None = None, with_valid: bool = F
     Raises:
         DataError: a folder or a class is missing, or an image cannot be decoded.
     """
+    return _tree(cache, root, with_valid).dataset(cache, "cinic10")
+
+
+def look(cache: Path, *, root: str | Path | None = None, with_valid: bool = False) -> Look:
+    """What can be told of the tree without decoding it; one image of each class is tried."""
+    return _tree(cache, root, with_valid).look()
+
+
+def _tree(cache: Path, root: str | Path | None, with_valid: bool) -> Tree:
     folder = cache / "cinic10" if root is None else Path(root).expanduser()
-    train = class_folders(folder / "train")
+    (train, problems), (test, wrong) = class_folders(folder / "train"), class_folders(folder / "test")
+    problems += wrong
     if with_valid:
-        for name, files in class_folders(folder / "valid").items():
+        valid, wrong = class_folders(folder / "valid")
+        problems += wrong
+        for name, files in valid.items():
             train[name] = train.get(name, []) + files
-    return tree_dataset(cache, "cinic10", folder, train, class_folders(folder / "test"))
+    return Tree(folder, train, test, problems)

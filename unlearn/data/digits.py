@@ -6,9 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from unlearn.data._base import ImageDataset
+from unlearn.data._base import ImageDataset, Look
 
 __all__ = ["digits"]
+
+CLASSES = tuple(map(str, range(10)))
+#: Images of each class, told here so that a look need not wait for scikit-learn.
+TRAIN = (142, 146, 142, 146, 145, 145, 145, 143, 139, 144)
+TEST = (36, 36, 35, 37, 36, 37, 36, 36, 35, 36)
 
 
 def digits(cache: Path | None = None) -> ImageDataset:
@@ -24,4 +29,10 @@ def digits(cache: Path | None = None) -> ImageDataset:
     labels = bundle.target.astype(np.int64)
     train, test = train_test_split(np.arange(len(labels)), test_size=0.2, stratify=labels, random_state=0)
     train, test = np.sort(train), np.sort(test)
-    return ImageDataset(images[train], labels[train], images[test], labels[test], tuple(map(str, range(10))))
+    source = "scikit-learn's digits, 0 … 16 stretched to 0 … 255"
+    return ImageDataset(images[train], labels[train], images[test], labels[test], CLASSES, source)
+
+
+def look(cache: Path | None = None) -> Look:
+    """The labels, class after class."""
+    return Look.of(CLASSES, np.repeat(np.arange(10), TRAIN), np.repeat(np.arange(10), TEST))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unlearn.data._base import ImageDataset
-from unlearn.data._tree import class_folders, image_files, tree_dataset
-from unlearn.errors import DataError
+from unlearn.data._base import ImageDataset, Look
+from unlearn.data._classes import few
+from unlearn.data._tree import Tree, folder_names, image_files
 
 __all__ = ["tiny_imagenet"]
 
@@ -23,31 +23,48 @@ def tiny_imagenet(cache: Path, *, root: str | Path | None = None) -> ImageDatase
     Raises:
         DataError: a folder, a file, an annotation or a class is missing, or an image cannot be decoded.
     """
+    return _tree(cache, root).dataset(cache, "tiny_imagenet")
+
+
+def look(cache: Path, *, root: str | Path | None = None) -> Look:
+    """What can be told of the tree without decoding it; one image of each class is tried."""
+    return _tree(cache, root).look()
+
+
+def _tree(cache: Path, root: str | Path | None) -> Tree:
     folder = cache / "tiny-imagenet-200" if root is None else Path(root).expanduser()
-    train = {}
-    for wnid in class_folders(folder / "train"):
-        if not (images := folder / "train" / wnid / "images").is_dir():
-            raise DataError(f"expected the images of class {wnid!r} in {images}, but there is no such folder")
-        train[wnid] = image_files(images)
-    return tree_dataset(cache, "tiny_imagenet", folder, train, _annotated(folder / "val"))
+    names, problems = folder_names(folder / "train")
+    train: dict[str, list[Path]] = {}
+    for wnid in names:
+        images = folder / "train" / wnid / "images"
+        if images.is_dir():
+            train[wnid], found = image_files(images)
+        else:
+            found = [f"expected the images of class {wnid!r} in {images}, but there is no such folder"]
+        problems += found
+    test, found = _annotated(folder / "val")
+    return Tree(folder, train, test, [*problems, *found])
 
 
-def _annotated(folder: Path) -> dict[str, list[Path]]:
-    """The images of `val` by class, each class in the order of the annotations."""
+def _annotated(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
+    """(the images of `val` by class, each class in the order of the annotations; what is wrong with them)."""
     annotations, images = folder / "val_annotations.txt", folder / "images"
     if not annotations.is_file() or not images.is_dir():
-        raise DataError(f"expected {annotations} and {images}, but found only one or none of them")
+        return {}, [f"expected {annotations} and {images}, but found only one or none of them"]
+    present, problems = image_files(images)
     members: dict[str, list[Path]] = {}
     for number, line in enumerate(annotations.read_text().splitlines(), 1):
         fields = line.split("\t")
         if len(fields) < 2:
-            raise DataError(
-                f"{annotations}, line {number}: expected a file and a class set apart by a tab, got {line!r}"
-            )
+            return {}, [
+                f"{annotations}, line {number}: expected a file and a class set apart by a tab, got {line[:100]!r}"
+            ]
         members.setdefault(fields[1], []).append(images / fields[0])
-    listed, present = {f for files in members.values() for f in files}, set(image_files(images))
-    if listed != present:
-        odd = min(listed ^ present)
-        what = "is annotated but missing" if odd in listed else f"has no line in {annotations.name}"
-        raise DataError(f"{odd} {what}")
-    return members
+    listed, there = {f for files in members.values() for f in files}, set(present)
+    for odd, what in (
+        (listed - there, "annotated but missing"),
+        (there - listed, f"without a line in {annotations.name}"),
+    ):
+        if odd:
+            problems.append(f"these images of {images} are {what}: {few(f.name for f in sorted(odd))}")
+    return members, problems

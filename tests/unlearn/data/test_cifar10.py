@@ -4,6 +4,7 @@ import struct
 import numpy as np
 import pytest
 
+from unlearn.data import look_at
 from unlearn.data.cifar10 import BATCHES, FOLDER, META, cifar10
 from unlearn.errors import DataError
 
@@ -56,6 +57,9 @@ def test_the_published_batches_are_read(root, tmp_path):
     first = np.random.default_rng(0).integers(0, 256, (20, 3072), dtype=np.uint8)
     np.testing.assert_array_equal(data.train_images[:20].reshape(20, -1), first)
     assert cifar10(tmp_path / "cache", root=root).fingerprint == data.fingerprint
+    seen = look_at("cifar10", tmp_path, {"root": root})
+    assert seen.class_names == tuple(NAMES)
+    np.testing.assert_array_equal(seen.train_labels, data.train_labels)
 
 
 @pytest.mark.filterwarnings("ignore:dtype.. align should be passed:Warning")  # NumPy 2.4 of Python 2's flags
@@ -108,3 +112,13 @@ def test_a_failed_download_says_what_to_unpack_where(tmp_path, monkeypatch):
     monkeypatch.setattr("torchvision.datasets.utils.download_and_extract_archive", refuse)
     with pytest.raises(DataError, match=r"no route to host.*unpack cifar-10-python\.tar\.gz so that .*cifar10"):
         cifar10(tmp_path / "cache")
+
+
+def test_a_look_at_what_is_still_to_be_fetched(tmp_path):
+    seen = look_at("cifar10", tmp_path, {})
+
+    assert seen.problems == ()
+    assert np.bincount(seen.train_labels).tolist() == [5000] * 10
+    assert seen.class_names[3] == "cat"
+    (problem,) = look_at("cifar10", tmp_path, {"download": False}).problems
+    assert "missing: data_batch_1" in problem

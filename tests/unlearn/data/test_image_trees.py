@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unlearn.data import look_at
 from unlearn.data.cinic10 import cinic10
 from unlearn.data.image_folder import image_folder
 from unlearn.data.tiny_imagenet import tiny_imagenet
@@ -161,16 +162,86 @@ def test_a_class_missing_from_a_part_is_named(folder, cache, part, word, emptied
     if not emptied:
         (folder / part / "dog").rmdir()
 
-    with pytest.raises(DataError, match=f"every class must have {word} images, but 'dog' of .* has none"):
+    with pytest.raises(DataError, match=f"every class must have {word} images; in .* there are none for: 'dog'"):
         image_folder(cache, root=folder)
 
 
 def test_an_absent_tree_is_named(tmp_path, cache):
-    with pytest.raises(DataError, match=r"expected a folder of class folders at .*nowhere/train"):
+    with pytest.raises(DataError, match=r"(?s)expected a folder of class folders at .*nowhere/train.*nowhere/test"):
         image_folder(cache, root=tmp_path / "nowhere")
     (tmp_path / "bare" / "train").mkdir(parents=True)
     with pytest.raises(DataError, match=r"expected one folder per class in .*bare/train"):
         image_folder(cache, root=tmp_path / "bare")
+
+
+# --- what is seen before anything is decoded ---
+
+
+def test_a_look_sees_the_labels_that_will_be(folder, cache):
+    seen, data = look_at("image_folder", cache, {"root": folder}), image_folder(cache, root=folder)
+
+    assert seen.problems == ()
+    assert seen.class_names == data.class_names
+    np.testing.assert_array_equal(seen.train_labels, data.train_labels)
+    np.testing.assert_array_equal(seen.test_labels, data.test_labels)
+
+
+def test_a_look_tells_everything_at_once(folder, cache, tmp_path):
+    absent = look_at("image_folder", cache, {"root": tmp_path / "nowhere", "background": 256})
+    assert len(absent.problems) == 3  # train, test, background
+
+    (folder / "train" / "cat" / "gone.png").symlink_to(tmp_path / "nothing.png")
+    (folder / "test" / "bird").mkdir()
+    (listed,) = (look_at("image_folder", cache, {"root": folder}).problems,)
+    assert [problem.split(":")[0] for problem in listed] == ["these links lead to no file"]
+    (folder / "train" / "cat" / "gone.png").unlink()
+    without = look_at("image_folder", cache, {"root": folder}).problems
+    assert [problem.split(";")[0] for problem in without] == [
+        f"every class must have {part} images" for part in ("training", "test")
+    ]
+
+    (folder / "test" / "bird").rmdir()
+    Image.fromarray(np.zeros((8, 8, 4), np.uint8)).save(folder / "train" / "cat" / "cat0.png")
+    paint(folder / "test" / "dog" / "dog0.png", side=9)
+    sampled = look_at("image_folder", cache, {"root": folder}).problems
+    assert len(sampled) == 2
+    assert "cat0.png (mode 'RGBA') has transparent pixels" in sampled[0]
+    assert "dog0.png is 9×9" in sampled[1]
+    assert not cache.exists()
+
+
+def test_folders_stand_in_natural_order(tmp_path, cache):
+    for name in map(str, range(1, 12)):
+        for part in ("train", "test"):
+            paint(tmp_path / "numbered" / part / name / f"{part}{name}.png")
+    data = image_folder(cache, root=tmp_path / "numbered")
+
+    assert data.class_names == tuple(map(str, range(1, 12)))
+    np.testing.assert_array_equal(data.train_images[9], picture("train10.png").transpose(2, 0, 1))
+    assert data.train_labels.tolist() == list(range(11))
+
+
+def test_what_was_read_is_told(folder, cache):
+    Image.fromarray(picture("grey")[..., 0]).save(folder / "train" / "cat" / "cat1.png")
+    Image.fromarray(picture("deep")[..., 0].astype(np.uint16) * 257).save(folder / "test" / "cat" / "cat1.png")
+    for _ in range(2):  # decoded, then from the cache
+        assert image_folder(cache, root=folder).source == "8 × PNG RGB, 1 × PNG L, 1 × PNG 16-bit grey"
+
+
+def test_dark_16_bit_images_are_refused(folder, cache):
+    for file in folder.rglob("*.png"):
+        Image.fromarray(picture(file.name)[..., 0].astype(np.uint16) * 16).save(file)
+    with pytest.raises(DataError, match=r"the 16-bit images of .*pets must use their range"):
+        image_folder(cache, root=folder)
+    assert [p.suffix for p in cache.iterdir()] == [".lock"]
+
+
+def test_another_background_is_another_data_set(folder, cache):
+    for file in folder.rglob("*.png"):
+        Image.fromarray(np.dstack([picture(file.name), picture(file.name)[..., 0]])).save(file)
+    white, black = (image_folder(cache, root=folder, background=level) for level in (255, 0))
+
+    assert white.fingerprint != black.fingerprint
 
 
 # --- CINIC-10 ---
@@ -184,7 +255,9 @@ def test_cinic10(cache, with_valid, expected):
                 paint(cache / "cinic10" / part / name / f"{part}-{name}-{i}.png", side=32)
 
     data = cinic10(cache, with_valid=with_valid)
+    seen = look_at("cinic10", cache, {"with_valid": with_valid})
 
+    np.testing.assert_array_equal(seen.train_labels, data.train_labels)
     assert np.bincount(data.train_labels).tolist() == [expected] * 2
     assert data.test_labels.tolist() == [0, 1]
     np.testing.assert_array_equal(data.train_images[1], picture("train-cat-1.png", 32).transpose(2, 0, 1))
@@ -210,8 +283,9 @@ def tiny(tmp_path):
 
 
 def test_tiny_imagenet_reads_its_test_set_from_the_annotated_folder(tiny, cache):
-    data = tiny_imagenet(cache, root=tiny)
+    data, seen = tiny_imagenet(cache, root=tiny), look_at("tiny_imagenet", cache, {"root": tiny})
 
+    np.testing.assert_array_equal(seen.test_labels, data.test_labels)
     assert data.class_names == ("n01", "n02")
     assert data.image_shape == (3, 64, 64)
     assert data.train_labels.tolist() == [0, 0, 1, 1]
@@ -221,12 +295,12 @@ def test_tiny_imagenet_reads_its_test_set_from_the_annotated_folder(tiny, cache)
 
 def test_tiny_imagenet_names_what_is_missing(tiny, cache):
     (tiny / "val" / "images" / "val_2.JPEG").unlink()
-    with pytest.raises(DataError, match=r"val_2\.JPEG is annotated but missing"):
+    with pytest.raises(DataError, match=r"images are annotated but missing: val_2\.JPEG"):
         tiny_imagenet(cache, root=tiny)
 
     paint(tiny / "val" / "images" / "val_2.JPEG", side=64)
     paint(tiny / "val" / "images" / "val_3.JPEG", side=64)
-    with pytest.raises(DataError, match=r"val_3\.JPEG has no line in val_annotations\.txt"):
+    with pytest.raises(DataError, match=r"are without a line in val_annotations\.txt: val_3\.JPEG"):
         tiny_imagenet(cache, root=tiny)
 
     (tiny / "val" / "val_annotations.txt").write_text("val_0.JPEG n01")

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unlearn.data import ImageDataset, split
-from unlearn.data._base import pixel_moments
+from unlearn.data._base import pixel_counts, pixel_moments
 from unlearn.errors import DataError
 
 LABELS = arrays.arrays(np.int64, st.integers(1, 200), elements=st.integers(0, 4))
@@ -35,7 +35,7 @@ def test_a_split_depends_on_its_seed_alone():
 
 @given(images=arrays.arrays(np.uint8, st.tuples(st.integers(1, 9), st.just(2), st.just(3), st.just(2))))
 def test_pixel_moments_are_numpys(images):
-    mean, std = pixel_moments(images)
+    mean, std = pixel_moments(pixel_counts(images))
 
     np.testing.assert_allclose(mean, images.mean((0, 2, 3)) / 255, atol=1e-12)
     expected = images.std((0, 2, 3)) / 255
@@ -73,3 +73,33 @@ def test_unusable_labels_are_named(train_labels, test_labels, message):
 def test_training_and_test_images_have_one_shape():
     with pytest.raises(DataError, match="must have one shape"):
         ImageDataset(images(2), np.array([0, 1]), images(2)[..., :1], np.array([0, 1]), ("cat", "dog"))
+
+
+def test_the_identity_tells_class_names_apart_and_begins_with_the_fingerprint():
+    labels = np.array([0, 1, 0])
+    data, renamed = (ImageDataset(images(3), labels, images(3), labels, names) for names in (("a", "b"), ("b", "a")))
+
+    assert data.fingerprint == renamed.fingerprint
+    assert data.identity != renamed.identity
+    assert data.identity.startswith(data.fingerprint)
+
+
+def test_a_description_says_what_was_read():
+    labels = np.array([0, 1, 0])
+    data = ImageDataset(images(3), labels, images(2), labels[:2], ("a", "b"), "three files")
+
+    assert data.description == (
+        "3 training and 2 test images of 2 classes, 1 × 2 × 2 (channels × height × width), values 0 … 11; read from three files"
+    )
+
+
+def test_class_names_must_differ():
+    labels = np.array([0, 1])
+    with pytest.raises(DataError, match="every class must have a name of its own; several are named 'a'"):
+        ImageDataset(images(2), labels, images(2), labels, ("a", "a"))
+
+
+def test_a_message_about_many_labels_is_short():
+    labels = np.arange(2)
+    with pytest.raises(DataError, match=r"none for: 2, 3, 4, 5, 6 and 19,993 more$"):
+        ImageDataset(images(2), labels, images(2), labels, tuple(map(str, range(20_000))))
