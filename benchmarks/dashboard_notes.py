@@ -11,9 +11,9 @@ from pathlib import Path
 
 from optuna.storages import BaseStorage
 
-from sweeps.dashboard import STATE, decorate
+from sweeps.outputs.dashboard import STATE, decorate
+from sweeps.record import SweepRecord, load_sweep, sweeps_in
 from sweeps.storage import open_storage
-from sweeps.store import SweepRecord, load_sweep, sweeps_in
 
 REPEATS = 3
 

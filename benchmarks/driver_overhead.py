@@ -22,20 +22,20 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from sweeps.cache import Cache
-from sweeps.driver import RAY_ENVIRONMENT, run_studies
+from sweeps.jobs.cache import Cache
+from sweeps.ray_tune.driver import RAY_ENVIRONMENT, run_studies
 
 os.environ.update(RAY_ENVIRONMENT)
 
 from optuna.trial import TrialState
 from ray.tune.experiment import Trial as RayTrial
 
-from sweeps.job import Job, Report
-from sweeps.multiplexer import Assignment, Multiplexer
+from sweeps.jobs.job import Job, Report
 from sweeps.plan import Plan, make_plan
+from sweeps.ray_tune.trainable import JOB, UnlearningTrainable
 from sweeps.spec import parse_spec
 from sweeps.storage import open_storage
-from sweeps.trainable import JOB, UnlearningTrainable
+from sweeps.studies.multiplexer import Assignment, Multiplexer
 
 STUDIES = 20
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from reports import write_figures
 from reports.names import scenario_label
-from sweeps.store import find_sweep
+from sweeps.record import find_sweep
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"

@@ -19,10 +19,11 @@ import optuna
 from optuna.trial import TrialState
 
 from sweeps.plan import make_plan
-from sweeps.sampling import make_sampler
 from sweeps.spec import Spec, parse_spec
 from sweeps.storage import open_storage
-from sweeps.studies import SearchState, set_attrs
+from sweeps.studies.sampling import make_sampler
+from sweeps.studies.search import SearchState
+from sweeps.studies.trials import set_attrs
 
 SAMPLERS = ("tpe", "gp", "cma_es", "random")
 

@@ -19,12 +19,12 @@ import torch
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from sweeps.cache import Cache
+from sweeps.jobs.cache import Cache
+from sweeps.jobs.worker import Worker
 from sweeps.objective import Objective
 from sweeps.plan import make_plan
-from sweeps.sampling import sobol_point
 from sweeps.spec import load_spec, published_params
-from sweeps.worker import Worker
+from sweeps.studies.sampling import sobol_point
 from unlearn.errors import DivergedError
 from unlearn.methods import Streams, UnlearningData, descend
 from unlearn.methods.sure import SURE, domain_regressor, kept_statistics, reverse_gradient

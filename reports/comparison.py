@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 
-from reports import tables
+from reports import frames
 from reports.content import Block, Section
-from reports.figures import Drawing
-from reports.figures._base import columns_for, error_bars, panel_grid
+from reports.figures.side_by_side import gaps_side_by_side
 from reports.format import MISSING, Cell, Row, Table, number, uncertain
-from reports.names import FLOOR_LABEL, MethodStyle, method_label, method_styles, metric, scenario_label, score_label
-from reports.page import render_comparison
+from reports.names import FLOOR_LABEL, method_label, metric, scenario_label, score_label
+from reports.page.render import render_comparison
+from reports.styles import MethodStyle, method_styles
 from reports.writers import write_atomically, write_table
-from sweeps.store import SweepRecord
+from sweeps.record import SweepRecord
 
 __all__ = ["compared", "labels_of", "write_comparison"]
 
 _NOT_TOLD = ("name", "cache", "storage", "resources")
-_SYMBOLS = ("circle", "square-open", "diamond", "triangle-up-open", "cross", "x-open")
 
 
 def write_comparison(records: Sequence[SweepRecord], folder: Path) -> Path:
     """Write `folder/index.html` and its tables; return the page's path. Every file is replaced whole."""
     named = dict(zip(labels_of(records), records, strict=True))
-    styles = method_styles(m for record in records for m in tables.methods(record))
-    sections = [_scenario(named, s, styles) for s in dict.fromkeys(s for r in records for s in tables.scenarios(r))]
+    styles = method_styles(m for record in records for m in frames.methods(record))
+    sections = [_scenario(named, s, styles) for s in dict.fromkeys(s for r in records for s in frames.scenarios(r))]
     overview = Section("What differs", (Block("Settings", (_settings(named),)), *_hyperparameters(named)))
     sections = [overview, *sections]
     for table in (p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Table)):
@@ -48,10 +45,10 @@ def compared(named: Mapping[str, SweepRecord], scenario: str) -> pd.DataFrame:
     """Long table of every sweep at its own tuned size: sweep, forget_size, method, metric, mean, std, n."""
     parts = []
     for label, record in named.items():
-        metrics = ["score", *tables.gap_metrics(tables.evaluations(record, scenario))]
-        rivals = tables.metric_summary(record, scenario, metrics, compared=False)
-        floor = tables.floor_summary(record, scenario, metrics)
-        size = tables.tuned_size(record, scenario)
+        metrics = ["score", *frames.gap_metrics(frames.evaluations(record, scenario))]
+        rivals = frames.metric_summary(record, scenario, metrics, compared=False)
+        floor = frames.floor_summary(record, scenario, metrics)
+        size = frames.tuned_size(record, scenario)
         parts += [p[p["forget_size"] == size].assign(sweep=label) for p in (rivals, floor) if len(p)]
     columns = ["sweep", "forget_size", "method", "metric", "mean", "std", "n"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
@@ -64,7 +61,7 @@ def _scenario(named: Mapping[str, SweepRecord], scenario: str, styles: dict[str,
     missing = f"Not evaluated in: {', '.join(absent)}." if absent else ""
     if not len(frame):
         return Section(label, (Block("Gaps to the oracle", (), missing),))
-    drawing = _figure(frame, named, scenario, styles)
+    drawing = gaps_side_by_side(frame, named, scenario, styles)
     return Section(label, (Block("Gaps to the oracle", (drawing, _table(frame, named, scenario)), missing),))
 
 
@@ -72,13 +69,13 @@ def _table(frame: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: str)
     """Methods down; each metric across, a column per sweep."""
     metrics = list(dict.fromkeys(frame["metric"]))
     sweeps = [s for s in named if (frame["sweep"] == s).any()]
-    cells = {(r.method, r.metric, r.sweep): r for r in tables.iterate(frame)}
+    cells = {(r.method, r.metric, r.sweep): r for r in frames.iterate(frame)}
     rows = []
     for method in _methods(frame):
         found = [cells.get((method, m, s)) for m in metrics for s in sweeps]
         body = [Cell(MISSING) if r is None else Cell(uncertain(r.mean, r.std, r.n), r.mean) for r in found]
         counts = [max((r.n for r in found[i :: len(sweeps)] if r is not None), default=0) for i in range(len(sweeps))]
-        floor = method == tables.FLOOR
+        floor = method == frames.FLOOR
         label = FLOOR_LABEL if floor else method_label(method)
         row = (Cell(label, label), *body, Cell(" / ".join(map(str, counts))))
         rows.append(Row(row, None if floor else method, last=floor))
@@ -86,7 +83,7 @@ def _table(frame: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: str)
     heads = [f"{score if m == 'score' else metric(m).short}, {s}" for m in metrics for s in sweeps]
     columns = tuple(map(Cell, ("Method", *heads, "n")))
     sizes = frame.drop_duplicates("sweep")[["sweep", "forget_size"]]
-    told = ", ".join(f"{r.sweep} {r.forget_size}" for r in tables.iterate(sizes))
+    told = ", ".join(f"{r.sweep} {r.forget_size}" for r in frames.iterate(sizes))
     notes = [f"Mean ± std over n forget sets, in the order {', '.join(sweeps)}; forget sizes: {told}."]
     notes.append("No test is made across sweeps: their models, data or forget sets differ.")
     return Table(
@@ -96,57 +93,7 @@ def _table(frame: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: str)
 
 def _methods(frame: pd.DataFrame) -> list[str]:
     known = list(dict.fromkeys(frame["method"]))
-    return [m for m in known if m != tables.FLOOR] + [m for m in known if m == tables.FLOOR]
-
-
-def _figure(
-    frame: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: str, styles: dict[str, MethodStyle]
-) -> Drawing:
-    """One panel per gap: a method's sweeps one under the other, told apart by the marker."""
-    rivals = frame[frame["method"] != tables.FLOOR]
-    metrics = list(dict.fromkeys(rivals["metric"]))
-    shown = [s for m, s in styles.items() if (rivals["method"] == m).any()]
-    sweeps = [s for s in named if (rivals["sweep"] == s).any()]
-    score = score_label(next(iter(named.values())))
-    step = 0.6 / max(len(sweeps), 1)
-
-    def build(columns: int) -> go.Figure:
-        titles = [score if m == "score" else metric(m).title for m in metrics]
-        figure = panel_grid(titles, columns, 40 + 18 * len(shown) * max(len(sweeps), 2), x_gap=24)
-        for i, m in enumerate(metrics):
-            at = {"row": i // columns + 1, "col": i % columns + 1}
-            for place, style in enumerate(shown):
-                for k, sweep in enumerate(sweeps):
-                    rows = rivals[
-                        (rivals["method"] == style.key) & (rivals["metric"] == m) & (rivals["sweep"] == sweep)
-                    ]
-                    told = escape(f"{style.label}, {sweep}")
-                    point = go.Scatter(
-                        x=rows["mean"].tolist(),
-                        y=[place + step * (k - (len(sweeps) - 1) / 2)] * len(rows),
-                        error_x=error_bars(rows["std"].tolist()),
-                        mode="markers",
-                        marker={"color": style.colour, "symbol": _SYMBOLS[k % len(_SYMBOLS)], "size": 9},
-                        name=told,
-                        showlegend=False,
-                        meta={"method": style.key},
-                        hovertemplate=f"{told}: %{{x:.3g}}<extra></extra>",
-                    )
-                    figure.add_trace(point, **at)
-            figure.update_xaxes(
-                title_text="" if m == "score" else metric(m).axis, title_standoff=4, rangemode="tozero", **at
-            )
-            ticks = {"tickvals": list(range(len(shown))), "ticktext": [escape(s.label) for s in shown]}
-            figure.update_yaxes(
-                range=[len(shown) - 0.4, -0.6], showgrid=False, showticklabels=at["col"] == 1, **ticks, **at
-            )
-        return figure
-
-    markers = ", ".join(f"{_SYMBOLS[k % len(_SYMBOLS)].replace('-', ' ')} {s}" for k, s in enumerate(sweeps))
-    n = f"{int(rivals['n'].min())} to {int(rivals['n'].max())}"
-    note = f"Mean ± std over n = {n} forget sets, each sweep at its own tuned size. Markers: {markers}."
-    title = f"{scenario_label(scenario)}: gaps to the oracle, sweep by sweep"
-    return Drawing(f"{scenario}-compared", title, note, build, columns=columns_for(len(metrics)), legend=shown)
+    return [m for m in known if m != frames.FLOOR] + [m for m in known if m == frames.FLOOR]
 
 
 def _settings(named: Mapping[str, SweepRecord]) -> Table:
@@ -181,8 +128,8 @@ def _hyperparameters(named: Mapping[str, SweepRecord]) -> Iterator[Block]:
     """Best hyperparameters, one row per scenario, method and hyperparameter, a column per sweep."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for label, record in named.items():
-        for scenario in tables.scenarios(record):
-            frame = tables.best_hyperparameters(record, scenario)
+        for scenario in frames.scenarios(record):
+            frame = frames.best_hyperparameters(record, scenario)
             for method in frame.columns:
                 for name, value in frame[method].items():
                     if value is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reports import figures, tables, tabulate
+from reports import figures, frames, tables
 from reports.figures import Drawing
 from reports.format import Table
-from reports.names import MethodStyle, method_label, scenario_label
-from sweeps.store import SweepRecord
+from reports.names import method_label, scenario_label
+from reports.styles import MethodStyle
+from sweeps.record import SweepRecord
 
 __all__ = ["Block", "Section", "scenario_section"]
 
@@ -40,14 +41,14 @@ def scenario_section(
     """Everything a scenario's trials say, and its t-SNE map where the folder `maps` has one."""
     drawn = (record, scenario, styles)
     label = scenario_label(scenario)
-    known = tables.metrics_of(tables.evaluations(record, scenario))
-    gaps = ["score", *tables.gap_metrics(tables.evaluations(record, scenario))]
+    known = frames.metrics_of(frames.evaluations(record, scenario))
+    gaps = ["score", *frames.gap_metrics(frames.evaluations(record, scenario))]
     confusion = [m for m in known if m.endswith("_error") or m.startswith(("ic_error", "fgt_error"))]
-    heatmaps = [figures.sensitivity_heatmap(record, scenario, m) for m in tables.methods(record, scenario)]
-    gap_table = tabulate.metric_table(
+    heatmaps = [figures.sensitivity_heatmap(record, scenario, m) for m in frames.methods(record, scenario)]
+    gap_table = tables.metric_table(
         record, scenario, gaps, key=f"{scenario}-gaps", title=f"{label}: gaps to the oracle (percentage points)"
     )
-    confusion_table = tabulate.metric_table(
+    confusion_table = tables.metric_table(
         record,
         scenario,
         confusion,
@@ -59,14 +60,14 @@ def scenario_section(
     grids = _block(
         "Sensitivity",
         _reason(record, scenario, "sensitivity"),
-        tabulate.sensitivity_table(record, scenario),
+        tables.sensitivity_table(record, scenario),
         *heatmaps,
     )
     importance = _block(
         "Importance of the hyperparameters",
         _reason_importance(record, scenario, search),
         figures.importance_bars(*drawn),
-        tabulate.importance_table(record, scenario),
+        tables.importance_table(record, scenario),
     )
     stacked, ranks = figures.stacked_gaps(*drawn), figures.mean_ranks(*drawn)
     gaps_drawn = (figures.gap_bars(*drawn), stacked, gap_table, ranks)
@@ -79,21 +80,21 @@ def scenario_section(
             "Stability over forget sizes",
             evaluation,
             figures.gaps_by_size(*drawn),
-            tabulate.stability_table(record, scenario),
+            tables.stability_table(record, scenario),
         ),
-        _block("Search", search, figures.search_history(*drawn), tabulate.optimism_table(record, scenario)),
-        _block("Best hyperparameters", search, tabulate.hyperparameter_table(record, scenario)),
+        _block("Search", search, figures.search_history(*drawn), tables.optimism_table(record, scenario)),
+        _block("Best hyperparameters", search, tables.hyperparameter_table(record, scenario)),
         importance,
         _without_grid(record, scenario, grids),
-        _block("Best epoch and five best", evaluation, tabulate.top5_table(record, scenario)),
+        _block("Best epoch and five best", evaluation, tables.top5_table(record, scenario)),
         _block("Accuracy during unlearning", evaluation, figures.accuracy_curves(*drawn)),
         _block(
             "Membership inference attacks",
             evaluation,
             figures.attack_bars(*drawn),
-            tabulate.attack_table(record, scenario),
+            tables.attack_table(record, scenario),
         ),
-        _block("Run time", evaluation, tabulate.run_time_table(record, scenario)),
+        _block("Run time", evaluation, tables.run_time_table(record, scenario)),
     ]
     weights = figures.weight_distance(*drawn)
     if weights is not None:
@@ -113,7 +114,7 @@ def _block(title: str, missing: str, *parts: Drawing | Table | None) -> Block:
 def _without_grid(record: SweepRecord, scenario: str, block: Block) -> Block:
     """The sensitivity block, naming the methods that it has nothing of."""
     drawn = {p.method for p in block.parts if isinstance(p, Drawing)}
-    absent = [method_label(m) for m in tables.methods(record, scenario) if m not in drawn]
+    absent = [method_label(m) for m in frames.methods(record, scenario) if m not in drawn]
     if not block.parts or not absent:
         return block
     return replace(block, missing=f"No grid round the tuned values was planned or completed for: {', '.join(absent)}.")
@@ -121,13 +122,13 @@ def _without_grid(record: SweepRecord, scenario: str, block: Block) -> Block:
 
 def _reason_importance(record: SweepRecord, scenario: str, otherwise: str) -> str:
     """Why no importances are known."""
-    searched = len(tables.stage_trials(record, "search", scenario, "COMPLETE")) > 0
+    searched = len(frames.stage_trials(record, "search", scenario, "COMPLETE")) > 0
     return "Not known: each search has too few completed trials for it." if searched else otherwise
 
 
 def _reason(record: SweepRecord, scenario: str, stage: str) -> str:
     """Why a stage has nothing to show, as far as the record tells."""
-    progress = tables.progress(record)
+    progress = frames.progress(record)
     rows = progress[(progress["scenario"] == scenario) & (progress["stage"] == stage)]
     planned, complete = int(rows["planned"].sum()), int(rows["complete"].sum())
     pruned, failed = int(rows["pruned"].sum()), int(rows["failed"].sum())

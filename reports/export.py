@@ -9,12 +9,12 @@ from typing import Literal
 
 from plotly.io import write_images
 
-from reports import tables
+from reports import frames
 from reports.content import scenario_section
 from reports.figures import Drawing
-from reports.names import method_styles
+from reports.styles import method_styles
 from reports.writers import slug
-from sweeps.store import SweepRecord
+from sweeps.record import SweepRecord
 
 __all__ = ["write_figures"]
 
@@ -45,8 +45,8 @@ def write_figures(
     """
     if find_spec("kaleido") is None:
         raise RuntimeError(f"kaleido is not installed; {REMEDY}")
-    styles = method_styles(tables.methods(record))
-    sections = [scenario_section(record, s, styles, maps) for s in tables.scenarios(record)]
+    styles = method_styles(frames.methods(record))
+    sections = [scenario_section(record, s, styles, maps) for s in frames.scenarios(record)]
     folder.mkdir(parents=True, exist_ok=True)
     drawings = [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Drawing)]
     drawings = [d for d in drawings if only is None or d.key in only]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sweeps.store import find_sweep
+from sweeps.record import find_sweep
 
 __all__ = ["load_curves", "load_trials"]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports import figures, tables, tabulate
+from reports import figures, frames, tables
 from reports.figures import Drawing
 from reports.format import MISSING, Table, number, significant, uncertain
-from reports.names import method_label, method_styles, metric, parameter_label, scenario_label, score_label
+from reports.names import method_label, metric, parameter_label, scenario_label, score_label
+from reports.styles import method_styles
 from reports.summary import missing_work, protocol_sentence, verdict
 from reports.writers import to_markdown
-from sweeps.store import SweepRecord
+from sweeps.record import SweepRecord
 
 __all__ = ["metric_names", "study_figures", "study_note", "sweep_figures", "sweep_note"]
 
@@ -34,10 +35,10 @@ def metric_names(record: SweepRecord, stage: str) -> list[str]:
 def sweep_note(record: SweepRecord) -> str:
     """The report's summary."""
     parts = [f"# {record.name}", protocol_sentence(record)]
-    for scenario in tables.scenarios(record):
+    for scenario in frames.scenarios(record):
         answer = verdict(record, scenario)
         parts.append(f"**{answer.headline}.** {' '.join(answer.sentences)}")
-    scores = tabulate.score_table(record)
+    scores = tables.score_table(record)
     parts += [to_markdown(scores)] if scores is not None else []
     missing = missing_work(record)
     parts.append("\n".join(f"- {s}" for s in missing) if missing else "Everything planned was run.")
@@ -67,9 +68,9 @@ def study_note(record: SweepRecord, key: Key) -> str:
 
 def sweep_figures(record: SweepRecord) -> dict[str, go.Figure]:
     """The key figures of every scenario, by an identifier that stays."""
-    styles = method_styles(tables.methods(record))
+    styles = method_styles(frames.methods(record))
     drawings = []
-    for scenario in tables.scenarios(record):
+    for scenario in frames.scenarios(record):
         drawn = (record, scenario, styles)
         drawings += [figures.gap_bars(*drawn), figures.trade_off(*drawn), figures.mean_ranks(*drawn)]
     return _printed(drawings)
@@ -112,7 +113,7 @@ def _fitted(figure: go.Figure) -> go.Figure:
 
 def _progress(record: SweepRecord, key: Key) -> str:
     stage, scenario, method = key
-    trials = tables.stage_trials(record, stage, scenario)
+    trials = frames.stage_trials(record, stage, scenario)
     counts = trials.loc[trials["method"] == method, "state"].value_counts() if len(trials) else pd.Series(dtype=int)
     states = {str(state): int(n) for state, n in counts.items()}
     done = ", ".join(f"{states[s]} {word}" for s, word in _STATES.items() if s in states)
@@ -120,9 +121,9 @@ def _progress(record: SweepRecord, key: Key) -> str:
 
 
 def _failures(record: SweepRecord, key: Key) -> str:
-    frame = tables.failures(record)
+    frame = frames.failures(record)
     frame = frame[(frame["stage"] == key[0]) & (frame["scenario"] == key[1]) & (frame["method"] == key[2])]
-    rows = list(tables.iterate(frame))
+    rows = list(frames.iterate(frame))
     lines = [f"- {r.trials} × {(r.reason.strip().splitlines() or ['?'])[-1]} (trials {r.numbers})" for r in rows]
     return "\n".join(["Failed for good:", "", *lines[:_MOST_FAILURES]]) if lines else ""
 
@@ -131,7 +132,7 @@ def _best(record: SweepRecord, scenario: str, method: str) -> str:
     trials = record.at_best("search", scenario, method)
     if not len(trials):
         return "No trial is complete yet."
-    best = next(iter(tables.iterate(trials.sort_values(["value", "number"]))))
+    best = next(iter(frames.iterate(trials.sort_values(["value", "number"]))))
     found = record.best.get(scenario, {}).get(method, {})
     values = "\n".join(f"| {parameter_label(name, method)} | {number(value)} |" for name, value in found.items())
     told = f"Best {score_label(record).lower()}: {significant(best.value)} (trial {best.number})."
@@ -147,13 +148,13 @@ def _shares(record: SweepRecord, scenario: str, method: str) -> str:
 
 
 def _gaps(record: SweepRecord, scenario: str, method: str) -> str:
-    floor = method == tables.FLOOR
-    evaluated = tables.evaluations(record, scenario, floor=floor)
-    metrics = ["score", *tables.gap_metrics(evaluated)]
+    floor = method == frames.FLOOR
+    evaluated = frames.evaluations(record, scenario, floor=floor)
+    metrics = ["score", *frames.gap_metrics(evaluated)]
     frame = (
-        tables.floor_summary(record, scenario, metrics)
+        frames.floor_summary(record, scenario, metrics)
         if floor
-        else tables.metric_summary(record, scenario, metrics, compared=False)
+        else frames.metric_summary(record, scenario, metrics, compared=False)
     )
     frame = frame[frame["method"] == method]
     if not len(frame):
@@ -162,12 +163,12 @@ def _gaps(record: SweepRecord, scenario: str, method: str) -> str:
     heads = [score_label(record) if m == "score" else metric(m).short for m in known]
     lines = [f"| forget size | {' | '.join(heads)} | n |", f"|{' --- |' * (len(known) + 2)}"]
     for size, part in frame.groupby("forget_size", sort=False):
-        rows = {r.metric: r for r in tables.iterate(part)}
+        rows = {r.metric: r for r in frames.iterate(part)}
         cells = [uncertain(rows[m].mean, rows[m].std, rows[m].n) if m in rows else MISSING for m in known]
         lines.append(f"| {size} | {' | '.join(cells)} | {max(r.n for r in rows.values())} |")
     return "Mean ± std over fresh forget sets; lower is nearer to the oracle.\n\n" + "\n".join(lines)
 
 
 def _sensitivity(record: SweepRecord, scenario: str, method: str) -> str:
-    table: Table | None = tabulate.sensitivity_table(record, scenario, [method])
+    table: Table | None = tables.sensitivity_table(record, scenario, [method])
     return to_markdown(table) if table is not None else "No trial is complete yet."

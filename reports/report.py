@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reports import tables, tabulate
+from reports import frames, tables
 from reports.content import scenario_section
 from reports.format import Table
-from reports.names import method_styles
-from reports.page import render_page
+from reports.page.render import render_page
+from reports.styles import method_styles
 from reports.writers import write_atomically, write_table
-from sweeps.store import SweepRecord
+from sweeps.record import SweepRecord
 
 __all__ = ["write_report"]
 
@@ -24,12 +24,12 @@ def write_report(record: SweepRecord, folder: Path, *, partial: bool) -> Path:
     Every file is replaced whole, the page last; tables of an earlier report that this one lacks are removed. t-SNE maps are
     taken from the folder `embeddings` beside `folder`.
     """
-    styles = method_styles(tables.methods(record))
-    sections = [scenario_section(record, s, styles, folder.parent / EMBEDDINGS) for s in tables.scenarios(record)]
+    styles = method_styles(frames.methods(record))
+    sections = [scenario_section(record, s, styles, folder.parent / EMBEDDINGS) for s in frames.scenarios(record)]
     page = render_page(record, sections, styles, partial=partial)
-    scores = tabulate.score_table(record)
+    scores = tables.score_table(record)
     printed = [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Table)]
-    printed += [tabulate.progress_table(record), *([scores] if scores is not None else [])]
+    printed += [tables.progress_table(record), *([scores] if scores is not None else [])]
     written = {path for table in printed for path in write_table(table, folder / "tables")}
     for path in (folder / "tables").iterdir():
         if path.suffix in _OURS and path not in written:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from reports import tables
+from reports import frames
 from reports.format import uncertain
 from reports.names import method_label, metric, scenario_label
-from sweeps.store import SweepRecord
+from sweeps.record import SweepRecord
 
 __all__ = ["Verdict", "missing_work", "protocol_sentence", "verdict"]
 
@@ -43,7 +43,7 @@ def protocol_sentence(record: SweepRecord) -> str:
 
 def verdict(record: SweepRecord, scenario: str) -> Verdict:
     """The winner of a scenario with its score, its rivals, its trade-off and where others lead."""
-    won = tables.winner(record, scenario)
+    won = frames.winner(record, scenario)
     label = scenario_label(scenario)
     if won.method is None:
         return Verdict(scenario, None, f"{label}: no winner yet", ("No search trial of this scenario has completed.",))
@@ -55,8 +55,8 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
         return Verdict(scenario, won.method, f"{label}: {name} leads the search", (sentence,))
     sets = "forget set" if top["n"] == 1 else "forget sets"
     sentences = [f"Score {score}{unit} over {int(top['n'])} fresh {sets} of {won.forget_size} (lower is better)."]
-    floor = tables.floor_summary(record, scenario, ["score"])
-    for row in tables.iterate(floor[floor["forget_size"] == won.forget_size]):
+    floor = frames.floor_summary(record, scenario, ["score"])
+    for row in frames.iterate(floor[floor["forget_size"] == won.forget_size]):
         sentences.append(f"Noise floor {_value(row)}: what a second oracle scores that differs in its seed only.")
     sentences += [_rivals(won), *_trade_off(record, scenario, won)]
     verb = "leads" if won.equals else "wins"
@@ -65,7 +65,7 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
 
 def missing_work(record: SweepRecord) -> list[str]:
     """One sentence per stage and scenario that is not complete; empty where all that was planned is done."""
-    progress = tables.progress(record)
+    progress = frames.progress(record)
     sentences = []
     for (scenario, stage), part in progress.groupby(["scenario", "stage"], sort=False):
         where = f"{scenario_label(str(scenario))}, {stage}"
@@ -75,12 +75,12 @@ def missing_work(record: SweepRecord) -> list[str]:
             continue
         rows = part[part["missing"] > 0]
         if len(rows):
-            each = ", ".join(f"{method_label(r.method)} {r.missing} of {r.planned}" for r in tables.iterate(rows))
+            each = ", ".join(f"{method_label(r.method)} {r.missing} of {r.planned}" for r in frames.iterate(rows))
             sentences.append(f"{where}: not run yet: {each}.")
     return sentences
 
 
-def _rivals(won: tables.Winner) -> str:
+def _rivals(won: frames.Winner) -> str:
     others = [method_label(m) for m in won.equals]
     if len(others) > _MOST_NAMED:
         sets = int(won.scores["n"].max())
@@ -93,13 +93,13 @@ def _rivals(won: tables.Winner) -> str:
     return "It is the only method evaluated."
 
 
-def _trade_off(record: SweepRecord, scenario: str, won: tables.Winner) -> list[str]:
-    metrics = tables.gap_metrics(tables.evaluations(record, scenario))
-    frame = tables.metric_summary(record, scenario, [*metrics, "relative_run_time"])
+def _trade_off(record: SweepRecord, scenario: str, won: frames.Winner) -> list[str]:
+    metrics = frames.gap_metrics(frames.evaluations(record, scenario))
+    frame = frames.metric_summary(record, scenario, [*metrics, "relative_run_time"])
     frame = frame[frame["forget_size"] == won.forget_size]
-    own = {r.metric: r for r in tables.iterate(frame[frame["method"] == won.method])}
+    own = {r.metric: r for r in frames.iterate(frame[frame["method"] == won.method])}
     sides = []
-    for side, keys in (("utility", tables.UTILITY), ("forgetting", tables.FORGETTING)):
+    for side, keys in (("utility", frames.UTILITY), ("forgetting", frames.FORGETTING)):
         values = [f"{metric(m).short} {_value(own[m])}" for m in keys if m in own]
         if values:
             sides.append(f"{side}: {', '.join(values)}")
@@ -107,7 +107,7 @@ def _trade_off(record: SweepRecord, scenario: str, won: tables.Winner) -> list[s
     sentences = [f"Trade-off, {'; '.join(sides)}.{cost}"] if sides else []
     led = [
         r
-        for r in tables.iterate(frame)
+        for r in frames.iterate(frame)
         if r.best and r.metric in own and not (own[r.metric].best or own[r.metric].tied)
     ]
     if led:

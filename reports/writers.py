@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from reports.format import Cell, Table
-from reports.tables import TEST
+from reports.frames import TEST
 
 __all__ = ["slug", "to_latex", "to_markdown", "write_atomically", "write_table"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sweeps.driver import workers_of
 from sweeps.plan import Plan
+from sweeps.resources import workers_of
 from sweeps.spec import training_labels
 from sweeps.sweep import Sweep
 from unlearn.training import ModelStore

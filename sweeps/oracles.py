@@ -9,11 +9,11 @@ from typing import Any, Literal
 import torch
 from optuna.trial import FrozenTrial, TrialState
 
+from sweeps.jobs.worker import Worker
 from sweeps.plan import ReferenceNeed, StudyPlan, make_plan
-from sweeps.retries import might_end_otherwise
-from sweeps.studies import Which, draw_params, point_key
+from sweeps.studies.retries import Which, might_end_otherwise
+from sweeps.studies.trials import draw_params, point_key
 from sweeps.sweep import Sweep
-from sweeps.worker import Worker
 from unlearn.training import ModelStore
 
 

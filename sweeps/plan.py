@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sweeps.space import Space
 from sweeps.spec import Spec
+from sweeps.spec.space import Space
 from unlearn.registry import find
 
 Stage = Literal["reference", "search", "confirmation", "evaluation", "sensitivity"]

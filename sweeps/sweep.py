@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
-import shlex
-import subprocess
-import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +13,23 @@ import optuna
 import yaml
 from optuna.storages import BaseStorage
 
-from sweeps.cache import Cache, check_writable
-from sweeps.compatibility import check_compatible
-from sweeps.driver import interruptible, run_studies
 from sweeps.errors import SweepError
-from sweeps.export import Params, read_warm_start, write_best_params
-from sweeps.lease import Lease
-from sweeps.multiplexer import Multiplexer
+from sweeps.folder import STORAGE_VARIABLE, own_storage
+from sweeps.jobs.cache import Cache, check_writable
 from sweeps.plan import Stage, make_plan
+from sweeps.provenance import provenance
+from sweeps.ray_tune.driver import run_studies
+from sweeps.record import SweepRecord, load_sweep
+from sweeps.record.best_params import Params, read_warm_start, write_best_params
 from sweeps.secrets import mask
+from sweeps.signals import interruptible
 from sweeps.spec import Spec, check_here, check_sizes, published_params
+from sweeps.spec.compatibility import check_compatible
 from sweeps.storage import open_storage, told_of_storage
-from sweeps.store import STORAGE_VARIABLE, SweepRecord, load_sweep
-from sweeps.studies import Which, no_trial
+from sweeps.storage.lease import Lease
+from sweeps.studies.multiplexer import Multiplexer
+from sweeps.studies.retries import Which, no_trial
 from unlearn.files import write_atomically
-
-PACKAGES = ("unlearn-sweeps", "torch", "torchvision", "optuna", "ray", "scikit-learn", "numpy")
 
 
 @dataclass(frozen=True)
@@ -121,11 +116,6 @@ class Sweep:
         return write_best_params(record, best), write_report(record, page.parent, partial=partial)
 
 
-def own_storage(folder: Path) -> str:
-    """The URL of the storage in a sweep's own folder."""
-    return f"sqlite:///{(folder / 'study.db').absolute()}"
-
-
 def warm_start(spec: Spec) -> list[Params]:
     """The first points that the spec names: the published ones, or those of best-params files.
 
@@ -183,37 +173,3 @@ def already_checked(sweep: Sweep, storage: BaseStorage) -> bool:
     dump = sweep.spec.dump()
     dump.pop("storage", None)
     return bool(before == dump)
-
-
-def provenance(spec: Spec) -> dict[str, Any]:
-    """Versions, commit, machine and time of this run of a sweep."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "unknown"
-    return {
-        "versions": versions,
-        "python": platform.python_version(),
-        "commit": _commit(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "seed": spec.seed,
-        "last_started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command": shlex.join(["sweeps", *map(mask, sys.argv[1:])]),
-    }
-
-
-def _commit() -> str | None:
-    """The commit of the checkout that this program runs from; None where it is installed from a wheel."""
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=5,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found.stdout.strip() if found.returncode == 0 else None

@@ -12,7 +12,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from reports.names import MethodStyle
+from reports.styles import MethodStyle
 
 __all__ = ["INK", "Drawing", "columns_for", "error_bars", "panel_grid", "template", "translucent"]
 

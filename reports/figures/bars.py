@@ -8,10 +8,11 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports import tables
+from reports import frames
 from reports.figures._base import INK, Drawing, error_bars, panel_grid
-from reports.names import FLOOR_COLOUR, FLOOR_LABEL, MethodStyle, metric, scenario_label
-from sweeps.store import SweepRecord
+from reports.names import FLOOR_LABEL, metric, scenario_label
+from reports.styles import FLOOR_COLOUR, MethodStyle
+from sweeps.record import SweepRecord
 
 __all__ = ["attack_bars", "gap_bars"]
 
@@ -21,11 +22,11 @@ ATTACKS = ("mia_loss", "mia_confidence", "mia_knn_forget", "mia_knn_train")
 
 def gap_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel per gap, one bar per method: shorter is nearer to the oracle."""
-    metrics = tables.gap_metrics(tables.evaluations(record, scenario))
-    size = tables.tuned_size(record, scenario)
+    metrics = frames.gap_metrics(frames.evaluations(record, scenario))
+    size = frames.tuned_size(record, scenario)
     title = f"{scenario_label(scenario)}: gaps to the oracle, forget size {size}"
     note = "Shorter is nearer to the oracle."
-    floor = tables.floor_summary(record, scenario, metrics)
+    floor = frames.floor_summary(record, scenario, metrics)
     floor = floor[floor["forget_size"] == size]
     if len(floor):
         note += " Grey: a second oracle that differs in its seed only, the noise floor."
@@ -34,9 +35,9 @@ def gap_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle])
 
 def attack_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel per membership attack: points, for accuracies near 50 % differ by little, and the oracle's value as a line."""
-    known = tables.metrics_of(tables.evaluations(record, scenario))
+    known = frames.metrics_of(frames.evaluations(record, scenario))
     metrics = [m for m in ATTACKS if m in known]
-    size = tables.tuned_size(record, scenario)
+    size = frames.tuned_size(record, scenario)
     title = f"{scenario_label(scenario)}: membership inference attacks, forget size {size}"
     note = "Dashed: the oracle; nearer to it is better."
     return _bars(record, scenario, metrics, styles, key=f"{scenario}-attacks", title=title, note=note, reference=True)
@@ -54,12 +55,12 @@ def _bars(
     reference: bool = False,
     floor: pd.DataFrame | None = None,
 ) -> Drawing | None:
-    size = tables.tuned_size(record, scenario)
-    frame = tables.metric_summary(record, scenario, metrics, compared=False)
+    size = frames.tuned_size(record, scenario)
+    frame = frames.metric_summary(record, scenario, metrics, compared=False)
     frame = frame[frame["forget_size"] == size]
     if not len(frame):
         return None
-    lines = {m: tables.oracle_values(record, scenario, size, m).mean() for m in metrics} if reference else {}
+    lines = {m: frames.oracle_values(record, scenario, size, m).mean() for m in metrics} if reference else {}
     shown = [s for m, s in styles.items() if (frame["method"] == m).any()]
     columns = len(metrics) if len(metrics) <= 4 else 3
     with_floor = floor is not None and len(floor) > 0

@@ -8,19 +8,20 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports import tables
+from reports import frames
 from reports.figures._base import Drawing
-from reports.names import MethodStyle, metric, scenario_label
-from sweeps.store import SweepRecord
+from reports.names import metric, scenario_label
+from reports.styles import MethodStyle
+from sweeps.record import SweepRecord
 
 __all__ = ["normalised", "normalised_comparison"]
 
 
 def normalised(record: SweepRecord, scenario: str) -> pd.DataFrame:
     """Methods down, gaps and relative run time across, at the tuned size: means divided by the largest of their column."""
-    metrics = [*tables.gap_metrics(tables.evaluations(record, scenario)), "relative_run_time"]
-    frame = tables.metric_summary(record, scenario, metrics, compared=False)
-    frame = frame[frame["forget_size"] == tables.tuned_size(record, scenario)]
+    metrics = [*frames.gap_metrics(frames.evaluations(record, scenario)), "relative_run_time"]
+    frame = frames.metric_summary(record, scenario, metrics, compared=False)
+    frame = frame[frame["forget_size"] == frames.tuned_size(record, scenario)]
     grid = frame.pivot(index="method", columns="metric", values="mean")
     grid = grid[[m for m in metrics if m in grid]]
     return grid / grid.max().where(grid.max() > 0, 1.0)
@@ -60,7 +61,7 @@ def normalised_comparison(record: SweepRecord, scenario: str, styles: dict[str, 
         figure.update_layout(polar={"radialaxis": radial}, height=420, margin=margin, template=None, showlegend=False)
         return figure
 
-    size = tables.tuned_size(record, scenario)
+    size = frames.tuned_size(record, scenario)
     title = f"{scenario_label(scenario)}: all metrics, each divided by its largest mean, forget size {size}"
     note = (
         "Nearer to the centre is nearer to the oracle (and quicker). The tables hold the values before normalisation."

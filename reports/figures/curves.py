@@ -7,10 +7,11 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports import tables
+from reports import frames
 from reports.figures._base import INK, Drawing, columns_for, panel_grid, translucent
-from reports.names import MethodStyle, metric, scenario_label
-from sweeps.store import SweepRecord
+from reports.names import metric, scenario_label
+from reports.styles import MethodStyle
+from sweeps.record import SweepRecord
 
 __all__ = ["accuracy_curves"]
 
@@ -20,14 +21,14 @@ _MOST_BANDS = 6
 
 def accuracy_curves(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel per accuracy: mean over forget sets at every epoch."""
-    size = tables.tuned_size(record, scenario)
-    curves = tables.evaluation_curves(record, scenario, size)
+    size = frames.tuned_size(record, scenario)
+    curves = frames.evaluation_curves(record, scenario, size)
     metrics = [m for m in ACCURACIES if m in curves and curves[m].notna().any()]
     if not metrics:
         return None
     shown = [s for m, s in styles.items() if (curves["method"] == m).any()]
-    lines = {m: tables.oracle_values(record, scenario, size, m).mean() for m in metrics}
-    averaged = tables.summarise(curves, ["method", "epoch"], metrics)
+    lines = {m: frames.oracle_values(record, scenario, size, m).mean() for m in metrics}
+    averaged = frames.summarise(curves, ["method", "epoch"], metrics)
     last = int(curves["epoch"].max())
 
     def build(columns: int) -> go.Figure:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from reports.figures._base import Drawing, panel_grid
 from reports.names import method_label, scenario_label
-from sweeps.store import SweepRecord
+from sweeps.record import SweepRecord
 
 __all__ = ["embedding_panels"]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports import tables
+from reports import frames
 from reports.figures._base import INK, Drawing, columns_for, panel_grid, translucent
-from reports.names import method_label, method_styles, metric, scenario_label
-from sweeps.store import SweepRecord
+from reports.names import method_label, metric, scenario_label
+from reports.styles import method_styles
+from sweeps.record import SweepRecord
 
 __all__ = ["gap_curves"]
 
@@ -17,9 +18,9 @@ _MOST_TRIALS = 40
 
 def gap_curves(record: SweepRecord, stage: str, scenario: str, method: str) -> Drawing | None:
     """One panel per gap: a thin line for each completed trial, a thick one for the mean (in a search: for the best trial)."""
-    trials = tables.stage_trials(record, stage, scenario, "COMPLETE")
+    trials = frames.stage_trials(record, stage, scenario, "COMPLETE")
     trials = trials[trials["method"] == method] if len(trials) else trials
-    metrics = [m for m in tables.gap_metrics(trials) if m in record.curves and record.curves[m].notna().any()]
+    metrics = [m for m in frames.gap_metrics(trials) if m in record.curves and record.curves[m].notna().any()]
     if not len(trials) or not metrics:
         return None
     trials = trials.sort_values("value", kind="stable").head(_MOST_TRIALS)
@@ -30,7 +31,7 @@ def gap_curves(record: SweepRecord, stage: str, scenario: str, method: str) -> D
     mean = thick.groupby("epoch")[metrics].mean()
     if not len(mean):
         return None
-    colour = method_styles([method])[method].colour if method != tables.FLOOR else "#8A8A8A"
+    colour = method_styles([method])[method].colour if method != frames.FLOOR else "#8A8A8A"
 
     def build(columns: int) -> go.Figure:
         figure = panel_grid([metric(m).title for m in metrics], columns, 250)

@@ -7,17 +7,18 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports import tables
+from reports import frames
 from reports.figures._base import Drawing, panel_grid
-from reports.names import MethodStyle, scenario_label, score_label
-from sweeps.store import SweepRecord
+from reports.names import scenario_label, score_label
+from reports.styles import MethodStyle
+from sweeps.record import SweepRecord
 
 __all__ = ["search_history"]
 
 
 def search_history(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """Best score so far as a line, trials as points (hollow where pruned)."""
-    frame = tables.search_history(record, scenario)
+    frame = frames.search_history(record, scenario)
     finite = frame[frame["value"].astype(float).notna()] if len(frame) else frame
     if not len(finite):
         return None

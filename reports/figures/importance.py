@@ -6,22 +6,23 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from reports import tables
+from reports import frames
 from reports.figures._base import Drawing, columns_for, panel_grid
-from reports.names import MethodStyle, parameter_label, scenario_label
-from sweeps.store import SweepRecord
+from reports.names import parameter_label, scenario_label
+from reports.styles import MethodStyle
+from sweeps.record import SweepRecord
 
 __all__ = ["importance_bars"]
 
 
 def importance_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel per hyperparameter, one bar per method: its share in what decides the method's score."""
-    frame = tables.importances(record, scenario)
+    frame = frames.importances(record, scenario)
     if not len(frame):
         return None
     names = list(frame.groupby("hyperparameter")["share"].sum().sort_values(ascending=False).index)
     shown = [s for m, s in styles.items() if (frame["method"] == m).any()]
-    share = {(r.method, r.hyperparameter): r.share for r in tables.iterate(frame)}
+    share = {(r.method, r.hyperparameter): r.share for r in frames.iterate(frame)}
 
     def build(columns: int) -> go.Figure:
         figure = panel_grid([parameter_label(n) for n in names], columns, 34 + 26 * len(shown), x_gap=24)

@@ -7,17 +7,18 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from reports import tables
+from reports import frames
 from reports.figures._base import Drawing, panel_grid
-from reports.names import MethodStyle, scenario_label
-from sweeps.store import SweepRecord
+from reports.names import scenario_label
+from reports.styles import MethodStyle
+from sweeps.record import SweepRecord
 
 __all__ = ["mean_ranks"]
 
 
 def mean_ranks(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One point per method, best first; the grey band reaches from the best rank as far as Nemenyi's test cannot tell."""
-    frame = tables.mean_ranks(record, scenario)
+    frame = frames.mean_ranks(record, scenario)
     if not len(frame):
         return None
     first, critical = float(frame["rank"].iloc[0]), float(frame["critical"].iloc[0])
@@ -25,7 +26,7 @@ def mean_ranks(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle
 
     def build(columns: int) -> go.Figure:
         figure = panel_grid([""], 1, 34 + 26 * len(frame))
-        for row in tables.iterate(frame):
+        for row in frames.iterate(frame):
             style = styles[row.method]
             label = escape(style.label)
             point = go.Scatter(

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports import tables
+from reports import frames
 from reports.figures._base import INK, Drawing, columns_for, panel_grid
 from reports.format import number
 from reports.names import method_label, metric, parameter_label, scenario_label
-from sweeps.store import SweepRecord
+from sweeps.record import SweepRecord
 
 __all__ = ["DIVERGING", "sensitivity_heatmap"]
 
@@ -22,12 +22,12 @@ DIVERGING = [(0.0, "#0B5A8F"), (0.25, "#7FB4D6"), (0.5, "#F5F5F2"), (0.75, "#EFA
 
 def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Drawing | None:
     """One panel per accuracy gap: its change against the centre, on one scale that is symmetrical about zero."""
-    frame = tables.sensitivity(record, scenario, method)
+    frame = frames.sensitivity(record, scenario, method)
     if not len(frame) or not frame["change"].notna().any():
         return None
     metrics = list(dict.fromkeys(frame["metric"]))
     limit = float(frame["change"].abs().max()) or 1.0
-    grids = {m: tables.sensitivity_grid(frame, m) for m in metrics}
+    grids = {m: frames.sensitivity_grid(frame, m) for m in metrics}
     with_alpha = bool(frame["alpha"].notna().any())
     rows = len(next(iter(grids.values())))
     places = 2 if limit < 1 else 1 if limit < 20 else 0

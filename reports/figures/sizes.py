@@ -6,24 +6,25 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from reports import tables
+from reports import frames
 from reports.figures._base import Drawing, columns_for, error_bars, panel_grid
-from reports.names import MethodStyle, metric, scenario_label
-from sweeps.store import SweepRecord
+from reports.names import metric, scenario_label
+from reports.styles import MethodStyle
+from sweeps.record import SweepRecord
 
 __all__ = ["gaps_by_size"]
 
 
 def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel per gap: mean ± std at each forget size; a flat, low line is stable. None below two sizes."""
-    metrics = tables.gap_metrics(tables.evaluations(record, scenario))
-    frame = tables.metric_summary(record, scenario, metrics, compared=False)
+    metrics = frames.gap_metrics(frames.evaluations(record, scenario))
+    frame = frames.metric_summary(record, scenario, metrics, compared=False)
     if frame["forget_size"].nunique() < 2:
         return None
     shown = [s for m, s in styles.items() if (frame["method"] == m).any()]
     if not shown:
         return None
-    tuned = tables.tuned_size(record, scenario)
+    tuned = frames.tuned_size(record, scenario)
     sizes = sorted(int(s) for s in frame["forget_size"].unique())
     labels = [f"<b>{s}</b> (tuned)" if s == tuned else str(s) for s in sizes]
     step = min(0.08, 0.5 / len(shown))  # methods side by side, so that error bars do not hide each other

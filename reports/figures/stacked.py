@@ -6,10 +6,11 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from reports import tables
+from reports import frames
 from reports.figures._base import Drawing, panel_grid, translucent
-from reports.names import FLOOR_COLOUR, MethodStyle, metric, scenario_label
-from sweeps.store import SweepRecord
+from reports.names import metric, scenario_label
+from reports.styles import FLOOR_COLOUR, MethodStyle
+from sweeps.record import SweepRecord
 
 __all__ = ["stacked_gaps"]
 
@@ -19,18 +20,18 @@ _OPACITIES = (1.0, 0.72, 0.46, 0.26)
 
 def stacked_gaps(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """Gaps of forget accuracy (ordinary, scrambled), retain accuracy and utility, end to end; None without scrambled samples."""
-    known = set(tables.metrics_of(tables.evaluations(record, scenario)))
+    known = set(frames.metrics_of(frames.evaluations(record, scenario)))
     pair = next((pair for pair in _IN_AND_OOD if known.issuperset(pair)), None)
     if pair is None:
         return None
     metrics = [m for m in (*pair, "retain_gap", "utility_gap") if m in known]
-    size = tables.tuned_size(record, scenario)
-    frame = tables.metric_summary(record, scenario, metrics, compared=False)
-    floor = tables.floor_summary(record, scenario, metrics)
-    means = {(r.method, r.metric): r.mean for f in (frame, floor) for r in tables.iterate(f[f["forget_size"] == size])}
+    size = frames.tuned_size(record, scenario)
+    frame = frames.metric_summary(record, scenario, metrics, compared=False)
+    floor = frames.floor_summary(record, scenario, metrics)
+    means = {(r.method, r.metric): r.mean for f in (frame, floor) for r in frames.iterate(f[f["forget_size"] == size])}
     shown = [(s.key, s.label, s.colour) for m, s in styles.items() if any((m, k) in means for k in metrics)]
-    if any(method == tables.FLOOR for method, _ in means):
-        shown.append((tables.FLOOR, "Noise floor", FLOOR_COLOUR))
+    if any(method == frames.FLOOR for method, _ in means):
+        shown.append((frames.FLOOR, "Noise floor", FLOOR_COLOUR))
 
     def build(columns: int) -> go.Figure:
         figure = panel_grid([""], 1, 34 + 28 * len(shown))
@@ -48,7 +49,7 @@ def stacked_gaps(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
                     insidetextanchor="middle",
                     name=metric(m).title,
                     showlegend=False,
-                    meta={"method": key} if key != tables.FLOOR else None,
+                    meta={"method": key} if key != frames.FLOOR else None,
                     hovertemplate=f"{escape(label)}, {metric(m).short}: %{{x:.3g}}<extra></extra>",
                 )
                 figure.add_trace(bar)

@@ -7,20 +7,21 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports import tables
+from reports import frames
 from reports.figures._base import Drawing, error_bars, panel_grid
-from reports.names import MethodStyle, scenario_label
-from sweeps.store import SweepRecord
+from reports.names import scenario_label
+from reports.styles import MethodStyle
+from sweeps.record import SweepRecord
 
 __all__ = ["trade_off"]
 
 
 def trade_off(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """Left, the evaluated methods; right, every search trial with each method's Pareto front. Nearer to the corner is better."""
-    evaluated = tables.directions(tables.evaluations(record, scenario))
-    size = tables.tuned_size(record, scenario)
+    evaluated = frames.directions(frames.evaluations(record, scenario))
+    size = frames.tuned_size(record, scenario)
     evaluated = evaluated[evaluated["forget_size"] == size] if len(evaluated) else evaluated
-    searched = tables.directions(tables.stage_trials(record, "search", scenario, "COMPLETE"))
+    searched = frames.directions(frames.stage_trials(record, "search", scenario, "COMPLETE"))
     parts = [(n, f) for n, f in (("Evaluated winners", evaluated), ("Search trials", searched)) if len(f)]
     if not parts:
         return None
@@ -74,7 +75,7 @@ def _means(rows: pd.DataFrame, style: MethodStyle) -> list[go.Scatter]:
 
 
 def _front(rows: pd.DataFrame, style: MethodStyle) -> list[go.Scatter]:
-    front = tables.pareto_front(rows)
+    front = frames.pareto_front(rows)
     label = escape(style.label)
     common = {"legendgroup": style.key, "name": label, "meta": {"method": style.key}}
     hover = f"{label}, trial %{{customdata}}: forgetting %{{x:.3g}}, utility %{{y:.3g}}<extra></extra>"

@@ -6,10 +6,11 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from reports import tables
+from reports import frames
 from reports.figures._base import Drawing, columns_for, error_bars, panel_grid
-from reports.names import MethodStyle, metric, scenario_label, score_label
-from sweeps.store import SweepRecord
+from reports.names import metric, scenario_label, score_label
+from reports.styles import MethodStyle
+from sweeps.record import SweepRecord
 
 __all__ = ["weight_distance"]
 
@@ -18,11 +19,11 @@ _AGAINST = ("score", "mia_knn_forget_gap", "mia_knn_train_gap")
 
 def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel each for the score and the attacks on the features: methods as points. None where no distance was measured."""
-    size = tables.tuned_size(record, scenario)
-    frame = tables.metric_summary(record, scenario, ["weight_distance", *_AGAINST], compared=False)
+    size = frames.tuned_size(record, scenario)
+    frame = frames.metric_summary(record, scenario, ["weight_distance", *_AGAINST], compared=False)
     frame = frame[frame["forget_size"] == size]
     metrics = [m for m in _AGAINST if (frame["metric"] == m).any()]
-    values = {(r.method, r.metric): r for r in tables.iterate(frame)}
+    values = {(r.method, r.metric): r for r in frames.iterate(frame)}
     shown = [s for m, s in styles.items() if (m, "weight_distance") in values]
     if not shown:
         return None

@@ -9,7 +9,7 @@ from typing import Any
 
 from reports.figures import Drawing
 from reports.format import Cell, Row, Table
-from reports.names import MethodStyle
+from reports.styles import MethodStyle
 from reports.writers import slug
 
 __all__ = ["figure_data", "figure_html", "legend_html", "script_json", "swatch", "table_html"]

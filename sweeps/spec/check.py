@@ -16,9 +16,9 @@ from sweeps.secrets import holds_secret
 from sweeps.spec.schema import NAME, Component, RangeSpec, Spec
 from unlearn.data import LOCATIONS, Labels, open_dataset, split
 from unlearn.errors import UnknownNameError, suggest
-from unlearn.methods import Bounds
 from unlearn.registry import find
 from unlearn.shared import SharedFolder, ShareError, is_url
+from unlearn.steps import Bounds
 
 #: Arguments that the program itself passes to data sets and models.
 OWN_ARGUMENTS = {"cache", "image_shape", "num_classes", "mean", "std"}

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sweeps.objective import AVERAGE_GAPS, ObjectiveName
-from sweeps.space import Range, Scale, Space
+from sweeps.spec.space import Range, Scale, Space
 from unlearn.registry import find
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"

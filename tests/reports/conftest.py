@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sweeps.store import COLUMNS, SweepRecord
+from sweeps.record import COLUMNS, SweepRecord
 
 
 @dataclass

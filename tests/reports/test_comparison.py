@@ -9,7 +9,7 @@ import pytest
 
 from reports import write_comparison
 from reports.comparison import compared, labels_of
-from sweeps.store import SweepRecord
+from sweeps.record import SweepRecord
 from tests.reports.conftest import new_builder
 
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pytest
 
 from reports import export, write_figures
-from sweeps.store import SweepRecord
+from sweeps.record import SweepRecord
 
 
 def test_every_figure_has_its_file(full_record: SweepRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from reports import figures, tables
-from reports.names import method_styles
-from sweeps.store import SweepRecord
+from reports import figures, frames
+from reports.styles import method_styles
+from sweeps.record import SweepRecord
 
 ALL = [
     figures.gap_bars,
@@ -24,7 +24,7 @@ ALL = [
 
 @pytest.mark.parametrize("draw", ALL)
 def test_every_figure_is_titled_explained_and_has_one_colour_per_method(draw, full_record: SweepRecord):
-    styles = method_styles(tables.methods(full_record))
+    styles = method_styles(frames.methods(full_record))
     drawing = draw(full_record, "partial_class", styles)
     assert drawing.title.startswith("Partial class: ")
     assert drawing.note
@@ -44,10 +44,10 @@ def test_without_trials_there_is_no_figure(draw, builder):
 
 
 def test_bars_are_the_tables_means(full_record: SweepRecord):
-    styles = method_styles(tables.methods(full_record))
+    styles = method_styles(frames.methods(full_record))
     drawing = figures.gap_bars(full_record, "random", styles)
     assert drawing is not None
-    frame = tables.metric_summary(full_record, "random", ["forget_gap"]).query(
+    frame = frames.metric_summary(full_record, "random", ["forget_gap"]).query(
         "forget_size == 100 and method == 'sure'"
     )
     bar = next(t for t in drawing.wide.data if t.meta == {"method": "sure"})
@@ -56,7 +56,7 @@ def test_bars_are_the_tables_means(full_record: SweepRecord):
 
 
 def test_attack_figure_draws_the_oracle(full_record: SweepRecord):
-    drawing = figures.attack_bars(full_record, "random", method_styles(tables.methods(full_record)))
+    drawing = figures.attack_bars(full_record, "random", method_styles(frames.methods(full_record)))
     assert drawing is not None
     line = next(t for t in drawing.wide.data if t.name == "Oracle")
     assert list(line.x) == pytest.approx([90, 90])
@@ -66,7 +66,7 @@ def test_heatmap_scale_is_shared_and_symmetrical(full_record: SweepRecord):
     drawing = figures.sensitivity_heatmap(full_record, "partial_class", "sure")
     assert drawing is not None
     figure = drawing.wide
-    changes = tables.sensitivity(full_record, "partial_class", "sure")["change"]
+    changes = frames.sensitivity(full_record, "partial_class", "sure")["change"]
     heatmaps = [t for t in figure.data if t.type == "heatmap"]
     assert len(heatmaps) == 4
     assert all(t.coloraxis == "coloraxis" for t in heatmaps)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from reports import figures, tables, tabulate
+from reports import figures, frames, tables
 from reports.content import scenario_section
-from reports.names import FLOOR_LABEL, method_styles
+from reports.names import FLOOR_LABEL
+from reports.styles import method_styles
 from reports.summary import verdict
-from sweeps.store import SweepRecord
+from sweeps.record import SweepRecord
 from tests.reports.conftest import RecordBuilder
 
 
@@ -24,21 +25,21 @@ def record(builder: RecordBuilder) -> SweepRecord:
 
 
 def test_it_is_no_rival(record: SweepRecord):
-    won = tables.winner(record, "random")
+    won = frames.winner(record, "random")
     assert won.method == "sure"
     assert set(won.scores["method"]) == {"sure", "finetune"}
-    assert set(tables.mean_ranks(record, "random")["method"]) == {"sure", "finetune"}
-    summary = tables.metric_summary(record, "random", ["score", "forget_gap"])
+    assert set(frames.mean_ranks(record, "random")["method"]) == {"sure", "finetune"}
+    summary = frames.metric_summary(record, "random", ["score", "forget_gap"])
     assert set(summary["method"]) == {"sure", "finetune"}
     assert set(summary.loc[summary["best"], "method"]) == {"sure"}
-    assert "oracle" not in tables.methods(record, "random")
+    assert "oracle" not in frames.methods(record, "random")
 
 
 def test_its_gaps_are_the_last_row_unmarked(record: SweepRecord):
     for table in (
-        tabulate.metric_table(record, "random", ["forget_gap"], key="k", title="t"),
-        tabulate.stability_table(record, "random"),
-        tabulate.score_table(record),
+        tables.metric_table(record, "random", ["forget_gap"], key="k", title="t"),
+        tables.stability_table(record, "random"),
+        tables.score_table(record),
     ):
         assert table is not None
         names = [cell.text for row in table.rows for cell in row.cells if cell.text == FLOOR_LABEL]
@@ -52,7 +53,7 @@ def test_its_gaps_are_the_last_row_unmarked(record: SweepRecord):
 
 
 def test_its_bar_is_grey_and_last(record: SweepRecord):
-    drawing = figures.gap_bars(record, "random", method_styles(tables.methods(record)))
+    drawing = figures.gap_bars(record, "random", method_styles(frames.methods(record)))
     assert drawing is not None
     first = [t for t in drawing.wide.data if t.xaxis == "x"]
     assert first[-1].name == FLOOR_LABEL
@@ -62,12 +63,12 @@ def test_its_bar_is_grey_and_last(record: SweepRecord):
 
 def test_the_summary_names_the_floor_and_progress_counts_it(record: SweepRecord):
     assert any(s.startswith("Noise floor 0.10 ± 0") for s in verdict(record, "random").sentences)
-    rows = tables.progress(record).query("method == 'oracle'")
+    rows = frames.progress(record).query("method == 'oracle'")
     assert rows[["stage", "planned", "complete"]].to_numpy().tolist() == [["evaluation", 3, 3]]
 
 
 def test_alone_it_makes_a_section(builder: RecordBuilder):
     builder.trial("evaluation", "oracle", value=0.1, metrics={"forget_gap": 0.1})
     record = builder.record()
-    assert tables.winner(record, "random").method is None
-    assert scenario_section(record, "random", method_styles(tables.methods(record))).blocks
+    assert frames.winner(record, "random").method is None
+    assert scenario_section(record, "random", method_styles(frames.methods(record))).blocks

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from reports.format import Cell, Row, Table, number, significant, uncertain
-from reports.names import method_styles
+from reports.styles import method_styles
 from reports.writers import slug, to_latex, to_markdown, write_atomically, write_table
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from reports import figures, tables, tabulate
+from reports import figures, frames, tables
 from reports.content import scenario_section
-from reports.names import method_styles, metric, parameter_label
+from reports.names import metric, parameter_label
+from reports.styles import method_styles
 from tests.reports.conftest import RecordBuilder
 
 
@@ -15,9 +16,9 @@ def test_shares_by_method(builder: RecordBuilder):
     builder.trial("search", "sure", value=1.0)
     builder.trial("search", "finetune", value=1.0)
     record = builder.record()
-    frame = tables.importances(record, "random")
+    frame = frames.importances(record, "random")
     assert frame.to_numpy().tolist() == [["sure", "lr", 0.75, 1], ["sure", "alpha", 0.25, 1]]
-    table = tabulate.importance_table(record, "random")
+    table = tables.importance_table(record, "random")
     assert table is not None
     assert [c.text for c in table.columns] == ["Method", "lr", "α", "Trials"]
     assert [c.text for c in table.rows[0].cells] == ["SURE", "75", "25", "1"]
@@ -56,7 +57,7 @@ def test_an_alpha_that_is_no_retain_weight_says_so(builder: RecordBuilder):
     builder.best = {"random": {"sure": {"alpha": 0.5}, "ssd": {"alpha": 12.0}}}
     for method in ("sure", "ssd"):
         builder.trial("search", method, value=1.0, hp=builder.best["random"][method])
-    table = tabulate.hyperparameter_table(builder.record(), "random")
+    table = tables.hyperparameter_table(builder.record(), "random")
     assert table is not None
     row = next(r for r in table.rows if r.cells[0].text == "α")
     assert [c.text for c in row.cells[1:]] == ["0.5", "12‡"]

@@ -25,4 +25,4 @@ def test_only_what_reports_may_import():
     for file in Path(reports.__file__).parent.rglob("*.py"):
         for name in imported(file):
             top = name.split(".")[0]
-            assert top in ALLOWED | sys.stdlib_module_names or name == "sweeps.store", f"{file.name} imports {name}"
+            assert top in ALLOWED | sys.stdlib_module_names or name == "sweeps.record", f"{file.name} imports {name}"

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from reports import write_report
-from sweeps.store import SweepRecord
+from sweeps.record import SweepRecord
 
 HOSTILE = "my.package:<script>alert(1)</script>"
 FLAGS = [

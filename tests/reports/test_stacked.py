@@ -6,7 +6,7 @@ import pytest
 
 from reports import figures
 from reports.content import scenario_section
-from reports.names import method_styles
+from reports.styles import method_styles
 from tests.reports.conftest import RecordBuilder
 
 

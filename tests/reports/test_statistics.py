@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.tables.statistics import compare, holm, paired_p, summarise
+from reports.frames.statistics import compare, holm, paired_p, summarise
 
 
 def test_mean_std_and_n_skip_missing_values():

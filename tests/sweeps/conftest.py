@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from optuna.storages import BaseStorage
 
-from sweeps.multiplexer import Assignment, Multiplexer
+from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan
 from sweeps.spec import Spec, parse_spec, published_params
 from sweeps.storage import open_storage
-from sweeps.worker import Worker
+from sweeps.studies.multiplexer import Assignment, Multiplexer
 
 TINY: dict[str, Any] = {
     "name": "tiny",

@@ -18,13 +18,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from sweeps.cache import Cache
+from sweeps.jobs.cache import Cache
+from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan
+from sweeps.record import SweepRecord, load_sweep
 from sweeps.spec import parse_spec
 from sweeps.storage import open_storage
-from sweeps.store import SweepRecord, load_sweep
 from sweeps.sweep import Sweep
-from sweeps.worker import Worker
 from tests.sweeps.conftest import TINY, open_studies, serve
 from tests.sweeps.processes import alive, descendants, kill_tree, raylet, start, wait_until, workers
 from tests.sweeps.test_run import finished

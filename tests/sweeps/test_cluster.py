@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from sweeps.driver import bundle_of, workers_of
-from sweeps.slots import REST_SECONDS, Slots
+from sweeps.ray_tune.slots import REST_SECONDS, Slots
+from sweeps.record import load_sweep
+from sweeps.resources import bundle_of, workers_of
 from sweeps.storage import open_storage
-from sweeps.store import load_sweep
 from tests.sweeps.conftest import TINY, SpecMaker
 from tests.sweeps.processes import finish, kill_tree, start, sweeps, wait_until
 from tests.sweeps.test_postgres import free_port

@@ -26,14 +26,14 @@ from sqlalchemy import event
 
 import reports
 from reports import notes
-from sweeps import dashboard
-from sweeps.cache import Cache
-from sweeps.dashboard import OWN_NOTES, artifact_store, decorate
+from sweeps.jobs.cache import Cache
+from sweeps.jobs.worker import Worker
+from sweeps.outputs import dashboard
+from sweeps.outputs.dashboard import OWN_NOTES, artifact_store, decorate
+from sweeps.record import SweepRecord, load_sweep
 from sweeps.spec import parse_spec
 from sweeps.storage import open_storage
-from sweeps.store import SweepRecord, load_sweep
 from sweeps.sweep import Sweep
-from sweeps.worker import Worker
 from tests.sweeps.conftest import TINY, open_studies, serve
 from tests.sweeps.processes import kill_tree, start, wait_until
 

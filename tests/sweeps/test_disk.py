@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from sweeps.errors import SweepError
+from sweeps.record import load_sweep
 from sweeps.spec import Spec, parse_spec
 from sweeps.storage import open_storage, told_of_storage
-from sweeps.store import load_sweep
 from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import sweeps
 from tests.sweeps.test_faults import check, drive, quick, small, undisturbed

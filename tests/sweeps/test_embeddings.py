@@ -10,15 +10,15 @@ import pytest
 
 from reports import write_report
 from reports.figures import embedding_panels
-from sweeps.cache import Cache
-from sweeps.embeddings import models, write_embeddings
 from sweeps.errors import SweepError
+from sweeps.jobs.cache import Cache
+from sweeps.jobs.worker import Worker
+from sweeps.outputs.embeddings import models, write_embeddings
 from sweeps.plan import ForgetDraw
+from sweeps.record import load_sweep
 from sweeps.spec import parse_spec
 from sweeps.storage import open_storage
-from sweeps.store import load_sweep
 from sweeps.sweep import Sweep
-from sweeps.worker import Worker
 from tests.sweeps.conftest import TINY, open_studies, serve
 
 SPEC = {

@@ -18,13 +18,13 @@ import pytest
 from optuna.storages import BaseStorage, InMemoryStorage
 
 from sweeps.errors import SweepError
-from sweeps.job import Job, Report
-from sweeps.multiplexer import Multiplexer
+from sweeps.jobs.job import Job, Report
 from sweeps.plan import make_plan
-from sweeps.retries import attempt_of
+from sweeps.record import SweepRecord, load_sweep
 from sweeps.spec import Spec
 from sweeps.storage import open_storage
-from sweeps.store import SweepRecord, load_sweep
+from sweeps.studies.multiplexer import Multiplexer
+from sweeps.studies.retries import attempt_of
 from sweeps.sweep import Sweep
 
 WRITES = (

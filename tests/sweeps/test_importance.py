@@ -5,8 +5,8 @@ from __future__ import annotations
 import optuna
 import pytest
 
-from sweeps.importance import LEAST_TRIALS, parameter_importances
-from sweeps.space import Range, Space
+from sweeps.spec.space import Range, Space
+from sweeps.studies.importance import LEAST_TRIALS, parameter_importances
 
 SPACE = Space(
     (Range("lr", 1e-4, 1e-1, "log", False), Range("forget_batch_size", 8, 128, "power_of_two", True)), {"epochs": 2}

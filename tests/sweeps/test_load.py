@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from reports import load_curves, load_trials
-from sweeps.commands import Options
+from sweeps.cli.options import Options
 from sweeps.errors import SweepError
 from sweeps.spec import parse_spec
 from sweeps.sweep import Sweep

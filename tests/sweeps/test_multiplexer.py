@@ -14,17 +14,16 @@ import pytest
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from sweeps.cache import Cache
 from sweeps.errors import SweepError
-from sweeps.job import Report
-from sweeps.multiplexer import Multiplexer
+from sweeps.jobs.cache import Cache
+from sweeps.jobs.job import Report
+from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan
-from sweeps.retries import INTERRUPTED
+from sweeps.record import SweepRecord, load_sweep
 from sweeps.spec import Spec, published_params
 from sweeps.storage import open_storage
-from sweeps.store import SweepRecord, load_sweep
-from sweeps.studies import failed_trials
-from sweeps.worker import Worker
+from sweeps.studies.multiplexer import Multiplexer
+from sweeps.studies.retries import INTERRUPTED, failed_trials
 from tests.sweeps.conftest import open_studies, serve
 from unlearn.data import ImageDataset
 from unlearn.methods.finetune import FineTune

@@ -10,14 +10,14 @@ import yaml
 from optuna.storages import BaseStorage
 from typer.testing import CliRunner
 
-from sweeps.cache import Cache
-from sweeps.cli import app
-from sweeps.multiplexer import Multiplexer
+from sweeps.cli.app import app
+from sweeps.jobs.cache import Cache
+from sweeps.jobs.worker import Worker
 from sweeps.oracles import CachedModel, cached_models, delete_models, untrained
 from sweeps.plan import make_plan
 from sweeps.spec import parse_spec
+from sweeps.studies.multiplexer import Multiplexer
 from sweeps.sweep import Sweep
-from sweeps.worker import Worker
 from tests.sweeps.conftest import TINY, serve
 from tests.sweeps.processes import sweeps
 

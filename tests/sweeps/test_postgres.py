@@ -16,8 +16,8 @@ import yaml
 from optuna.storages import BaseStorage, RDBStorage
 
 from sweeps.errors import SweepError
+from sweeps.record import load_sweep
 from sweeps.storage import open_storage
-from sweeps.store import load_sweep
 from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import kill_tree, start, sweeps, wait_until
 

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from sweeps.cli import app
+from sweeps.cli.app import app
+from sweeps.record import SweepRecord, load_sweep
 from sweeps.storage import open_storage
-from sweeps.store import SweepRecord, load_sweep
 from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import kill_tree, start, sweeps, wait_until
 

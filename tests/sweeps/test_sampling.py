@@ -14,11 +14,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.objective import knee, pareto_front
 from sweeps.plan import make_plan
-from sweeps.sampling import grid_point, sampler_name, sobol_point
 from sweeps.spec import Spec
 from sweeps.storage import open_storage
-from sweeps.studies import SearchState
-from sweeps.winners import confirmed, leaders
+from sweeps.studies.sampling import grid_point, sampler_name, sobol_point
+from sweeps.studies.search import SearchState
+from sweeps.studies.winners import confirmed, leaders
 
 SpecMaker = Callable[..., Spec]
 

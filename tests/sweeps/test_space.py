@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from sweeps.space import Range, Space
+from sweeps.spec.space import Range, Space
 
 LR = Range("lr", 1e-4, 0.1, "log", integer=False)
 ALPHA = Range("alpha", 0.5, 0.999, "log_complement", integer=False)

@@ -10,11 +10,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sweeps.compatibility import check_compatible
 from sweeps.errors import SpecError, SweepError
 from sweeps.plan import make_plan
-from sweeps.space import Space
 from sweeps.spec import check_here, check_sizes, load_spec, parse_spec, published_params, shipped_sweeps
+from sweeps.spec.compatibility import check_compatible
+from sweeps.spec.space import Space
 from tests.sweeps.conftest import TINY
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sweeps.record import load_sweep
 from sweeps.storage import open_storage
-from sweeps.store import load_sweep
 from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import alive, descendants, finish, start, sweeps, wait_until
 

@@ -13,9 +13,9 @@ import optuna
 import pytest
 
 from sweeps.errors import SweepError
-from sweeps.lease import KEY, Lease, holder
 from sweeps.secrets import mask
 from sweeps.storage import open_storage
+from sweeps.storage.lease import KEY, Lease, holder
 
 
 def test_sqlite_is_opened_in_write_ahead_mode_and_plain_optuna_reads_it(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unlearn.methods._base import Batches
 from unlearn.models import Classifier
+from unlearn.steps import Batches
 
 BATCH = 2048
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from unlearn.methods._base import Batches
+from unlearn.steps import Batches
 
 
 def with_wrong_labels(forget: Batches, num_classes: int, rng: torch.Generator) -> Tensor:

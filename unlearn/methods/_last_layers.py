@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from unlearn.methods._base import Count, Method, Streams, UnlearningData, descend
+from unlearn.methods._base import Method, UnlearningData
 from unlearn.models import Classifier
+from unlearn.steps import Count, Streams, descend
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from unlearn.methods._base import Streams, UnlearningData, WeightedMethod, descend
+from unlearn.methods._base import UnlearningData, WeightedMethod
 from unlearn.methods._distillation import kl_divergence, teacher_logits
 from unlearn.models import Classifier
+from unlearn.steps import Streams, descend
 
 __all__ = ["BadTeacher"]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from unlearn.methods._base import ForgetMethod, Streams, UnlearningData, descend
+from unlearn.methods._base import ForgetMethod, UnlearningData
 from unlearn.methods._boundary import expanding_loss
 from unlearn.methods._linear import fresh_linear
 from unlearn.models import Classifier
+from unlearn.steps import Streams, descend
 
 __all__ = ["BoundaryExpanding"]
 

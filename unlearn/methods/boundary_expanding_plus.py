@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from torch.nn import functional as F
 
-from unlearn.methods._base import Streams, UnlearningData, WeightedMethod, descend
+from unlearn.methods._base import UnlearningData, WeightedMethod
 from unlearn.methods._boundary import expanded_logits, expanding_loss
 from unlearn.methods._linear import fresh_linear
 from unlearn.models import Classifier
+from unlearn.steps import Streams, descend
 
 __all__ = ["BoundaryExpandingPlus"]
 

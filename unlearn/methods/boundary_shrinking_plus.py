@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from torch.nn import functional as F
 
-from unlearn.methods._base import Streams, UnlearningData, Weight, WeightedMethod, descend
+from unlearn.methods._base import UnlearningData, WeightedMethod
 from unlearn.methods._boundary import with_nearest_classes
 from unlearn.models import Classifier
+from unlearn.steps import Streams, Weight, descend
 
 __all__ = ["BoundaryShrinkingPlus"]
 

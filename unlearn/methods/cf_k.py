@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from unlearn.methods._base import Streams, UnlearningData
+from unlearn.methods._base import UnlearningData
 from unlearn.methods._last_layers import LastLayersMethod
 from unlearn.models import Classifier
+from unlearn.steps import Streams
 
 __all__ = ["CFk"]
 

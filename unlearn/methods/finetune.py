@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from torch.nn import functional as F
 
-from unlearn.methods._base import Method, Streams, UnlearningData, descend
+from unlearn.methods._base import Method, UnlearningData
 from unlearn.models import Classifier
+from unlearn.steps import Streams, descend
 
 __all__ = ["FineTune"]
 

@@ -9,8 +9,9 @@ from typing import ClassVar
 import torch
 from torch.nn import functional as F
 
-from unlearn.methods._base import Method, Streams, UnlearningData, Weight, descend
+from unlearn.methods._base import Method, UnlearningData
 from unlearn.models import Classifier
+from unlearn.steps import Streams, Weight, descend
 
 __all__ = ["L1Sparse"]
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from torch.nn import functional as F
 
-from unlearn.methods._base import ForgetMethod, Streams, UnlearningData, descend
+from unlearn.methods._base import ForgetMethod, UnlearningData
 from unlearn.models import Classifier
+from unlearn.steps import Streams, descend
 
 __all__ = ["NegGrad"]
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from torch.nn import functional as F
 
-from unlearn.methods._base import Streams, UnlearningData, WeightedMethod, descend
+from unlearn.methods._base import UnlearningData, WeightedMethod
 from unlearn.models import Classifier
+from unlearn.steps import Streams, descend
 
 __all__ = ["NegGradPlus"]
 

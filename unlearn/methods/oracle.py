@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from unlearn.methods._base import Count, Method, Streams, UnlearningData
+from unlearn.methods._base import Method, UnlearningData
 from unlearn.models import Classifier
+from unlearn.steps import Count, Streams
 from unlearn.training import Recipe, train
 
 __all__ = ["Oracle"]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from torch.nn import functional as F
 
-from unlearn.methods._base import ForgetMethod, Streams, UnlearningData, descend
+from unlearn.methods._base import ForgetMethod, UnlearningData
 from unlearn.methods._labels import with_wrong_labels
 from unlearn.models import Classifier
+from unlearn.steps import Streams, descend
 
 __all__ = ["RandomLabel"]
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unlearn.methods._base import ForgetMethod, Streams, UnlearningData, Weight, descend
+from unlearn.methods._base import ForgetMethod, UnlearningData
 from unlearn.methods._labels import with_wrong_labels
 from unlearn.models import Classifier
+from unlearn.steps import Streams, Weight, descend
 
 __all__ = ["SalUn"]
 

@@ -8,9 +8,10 @@ from typing import Annotated, ClassVar, Literal
 
 from torch.nn import functional as F
 
-from unlearn.methods._base import Bounds, Count, Streams, UnlearningData, WeightedMethod, descend
+from unlearn.methods._base import UnlearningData, WeightedMethod
 from unlearn.methods._distillation import kl_divergence, teacher_logits
 from unlearn.models import Classifier
+from unlearn.steps import Bounds, Count, Streams, descend
 
 __all__ = ["SCRUB"]
 

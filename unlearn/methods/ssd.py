@@ -12,8 +12,9 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from unlearn.methods._base import Batches, Bounds, Method, Streams, UnlearningData
+from unlearn.methods._base import Method, UnlearningData
 from unlearn.models import Classifier
+from unlearn.steps import Batches, Bounds, Streams
 
 __all__ = ["SSD"]
 

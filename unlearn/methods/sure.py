@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from unlearn.methods._base import Streams, UnlearningData, WeightedMethod, descend
+from unlearn.methods._base import UnlearningData, WeightedMethod
 from unlearn.methods._linear import fresh_linear
 from unlearn.models import Classifier
+from unlearn.steps import Streams, descend
 
 __all__ = ["SURE"]
 

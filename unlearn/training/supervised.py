@@ -9,8 +9,8 @@ from typing import Annotated
 import torch
 from torch.nn import functional as F
 
-from unlearn.methods import Batches, Bounds, Count, Rate, descend
 from unlearn.models import Classifier
+from unlearn.steps import Batches, Bounds, Count, Rate, descend
 
 __all__ = ["Recipe", "train"]
 

@@ -1,0 +1,46 @@
+"""The best hyperparameters, in the layout of the paper's Tables 3 and 4."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reports.frames._base import methods, stage_trials
+from sweeps.record import SweepRecord
+
+__all__ = ["best_hyperparameters"]
+
+_FIRST = ("lr", "alpha", "forget_batch_size", "lr_decay_epoch")
+
+
+def best_hyperparameters(record: SweepRecord, scenario: str) -> pd.DataFrame:
+    """One row per searched hyperparameter, one column per method; None where a method lacks one or no trial of it completed.
+
+    A method that has no forget batch but a searched retain batch (FineTune, L1Sparse) shows it in the `forget_batch_size` row,
+    as the paper does, and is named in the frame's `attrs["retain_batch"]`.
+    """
+    best = record.best.get(scenario, {})
+    marked = [m for m in best if "forget_batch_size" not in best[m] and "retain_batch_size" in best[m]]
+    columns: dict[str, dict[str, object]] = {}
+    for method in methods(record, scenario):
+        values = dict(best.get(method, {}))
+        if method in marked:
+            values["forget_batch_size"] = values.pop("retain_batch_size")
+        columns[method] = values
+    searched = {name for method, name in _searched(record, scenario) if name in columns.get(method, {})}
+    rows = [*_FIRST, *sorted(searched - set(_FIRST))]
+    frame = pd.DataFrame({m: [v.get(name) for name in rows] for m, v in columns.items()}, index=rows, dtype=object)
+    frame.index.name = "hyperparameter"
+    frame.attrs["retain_batch"] = [m for m in columns if m in marked]
+    return frame
+
+
+def _searched(record: SweepRecord, scenario: str) -> set[tuple[str, str]]:
+    """(method, hyperparameter) where the method's search trials differ in it."""
+    rows = stage_trials(record, "search", scenario)
+    names = [c for c in rows.columns if c.startswith("hp.")]
+    return {
+        (str(method), name.removeprefix("hp."))
+        for method, trials in (rows.groupby("method") if len(rows) else ())
+        for name in names
+        if trials[name].nunique() > 1
+    }

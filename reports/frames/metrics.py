@@ -1,0 +1,71 @@
+"""Evaluation metrics per method and forget size: mean ± std over forget sets, with the comparison against the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import pandas as pd
+
+from reports.frames._base import evaluations
+from reports.frames.statistics import compare, summarise
+from sweeps.record import SweepRecord
+
+__all__ = ["floor_summary", "metric_summary"]
+
+COLUMNS = ["scenario", "forget_size", "method", "metric", "mean", "std", "n", "best", "tied", "p", "pairs"]
+_UNCOMPARED = {"best": False, "tied": False, "p": float("nan"), "pairs": 0}
+
+
+def metric_summary(
+    record: SweepRecord,
+    scenario: str,
+    metrics: Sequence[str],
+    epochs: Literal["best", "top5"] = "best",
+    compared: bool = True,
+) -> pd.DataFrame:
+    """Long table, one row per forget size, method and metric: mean, std, n, best, tied, p, pairs.
+
+    `score` among the metrics is the objective's score. `epochs` picks the best epoch or the mean of the five best.
+    `compared=False` makes no comparison, for metrics of which less is not better or where only mean and std are asked for:
+    `best` and `tied` are false, `p` NaN and `pairs` 0.
+    """
+    values = _values(evaluations(record, scenario), metrics, epochs)
+    columns = values.columns[4:]
+    if not len(columns):
+        return pd.DataFrame(columns=COLUMNS)
+    out = summarise(values, ["forget_size", "method"], list(columns)).query("n > 0")
+    if compared:
+        out = out.merge(_verdicts(values, list(columns)), on=["forget_size", "method", "metric"], how="left")
+    else:
+        out = out.assign(**_UNCOMPARED)
+    out = out.assign(scenario=scenario, forget_size=out["forget_size"].astype(int))
+    return out.sort_values("forget_size", ascending=False, kind="stable", ignore_index=True)[COLUMNS]
+
+
+def floor_summary(record: SweepRecord, scenario: str, metrics: Sequence[str]) -> pd.DataFrame:
+    """The same table of the retrained oracle: what the gaps are where only the seed differs. Never best, never tied."""
+    values = _values(evaluations(record, scenario, floor=True), metrics, "best")
+    out = summarise(values, ["forget_size", "method"], list(values.columns[4:])).query("n > 0")
+    out = out.assign(scenario=scenario, **_UNCOMPARED)
+    out = out.assign(forget_size=out["forget_size"].astype(int))
+    return out.sort_values("forget_size", ascending=False, kind="stable", ignore_index=True)[COLUMNS]
+
+
+def _verdicts(values: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """What `compare` says of every forget size and metric, one row per method."""
+    verdicts = []
+    for size, group in values.groupby("forget_size"):
+        for m in metrics:
+            samples = group.pivot(index=["forget_seed", "seed"], columns="method", values=m)
+            verdicts.append(compare(samples).reset_index().assign(forget_size=size, metric=m))
+    return pd.concat(verdicts, ignore_index=True)
+
+
+def _values(rows: pd.DataFrame, metrics: Sequence[str], epochs: str) -> pd.DataFrame:
+    """What tells a run apart, in four columns, and one column per metric that any run has."""
+    columns = {m: m if m == "score" else f"{epochs}.{m}" for m in metrics}
+    columns = {m: c for m, c in columns.items() if c in rows and rows[c].notna().any()}
+    return rows[["forget_size", "forget_seed", "seed", "method"]].assign(
+        **{m: rows[c].astype(float) for m, c in columns.items()}
+    )

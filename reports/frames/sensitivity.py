@@ -1,0 +1,87 @@
+"""How much each gap changes when learning rate and α move away from the tuned values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.frames._base import ACCURACY_GAPS, metrics_of, stage_trials
+from sweeps.record import SweepRecord
+
+__all__ = ["sensitivity", "sensitivity_grid", "sensitivity_summary"]
+
+COLUMNS = ["scenario", "method", "metric", "lr", "alpha", "lr_factor", "alpha_factor", "value", "change", "failed"]
+
+
+def sensitivity(record: SweepRecord, scenario: str, method: str) -> pd.DataFrame:
+    """One row per accuracy gap and grid point: its value and its change against the centre (percentage points, + is worse).
+
+    The centre is the grid point at the best hyperparameters (without them, the middle of the grid). A failed point has
+    NaNs and `failed`; where the centre itself has no value, no change is known. `alpha` is NaN for a method without one.
+    """
+    rows = stage_trials(record, "sensitivity", scenario)
+    rows = rows[(rows["method"] == method) & rows["state"].isin(["COMPLETE", "FAIL"])] if len(rows) else rows
+    if not len(rows) or "hp.lr" not in rows:
+        return pd.DataFrame(columns=COLUMNS)
+    lr = _same(rows["hp.lr"].astype(float))
+    alpha = rows["hp.alpha"].astype(float) if "hp.alpha" in rows else pd.Series(np.nan, rows.index)
+    points = pd.DataFrame({"lr": lr, "alpha": _same(alpha), "done": rows["state"] == "COMPLETE"})
+    best = record.best.get(scenario, {}).get(method, {})
+    centre_lr, centre_alpha = _centre(points["lr"], best, "lr"), _centre(points["alpha"], best, "alpha")
+    known = metrics_of(rows)
+    parts = []
+    for metric in [m for m in ACCURACY_GAPS if m in known]:
+        values = points.assign(value=rows[f"best.{metric}"].astype(float).where(points["done"]))
+        grid = values.groupby(["lr", "alpha"], dropna=False, as_index=False).agg(
+            value=("value", "mean"), done=("done", "any")
+        )
+        at_centre = (grid["lr"] == centre_lr) & ((grid["alpha"] == centre_alpha) | grid["alpha"].isna())
+        centre = grid.loc[at_centre, "value"]
+        change = grid["value"] - (centre.iloc[0] if len(centre) else np.nan)
+        parts.append(grid.assign(metric=metric, change=change, failed=~grid["done"]))
+    if not parts:
+        return pd.DataFrame(columns=COLUMNS)
+    out = pd.concat(parts, ignore_index=True)
+    factors = {"lr_factor": out["lr"] / centre_lr, "alpha_factor": out["alpha"] / centre_alpha}
+    return out.assign(scenario=scenario, method=method, **factors)[COLUMNS]
+
+
+def sensitivity_grid(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The changes of one metric as a grid: α down the rows, lr along the columns; one row (NaN) for a method without α."""
+    rows = frame[frame["metric"] == metric]
+    lrs, alphas = np.sort(rows["lr"].unique()), np.sort(rows["alpha"].unique())
+    changes = np.full((len(alphas), len(lrs)), np.nan)
+    changes[np.searchsorted(alphas, rows["alpha"]), np.searchsorted(lrs, rows["lr"])] = rows["change"]
+    return pd.DataFrame(changes, index=pd.Index(alphas, name="alpha"), columns=pd.Index(lrs, name="lr"))
+
+
+def sensitivity_summary(record: SweepRecord, scenario: str, methods: list[str]) -> pd.DataFrame:
+    """One row per method and gap: the largest rise, the largest fall, the mean absolute change, grid points and failures."""
+    rows = []
+    for method in methods:
+        for metric, part in sensitivity(record, scenario, method).groupby("metric", sort=False):
+            change = part["change"].dropna()
+            if len(change):
+                rows.append(
+                    (method, metric, change.max(), change.min(), change.abs().mean(), len(part), part["failed"].sum())
+                )
+    columns = ["method", "metric", "largest_rise", "largest_fall", "mean_absolute", "points", "failed"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _same(values: pd.Series[float]) -> pd.Series[float]:
+    """Values that differ by rounding only become equal."""
+    return values.map(lambda v: float(f"{v:.9g}"))
+
+
+def _centre(values: pd.Series[float], best: Mapping[str, Any], name: str) -> float:
+    known = np.sort(values.dropna().unique())
+    if not len(known):
+        return float("nan")
+    target = best.get(name)
+    if isinstance(target, int | float):
+        return float(known[np.argmin(np.abs(known - target))])
+    return float(known[len(known) // 2])

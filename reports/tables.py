@@ -1,0 +1,323 @@
+"""DataFrames laid out for print: one function a table of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import pandas as pd
+
+from reports import frames
+from reports.format import MISSING, Cell, Row, Table, number, significant, uncertain
+from reports.names import FLOOR_LABEL, method_label, metric, parameter_label, scenario_label, score_label
+from sweeps.record import SweepRecord
+
+__all__ = [
+    "attack_table",
+    "hyperparameter_table",
+    "importance_table",
+    "metric_table",
+    "optimism_table",
+    "progress_table",
+    "run_time_table",
+    "score_table",
+    "sensitivity_table",
+    "stability_table",
+    "top5_table",
+]
+
+
+def metric_table(
+    record: SweepRecord,
+    scenario: str,
+    metrics: Sequence[str],
+    *,
+    key: str,
+    title: str,
+    compared: bool = True,
+    floor: bool = True,
+) -> Table | None:
+    """Methods down, metrics across, at the tuned forget size; with `floor`, the retrained oracle below them."""
+    frame = frames.metric_summary(record, scenario, metrics, compared=compared)
+    frame = _with_floor(record, scenario, frame, metrics) if floor else frame
+    size = frames.tuned_size(record, scenario)
+    return _by_method(
+        record, frame[frame["forget_size"] == size], key=key, title=f"{title}, forget size {size}", compared=compared
+    )
+
+
+def stability_table(record: SweepRecord, scenario: str) -> Table | None:
+    """Methods and forget sizes down, score and gaps across: one set of hyperparameters at every size."""
+    metrics = ["score", *frames.gap_metrics(frames.evaluations(record, scenario))]
+    frame = _with_floor(record, scenario, frames.metric_summary(record, scenario, metrics), metrics)
+    size = frames.tuned_size(record, scenario)
+    title = f"{scenario_label(scenario)}: stability over forget sizes, hyperparameters tuned at {size}"
+    return _by_method(record, frame, key=f"{scenario}-stability", title=title, compared=True, sizes=True)
+
+
+def attack_table(record: SweepRecord, scenario: str) -> Table | None:
+    """Accuracies of the membership attacks, with the oracle's: what an attack achieves where nothing was ever learnt."""
+    known = frames.metrics_of(frames.evaluations(record, scenario))
+    attacks = [m for m in known if m.startswith("mia") and not m.endswith("_gap")]
+    title = f"{scenario_label(scenario)}: accuracies of membership attacks (%)"
+    table = metric_table(record, scenario, attacks, key=f"{scenario}-attacks", title=title, compared=False, floor=False)
+    if table is None:
+        return None
+    size = frames.tuned_size(record, scenario)
+    values = [frames.oracle_values(record, scenario, size, m) for m in attacks]
+    cells = [Cell(uncertain(v.mean(), v.std(), len(v)), v.mean() if len(v) else None) for v in values]
+    n = max(map(len, values))
+    oracle = Row((Cell(method_label("oracle"), method_label("oracle")), *cells, Cell(str(n), float(n))), last=True)
+    return replace(table, rows=(*table.rows, oracle), notes=(*table.notes, "Nearer to the oracle's value is better."))
+
+
+def run_time_table(record: SweepRecord, scenario: str) -> Table | None:
+    """Relative run time up to the best epoch, in seconds and in samples."""
+    title = f"{scenario_label(scenario)}: run time relative to training the oracle"
+    metrics = ["relative_run_time", "relative_samples"]
+    return metric_table(record, scenario, metrics, key=f"{scenario}-run-time", title=title, floor=False)
+
+
+def top5_table(record: SweepRecord, scenario: str) -> Table | None:
+    """Each accuracy gap at the best epoch and as the mean over the five best (the paper's Table 1)."""
+    size = frames.tuned_size(record, scenario)
+    gaps = [m for m in frames.gap_metrics(frames.evaluations(record, scenario)) if not m.startswith("mia")]
+    parts = []
+    kinds: tuple[tuple[Literal["best", "top5"], str], ...] = (("best", "top-1"), ("top5", "top-5"))
+    for epochs, name in kinds:
+        part = frames.metric_summary(record, scenario, gaps, epochs=epochs)
+        parts.append(part.assign(epochs=name))
+    frame = pd.concat(parts, ignore_index=True)
+    frame = frame[frame["forget_size"] == size]
+    if not len(frame):
+        return None
+    frame = frame.assign(
+        column=[f"{metric(m).short} {e}" for m, e in zip(frame["metric"], frame["epochs"], strict=True)]
+    )
+    order = [f"{metric(m).short} {e}" for m in gaps for e in ("top-1", "top-5")]
+    title = (
+        f"{scenario_label(scenario)}: best epoch (top-1) against the mean of the five best (top-5), forget size {size}"
+    )
+    return _by_method(record, frame, key=f"{scenario}-top5", title=title, compared=True, columns=order)
+
+
+def score_table(record: SweepRecord) -> Table | None:
+    """Methods down, scenarios across: the scores that decide the winners."""
+    winners = [frames.winner(record, s) for s in frames.scenarios(record)]
+    # A search's scores are single runs on one forget set: nothing is best among them that a comparison could stand for.
+    parts = [
+        w.scores.assign(scenario=w.scenario, decided_by=w.source, best=w.scores["best"] & (w.source == "evaluation"))
+        for w in winners
+        if w.method is not None
+    ]
+    if not parts:
+        return None
+    floors = [frames.floor_summary(record, s, ["score"]) for s in frames.scenarios(record)]
+    floors = [f[f["forget_size"] == w.forget_size] for f, w in zip(floors, winners, strict=True)]
+    parts += [f for f in floors if len(f)]
+    frame = pd.concat(parts, ignore_index=True)
+    names = {w.scenario: scenario_label(w.scenario) + (" (search)" if w.source == "search" else "") for w in winners}
+    frame = frame.assign(column=frame["scenario"].map(names))
+    title = f"{score_label(record)} by method and scenario"
+    table = _by_method(
+        record, frame, key="scores", title=title, compared=True, columns=list(names.values()), counts=False
+    )
+    if table is not None and any(w.source == "search" for w in winners):
+        table = replace(table, notes=(*table.notes, "(search): not evaluated yet, the best score of each search."))
+    return table
+
+
+def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
+    """The paper's Tables 3 and 4: hyperparameters down, methods across."""
+    frame = frames.best_hyperparameters(record, scenario)
+    if not len(frame.columns) or not frame.notna().any(axis=None):
+        return None
+    marked = frame.attrs["retain_batch"]
+    known = [str(m) for m, value in frame.loc["alpha"].items() if value is not None]
+    others = {m: parameter_label("alpha", m) for m in known}
+    others = {m: label for m, label in others.items() if label != parameter_label("alpha")}
+    rows = []
+    for name, values in frame.iterrows():
+        cells = [Cell(parameter_label(str(name)))]
+        for method, value in values.items():
+            mark = "†" if name == "forget_batch_size" and method in marked else ""
+            mark += "‡" if name == "alpha" and method in others else ""
+            cells.append(Cell(number(value) + mark, method=str(method)))
+        rows.append(Row(tuple(cells)))
+    columns = (Cell("Parameter"), *(Cell(method_label(m), method=m) for m in frame.columns))
+    notes = ["† retain batch size: this method has no forget batch."] if marked else []
+    if others:
+        meanings = ", ".join(f"{method_label(m)}'s {label}" for m, label in others.items())
+        notes.append(f"‡ not the retain weight that other methods call α: {meanings}.")
+    title = f"{scenario_label(scenario)}: best hyperparameters"
+    data = frame.reset_index()
+    return Table(f"{scenario}-hyperparameters", title, columns, tuple(rows), data, notes, sortable=False)
+
+
+def importance_table(record: SweepRecord, scenario: str) -> Table | None:
+    """Methods down, hyperparameters across: shares in per cent."""
+    frame = frames.importances(record, scenario)
+    if not len(frame):
+        return None
+    names = list(dict.fromkeys(frame["hyperparameter"]))
+    rows = []
+    for method, part in frame.groupby("method", sort=False):
+        share = dict(zip(part["hyperparameter"], part["share"], strict=True))
+        cells = [Cell(f"{100 * share[n]:.0f}", share[n]) if n in share else Cell(MISSING) for n in names]
+        trials = int(part["trials"].iloc[0])
+        label = method_label(str(method))
+        rows.append(Row((Cell(label, label), *cells, Cell(str(trials), float(trials))), str(method)))
+    columns = ("Method", *map(parameter_label, names), "Trials")
+    without = [method_label(m) for m in record.importances.get(scenario, {}) if not record.importances[scenario][m]]
+    notes = [f"Not known (too few completed trials, or one hyperparameter): {', '.join(without)}."] if without else []
+    title = f"{scenario_label(scenario)}: importance of the hyperparameters (PED-ANOVA, %)"
+    return Table(f"{scenario}-importance", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
+
+
+def sensitivity_table(record: SweepRecord, scenario: str, methods: list[str] | None = None) -> Table | None:
+    """Per method and gap, how far the grid round the tuned values moves it; of all methods, or of some."""
+    frame = frames.sensitivity_summary(record, scenario, methods or frames.methods(record, scenario))
+    if not len(frame):
+        return None
+    rows = [
+        Row(
+            (
+                Cell(method_label(r.method), method_label(r.method)),
+                Cell(metric(r.metric).short, r.metric),
+                *(
+                    Cell(f"{v:.2f}".replace("-", "−"), float(v))
+                    for v in (r.largest_rise, r.largest_fall, r.mean_absolute)
+                ),
+                Cell(f"{r.points - r.failed} of {r.points}", float(r.points - r.failed)),
+            ),
+            r.method,
+        )
+        for r in frames.iterate(frame)
+    ]
+    columns = ("Method", "Gap", "Largest rise", "Largest fall", "Mean |change|", "Grid points")
+    title = f"{scenario_label(scenario)}: change of the gaps over the sensitivity grid, percentage points"
+    return Table(f"{scenario}-sensitivity", title, tuple(map(Cell, columns)), tuple(rows), frame)
+
+
+def optimism_table(record: SweepRecord, scenario: str) -> Table | None:
+    """How much worse the winner of a search is when run again on other forget sets."""
+    frame = frames.optimism(record, scenario)
+    if not len(frame):
+        return None
+    confirmed = bool(frame["confirmed_n"].any())
+
+    def again(mean: float, std: float, n: int, optimism: float) -> tuple[Cell, ...]:
+        if not n:
+            return (Cell("–"), Cell("0", 0.0), Cell("–"))
+        return (
+            Cell(uncertain(mean, std, n), mean),
+            Cell(str(n), float(n)),
+            Cell(significant(optimism, 2).replace("-", "−"), optimism),
+        )
+
+    rows = [
+        Row(
+            (
+                Cell(method_label(r.method), method_label(r.method)),
+                Cell(significant(r.search_score), r.search_score),
+                Cell(str(r.trials), float(r.trials)),
+                *(again(r.confirmed_mean, r.confirmed_std, r.confirmed_n, r.confirmed_optimism) if confirmed else ()),
+                *again(r.evaluation_mean, r.evaluation_std, r.n, r.optimism),
+            ),
+            r.method,
+        )
+        for r in frames.iterate(frame)
+    ]
+    columns = (
+        *("Method", "Winner in the search", "of trials"),
+        *(("Confirmed", "n", "Optimism") if confirmed else ()),
+        *("Evaluated", "n", "Optimism"),
+    )
+    title = f"{scenario_label(scenario)}: the winner's optimism"
+    notes = [
+        "Optimism: how much worse than in its search the winner does on other forget sets; the least of noisy scores flatters."
+    ]
+    if confirmed:
+        images = ("dev", "test") if record.spec["protocol"] == "strict" else ("test", "test")
+        notes += [
+            f"Confirmed: on further tuning forget sets, {images[0]} images. Evaluated: on fresh ones, {images[1]} images.",
+            "The winner was chosen by its confirmed score, which therefore still flatters a little.",
+        ]
+    return Table(f"{scenario}-optimism", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
+
+
+def progress_table(record: SweepRecord) -> Table:
+    """Every study: planned, done, pruned, failed, missing."""
+    frame = frames.progress(record)
+    rows = [
+        Row(
+            (
+                Cell(scenario_label(r.scenario)),
+                Cell(method_label(r.method), method_label(r.method)),
+                Cell(r.stage),
+                *(Cell(str(v), float(v)) for v in (r.planned, r.complete, r.pruned, r.failed, r.missing)),
+                Cell(significant(r.seconds / 60, 2), r.seconds),
+            ),
+            r.method,
+        )
+        for r in frames.iterate(frame)
+    ]
+    columns = ("Scenario", "Method", "Stage", "Planned", "Complete", "Pruned", "Failed", "Not run", "Minutes")
+    return Table("progress", "Trials of every study", tuple(map(Cell, columns)), tuple(rows), frame)
+
+
+def _by_method(
+    record: SweepRecord,
+    frame: pd.DataFrame,
+    *,
+    key: str,
+    title: str,
+    compared: bool,
+    columns: Sequence[str] | None = None,
+    sizes: bool = False,
+    counts: bool = True,
+) -> Table | None:
+    """Methods (and sizes) down; metrics, or the values of `column`, across."""
+    if not len(frame):
+        return None
+    if "column" not in frame:
+        score = score_label(record)
+        frame = frame.assign(column=[score if m == "score" else metric(m).short for m in frame["metric"]])
+    columns = [c for c in (columns or list(dict.fromkeys(frame["column"]))) if (frame["column"] == c).any()]
+    rows = []
+    for size in dict.fromkeys(frame["forget_size"]) if sizes else [None]:
+        part = frame if size is None else frame[frame["forget_size"] == size]
+        for method in [*frames.methods(record), frames.FLOOR]:
+            cells = {r.column: r for r in frames.iterate(part[part["method"] == method])}
+            if not cells:
+                continue
+            head = [Cell(str(size), float(size))] if size is not None else []
+            n = int(max(r.n for r in cells.values()))
+            tail = [Cell(str(n), float(n))] if counts else []
+            body = (_statistic_cell(cells.get(c)) for c in columns)
+            floor = method == frames.FLOOR
+            label = FLOOR_LABEL if floor else method_label(method)
+            rows.append(Row((*head, Cell(label, label), *body, *tail), None if floor else method, last=floor))
+    headers = [*(["Forget size"] if sizes else []), "Method", *columns, *(["n"] if counts else [])]
+    notes = ["Mean ± std over forget sets" + (" (n)." if counts else ".")]
+    if any(row.last for row in rows):
+        notes.append(
+            "Noise floor: gaps between two oracles that differ in their seed only; nothing can be nearer but by chance."
+        )
+    marked = compared and any(c.best for row in rows for c in row.cells)
+    return Table(
+        key, title, tuple(map(Cell, headers)), tuple(rows), frame.drop(columns="column"), notes, compared=marked
+    )
+
+
+def _with_floor(record: SweepRecord, scenario: str, frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Methods, then the retrained oracle where it was evaluated."""
+    floor = frames.floor_summary(record, scenario, metrics)
+    return pd.concat([frame, floor], ignore_index=True) if len(frame) and len(floor) else frame
+
+
+def _statistic_cell(row: Any) -> Cell:
+    if row is None:
+        return Cell(MISSING)
+    return Cell(uncertain(row.mean, row.std, row.n), row.mean, row.best, row.tied)

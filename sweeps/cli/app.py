@@ -1,0 +1,241 @@
+"""The command line: thin commands over the library. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="sweeps",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Fair hyperparameter sweeps for machine unlearning. SWEEP is a shipped name (digits, smoke, …) or a YAML file.",
+)
+
+SweepArgument = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="A shipped name (digits) or the path of a YAML file.")
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. search.trials=100.")
+]
+Methods = Annotated[str | None, typer.Option(help="Only these methods of the sweep, separated by commas.")]
+Scenarios = Annotated[str | None, typer.Option(help="Only these scenarios of the sweep, separated by commas.")]
+Runs = Annotated[Path, typer.Option(help="Folder under which each sweep has its own.")]
+Storage = Annotated[
+    str | None, typer.Option(metavar="URL", help="sqlite:///PATH, journal:PATH or another database URL.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Trials at once; one per core by default.")]
+Gpus = Annotated[float | None, typer.Option(min=0, help="GPUs per trial; fractions share one.")]
+Address = Annotated[str | None, typer.Option(metavar="ADDRESS", help="A running Ray cluster, e.g. auto.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Ray says, and tracebacks.")]
+Tracebacks = Annotated[bool, typer.Option("--verbose", "-v", help="Whole tracebacks, not their last lines.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and its cost; start nothing.")]
+Retry = Annotated[
+    bool, typer.Option("--retry-failed", help="Run again, too, what failed for good, unless it diverged.")
+]
+Params = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Best parameters to use instead of searching for them.")
+]
+
+
+def _options(**values: Any) -> Any:
+    from sweeps.cli.options import Options
+
+    return Options(**values)
+
+
+def _stage_command(name: str, stages: tuple[str, ...], about: str) -> None:
+    """Register a command that runs stages of a sweep; all of them take the same options."""
+
+    @app.command(name, help=about)
+    def command(  # noqa: PLR0917  # typer makes options of them
+        sweep: SweepArgument,
+        params: Params = None,
+        set_: Set = None,
+        methods: Methods = None,
+        scenarios: Scenarios = None,
+        runs: Runs = Path("runs"),
+        storage: Storage = None,
+        workers: Workers = None,
+        gpus_per_trial: Gpus = None,
+        ray_address: Address = None,
+        retry_failed: Retry = False,
+        dry_run: DryRun = False,
+        verbose: Verbose = False,
+    ) -> None:
+        from sweeps.cli.run import run_stages
+
+        options = _options(
+            sweep=sweep,
+            overrides=set_,
+            methods=methods,
+            scenarios=scenarios,
+            runs=runs,
+            storage=storage,
+            workers=workers,
+            gpus_per_trial=gpus_per_trial,
+            ray_address=ray_address,
+            verbose=verbose,
+        )
+        raise typer.Exit(run_stages(options, stages, dry_run=dry_run, params=params, retry_failed=retry_failed))
+
+
+_stage_command(
+    "run",
+    ("search", "confirmation", "evaluation", "sensitivity"),
+    "Prepare, search, evaluate, measure sensitivity, export and report; run again, it resumes.",
+)
+_stage_command("search", ("search", "confirmation"), "Search only: find each method's best hyperparameters.")
+_stage_command(
+    "evaluate", ("evaluation",), "Evaluate the winners (or --params FILE) over fresh forget sets and forget-set sizes."
+)
+_stage_command("sensitivity", ("sensitivity",), "Run the lr × alpha grid round each winner (or round --params FILE).")
+
+
+@app.command()
+def status(
+    sweep: SweepArgument, runs: Runs = Path("runs"), storage: Storage = None, verbose: Tracebacks = False
+) -> None:
+    """What is done, running and failed (with reasons), and the best so far."""
+    from sweeps.cli.status import show_status
+
+    raise typer.Exit(show_status(_options(sweep=sweep, runs=runs, storage=storage, verbose=verbose)))
+
+
+@app.command()
+def oracles(  # noqa: PLR0917  # typer makes options of them
+    sweep: SweepArgument,
+    train: Annotated[bool, typer.Option("--train", help="Train what is missing first.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every model in this machine's cache and see that it is intact.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete them; another sweep that shares them trains them again.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
+    set_: Set = None,
+    methods: Methods = None,
+    scenarios: Scenarios = None,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+    workers: Workers = None,
+    gpus_per_trial: Gpus = None,
+    ray_address: Address = None,
+    verbose: Verbose = False,
+) -> None:
+    """List the original and oracle models that a sweep needs, and which of them the cache has."""
+    from sweeps.cli.oracles import delete_oracles, show_oracles
+
+    options = _options(
+        sweep=sweep,
+        overrides=set_,
+        methods=methods,
+        scenarios=scenarios,
+        runs=runs,
+        storage=storage,
+        workers=workers,
+        gpus_per_trial=gpus_per_trial,
+        ray_address=ray_address,
+        verbose=verbose,
+    )
+    if prune and (train or verify):
+        raise typer.BadParameter("--prune stands alone")
+    code = delete_oracles(options, sure=yes) if prune else show_oracles(options, train=train, verify=verify)
+    raise typer.Exit(code)
+
+
+@app.command()
+def report(
+    sweeps: Annotated[
+        list[str], typer.Argument(metavar="SWEEP...", help="A shipped name or a YAML file; several are compared.")
+    ],
+    figures: Annotated[
+        str | None, typer.Option(metavar="svg|pdf|png", help="Also write each figure as a file, through kaleido.")
+    ] = None,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+) -> None:
+    """Write the report page and its tables from what the storage holds now, or one page of several sweeps; prints its path."""
+    from sweeps.cli.report import compare_sweeps, make_report
+
+    options = [_options(sweep=sweep, runs=runs, storage=storage) for sweep in sweeps]
+    raise typer.Exit(make_report(options[0], figures) if len(options) == 1 else compare_sweeps(options))
+
+
+@app.command()
+def embeddings(
+    sweep: SweepArgument,
+    most: Annotated[int, typer.Option(min=30, help="Training samples in a map, the same for every model.")] = 1500,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+) -> None:
+    """Map the training set's features by t-SNE for the original, the oracle and each winner; `sweeps report` draws them."""
+    from sweeps.cli.report import embed
+
+    raise typer.Exit(embed(_options(sweep=sweep, runs=runs, storage=storage), most))
+
+
+@app.command()
+def export(
+    sweep: SweepArgument,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; stdout by default.")] = None,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+) -> None:
+    """Print the best parameters so far as YAML."""
+    from sweeps.cli.report import export_params
+
+    raise typer.Exit(export_params(_options(sweep=sweep, runs=runs, storage=storage), output))
+
+
+@app.command()
+def dashboard(
+    sweep: SweepArgument,
+    host: Annotated[
+        str, typer.Option(help="It has no password and can delete: loopback unless you mean it.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+) -> None:
+    """Open optuna-dashboard on the sweep's storage, on this machine only."""
+    from sweeps.cli.report import serve_dashboard
+
+    raise typer.Exit(serve_dashboard(_options(sweep=sweep, runs=runs, storage=storage), host, port))
+
+
+@app.command()
+def validate(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A YAML file or a shipped name.")], set_: Set = None
+) -> None:
+    """Check a sweep file: every error at once."""
+    from sweeps.cli.lists import validate_file
+
+    raise typer.Exit(validate_file(file, set_))
+
+
+def _list_command(name: str, folder: str, about: str) -> None:
+    @app.command(name, help=about)
+    def command() -> None:
+        from sweeps.cli.lists import list_folder
+
+        raise typer.Exit(list_folder(folder))
+
+
+_list_command("methods", "methods", "List the unlearning methods and what each of them searches.")
+_list_command("scenarios", "scenarios", "List the scenarios.")
+_list_command("datasets", "data", "List the data sets.")
+_list_command("models", "models", "List the models.")
+_list_command("metrics", "metrics", "List the metric families.")
+
+
+def main() -> None:
+    """Entry point of the console script: exit codes 0 done, 1 trials failed for good, 2 bad input, 130 interrupted."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)

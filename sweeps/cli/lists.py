@@ -1,0 +1,40 @@
+"""`sweeps validate`, and the lists of methods, scenarios, data sets, models and metrics."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from sweeps.cli.terminal import DONE, told
+from sweeps.plan import make_plan
+from sweeps.spec import Spec, check_here, load_spec
+from unlearn.registry import find, keys
+
+
+@told
+def validate_file(file: str, overrides: list[str] | None) -> int:
+    """Every error of a sweep file, or that there is none."""
+    spec: Spec = load_spec(file, overrides or [])
+    check_here(spec)
+    plan = make_plan(spec)
+    print(f"{spec.name}: valid; {len(plan.studies)} studies, {sum(plan.trials.values())} trials")
+    return DONE
+
+
+@told
+def list_folder(folder: str) -> int:
+    """The keys of one kind, each with its first line of documentation."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("key", no_wrap=True)
+    table.add_column("what it is")
+    if folder == "methods":
+        table.add_column("searches")
+    for key in keys(folder):
+        found = find(folder, key)
+        about = (found.__doc__ or "").strip().splitlines()[0]
+        row = [key, about]
+        if folder == "methods":
+            row.append(", ".join(found.searched) or "–")
+        table.add_row(*row)
+    Console().print(table)
+    return DONE

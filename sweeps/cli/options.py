@@ -1,0 +1,76 @@
+"""What the options of a command say, and the sweep that they mean."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweeps.folder import own_storage
+from sweeps.secrets import mask
+from sweeps.spec import load_spec, read_yaml, shipped_sweeps
+from sweeps.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the options of a command say."""
+
+    sweep: str
+    runs: Path
+    storage: str | None = None
+    overrides: list[str] | None = None
+    methods: str | None = None
+    scenarios: str | None = None
+    workers: int | None = None
+    gpus_per_trial: float | None = None
+    ray_address: str | None = None
+    verbose: bool = False
+
+    def load(self) -> Sweep:
+        """The sweep as asked for: of a shipped name or a file, else as it was last run under this name."""
+        known = self.sweep in shipped_sweeps() or Path(self.sweep).is_file()
+        return self._load(self._frozen if not known and self._frozen.is_file() else None)
+
+    def find(self) -> Sweep:
+        """The sweep as it was last run, from its own folder; else as its file says."""
+        if self._frozen.is_file():
+            return self._load(self._frozen)
+        sweep = self.load()
+        if (self.runs / sweep.spec.name / "spec.yaml").is_file() and sweep.spec.name != self.sweep:
+            return Options(sweep.spec.name, self.runs, self.storage).find()
+        return sweep
+
+    @property
+    def _frozen(self) -> Path:
+        return self.runs / self.sweep / "spec.yaml"
+
+    def _load(self, frozen: Path | None) -> Sweep:
+        overrides = list(self.overrides or [])
+        if self.workers is not None:
+            overrides.append(f"resources.workers={self.workers}")
+        if self.gpus_per_trial is not None:
+            overrides.append(f"resources.gpus_per_trial={self.gpus_per_trial}")
+        source = self.sweep if frozen is None else str(frozen)
+        spec = load_spec(source, overrides, methods=_names(self.methods), scenarios=_names(self.scenarios))
+        return Sweep.at(spec, self.runs, self.storage or (None if frozen is None else _storage_of(frozen)))
+
+    @property
+    def tail(self) -> str:
+        """The options that a follow-up command needs too, as one would type them."""
+        words = []
+        if self.runs != Path("runs"):
+            words += ["--runs", str(self.runs)]
+        if self.storage:
+            words += ["--storage", mask(self.storage)]
+        return "".join(f" {shlex.quote(word)}" for word in words)
+
+
+def _storage_of(frozen: Path) -> str | None:
+    """Where a sweep was last run; None where that has a password, which is not kept."""
+    url = read_yaml(frozen).get("storage") or own_storage(frozen.parent)
+    return None if "***" in url else str(url)
+
+
+def _names(text: str | None) -> list[str] | None:
+    return [name.strip() for name in text.split(",") if name.strip()] if text else None

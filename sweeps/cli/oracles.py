@@ -1,0 +1,93 @@
+"""`sweeps oracles`: the originals and oracles in the cache."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections import Counter
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.filesize import decimal
+from rich.table import Table
+
+from sweeps.cli.options import Options
+from sweeps.cli.run import run_watched
+from sweeps.cli.status import driver_of
+from sweeps.cli.terminal import DONE, FAILED, INTERRUPTED, duration, in_words, say, stdout_console, told, typed_command
+from sweeps.errors import SweepError
+from sweeps.oracles import cached_models, delete_models, untrained
+from sweeps.secrets import mask
+from sweeps.spec import check_here, check_sizes
+from sweeps.sweep import Sweep
+
+#: How `sweeps oracles` shows a model that is not in this machine's own cache.
+SHOWN = {"shared": "shared, not read", "missing": "missing", "damaged": "damaged"}
+
+
+@told
+def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
+    """The originals and oracles in the cache, trained or verified first as asked."""
+    sweep, failed = _checked(options), 0
+    models = cached_models(sweep, verify=verify)
+    if train and any(model.state in {"missing", "damaged"} for model in models):
+        studies = run_watched(sweep, ("reference",), options, retry=untrained(models))
+        if studies is None:
+            return INTERRUPTED
+        failed = sum(state.failed for state in studies.states)
+        models = cached_models(sweep)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("model", "scenario"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("forget size", "seed", "trained in", "on disk"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("key", no_wrap=True)
+    for model in models:
+        draw = model.need.draw
+        time = "" if model.seconds is None else duration(model.seconds)
+        size = "" if model.bytes is None else decimal(model.bytes)
+        key = f"{model.key[:12]}…" if model.state == "cached" else SHOWN[model.state]
+        table.add_row(model.need.kind, draw.scenario, str(draw.size or ""), str(draw.seed), time, size, key)
+    stdout_console().print(table)
+    states = Counter("cached" if m.state == "shared" else m.state for m in {m.key: m for m in models}.values())
+    total = decimal(sum({model.key: model.bytes or 0 for model in models}.values()))
+    print(f"{states['cached']} of {states.total()} models cached, {total}, in {mask(sweep.cache.place)}")
+    if states["damaged"]:
+        print(f"{states['damaged']} damaged: they are trained again when they are needed")
+    if states["cached"] < states.total() and not train:
+        say(f"train them now:  {typed_command()} --train")
+    return FAILED if failed or states["damaged"] else DONE
+
+
+def _checked(options: Options) -> Sweep:
+    """The sweep as asked for, its data and its cache there."""
+    sweep = options.load()
+    check_here(sweep.spec)
+    sweep.cache.prepare()
+    check_sizes(sweep.spec, sweep.cache.folder)
+    return sweep
+
+
+@told
+def delete_oracles(options: Options, *, sure: bool) -> int:
+    """Delete a sweep's models from the cache."""
+    sweep = _checked(options)
+    held = driver_of(sweep)
+    if held:
+        raise SweepError(
+            f"sweep {sweep.spec.name!r} is being run by process {held['pid']} on {held['host']}: wait for it, or stop it"
+        )
+    every = cached_models(sweep)
+    models = {model.key: model for model in every if model.state != "missing"}
+    size = decimal(sum(model.bytes or 0 for model in models.values()))
+    time = duration(sum(model.seconds or 0 for model in models.values()))
+    what = f"{in_words(len(models), 'model')}, {size}, trained in {time}, from {mask(sweep.cache.place)}"
+    if models and not sure:
+        if not sys.stdin.isatty():
+            raise SweepError(f"this would delete {what}\n  remedy: say --yes")
+        if not typer.confirm(f"delete {what}?", err=True):
+            return DONE
+    delete_models(sweep, every)
+    print(f"deleted {what}")
+    say(f"before it is run again:  sweeps oracles {shlex.quote(options.sweep)}{options.tail} --train")
+    return DONE

@@ -1,0 +1,132 @@
+"""Shows a run while it goes: bars on a terminal, plain lines elsewhere; always on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from optuna.trial import TrialState
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from sweeps.cli.terminal import duration
+from sweeps.plan import STAGES
+from sweeps.studies.multiplexer import Assignment, Multiplexer
+
+LINE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Trials done and planned, per stage and in all."""
+
+    done: Counter[str]
+    planned: Counter[str]
+
+    @staticmethod
+    def of(studies: Multiplexer) -> Tally:
+        done: Counter[str] = Counter()
+        planned: Counter[str] = Counter()
+        for state in studies.states:
+            done[state.plan.stage] += state.final
+            planned[state.plan.stage] += state.planned
+        return Tally(done, planned)
+
+    @property
+    def stages(self) -> list[str]:
+        return [stage for stage in STAGES if self.planned[stage]]
+
+
+@contextmanager
+def watch(studies: Multiplexer) -> Iterator[None]:
+    """Follow `studies` until the block ends."""
+    console = Console(stderr=True)
+    with _bars(studies, console) if console.is_terminal else _lines(studies):
+        yield
+
+
+def summary(studies: Multiplexer, started: float, done_before: int) -> str:
+    """Rate, time left and the best search score so far."""
+    tally = Tally.of(studies)
+    new = tally.done.total() - done_before
+    rate = new / max(time.monotonic() - started, 1e-9)
+    left = tally.planned.total() - tally.done.total()
+    parts = [f"{rate:.1f} trials/s" if rate >= 1 else f"{60 * rate:.1f} trials/min"]
+    if new >= 5 and left:
+        parts.append(f"{duration(left / rate)} left")
+    best = [
+        (s.best_value, f"{s.plan.scenario}/{s.plan.method}")
+        for s in studies.searches.values()
+        if s.best_value is not None
+    ]
+    if best:
+        value, where = min(best)
+        parts.append(f"best {value:.3g} ({where})")
+    return ", ".join(parts)
+
+
+@contextmanager
+def _bars(studies: Multiplexer, console: Console) -> Iterator[None]:
+    tally, started = Tally.of(studies), time.monotonic()
+    before = tally.done.total()
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        bars: dict[str, TaskID] = {
+            stage: progress.add_task(stage, total=tally.planned[stage], completed=tally.done[stage], note="")
+            for stage in tally.stages
+        }
+        total = progress.add_task("all", total=tally.planned.total(), completed=before, note="starting Ray")
+
+        def show(assignment: Assignment, state: TrialState) -> None:
+            now = Tally.of(studies)
+            for stage, bar in bars.items():
+                progress.update(bar, total=now.planned[stage], completed=now.done[stage])
+            note = summary(studies, started, before)
+            progress.update(total, total=now.planned.total(), completed=now.done.total(), note=note)
+            if state == TrialState.FAIL:
+                progress.console.print(_failure(assignment), markup=False)
+
+        studies.on_finish = show
+        yield
+
+
+@contextmanager
+def _lines(studies: Multiplexer) -> Iterator[None]:
+    started, before = time.monotonic(), Tally.of(studies).done.total()
+    last = [started]
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def line() -> str:
+        now = Tally.of(studies)
+        counts = ", ".join(f"{stage} {now.done[stage]}/{now.planned[stage]}" for stage in now.stages)
+        return f"{duration(time.monotonic() - started):>7}  {counts}; {summary(studies, started, before)}"
+
+    def show(assignment: Assignment, state: TrialState) -> None:
+        if state == TrialState.FAIL:
+            say(_failure(assignment))
+        if time.monotonic() - last[0] > LINE_SECONDS:
+            last[0] = time.monotonic()
+            say(line())
+
+    studies.on_finish = show
+    yield
+    say(line())
+
+
+def _failure(assignment: Assignment) -> str:
+    reason = str(assignment.trial.user_attrs.get("fail_reason", "")).strip().splitlines()
+    return (
+        f"failed: {assignment.state.plan.name} trial {assignment.trial.number}: {reason[-1] if reason else 'unknown'}"
+    )

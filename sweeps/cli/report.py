@@ -1,0 +1,101 @@
+"""`sweeps report`, `embeddings`, `export` and `dashboard`: what a sweep shows."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import SQLAlchemyError
+
+from sweeps.cli.options import Options
+from sweeps.cli.terminal import DONE, say, told
+from sweeps.errors import SweepError
+from sweeps.outputs.dashboard import decorate, serve
+from sweeps.outputs.report import compare, export_figures
+from sweeps.record import SweepRecord
+from sweeps.record.best_params import best_params, write_best_params
+from sweeps.secrets import mask
+from sweeps.storage import open_storage
+from sweeps.sweep import Sweep
+
+
+@told
+def make_report(options: Options, figures: str | None = None) -> int:
+    """The report of what is there now, with each figure as a file where asked for."""
+    sweep = options.find()
+    record = sweep.record()
+    finished = record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"]).sum()
+    _, page = sweep.write_outputs(partial=bool(finished < sum(record.planned.values())))
+    decorate_storage(sweep, record)
+    print(page)
+    if figures is not None:
+        print(export_figures(record, sweep.folder / "report" / "figures", figures))
+    return DONE
+
+
+@told
+def compare_sweeps(all_options: Sequence[Options]) -> int:
+    """One page of several sweeps."""
+    sweeps = [options.find() for options in all_options]
+    name = "-".join(dict.fromkeys(sweep.spec.name for sweep in sweeps))
+    print(compare([sweep.record() for sweep in sweeps], all_options[0].runs / f"compare-{name}"))
+    return DONE
+
+
+@told
+def embed(options: Options, most: int) -> int:
+    """t-SNE maps of the winners' features."""
+    from sweeps.outputs.embeddings import write_embeddings  # noqa: PLC0415  # scikit-learn's t-SNE takes a second
+
+    sweep = options.find()
+    storage = sweep.prepare()
+    folder = sweep.folder / "embeddings"
+    paths = write_embeddings(sweep.spec, sweep.cache, storage, sweep.record(), folder, most=most, told=say)
+    print(*paths, sep="\n")
+    say(f"draw them:  sweeps report {shlex.quote(options.sweep)}{options.tail}")
+    return DONE
+
+
+@told
+def export_params(options: Options, output: Path | None) -> int:
+    """Best parameters to a file or stdout."""
+    record = options.find().record()
+    if not record.best:
+        raise SweepError(f"no search of {record.name!r} has a finished trial yet")
+    if output is not None:
+        write_best_params(record, output)
+        print(output)
+    else:
+        print(yaml.safe_dump(best_params(record), sort_keys=False, allow_unicode=True), end="")
+    return DONE
+
+
+@told
+def serve_dashboard(options: Options, host: str, port: int) -> int:
+    """optuna-dashboard until interrupted."""
+    sweep = options.find()
+    record = sweep.record()
+    say("writing notes and figures into the storage …")
+    decorate_storage(sweep, record)
+    say(f"optuna-dashboard on http://{host}:{port}/ — stop with Ctrl-C")
+    if host not in {"127.0.0.1", "localhost", "::1"}:
+        say("warning: it has no password, and whoever reaches it can delete studies")
+    try:
+        serve(open_storage(sweep.url), sweep.folder, host, port)
+    except KeyboardInterrupt:
+        return DONE
+    except OSError as error:
+        raise SweepError(f"cannot serve on {host}:{port}: {error.strerror}; choose another with --port") from error
+    return DONE
+
+
+def decorate_storage(sweep: Sweep, record: SweepRecord | None = None) -> None:
+    """Notes and figures for optuna-dashboard; a storage that takes none is no reason to fail."""
+    try:
+        decorate(open_storage(sweep.url), record or sweep.record(), sweep.folder)
+    except (SQLAlchemyError, StorageInternalError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        say(f"warning: optuna-dashboard will lack notes and figures: {mask(reason)}")

@@ -1,0 +1,107 @@
+"""`sweeps run` and its stages: run, then say how it ended and what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sweeps.cli.options import Options
+from sweeps.cli.progress import watch
+from sweeps.cli.report import decorate_storage
+from sweeps.cli.terminal import DONE, FAILED, INTERRUPTED, RETRY, duration, in_words, say, told, typed_command
+from sweeps.cost import estimate
+from sweeps.errors import SweepError
+from sweeps.plan import Stage, make_plan
+from sweeps.record.best_params import read_best_params
+from sweeps.secrets import mask
+from sweeps.signals import Interrupted
+from sweeps.studies.multiplexer import Multiplexer
+from sweeps.studies.retries import failed_trials, no_trial
+from sweeps.sweep import Sweep, run_sweep
+
+
+@told
+def run_stages(
+    options: Options,
+    stages: Iterable[Stage],
+    *,
+    dry_run: bool = False,
+    params: Path | None = None,
+    retry_failed: bool = False,
+) -> int:
+    """Run stages of a sweep, then export and report."""
+    sweep = options.load()
+    stages = tuple(stage for stage in stages if params is None or stage not in {"search", "confirmation"})
+    if not stages:
+        raise SweepError("--params gives what a search would find; use it with evaluate, sensitivity or run")
+    if dry_run:
+        print_plan(sweep, stages)
+        return DONE
+    given = read_best_params(params, sweep.spec) if params else None
+    studies = run_watched(sweep, stages, options, params=given, retry=failed_trials if retry_failed else no_trial)
+    if studies is None:
+        return INTERRUPTED
+    partial = not studies.done or not {"search", "evaluation", "sensitivity"} <= set(stages)
+    best, page = sweep.outputs
+    if studies.finished_now or not (best.exists() and page.exists()):
+        best, page = sweep.write_outputs(partial=partial)
+        decorate_storage(sweep)
+    print(best)
+    print(page)
+    return last_words(studies, options)
+
+
+def run_watched(sweep: Sweep, stages: Iterable[Stage], options: Options, **choices: Any) -> Multiplexer | None:
+    """Run stages; None where the user stopped it, who is then told how to resume."""
+    try:
+        return run_sweep(
+            sweep, stages, ray_address=options.ray_address, verbose=options.verbose, watch=watch, **choices
+        )
+    except Interrupted as stopped:
+        say(f"stopped by {stopped}; nothing finished is lost. Resume with:\n  {typed_command()}")
+        return None
+
+
+def last_words(studies: Multiplexer, options: Options) -> int:
+    """How it ended, what failed, and the commands that come next; returns the exit code."""
+    name = options.sweep
+    failed = sum(state.failed for state in studies.states)
+    missing = sum(max(0, state.planned - state.final) for state in studies.states)
+    if not failed and not missing:
+        say(f"all {sum(s.planned for s in studies.states)} trials are done")
+    if failed:
+        say(f"{in_words(failed)} failed for good; reasons: sweeps status {name}{options.tail}")
+    if missing:
+        say(f"{in_words(missing)} could not be run: what they need failed")
+    again = typed_command().replace(f" {RETRY}", "")
+    if any(state.may_be_retried for state in studies.states):
+        say(f"retry:             {again} {RETRY}")
+    say(f"resume or extend:  {again}")
+    say(f"watch:             sweeps dashboard {name}{options.tail}")
+    return FAILED if failed or missing else DONE
+
+
+def print_plan(sweep: Sweep, stages: tuple[Stage, ...]) -> None:
+    """The studies, their trials, and what they will cost."""
+    plan = make_plan(sweep.spec, stages)
+    table = Table(title=f"{sweep.spec.name}: the plan", title_justify="left")
+    for heading in ("study", "trials"):
+        table.add_column(heading, justify="right" if heading == "trials" else "left", no_wrap=True)
+    for study in plan.studies:
+        table.add_row(study.name, str(study.trials))
+    table.add_section()
+    table.add_row("all", str(sum(study.trials for study in plan.studies)))
+    Console().print(table)
+    cost = estimate(sweep, plan)
+    print(f"samples to pass forward and backward: {cost.samples:.3g}")
+    if cost.seconds is None:
+        print("time: not known until a first model of this sweep has been trained here")
+    else:
+        print(
+            f"time: about {duration(cost.seconds)} on {cost.workers} workers, from how fast the cached models were trained"
+        )
+    print(f"storage: {mask(sweep.url)}")

@@ -1,0 +1,89 @@
+"""`sweeps status`: what is done, running and failed."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from typing import Any
+
+import optuna
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from sweeps.cli.options import Options
+from sweeps.cli.terminal import DONE, FAILED, RETRY, in_words, stdout_console, told
+from sweeps.record import SweepRecord
+from sweeps.storage import open_storage
+from sweeps.storage.lease import holder
+from sweeps.sweep import Sweep
+
+STAGE_COMMANDS = ("run", "search", "evaluate", "sensitivity")
+
+
+@told
+def show_status(options: Options) -> int:
+    """A table of studies, and every failure with its reason."""
+    sweep = options.find()
+    record = sweep.record()
+    trials = record.counted
+    console = stdout_console()
+    title = f"{record.name} ({record.spec['protocol']} protocol)"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("stage", "scenario", "method"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("done", "planned", "running", "pruned", "failed", "best"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for (stage, scenario, method), planned in record.planned.items():
+        mine = trials[(trials["stage"] == stage) & (trials["scenario"] == scenario) & (trials["method"] == method)]
+        states = mine["state"].value_counts()
+        best = mine.loc[mine["state"] == "COMPLETE", "value"].min()
+        counts = [str(states.get(state, 0)) for state in ("RUNNING", "PRUNED", "FAIL")]
+        done = int(states.get("COMPLETE", 0)) + int(states.get("PRUNED", 0)) + int(states.get("FAIL", 0))
+        shown = f"{best:.3g}" if stage != "reference" and best == best else ""  # noqa: PLR0124  # NaN
+        table.add_row(stage, scenario, method, str(done), str(planned), *counts, shown)
+    console.print(table)
+    failures = print_failures(record, whole=options.verbose)
+    again = _last_typed(record) or f"sweeps run {shlex.quote(options.sweep)}{options.tail}"
+    if record.counted["outcome"].isin(["error", "died"]).any():
+        print(f"once their cause is mended: {again} {RETRY}")
+    _say_who_runs(sweep, record, again)
+    return FAILED if failures else DONE
+
+
+def _last_typed(record: SweepRecord) -> str | None:
+    """The command that last ran stages of a sweep, as it was typed."""
+    command = str(record.provenance.get("command")).replace(f" {RETRY}", "")
+    return command if command.startswith(tuple(f"sweeps {name} " for name in STAGE_COMMANDS)) else None
+
+
+def print_failures(record: SweepRecord, *, whole: bool) -> int:
+    """What failed for good, equal reasons of a study together: the last line of each, or the `whole`; returns how many trials."""
+    failed = record.counted[record.counted["state"] == "FAIL"]
+    reasons = failed["fail_reason"].fillna("unknown").astype(str).str.strip()
+    for (study, reason), trials in failed.assign(reason=reasons).groupby(["study", "reason"], sort=False):
+        numbers = ", ".join(str(number) for number in trials["number"])
+        print(f"failed: {study} trial {numbers}: {reason if whole else str(reason).splitlines()[-1]}")
+    return len(failed)
+
+
+def driver_of(sweep: Sweep) -> dict[str, Any] | None:
+    """Who runs a sweep now; None where nobody does, or nobody ever did."""
+    if not sweep.exists:
+        return None
+    try:
+        return holder(optuna.load_study(study_name=sweep.spec.name, storage=open_storage(sweep.url)).user_attrs)
+    except KeyError:
+        return None
+
+
+def _say_who_runs(sweep: Sweep, record: SweepRecord, again: str) -> None:
+    held = driver_of(sweep)
+    ended = record.counted[record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"])]
+    done = Counter(zip(ended["stage"], ended["scenario"], ended["method"], strict=True))
+    left = sum(max(0, planned - done[key]) for key, planned in record.planned.items())
+    if held:
+        print(f"running: process {held['pid']} on {held['host']}; {in_words(left)} left")
+    elif left:
+        print(f"not running; {in_words(left)} left; continue with: {again}")
+    else:
+        print("all is done")

@@ -1,0 +1,61 @@
+"""How commands speak: exit codes, lines on stderr, counts and times in words."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from sweeps.errors import SweepError
+from sweeps.secrets import mask
+from unlearn.errors import UnlearnError
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+RETRY = "--retry-failed"
+
+
+def told(command: Callable[..., int]) -> Callable[..., int]:
+    """Bad input becomes its message on stderr and exit code 2."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> int:
+        try:
+            return command(*args, **kwargs)
+        except (SweepError, UnlearnError) as error:
+            say(mask(str(error)))
+            return BAD_INPUT
+
+    return wrapped
+
+
+def stdout_console() -> Console:
+    """Of stdout; a pipe has no width, and nothing is cut in it."""
+    return Console() if sys.stdout.isatty() else Console(width=200)
+
+
+def say(text: str) -> None:
+    """A line for the user, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def typed_command() -> str:
+    """The command as it was typed, without passwords."""
+    return f"sweeps {' '.join(shlex.quote(mask(word)) for word in sys.argv[1:])}"
+
+
+def in_words(count: int, noun: str = "trial") -> str:
+    """So many of something."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,163 @@
+"""Does jobs on one worker: trains references, runs methods, scores every epoch. Knows nothing of Ray or Optuna."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import platform
+import time
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from sweeps.jobs.cache import Cache
+from sweeps.jobs.job import Job, Report, other_data
+from sweeps.objective import Objective, scrub_r_epoch
+from sweeps.plan import ForgetDraw
+from sweeps.spec import Spec
+from unlearn.errors import DivergedError
+from unlearn.methods import Method
+from unlearn.metrics import COMPARISONS, measure
+from unlearn.registry import find
+from unlearn.run import Evaluation, run_unlearning
+from unlearn.shared import ShareError
+from unlearn.training import Recipe
+from unlearn.workspace import Setting, Task, Workspace
+
+REPORT_SECONDS = 2.0
+#: The cache cannot be written: no trial's fault, and none may fail for it.
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+
+def setting_of(spec: Spec) -> Setting:
+    """What the spec says of data, model and recipe, as the science package takes it."""
+    training = spec.training.model_dump()
+    return Setting(
+        dataset=spec.dataset.name,
+        dataset_options=spec.dataset.options,
+        model=spec.model.name,
+        model_options=spec.model.options,
+        recipe=Recipe(**{**training, "milestones": tuple(training["milestones"])}),
+        held_out=spec.held_out,
+        dev=spec.dev,
+        seed=spec.seed,
+        precision=spec.precision,
+    )
+
+
+class Worker:
+    """Serves job after job of one sweep; data and models stay loaded in between."""
+
+    def __init__(self, spec: Spec, cache: Cache, device: torch.device | None = None) -> None:
+        self.spec = spec
+        self.workspace = Workspace(setting_of(spec), cache.folder, device, cache.share)
+        self.objective = Objective(spec.objective.name, tuple(spec.objective.gaps))
+
+    def task(self, draw: ForgetDraw, scored_on: str) -> Task:
+        """The task of one forget set; a scenario that fixes its own size takes all that it can."""
+        scenario = find("scenarios", self.spec.scenario_key(draw.scenario))(
+            **self.spec.scenarios[draw.scenario].options
+        )
+        size = draw.size or scenario.limit(self.workspace.train_labels)
+        return Task(
+            scenario=scenario,
+            forget_size=size,
+            forget_seed=draw.seed,
+            scored_on="dev" if scored_on == "dev" else "test",
+        )
+
+    def method(self, job: Job) -> Method:
+        """The method of a job with its hyperparameters."""
+        method: Method = find("methods", job.method)(**job.hyperparameters)
+        return method
+
+    def run(self, job: Job) -> Iterator[Report]:
+        """Do one job, reporting every epoch (with `prune`) or every few seconds; the last report is done.
+
+        Nothing is raised: a failure is a report with its reason.
+        """
+        started = time.perf_counter()
+        data = self.workspace.data.fingerprint
+        if job.data not in {"", data}:
+            yield Report("stopped", reason=other_data(platform.node()))
+            return
+        about: dict[str, Any] = {"host": platform.node(), "pid": os.getpid(), "device": str(self.workspace.device)}
+        about["data"] = data
+        try:
+            parts = self._unlearn(job) if job.kind == "unlearning" else iter([self._reference(job)])
+            for report in parts:
+                if report.done:
+                    about["seconds"] = time.perf_counter() - started
+                    report.about.update(about)
+                yield report
+        except DivergedError as error:
+            yield Report("diverged", reason=str(error), about=about)
+        except ShareError as error:
+            yield Report("stopped", reason=str(error), about=about)
+        except OSError as error:
+            full = error.errno in NO_ROOM
+            reason = f"{error.strerror}: {error.filename or self.workspace.store.folder}" if full else _traceback()
+            yield Report("stopped" if full else "error", reason=reason, about=about)
+        except Exception:  # whatever a method or a user's own component raises is this trial's failure, kept whole
+            yield Report("error", reason=_traceback(), about=about)
+
+    def _reference(self, job: Job) -> Report:
+        task = self.task(job.draw, job.scored_on)
+        reference = (self.workspace.original if job.kind == "original" else self.workspace.oracle)(task)
+        metrics = measure(self.workspace.outputs(reference.model, task), self.spec.metrics.every_epoch)
+        about = {
+            "key": reference.key,
+            "loaded": reference.loaded,
+            "training_seconds": reference.cost.seconds,
+            "training_samples": reference.cost.samples,
+        }
+        return Report("complete", values=[metrics["heldout_accuracy"]], best=metrics, about=about)
+
+    def _unlearn(self, job: Job) -> Iterator[Report]:
+        task, method = self.task(job.draw, job.scored_on), self.method(job)
+        families, costly = self.spec.metrics.every_epoch, self.spec.metrics.best_epoch
+        fresh: list[dict[str, float]] = []
+        curve: list[dict[str, float]] = []
+        best: Evaluation | None = None
+        best_score = math.inf
+        last_report = time.perf_counter()
+        for evaluation in run_unlearning(self.workspace, task, method, job.seed, families):
+            score = self.objective.score(evaluation.metrics)
+            if not math.isfinite(score):
+                raise DivergedError(evaluation.epoch)
+            if score < best_score:
+                best, best_score = evaluation.kept() if COMPARISONS & set(costly) else evaluation, score
+            curve.append(evaluation.metrics)
+            fresh.append({"epoch": evaluation.epoch, "score": score, **evaluation.metrics})
+            if job.prune or time.perf_counter() - last_report > REPORT_SECONDS:
+                yield Report("running", epochs=fresh)
+                fresh, last_report = [], time.perf_counter()
+        if best is None:
+            raise RuntimeError(f"method {job.method} yielded no epoch")
+        if method.epoch_rule == "scrub_r":
+            best = self._at(scrub_r_epoch(curve), best, job, task, method)
+        yield Report(
+            "complete",
+            epochs=fresh,
+            values=list(self.objective.values(best.metrics)),
+            best_epoch=best.epoch,
+            best=best.metrics | best.measure(costly),
+            about={"forget_size": task.forget_size, "samples": evaluation.samples},
+        )
+
+    def _at(self, epoch: int, best: Evaluation, job: Job, task: Task, method: Method) -> Evaluation:
+        """The evaluation of an epoch that was chosen only after the end: the run is repeated up to it."""
+        if best.epoch == epoch:
+            return best
+        again = run_unlearning(self.workspace, task, method, job.seed, self.spec.metrics.every_epoch)
+        return next(evaluation for evaluation in again if evaluation.epoch == epoch)
+
+
+def _traceback() -> str:
+    return traceback.format_exc(limit=-8)
+
+
+__all__ = ["Worker", "setting_of"]

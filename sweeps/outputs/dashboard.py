@@ -1,0 +1,170 @@
+"""What optuna-dashboard shows of a sweep beside its trials: names of values, notes, figures and tables, kept in the storage."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upload_artifact
+from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.storages import BaseStorage
+from optuna.study import Study
+
+from sweeps.record import SweepRecord
+
+#: Whatever a user writes below this line of a note is kept.
+OWN_NOTES = "*Your own notes, below this line, are kept.*"
+DIGESTS = "unlearn_sweeps:figures"
+STATE = "unlearn_sweeps:state"
+
+
+def artifact_store(folder: Path) -> FileSystemArtifactStore:
+    """Where the tables of a sweep's studies lie: `<runs>/<sweep>/artifacts`."""
+    path = folder / "artifacts"
+    path.mkdir(parents=True, exist_ok=True)
+    return FileSystemArtifactStore(path)
+
+
+def decorate(storage: BaseStorage, record: SweepRecord, folder: Path) -> int:
+    """Write notes, names, figures and tables of every study of the sweep; returns how many studies there are.
+
+    Written again, everything is replaced in place; a study that shows what it showed, made from the same record by the same
+    code, is left alone. Trials are never touched, so a driver may be at work on the same storage.
+    """
+    from reports import notes  # noqa: PLC0415  # plotly takes a second
+
+    store = artifact_store(folder)
+    record = replace(record, provenance={})  # changes with every start, and is not shown
+    inputs = _inputs(record)
+    names = {study.study_name for study in storage.get_all_studies()}
+    studies = {key: "/".join((record.name, *key)) for key in record.planned}
+    studies = {key: name for key, name in studies.items() if name in names}
+    for key, name in studies.items():
+        study = optuna.load_study(study_name=name, storage=storage)
+        _name_values(study, notes.metric_names(record, key[0]))
+        if not _is_current(study, inputs, store):
+            _save_note(study, notes.study_note(record, key))
+            _save_figures(study, notes.study_figures(record, key))
+            _save_tables(study, record, store)
+            _mark_current(study, inputs, store)
+    sweep = optuna.load_study(study_name=record.name, storage=storage)
+    if not _is_current(sweep, inputs, store):
+        _save_note(sweep, notes.sweep_note(record))
+        _save_figures(sweep, notes.sweep_figures(record))
+        _mark_current(sweep, inputs, store)
+    return len(studies)
+
+
+def serve(storage: BaseStorage, folder: Path, host: str, port: int) -> None:
+    """optuna-dashboard on a storage and the tables beside it, until interrupted."""
+    import optuna_dashboard  # noqa: PLC0415  # a server, which only this command needs
+
+    optuna_dashboard.run_server(storage, host=host, port=port, artifact_store=artifact_store(folder))
+
+
+def _inputs(record: SweepRecord) -> str:
+    """Digest of all that notes, figures and tables are made from: the record, the code and the libraries that it calls."""
+    import reports  # noqa: PLC0415  # plotly takes a second
+
+    digest = hashlib.sha256()
+    for value in (getattr(record, field.name) for field in fields(record)):
+        digest.update(repr(value.to_dict("list") if isinstance(value, pd.DataFrame) else value).encode())
+    for path in [Path(__file__), *sorted(Path(reports.__file__).parent.rglob("*.py"))]:
+        digest.update(path.read_bytes())
+    for library in ("numpy", "pandas", "plotly", "scipy"):
+        digest.update(version(library).encode())
+    return digest.hexdigest()
+
+
+def _state(study: Study, inputs: str, store: FileSystemArtifactStore) -> str:
+    """Digest of the inputs and of what a reader can edit or lose: the note above the line, and the tables."""
+    from optuna_dashboard import get_note  # noqa: PLC0415  # it comes with the server
+
+    tables = sorted(meta.artifact_id for meta in get_all_artifact_meta(study) if _holds(store, meta.artifact_id))
+    return _digest(repr((inputs, get_note(study).split(OWN_NOTES, 1)[0], tables)))
+
+
+def _is_current(study: Study, inputs: str, store: FileSystemArtifactStore) -> bool:
+    written = study._storage.get_study_system_attrs(study._study_id).get(STATE)
+    return bool(written == _state(study, inputs, store))
+
+
+def _mark_current(study: Study, inputs: str, store: FileSystemArtifactStore) -> None:
+    study._storage.set_study_system_attr(study._study_id, STATE, _state(study, inputs, store))
+
+
+def _holds(store: FileSystemArtifactStore, artifact: str) -> bool:
+    try:
+        store.open_reader(artifact).close()
+    except ArtifactNotFound:
+        return False
+    return True
+
+
+def _name_values(study: Study, names: list[str]) -> None:
+    if study.metric_names != names and len(names) == len(study.directions):
+        _quietly(lambda: study.set_metric_names(names))
+
+
+def _save_note(study: Study, text: str) -> None:
+    from optuna_dashboard import get_note, save_note  # noqa: PLC0415  # it comes with the server
+
+    before = get_note(study)
+    own = before.split(OWN_NOTES, 1)[1] if OWN_NOTES in before else f"\n\n{before}" if before else "\n"
+    body = f"{text}\n\n---\n\n{OWN_NOTES}{own}"
+    if body != before:
+        _quietly(lambda: save_note(study, body))
+
+
+def _save_figures(study: Study, figures: Mapping[str, Any]) -> None:
+    """Each figure under its own identifier, written only where it differs from what was written last."""
+    from optuna_dashboard import save_plotly_graph_object  # noqa: PLC0415  # it comes with the server
+
+    storage, number = study._storage, study._study_id
+    written = dict(storage.get_study_system_attrs(number).get(DIGESTS, {}))
+    digests = {}
+    for key, figure in figures.items():
+        identifier = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in f"figure-{key}")
+        digests[identifier] = _digest(figure.to_json())
+        if written.get(identifier) != digests[identifier]:
+            _quietly(partial(save_plotly_graph_object, study, figure, graph_object_id=identifier))
+    if written | digests != written:
+        storage.set_study_system_attr(number, DIGESTS, written | digests)
+
+
+def _save_tables(study: Study, record: SweepRecord, store: FileSystemArtifactStore) -> None:
+    """`trials.csv` and `curves.csv` of a study, under the identifiers that they had before."""
+    known = {meta.filename: meta.artifact_id for meta in get_all_artifact_meta(study)}
+    for name, frame in (("trials.csv", record.trials), ("curves.csv", record.curves)):
+        own = frame[frame["study"] == study.study_name] if len(frame) else frame
+        if not len(own):
+            continue
+        body = own.dropna(axis="columns", how="all").to_csv(index=False).encode()
+        if name in known:
+            store.write(known[name], io.BytesIO(body))
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            path.write_bytes(body)
+            upload_artifact(study_or_trial=study, file_path=str(path), artifact_store=store, mimetype="text/csv")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _quietly(write: Callable[[], object]) -> None:
+    """Without the warning that the interface is experimental."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write()

@@ -1,0 +1,36 @@
+"""What the `report` command asks of the reports beyond a sweep's own page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, cast
+
+from sweeps.errors import SweepError
+from sweeps.record import SweepRecord
+
+ENDINGS = ("svg", "pdf", "png")
+
+
+def export_figures(record: SweepRecord, folder: Path, ending: str) -> Path:
+    """Every figure of a report as `folder/<figure>.<ending>`; returns the folder.
+
+    Raises:
+        SweepError: an unknown ending, or what exports figures is not installed.
+    """
+    from reports import write_figures  # noqa: PLC0415  # plotly takes a second
+
+    if ending not in ENDINGS:
+        raise SweepError(f"--figures must be one of {', '.join(ENDINGS)}, got {ending!r}")
+    try:
+        write_figures(record, folder, cast(Literal["svg", "pdf", "png"], ending), maps=folder.parents[1] / "embeddings")
+    except RuntimeError as error:
+        raise SweepError(str(error)) from error
+    return folder
+
+
+def compare(records: Sequence[SweepRecord], folder: Path) -> Path:
+    """The page of several sweeps side by side; returns its path."""
+    from reports import write_comparison  # noqa: PLC0415  # plotly takes a second
+
+    return write_comparison(records, folder)

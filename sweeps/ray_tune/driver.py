@@ -1,0 +1,185 @@
+"""Runs a plan: one Ray Tune experiment over all its studies, on this machine or a cluster; started again, it resumes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from sweeps.errors import SweepError
+from sweeps.jobs.cache import Cache
+from sweeps.resources import bundle_of, places, workers_of
+from sweeps.signals import interruptible
+from sweeps.spec import Spec
+from sweeps.storage import told_of_storage
+from sweeps.studies.multiplexer import Multiplexer
+
+#: Set before ray is imported. Ray would otherwise rebuild the environment per worker under `uv run`, write six files a trial,
+#: handle signals itself, and snapshot what we never restore.
+RAY_ENVIRONMENT = {
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # else Ray Tune itself runs such a trial again, behind our back
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+#: Likewise for MLflow, where the user has not set it: few words, and no minutes spent on a server that is gone.
+MLFLOW_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+
+
+def run_studies(
+    studies: Multiplexer,
+    cache: Cache,
+    *,
+    folder: Path = Path(),
+    ray_address: str | None = None,
+    verbose: bool = False,
+    trainable: type | None = None,
+) -> None:
+    """Run every missing trial of `studies`; returns when nothing more can be run.
+
+    Args:
+        folder: the sweep's own, for what its loggers write.
+        trainable: the Ray Tune class that does the jobs; `UnlearningTrainable` by default.
+
+    Raises:
+        Interrupted: SIGINT or SIGTERM came; what was in flight is queued again by the next run.
+        SweepError: Ray could not be started or reached, a logger not used, or the storage or the cache failed.
+    """
+    if studies.done:
+        return
+    os.environ.update(RAY_ENVIRONMENT)
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"ray\..*")
+    import ray  # noqa: PLC0415  # after the environment is set
+    from ray import tune  # noqa: PLC0415  # likewise, and what imports it
+
+    from sweeps.ray_tune.internals import any_death_is_survived, quiet  # noqa: PLC0415
+    from sweeps.ray_tune.scheduler import NoProgress, PrunerScheduler  # noqa: PLC0415
+    from sweeps.ray_tune.searcher import StudySearcher  # noqa: PLC0415
+    from sweeps.ray_tune.trainable import CACHE, FOLDER, IDENTITY, SLOT, SPEC, UnlearningTrainable  # noqa: PLC0415
+
+    spec = studies.spec
+    assert cache.identity, "the cache is prepared before the run"
+    shared = {SPEC: json.dumps(spec.dump()), CACHE: cache.place, IDENTITY: cache.identity, FOLDER: str(Path.cwd())}
+
+    def resources_of(config: dict[str, Any]) -> Any:
+        return tune.PlacementGroupFactory([bundle_of(spec)], name=config[SLOT])
+
+    with (
+        interruptible() as signals,
+        quiet(verbose),
+        any_death_is_survived(),
+        tempfile.TemporaryDirectory(prefix="sweeps-ray-") as scratch,
+    ):
+        loggers = _loggers(spec)
+        try:
+            slots = _start_ray(ray, spec, ray_address, verbose)
+            signals.take_over()  # Ray has set its own
+            os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+            searcher = StudySearcher(studies, shared, slots)
+            for logger in loggers:
+                logger.follow(searcher, folder / "tensorboard")
+            tuner = tune.Tuner(
+                tune.with_resources(trainable or UnlearningTrainable, resources_of),
+                tune_config=tune.TuneConfig(
+                    search_alg=searcher,
+                    scheduler=PrunerScheduler(searcher),
+                    num_samples=2**31,
+                    reuse_actors=True,
+                    trial_name_creator=lambda trial: str(trial.trial_id),
+                    trial_dirname_creator=lambda trial: str(trial.trial_id),
+                ),
+                run_config=tune.RunConfig(
+                    name=spec.name,
+                    storage_path=scratch,
+                    verbose=0,
+                    failure_config=tune.FailureConfig(max_failures=0),
+                    callbacks=[NoProgress(), *loggers],
+                ),
+            )
+            _fit(tuner, searcher)
+        finally:
+            signals.ignore()  # a second Ctrl-C must not leave Ray's processes behind
+            ray.shutdown()
+            for logger in loggers:
+                logger.close()
+
+
+def _loggers(spec: Spec) -> list[Any]:
+    """Ray Tune's callbacks that the sweep asks for; most ask for none, and then nothing is imported for them."""
+    if not (spec.logging.tensorboard or spec.logging.mlflow):
+        return []
+    for name, value in MLFLOW_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from sweeps.ray_tune.loggers import make_loggers  # noqa: PLC0415  # after the environment is set
+
+    return list(make_loggers(spec))
+
+
+def _fit(tuner: Any, searcher: Any) -> None:
+    """Run to the end; what failed in the studies is what is raised, not what Ray Tune made of it."""
+    with told_of_storage():
+        try:
+            tuner.fit()
+        except (
+            Exception
+        ):  # whatever Ray Tune raises; where the studies failed first, that is the cause and is raised below
+            if searcher.failure is None:
+                raise
+        if searcher.failure is not None:
+            raise searcher.failure
+
+
+def _start_ray(ray: Any, spec: Spec, address: str | None, verbose: bool) -> int:
+    """Start or reach Ray; returns how many trials are to run at once.
+
+    Raises:
+        SweepError: neither works, or no node can hold one trial.
+    """
+    options: dict[str, Any] = {
+        "logging_level": logging.INFO if verbose else logging.CRITICAL,
+        "log_to_driver": verbose,
+        "address": address or "local",
+    }
+    if address is None:
+        workers = workers_of(spec)
+        options |= {
+            "num_cpus": max(1, math.ceil(workers * spec.resources.cpus_per_trial)),
+            "resources": {name: amount * workers for name, amount in spec.resources.custom.items()},
+            "include_dashboard": False,
+        }
+    try:
+        ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        raise SweepError(
+            f"Ray could not be started or reached at {address or 'local'}: {error}\n"
+            "  remedy: start the driver on a node of the cluster with --ray-address auto; see docs/cluster.md"
+        ) from error
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not places(spec, nodes) and (address is None or spec.resources.workers is None):
+        has = "; ".join(", ".join(f"{k} {v:g}" for k, v in sorted(n.items()) if ":" not in k) for n in nodes)
+        raise SweepError(
+            f"resources: one node must hold a whole trial, {bundle_of(spec)}, but the nodes have: {has}\n"
+            "  remedy: ask for less per trial, or (where the cluster grows by itself) say resources.workers"
+        )
+    return workers_of(spec, nodes)

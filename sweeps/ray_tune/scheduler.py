@@ -1,0 +1,139 @@
+"""Ray Tune's scheduler, asking each study's own Optuna pruner; rung state therefore lives in the storage and survives."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.tune.experiment import Trial
+from ray.tune.progress_reporter import TrialProgressCallback
+from ray.tune.schedulers import FIFOScheduler
+
+from sweeps.errors import SweepError
+from sweeps.jobs.job import DIED, Report
+from sweeps.ray_tune.searcher import StudySearcher
+from sweeps.ray_tune.trainable import REPORT
+
+#: Seconds that a trial waits for a place on the cluster before another slot gets it: while a worker idles, and while none does.
+PATIENCE_IDLE, PATIENCE = 5.0, 60.0
+LOOK_SECONDS = 1.0
+OUT_OF_MEMORY = "the worker died: its node ran out of memory; remedy: fewer resources.workers"
+
+
+class PrunerScheduler(FIFOScheduler):
+    """Starts trials in the order they come; stops one when its study's pruner says so, or when its slot has no place.
+
+    A slot has no place once its node is gone, or where more workers are asked for than the cluster holds.
+    """
+
+    def __init__(self, searcher: StudySearcher) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
+        self.searcher = searcher
+        self._slots: set[Any] = set()
+        self._waiting: dict[Trial, float] = {}
+        self._looked = time.monotonic()
+        self._node = ray.get_runtime_context().get_node_id()
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Keep this slot's actor for its next trial: Ray Tune would stop it unless that trial were waiting already."""
+        self._forget_finished(tune_controller)
+        slot = trial.placement_group_factory
+        self._waiting[trial] = time.monotonic()
+        if slot not in self._slots:
+            self._slots.add(slot)
+            tune_controller._actor_cache.increase_max(slot)
+
+    def _forget_finished(self, tune_controller: Any) -> None:
+        """Let go of trials that are over: Ray Tune would keep each, with all that it last said, until the last one is."""
+        finished = {trial for trial in tune_controller._trials if trial.is_finished()}
+        tune_controller._trials[:] = [trial for trial in tune_controller._trials if trial not in finished]
+        for kept in ("_live_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache"):
+            getattr(tune_controller, kept).difference_update(finished)
+        for trial in finished:
+            self._waiting.pop(trial, None)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """None: Ray Tune starts pending trials in order by itself. Trials that wait in vain go to other slots.
+
+        Raises:
+            SweepError: Ray has died under the driver; Ray Tune would wait for ever.
+        """
+        now = time.monotonic()
+        if now - self._looked > LOOK_SECONDS:
+            self._looked = now
+            with self.searcher.recorded():
+                check_alive(self._node)
+            self._waiting = {t: since for t, since in self._waiting.items() if t.status == Trial.PENDING}
+            patience = PATIENCE_IDLE if self.searcher.slots.idle else PATIENCE
+            late = [trial for trial, since in self._waiting.items() if now - since > patience]
+            for trial in _without_place(late, self.searcher):
+                del self._waiting[trial]
+                self.searcher.move(trial.trial_id)
+                tune_controller.stop_trial(trial)
+        return None
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Record the epochs of this result first: the pruner decides on what the storage holds."""
+        assignment = self.searcher.assignments.get(trial.trial_id)
+        if self.searcher.failure is not None:
+            return str(FIFOScheduler.STOP)
+        if assignment is None:
+            return str(FIFOScheduler.CONTINUE)
+        with self.searcher.recorded():
+            pruned = self.searcher.studies.report(assignment, Report.load(result[REPORT]))
+        return str(FIFOScheduler.STOP if pruned else FIFOScheduler.CONTINUE)
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """Say how the worker died; the searcher hears of it next."""
+        told = Path(trial.error_file or os.devnull)
+        self.searcher.died(trial.trial_id, how_it_died(told.read_text(errors="replace") if told.exists() else ""))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray Tune pickles it for a restoration that is never asked for."""
+        return {}
+
+
+class NoProgress(TrialProgressCallback):
+    """Prints nothing: without it Ray Tune adds one that keeps every trial, and makes a page of each of its results."""
+
+    def on_trial_result(self, *args: Any, **kwargs: Any) -> None: ...
+
+    def on_trial_error(self, *args: Any, **kwargs: Any) -> None: ...
+
+    def on_trial_complete(self, *args: Any, **kwargs: Any) -> None: ...
+
+
+def check_alive(node: str) -> None:
+    """See that the node on which the driver stands is there.
+
+    Raises:
+        SweepError: it is not.
+    """
+    if not any(known["NodeID"] == node and known["Alive"] for known in _nodes()):
+        raise SweepError(
+            "Ray's own process on this machine (the raylet) has died\n"
+            "  remedy: see that there is memory for it; the same command then resumes, nothing finished is lost"
+        )
+
+
+def _nodes() -> list[dict[str, Any]]:
+    return list(ray.nodes())  # type: ignore[no-untyped-call]  # Ray leaves it untyped
+
+
+def how_it_died(text: str) -> str:
+    """What Ray knows of a worker's death, in a few words."""
+    if "OutOfMemoryError" in text or "running low on memory" in text:
+        return OUT_OF_MEMORY
+    return "the worker's node died" if "node has died" in text or "NODE_DIED" in text else DIED
+
+
+def _without_place(trials: list[Trial], searcher: StudySearcher) -> list[Trial]:
+    """Those of `trials` for whose slots the cluster has no room now."""
+    if not trials:
+        return []
+    groups = ray.util.placement_group_table().values()
+    placed = {group["name"] for group in groups if group["state"] == "CREATED"}
+    return [trial for trial in trials if searcher.slot_of(trial.trial_id) not in placed]

@@ -1,0 +1,83 @@
+"""The Ray Tune trainable: a reusable actor in which trial after trial, of any study, finds data and models loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+import traceback
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from sweeps.errors import SweepError
+from sweeps.jobs.cache import Cache
+from sweeps.jobs.job import Job, Report
+from unlearn.shared import ShareError
+
+REPORT, JOB, SPEC, CACHE, IDENTITY, FOLDER, SLOT = "report", "job", "spec", "cache", "identity", "folder", "slot"
+
+#: Seconds until a network file system shows what another machine has just written.
+PATIENCE = 10.0
+
+
+class UnlearningTrainable(tune.Trainable):
+    """One trial is one `Job`; each step is one `Report`. The actor outlives its trials."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        import torch  # noqa: PLC0415  # only workers need it; the driver that pickles this class does not
+
+        torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
+        self._reports = self._start(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._reports = self._start(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        report = next(self._reports)
+        return {REPORT: report.dump(), "done": report.done}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: a trial that is cut off is run again with the same parameters."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing, as nothing is saved."""
+
+    def _start(self, config: dict[str, Any]) -> Iterator[Report]:
+        if Path(config[FOLDER]).is_dir():  # relative paths in a spec are the driver's
+            os.chdir(config[FOLDER])
+        try:
+            worker = _worker(config[SPEC], config[CACHE], config[IDENTITY])
+        except (SweepError, ShareError) as error:
+            return iter([Report("stopped", reason=str(error))])
+        except Exception:  # not the trial's fault: the data cannot be read here, or the cache not written
+            return iter([Report("stopped", reason=traceback.format_exc(limit=-8))])
+        reports: Iterator[Report] = worker.run(Job.load(config[JOB]))
+        return reports
+
+
+@lru_cache(maxsize=1)
+def _worker(spec: str, place: str, identity: str) -> Any:
+    """This process's worker, made once for a sweep.
+
+    Raises:
+        SweepError: this machine does not see the driver's cache.
+    """
+    from sweeps.jobs.worker import Worker  # noqa: PLC0415  # likewise
+    from sweeps.spec import parse_spec  # noqa: PLC0415  # torch comes with it
+
+    cache = Cache.at(place)
+    until = time.monotonic() + PATIENCE
+    while cache.url is None and cache.identity != identity:
+        if time.monotonic() > until:
+            raise SweepError(
+                f"node {platform.node()} does not see the driver's cache {place}: "
+                "let it be a folder that all nodes share, or a URL (see docs/cluster.md)"
+            )
+        time.sleep(0.5)
+    return Worker(parse_spec(json.loads(spec)), cache)

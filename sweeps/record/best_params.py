@@ -1,0 +1,131 @@
+"""Best parameters as YAML, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sweeps.errors import Problem, SpecError
+from sweeps.record.record import SweepRecord
+from sweeps.spec import Spec, read_yaml
+from unlearn.errors import suggest
+from unlearn.files import write_atomically
+
+FORMAT = "unlearn-sweeps/best-params/1"
+
+Params = dict[str, dict[str, dict[str, Any]]]
+
+
+def best_params(record: SweepRecord) -> dict[str, Any]:
+    """The document that `best_params.yaml` holds: format, sweep, protocol, params, scores, provenance.
+
+    `params` is {scenario: {method: {hyperparameter: value}}}, the searched ones only. `scores` has the search's best score and,
+    where evaluated, the mean and standard deviation over seeds of the evaluation's score at the size tuned at (else the first).
+    """
+    searched = record.spec["methods"]
+    params: Params = {}
+    scores: dict[str, dict[str, dict[str, Any]]] = {}
+    for scenario, methods in record.best.items():
+        for method, values in methods.items():
+            names = [name for name, entry in searched[method].items() if isinstance(entry, dict)]
+            params.setdefault(scenario, {})[method] = {name: values[name] for name in names}
+            scores.setdefault(scenario, {})[method] = _scores(record, scenario, method)
+    return {
+        "format": FORMAT,
+        "sweep": record.name,
+        "protocol": record.spec["protocol"],
+        "params": params,
+        "scores": scores,
+        "provenance": record.provenance,
+    }
+
+
+def _scores(record: SweepRecord, scenario: str, method: str) -> dict[str, Any]:
+    trials = record.counted
+    trials = trials[(trials["scenario"] == scenario) & (trials["method"] == method) & (trials["state"] == "COMPLETE")]
+    search = trials[trials["stage"] == "search"]
+    scores: dict[str, Any] = {
+        "objective": record.spec["objective"]["name"],
+        "search": float(record.at_best("search", scenario, method)["value"].min()),
+        "search_trials": len(search),
+    }
+    evaluation = trials[trials["stage"] == "evaluation"]
+    size = record.spec["scenarios"][scenario].get("tune_size")
+    if size is not None:
+        evaluation = evaluation[evaluation["forget_size"] == size]
+    if len(evaluation):
+        scores["evaluation"] = float(evaluation["value"].mean())
+        scores["evaluation_std"] = float(evaluation["value"].std(ddof=1)) if len(evaluation) > 1 else None
+        scores["evaluation_seeds"] = len(evaluation)
+    return scores
+
+
+def write_best_params(record: SweepRecord, path: Path) -> Path:
+    """Write `best_params.yaml`, atomically."""
+    text = yaml.safe_dump(best_params(record), sort_keys=False, allow_unicode=True)
+    write_atomically(path, text.encode())
+    return path
+
+
+def read_warm_start(path: Path) -> Params:
+    """The parameters of a best-params file as first points of searches; what a search does not know is passed over there.
+
+    Raises:
+        SpecError: it is no such file.
+    """
+    params = _params_of(path)
+    numbers = all(
+        isinstance(values, dict) and all(isinstance(v, int | float) for v in values.values())
+        for methods in params.values()
+        for values in (methods.values() if isinstance(methods, dict) else [None])
+    )
+    if not numbers:
+        raise SpecError(str(path), [Problem("params", "must be {scenario: {method: {hyperparameter: number}}}")])
+    return params
+
+
+def _params_of(path: Path) -> Params:
+    document = read_yaml(path)
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        got = document.get("format") if isinstance(document, dict) else type(document).__name__
+        raise SpecError(str(path), [Problem("format", f"must be {FORMAT}", repr(got))])
+    params = document.get("params")
+    if not isinstance(params, dict):
+        raise SpecError(str(path), [Problem("params", "must be a mapping", type(params).__name__)])
+    return params
+
+
+def read_best_params(path: Path, spec: Spec) -> Params:
+    """The parameters of a best-params file, checked against the methods and scenarios of `spec`.
+
+    Raises:
+        SpecError: everything that is wrong with it.
+    """
+    params = _params_of(path)
+    problems: list[Problem] = []
+    for scenario in spec.scenarios:
+        methods = params.get(scenario)
+        if not isinstance(methods, dict):
+            problems.append(Problem(f"params.{scenario}", "is missing", "", suggest(scenario, map(str, params))))
+            continue
+        for method in spec.methods:
+            problems += _check(f"params.{scenario}.{method}", methods.get(method), spec, method)
+    if problems:
+        raise SpecError(str(path), problems)
+    return {scenario: {method: params[scenario][method] for method in spec.methods} for scenario in spec.scenarios}
+
+
+def _check(key: str, values: Any, spec: Spec, method: str) -> list[Problem]:
+    ranges = {r.name: r for r in spec.space(method).ranges}
+    if not isinstance(values, dict):
+        return [Problem(key, "is missing", "", "leave the method out with --methods, or add its parameters")]
+    problems = [Problem(f"{key}.{name}", "is missing") for name in ranges if name not in values]
+    for name, value in values.items():
+        if name not in ranges:
+            problems.append(Problem(f"{key}.{name}", "unknown key", "", suggest(str(name), ranges)))
+        elif isinstance(value, bool) or not isinstance(value, int if ranges[name].integer else int | float):
+            kind = "a whole number" if ranges[name].integer else "a number"
+            problems.append(Problem(f"{key}.{name}", f"must be {kind}", repr(value)))
+    return problems

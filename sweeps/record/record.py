@@ -1,0 +1,62 @@
+"""What a storage says about one sweep, as tidy tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from sweeps.studies.trials import FACTS
+
+STUDY = ("study", "stage", "scenario", "method", "number")
+COLUMNS = (*STUDY, "state", "value", "started", "completed", *FACTS, "requeued", "superseded")
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """Everything a storage says about one sweep.
+
+    Attributes:
+        name: of the sweep.
+        spec: the resolved sweep file as plain data.
+        provenance: versions, commit, device and times.
+        planned: trials planned, by (stage, scenario, method).
+        trials: one row per trial: study, stage, scenario, method, number, state, value, best_epoch, outcome (of a failed one:
+            error, diverged or died), fail_reason, retry_of, started, completed, seconds, forget_size, forget_seed, seed,
+            scored_on, origin, requeued, superseded, `hp.<hyperparameter>`,
+            `best.<metric>` (at the best epoch) and `top5.<metric>` (mean over the five best epochs).
+        curves: one row per trial and epoch: study, stage, scenario, method, number, epoch, score and every metric.
+        best: hyperparameters of each search's best (or confirmed) trial, {scenario: {method: {name: value}}}.
+        importances: each hyperparameter's share in what decides a search, {scenario: {method: {name: share}}}, a method's shares
+            adding up to 1; None where too few trials are complete.
+    """
+
+    name: str
+    spec: dict[str, Any]
+    provenance: dict[str, Any]
+    planned: dict[tuple[str, str, str], int]
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    best: dict[str, dict[str, dict[str, Any]]]
+    importances: dict[str, dict[str, dict[str, float] | None]] = field(default_factory=dict)
+
+    @property
+    def counted(self) -> pd.DataFrame:
+        """The trials that count towards the plan: those queued again, and those of a superseded winner, left out."""
+        trials = self.trials[~self.trials["requeued"]]
+        return trials[~trials["superseded"]]
+
+    def at_best(self, stage: str, scenario: str, method: str) -> pd.DataFrame:
+        """Completed trials of a stage that ran with `best`; in a search without any of them (nothing is best yet), the lowest."""
+        trials = self.counted
+        mine = (trials["stage"] == stage) & (trials["scenario"] == scenario) & (trials["method"] == method)
+        found = trials[mine & (trials["state"] == "COMPLETE")]
+        point = self.best.get(scenario, {}).get(method, {})
+        known = {f"hp.{name}": value for name, value in point.items() if f"hp.{name}" in found}
+        own = (
+            found[(found[list(known)] == pd.Series(known, dtype=object)).all(axis="columns")]
+            if known
+            else found.iloc[:0]
+        )
+        return found.nsmallest(1, "value") if stage == "search" and not len(own) else own

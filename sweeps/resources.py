@@ -1,0 +1,40 @@
+"""What one trial takes, and how many run at once."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+
+from sweeps.spec import Spec
+
+
+def bundle_of(spec: Spec) -> dict[str, float]:
+    """What one trial takes, as Ray names it."""
+    resources = spec.resources
+    bundle = {**resources.custom, "CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
+    return {name: amount for name, amount in bundle.items() if amount}
+
+
+def workers_of(spec: Spec, nodes: Iterable[Mapping[str, float]] | None = None) -> int:
+    """How many trials run at once: as asked, else as many as the nodes hold.
+
+    Args:
+        nodes: what each node of a running cluster has; this machine by default.
+    """
+    return spec.resources.workers or max(1, places(spec, nodes or [_this_machine(spec)]))
+
+
+def places(spec: Spec, nodes: Iterable[Mapping[str, float]]) -> int:
+    """How many trials the nodes hold at once."""
+    bundle = bundle_of(spec)
+    return sum(int(min(node.get(name, 0) / amount + 1e-9 for name, amount in bundle.items())) for node in nodes)
+
+
+def _this_machine(spec: Spec) -> dict[str, float]:
+    machine = dict.fromkeys(spec.resources.custom, math.inf) | {"CPU": len(os.sched_getaffinity(0))}
+    if spec.resources.gpus_per_trial:
+        import torch  # noqa: PLC0415  # only where GPUs are asked for
+
+        machine["GPU"] = torch.cuda.device_count()
+    return machine

@@ -1,0 +1,54 @@
+"""What SIGINT and SIGTERM do to a run."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user (SIGINT) or the system (SIGTERM) asked the driver to stop."""
+
+
+class _Signals:
+    """What SIGINT and SIGTERM do in the main thread."""
+
+    def __init__(self) -> None:
+        self.came: list[str] = []
+
+    def take_over(self) -> None:
+        """They raise `Interrupted`."""
+        self._set(self._interrupt)
+
+    def ignore(self) -> None:
+        """They are noted, no more."""
+        self._set(lambda number, frame: self.came.append(signal.Signals(number).name))
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        self.came.append(signal.Signals(number).name)
+        raise Interrupted(self.came[-1])
+
+    def _set(self, handler: Any) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[_Signals]:
+    """SIGINT and SIGTERM raise `Interrupted` in the main thread."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signals = _Signals()
+    signals.take_over()
+    try:
+        yield signals
+    except Interrupted:
+        raise
+    except (KeyboardInterrupt, Exception) as error:  # Ray's compiled code turns ours into one of its own
+        if not signals.came and not isinstance(error, KeyboardInterrupt):
+            raise
+        raise Interrupted(signals.came[0] if signals.came else "SIGINT") from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,44 @@
+"""Optuna's journal file, into which no half line is left."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import get_lock_file
+
+
+class WholeLines(JournalFileBackend):
+    """Optuna's journal file, into which a full disk or a kill in the middle of a write leaves no half line.
+
+    Optuna reads past a half line at the end, but would append to it, and then read neither.
+    """
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        with get_lock_file(self._lock), Path(self._file_path).open("r+b") as file:
+            end = _end_of_lines(file)
+            file.truncate(end)
+            file.seek(end)
+            try:
+                file.write(b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs))
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                os.ftruncate(file.fileno(), end)
+                raise
+
+
+def _end_of_lines(file: BinaryIO) -> int:
+    """Where the last whole line of `file` ends."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 4096)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0

@@ -1,0 +1,316 @@
+"""Many Optuna studies served to one pool of workers: which trial is next, and what becomes of it. Knows nothing of Ray."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import Trial, TrialState
+
+from sweeps.errors import SweepError
+from sweeps.jobs.job import DIED, Job, Report, other_data
+from sweeps.plan import ForgetDraw, Plan, ReferenceNeed, StudyPlan, sensitivity_grid
+from sweeps.studies.design import DesignState, Point
+from sweeps.studies.retries import Which, attempt_of, no_trial
+from sweeps.studies.search import SearchState
+from sweeps.studies.state import StudyState
+from sweeps.studies.trials import draw_params, point_key, set_attrs
+from sweeps.studies.winners import confirmed, leaders, winner
+
+Params = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+#: The sweep's own study keeps under this name the fingerprint of its data set.
+DATA = "data"
+
+
+@dataclass
+class Assignment:
+    """A trial on a worker, with what the worker has reported of it."""
+
+    state: StudyState
+    trial: Trial
+    job: Job
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    pruned: bool = False
+
+
+class Multiplexer:
+    """Asks and tells all studies of a plan, so that no worker idles while any study has work.
+
+    Order: references that a search waits for; evaluations and grids whose search is done; their references; searches, the
+    one with fewest running first; references that will be needed later.
+
+    Args:
+        params: hyperparameters to evaluate instead of the searches' own winners, {scenario: {method: {name: value}}}.
+        warm_start: first points of the searches, each likewise.
+        retry: which trials that have ended are to be run once more.
+
+    Attributes:
+        on_finish: called after each trial that is told for good.
+        finished_now: how many those were, since the studies were opened.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        storage: BaseStorage,
+        *,
+        params: Params | None = None,
+        warm_start: Sequence[Params] = (),
+        retry: Which = no_trial,
+    ) -> None:
+        self.plan, self.spec, self.storage = plan, plan.spec, storage
+        self.params = params or {}
+        self.on_finish: Callable[[Assignment, TrialState], None] = lambda assignment, state: None
+        self.references: list[DesignState] = []
+        self.searches: dict[tuple[str, str], SearchState] = {}
+        self.designs: list[DesignState] = []
+        for study in plan.studies:
+            self._open(study, warm_start, retry)
+        self._sweep = optuna.create_study(study_name=plan.spec.name, storage=storage, load_if_exists=True)
+        self.data: str = self._sweep.user_attrs.get(DATA, "")
+        self.finished_now = 0
+        self._settled: set[str] = set()
+        for design in self.designs:
+            self._settle(design)
+
+    def _open(self, plan: StudyPlan, warm_start: Sequence[Params], retry: Which) -> None:
+        if plan.stage == "search":
+            first = self._first_points(plan, warm_start)
+            search = SearchState(plan, self.spec, self.storage, first, retry=retry)
+            self.searches[plan.scenario, plan.method] = search
+            return
+        state = DesignState(plan, self.spec, self.storage, retry=retry)
+        if plan.stage == "reference":
+            state.set_points([Point(draw_params(draw), {}, draw) for draw in plan.draws])
+            self.references.append(state)
+        else:
+            self.designs.append(state)
+
+    def _first_points(self, plan: StudyPlan, warm_start: Sequence[Params]) -> list[Mapping[str, Any]]:
+        """What the warm start has for a study's scenario (by its label, else its key) and method."""
+        assert plan.space is not None
+        searched = {r.name for r in plan.space.ranges}
+        found = []
+        for params in warm_start:
+            of_scenario = params.get(plan.scenario) or params.get(self.spec.scenario_key(plan.scenario)) or {}
+            point = of_scenario.get(plan.method, {})
+            if searched & point.keys():
+                found.append(point)
+        return found
+
+    @property
+    def states(self) -> Iterator[StudyState]:
+        """Every open study: references, searches, then evaluations and grids."""
+        yield from self.references
+        yield from self.searches.values()
+        yield from self.designs
+
+    # --- next ---
+
+    def next(self) -> Assignment | None:
+        """The next trial, asked and ready to run; None where nothing can start now."""
+        for take in (self._take_urgent_reference, self._take_design, self._take_search, self._take_any_reference):
+            assignment = take()
+            if assignment is not None:
+                return assignment
+        return None
+
+    @property
+    def running(self) -> int:
+        """Trials in progress, over all studies."""
+        return sum(state.running for state in self.states)
+
+    @property
+    def done(self) -> bool:
+        """Whether every planned trial is final."""
+        return all(state.done for state in self.states)
+
+    def _take_urgent_reference(self) -> Assignment | None:
+        draws = [s.plan.draws[0] for s in self.searches.values() if s.remaining > 0]
+        return self._take_reference(draws)
+
+    def _take_any_reference(self) -> Assignment | None:
+        for state in self.references:
+            for point in state.missing():
+                return self._assign(state, *state.ask(point))
+        return None
+
+    def _take_reference(self, draws: list[ForgetDraw]) -> Assignment | None:
+        needed = {need for draw in draws for need in self.plan.needs(draw)}
+        for state in self.references:
+            for point in state.missing():
+                if ReferenceNeed(_kind(state), point.draw) in needed:
+                    return self._assign(state, *state.ask(point))
+        return None
+
+    def _take_design(self) -> Assignment | None:
+        waiting: list[ForgetDraw] = []
+        for state in self.designs:
+            self._settle(state)
+            for point in state.missing():
+                if self._ready(point.draw):
+                    return self._assign(state, *state.ask(point))
+                waiting.append(point.draw)
+        return self._take_reference(waiting)
+
+    def _take_search(self) -> Assignment | None:
+        open_searches = [s for s in self.searches.values() if s.remaining > 0 and self._ready(s.plan.draws[0])]
+        if not open_searches:
+            return None
+        state = min(open_searches, key=lambda s: (s.running, s.final))
+        return self._assign(state, *state.ask())
+
+    def _assign(self, state: StudyState, trial: Trial, job: Job) -> Assignment:
+        return Assignment(state, trial, replace(job, data=self.data))
+
+    # --- readiness ---
+
+    def _ready(self, draw: ForgetDraw) -> bool:
+        return all(self._reference_state(need) == TrialState.COMPLETE for need in self.plan.needs(draw))
+
+    def _reference_state(self, need: ReferenceNeed) -> TrialState | None:
+        for state in self.references:
+            if state.plan.scenario == need.draw.scenario and _kind(state) == need.kind:
+                return state.status(point_key(draw_params(need.draw)))
+        return None
+
+    def _settle(self, state: DesignState) -> None:
+        """Fix the points of an evaluation or a grid as soon as its hyperparameters are known."""
+        if state.plan.name in self._settled:
+            return
+        pairs = self._design(state.plan)
+        if not pairs:
+            return
+        assert state.plan.space is not None
+        searched = [r.name for r in state.plan.space.ranges]
+        state.set_points(
+            [
+                Point({**{name: values[name] for name in searched}, **draw_params(draw)}, values, draw)
+                for values, draw in pairs
+            ]
+        )
+        state.record_design()
+        self._settled.add(state.plan.name)
+
+    def _design(self, plan: StudyPlan) -> list[tuple[dict[str, Any], ForgetDraw]]:
+        """The hyperparameters and forget sets of a study's trials; empty while they are not known."""
+        if plan.stage == "confirmation":
+            search = self._search(plan.scenario, plan.method)
+            if search is None or self.spec.search.confirm is None:
+                return []
+            assert plan.space is not None
+            top = leaders(search, plan.space, self.spec.search.confirm.top)
+            return [(values, draw) for values in top for draw in plan.draws]
+        best = self.best(plan.scenario, plan.method)
+        if best is None:
+            return []
+        if plan.stage == "evaluation":
+            return [(best, draw) for draw in plan.draws]
+        return [(values, plan.draws[0]) for values in sensitivity_grid(self.spec, best)]
+
+    def best(self, scenario: str, method: str) -> dict[str, Any] | None:
+        """The hyperparameters to evaluate: given ones, else the winner of search and confirmation; None while there is none."""
+        space = self.spec.space(method)
+        given = self.params.get(scenario, {}).get(method)
+        if given is not None:
+            return {**space.fixed, **given}
+        if not space.ranges:
+            return dict(space.fixed)
+        if self.spec.search.confirm is None:
+            search = self._search(scenario, method)
+            return None if search is None else winner(search, space)
+        confirmation = self._confirmation(scenario, method)
+        return None if confirmation is None else confirmed(confirmation, space)
+
+    def _search(self, scenario: str, method: str) -> optuna.Study | None:
+        """The finished search of a pair; None while there is none."""
+        state = self.searches.get((scenario, method))
+        if state is not None:
+            return state.study if state.done else None
+        return self._elsewhere("search", scenario, method)
+
+    def _confirmation(self, scenario: str, method: str) -> optuna.Study | None:
+        """The finished confirmation of a pair; None while there is none."""
+        key = ("confirmation", scenario, method)
+        state = next((state for state in self.designs if state.plan.key == key), None)
+        if state is None:
+            return self._elsewhere(*key)
+        self._settle(state)
+        return state.study if state.points and state.done else None
+
+    def _elsewhere(self, stage: str, scenario: str, method: str) -> optuna.Study | None:
+        """A study that this run does not touch."""
+        try:
+            return optuna.load_study(study_name=f"{self.spec.name}/{stage}/{scenario}/{method}", storage=self.storage)
+        except KeyError:
+            return None
+
+    # --- results ---
+
+    def report(self, assignment: Assignment, report: Report) -> bool:
+        """Record epochs; True where the study's pruner stops the trial (it is then told PRUNED by `finish`)."""
+        for epoch in report.epochs:
+            assignment.epochs.append(epoch)
+            if assignment.job.kind == "unlearning" and self.spec.objective.name != "pareto":
+                assignment.trial.report(epoch["score"], int(epoch["epoch"]))
+        if assignment.job.prune and not report.done:
+            assignment.pruned = assignment.trial.should_prune()
+        return assignment.pruned
+
+    def finish(self, assignment: Assignment, report: Report) -> None:
+        """Tell a trial's end, once and truly; where its worker died it is run again, up to `search.max_retries` times.
+
+        Raises:
+            SweepError: the worker cannot go on, with this trial or any other.
+        """
+        state, trial = assignment.state, assignment.trial
+        data = report.about.pop("data", self.data)
+        if not self.data and data:
+            self.data = data
+            self._sweep.set_user_attr(DATA, data)
+        elif data != self.data:  # two nodes that began at the same moment
+            report = Report("stopped", reason=other_data(report.about["host"]))
+        if report.outcome == "stopped":  # stays RUNNING: the next driver runs it again
+            raise SweepError(
+                f"a worker cannot go on: {report.reason}\n"
+                "  remedy: mend that (a full disk: make room); the same command then resumes, nothing finished is lost"
+            )
+        if report.outcome == "died" and attempt_of(trial.user_attrs) < self.spec.search.max_retries:
+            state.tell_retry(trial, report.reason or DIED)
+            return
+        if report.done:
+            self.report(assignment, report)
+        outcome, values, attrs = self._verdict(assignment, report)
+        curve = {name: [e.get(name) for e in assignment.epochs] for name in (assignment.epochs or [{}])[0]}
+        set_attrs(trial, {**attrs, **({"curve": curve} if curve else {})})
+        state.tell(trial, outcome, values)
+        self.finished_now += 1
+        self.on_finish(assignment, outcome)
+
+    def _verdict(self, assignment: Assignment, report: Report) -> tuple[TrialState, list[float] | None, dict[str, Any]]:
+        if report.outcome == "died":
+            tries = self.spec.search.max_retries + 1
+            reason = f"{report.reason or DIED} (attempt {tries} of {tries})"
+            return TrialState.FAIL, None, {"outcome": "died", "fail_reason": reason}
+        if assignment.pruned:
+            best = min(assignment.epochs, key=lambda epoch: epoch["score"])
+            return TrialState.PRUNED, None, {"best_epoch": int(best["epoch"]), **_metrics(best)}
+        if report.outcome == "complete" and all(math.isfinite(v) for v in report.values):
+            facts = {"best_epoch": report.best_epoch} if report.best_epoch is not None else {}
+            return TrialState.COMPLETE, report.values, {**report.about, **facts, **_metrics(report.best)}
+        outcome = "diverged" if report.outcome == "complete" else report.outcome
+        reason = report.reason or "the score is not finite"
+        return TrialState.FAIL, None, {**report.about, "outcome": outcome, "fail_reason": reason}
+
+
+def _kind(state: StudyState) -> Any:
+    return state.plan.method
+
+
+def _metrics(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if name not in {"epoch", "score"}}

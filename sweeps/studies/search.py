@@ -1,0 +1,110 @@
+"""A study that samples: published values first, then Sobol points, then a sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+
+from sweeps.plan import StudyPlan
+from sweeps.spec import Spec
+from sweeps.spec.space import Value
+from sweeps.studies.retries import (
+    Which,
+    no_trial,
+)
+from sweeps.studies.sampling import (
+    SamplerView,
+    grid_point,
+    make_pruner,
+    make_sampler,
+    sampler_name,
+    sobol_point,
+    startup_trials,
+)
+from sweeps.studies.state import Asked, StudyState
+from sweeps.studies.trials import point_key
+
+
+class SearchState(StudyState):
+    """A study that samples: published values first, then Sobol points, then what the sampler suggests."""
+
+    def __init__(
+        self,
+        plan: StudyPlan,
+        spec: Spec,
+        storage: BaseStorage,
+        warm_start: Iterable[Mapping[str, Value]] = (),
+        *,
+        retry: Which = no_trial,
+    ) -> None:
+        super().__init__(plan, spec, storage, retry=retry)
+        assert plan.space is not None
+        self.space = plan.space
+        # a method that was left out for a while may have come back with other hyperparameters to search
+        self.retries = [retry for retry in self.retries if retry.params.keys() == self.space.distributions.keys()]
+        self.warm_start = [dict(values) for values in warm_start]
+        self.study.pruner = make_pruner(spec)
+        self.samples = sum(int(t.user_attrs.get("samples", 0)) for t in self.study.get_trials(deepcopy=False))
+        self._view: SamplerView | None = None
+        self._view_name = ""
+
+    @property
+    def planned(self) -> int:
+        """As many trials as the plan has, or fewer where the budget of samples is used up."""
+        if self.spec.search.samples is not None and self.samples >= self.spec.search.samples:
+            return min(self.plan.trials, self.final + self.running + len(self.retries))
+        return self.plan.trials
+
+    def ask(self) -> Asked:
+        """The next trial, RUNNING in the storage, and its job."""
+        if self.retries:
+            retry = self.retries.pop(0)
+            return self._ask_at(retry.params, retry.attrs, retry.distributions)
+        index = self.first_tries
+        self.first_tries += 1
+        if index < len(self.warm_start):
+            point = self.space.from_unit(self._sobol(0)) | self.space.encode(self.warm_start[index])
+            return self._ask_at(point, {"origin": "warm start"})
+        name = sampler_name(self.spec, self.final)
+        if name == "grid":
+            sizes = [r.size for r in self.space.ranges]
+            unit = grid_point(sizes, self.plan.trials, index - len(self.warm_start))
+            if unit is not None:
+                return self._ask_at(self.space.from_unit(unit), {"origin": name})
+        if name in {"qmc", "grid"} or index < startup_trials(self.spec):
+            return self._ask_at(self.space.from_unit(self._sobol(index)), {"origin": "sobol"})
+        return self._ask_sampler(name, index)
+
+    def _ask_at(
+        self,
+        params: Mapping[str, Value],
+        attrs: Mapping[str, Any],
+        distributions: dict[str, BaseDistribution] | None = None,
+    ) -> Asked:
+        ranges = distributions or self.space.distributions
+        return self._ask(params, ranges, self.space.decode(params), self.plan.draws[0], attrs)
+
+    def _ask_sampler(self, name: str, index: int) -> Asked:
+        if self._view is None or self._view_name != name:
+            self._view_name, self._view = name, SamplerView(make_sampler(self.spec, name, index), self.study)
+        suggestion = self._view.ask(self.space.distributions)
+        key = point_key(suggestion.params)
+        if key in self.final_keys or self.running_keys[key]:
+            # the run is a function of its parameters: the same ones again would teach nothing
+            self._view.drop(suggestion)
+            return self._ask_at(self.space.from_unit(self._sobol(index)), {"origin": "sobol"})
+        trial, job = self._ask_at(suggestion.params, {"origin": name})
+        self._view.taken(trial.number, suggestion)
+        return trial, job
+
+    def _closed(self, trial: FrozenTrial) -> None:
+        self.samples += int(trial.user_attrs.get("samples", 0))
+        if self._view is not None:
+            self._view.told(trial)
+
+    def _sobol(self, index: int) -> tuple[float, ...]:
+        return sobol_point(len(self.space.ranges), self.spec.seed, index)

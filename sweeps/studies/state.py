@@ -1,0 +1,187 @@
+"""One study each: what has been done, what is missing, and the next trial to ask for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import RandomSampler
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from sweeps.jobs.job import Job
+from sweeps.objective import Objective
+from sweeps.plan import ForgetDraw, StudyPlan
+from sweeps.spec import Spec
+from sweeps.spec.space import Value
+from sweeps.studies.retries import (
+    FINAL,
+    INTERRUPTED,
+    Retry,
+    Which,
+    attempt_of,
+    might_end_otherwise,
+    no_trial,
+    owed,
+    requeued,
+    set_aside,
+)
+from sweeps.studies.trials import Key, draw_params, plain, point_key, set_attrs
+
+Asked = tuple[Trial, Job]
+
+
+class StudyState:
+    """A study opened for running: what is final is counted, and what an earlier driver left RUNNING is to be run again.
+
+    Args:
+        retry: which trials that have ended are to be run once more.
+    """
+
+    def __init__(self, plan: StudyPlan, spec: Spec, storage: BaseStorage, *, retry: Which = no_trial) -> None:
+        self.plan, self.spec = plan, spec
+        minimize = [StudyDirection.MINIMIZE] * len(Objective(spec.objective.name).directions)
+        directions = [StudyDirection.MAXIMIZE] if plan.stage == "reference" else minimize
+        self.study = optuna.create_study(
+            study_name=plan.name,
+            storage=storage,
+            directions=directions,
+            sampler=RandomSampler(),  # never asked: trials are made with their parameters
+            load_if_exists=True,
+        )
+        self.states: Counter[str] = Counter()
+        self.running_keys: Counter[Key] = Counter()
+        self.final_keys: dict[Key, TrialState] = {}
+        self.best_value: float | None = None
+        self.first_tries = 0
+        self._close_stale()
+        trials = self.study.get_trials(deepcopy=False)
+        self.retries = list(owed(trials, partial(retry, plan)))
+        aside = set_aside(trials) | {retry.number for retry in self.retries}
+        for trial in trials:
+            self.first_tries += "retry_of" not in trial.user_attrs
+            if trial.state in FINAL and trial.number not in aside:
+                self._count(trial.state, trial.params, trial.values)
+
+    @property
+    def running(self) -> int:
+        """Trials in progress."""
+        return self.running_keys.total()
+
+    @property
+    def final(self) -> int:
+        """Trials that will not be run again."""
+        return self.states.total()
+
+    @property
+    def failed(self) -> int:
+        """Trials of the plan that failed for good."""
+        return self.states["FAIL"]
+
+    @property
+    def may_be_retried(self) -> bool:
+        """Whether anything of the plan failed for good that would be run again if asked to."""
+        trials = self.study.get_trials(deepcopy=False)
+        aside = set_aside(trials)
+        return any(might_end_otherwise(t) and t.number not in aside and self._counts(t) for t in trials)
+
+    @property
+    def planned(self) -> int:
+        """Trials there will be when the study is done."""
+        return self.plan.trials
+
+    @property
+    def remaining(self) -> int:
+        """Trials still to be started."""
+        return self.planned - self.final - self.running
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to run."""
+        return self.final >= self.planned and not self.running
+
+    def tell(self, trial: Trial, state: TrialState, values: Sequence[float] | None = None) -> None:
+        """Close a trial for good."""
+        self._stopped(trial, self.study.tell(trial, list(values) if values else None, state=state))
+        self._count(state, trial.params, values)
+
+    def tell_retry(self, trial: Trial, reason: str) -> None:
+        """Close a trial whose worker died; its parameters will be run again."""
+        attempt = attempt_of(trial.user_attrs) + 1
+        set_attrs(trial, {"requeued": True, "fail_reason": reason})
+        self._stopped(trial, self.study.tell(trial, state=TrialState.FAIL))
+        self.retries.append(Retry(trial.number, trial.params, trial.distributions, attempt))
+
+    def _ask(
+        self,
+        params: Mapping[str, Value],
+        distributions: dict[str, BaseDistribution],
+        hyperparameters: Mapping[str, Any],
+        draw: ForgetDraw,
+        attrs: Mapping[str, Any],
+    ) -> Asked:
+        """A trial at `params`, with all that tells what it is: one write, so that a kill leaves it whole or not at all."""
+        job = self._job(hyperparameters, draw)
+        facts = {"hyperparameters": job.hyperparameters, "seed": job.seed, "scored_on": job.scored_on}
+        template = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(params),
+            distributions=distributions,
+            user_attrs=plain({**attrs, **facts, **draw_params(draw), **self._shown(hyperparameters)}),
+        )
+        trial_id = self.study._storage.create_new_trial(self.study._study_id, template_trial=template)
+        self.running_keys[point_key(params)] += 1
+        return Trial(self.study, trial_id), job
+
+    def _job(self, hyperparameters: Mapping[str, Any], draw: ForgetDraw) -> Job:
+        """What a worker is to do for a trial of this study."""
+        plan, spec = self.plan, self.spec
+        if plan.stage == "reference":
+            kind: Any = plan.method
+            return Job(kind, draw, plan.scored_on, seed=spec.seed)
+        return Job(
+            "unlearning",
+            draw,
+            plan.scored_on,
+            method=plan.method,
+            hyperparameters=dict(hyperparameters),
+            seed=draw.seed if plan.stage == "evaluation" else spec.seed,
+            prune=plan.stage == "search" and spec.search.pruner != "none",
+        )
+
+    def _shown(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Hyperparameters that are sampled under another name, so that their values must be shown beside it."""
+        space = self.plan.space
+        if self.plan.stage != "search" or space is None:
+            return {}
+        return {r.name: hyperparameters[r.name] for r in space.ranges if r.name != r.raw_name}
+
+    def _stopped(self, trial: Trial, told: FrozenTrial) -> None:
+        self.running_keys[point_key(trial.params)] -= 1
+        self._closed(told)
+
+    def _counts(self, trial: FrozenTrial) -> bool:
+        """Whether a trial is one of the plan."""
+        return True
+
+    def _closed(self, trial: FrozenTrial) -> None:  # most studies need not know
+        """A trial has been told, for good or to be run again."""
+
+    def _count(self, state: TrialState, params: Mapping[str, Value], values: Sequence[float] | None) -> None:
+        self.states[state.name] += 1
+        self.final_keys[point_key(params)] = state
+        if state == TrialState.COMPLETE and values:
+            score = sum(values) / len(values)
+            self.best_value = score if self.best_value is None else min(score, self.best_value)
+
+    def _close_stale(self) -> None:
+        """Fail what an earlier driver left RUNNING."""
+        for stale in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if not (requeued(stale) and "fail_reason" in stale.user_attrs):
+                set_attrs(Trial(self.study, stale._trial_id), {"requeued": True, "fail_reason": INTERRUPTED})
+            self.study.tell(stale.number, state=TrialState.FAIL)

@@ -1,0 +1,80 @@
+"""Tables laid out for print."""
+
+from __future__ import annotations
+
+from reports import tables
+from reports.format import Table
+
+
+def texts(table: Table | None) -> list[list[str]]:
+    assert table is not None
+    assert all(len(row.cells) == len(table.columns) for row in table.rows)
+    return [[c.text for c in table.columns], *([c.text for c in row.cells] for row in table.rows)]
+
+
+def test_scores_before_evaluation_are_named_and_not_marked(builder):
+    builder.trial("search", "sure", value=1.234)
+    builder.trial("search", "finetune", value=2.0)
+    table = tables.score_table(builder.record())
+    assert texts(table) == [["Method", "Random (search)"], ["SURE", "1.23"], ["FineTune", "2.00"]]
+    assert table is not None
+    assert not table.compared
+    assert not any(c.best for row in table.rows for c in row.cells)
+    assert any("not evaluated yet" in note for note in table.notes)
+
+
+def test_stability_has_a_row_per_size_and_method(builder):
+    for size, values in ((100, (1.0, 1.2)), (10, (3.0, 5.0))):
+        for seed, value in enumerate(values):
+            builder.trial("evaluation", "sure", value=value, metrics={"forget_gap": value}, size=size, forget_seed=seed)
+    builder.trial("evaluation", "finetune", value=9.0, metrics={"forget_gap": 9.0}, forget_seed=0)
+    assert texts(tables.stability_table(builder.record(), "random")) == [
+        ["Forget size", "Method", "Average gap", "ΔUA", "n"],
+        ["100", "SURE", "1.10 ± 0.14", "1.10 ± 0.14", "2"],
+        ["100", "FineTune", "9.00", "9.00", "1"],
+        ["10", "SURE", "4.0 ± 1.4", "4.0 ± 1.4", "2"],
+    ]
+
+
+def test_top1_stands_beside_top5(builder):
+    metrics, top5 = {"forget_gap": 1.0, "retain_gap": 2.0, "mia_loss_gap": 9.0}, {"forget_gap": 3.0, "retain_gap": 4.0}
+    builder.trial("evaluation", "sure", value=1.0, metrics=metrics, top5=top5)
+    assert texts(tables.top5_table(builder.record(), "random")) == [
+        ["Method", "ΔUA top-1", "ΔUA top-5", "ΔRA top-1", "ΔRA top-5", "n"],
+        ["SURE", "1.00", "3.00", "2.00", "4.00", "1"],
+    ]
+
+
+def test_hyperparameters_mark_a_retain_batch(builder):
+    builder.best = {"random": {"finetune": {"lr": 0.0043, "retain_batch_size": 256, "lr_decay_epoch": 8}}}
+    table = tables.hyperparameter_table(builder.record(), "random")
+    assert texts(table) == [
+        ["Parameter", "SURE", "FineTune"],
+        ["lr", "–", "0.0043"],
+        ["α", "–", "–"],
+        ["fbatch size", "–", "256†"],
+        ["lr decay", "–", "8"],
+    ]
+    assert table is not None
+    assert table.columns[2].method == "finetune"
+
+
+def test_attacks_end_with_the_oracle(builder):
+    for seed, value in enumerate((50.0, 54.0)):
+        metrics = {"mia_loss": value, "mia_loss_gap": abs(value - 53)}
+        builder.trial("evaluation", "sure", value=1.0, metrics=metrics, forget_seed=seed)
+        builder.trial("reference", "oracle", metrics={"mia_loss": 53.0 + 2 * seed}, forget_seed=seed)
+    assert texts(tables.attack_table(builder.record(), "random")) == [
+        ["Method", "MIA-I", "n"],
+        ["SURE", "52 ± 3", "2"],
+        ["Oracle", "54.0 ± 1.4", "2"],
+    ]
+
+
+def test_no_trials_no_tables(builder):
+    record = builder.record()
+    for lay in (tables.stability_table, tables.top5_table, tables.attack_table, tables.run_time_table):
+        assert lay(record, "random") is None
+    for lay in (tables.optimism_table, tables.sensitivity_table, tables.hyperparameter_table):
+        assert lay(record, "random") is None
+    assert tables.score_table(record) is None

@@ -1,0 +1,90 @@
+"""What methods and training share: bounds of hyperparameters, random streams, batches, one gradient step."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The values a hyperparameter may take, ends included; carried in its field's type."""
+
+    low: float
+    high: float
+
+
+Rate = Annotated[float, Bounds(1e-12, 100.0)]
+Weight = Annotated[float, Bounds(0.0, 1.0)]
+Count = Annotated[int, Bounds(1, 1_000_000)]
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Independent random streams under one seed, by name: what one consumer draws never shifts another's numbers."""
+
+    seed: int
+
+    def generator(self, name: str) -> torch.Generator:
+        """A CPU generator; the same (seed, name) gives the same numbers on every machine."""
+        digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+
+    def integer(self, name: str) -> int:
+        """A seed in 0 … 2³¹ − 1, for what takes seeds rather than generators: `UnlearningData.new_model`, say."""
+        return self.generator(name).initial_seed() % 2**31
+
+
+@dataclass
+class Batches:
+    """A subset of the device-resident images, served in shuffled batches by index; it counts what it serves.
+
+    Attributes:
+        images: uint8 pixels of the whole pool, shape (N, C, H, W); labels: int64, shape (N,).
+        index: positions of this subset in the pool, shape (n,).
+        served: samples handed out so far.
+    """
+
+    images: Tensor
+    labels: Tensor
+    index: Tensor
+    served: int = field(default=0, init=False)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def epoch(self, batch_size: int, rng: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """One shuffled pass as (images, labels) batches; the last one may be smaller."""
+        for rows in self.rows(batch_size, rng):
+            yield self.images[rows], self.labels[rows]
+
+    def cycle(self, batch_size: int, rng: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Passes without end, reshuffled at each."""
+        for rows in self.cycle_rows(batch_size, rng):
+            yield self.images[rows], self.labels[rows]
+
+    def cycle_rows(self, batch_size: int, rng: torch.Generator) -> Iterator[Tensor]:
+        """Passes without end as pool positions, reshuffled at each."""
+        while True:
+            yield from self.rows(batch_size, rng)
+
+    def rows(self, batch_size: int, rng: torch.Generator | None) -> Iterator[Tensor]:
+        """One pass as pool positions: shuffled by `rng`, or in order where it is None."""
+        order = self.index
+        if rng is not None:
+            order = order[torch.randperm(len(order), generator=rng).to(order.device)]
+        for rows in torch.split(order, batch_size):
+            self.served += len(rows)
+            yield rows
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One gradient step on `loss`."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    optimizer.step()
