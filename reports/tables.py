@@ -73,9 +73,9 @@ def attack_table(record: SweepRecord, scenario: str) -> Table | None:
 
 
 def run_time_table(record: SweepRecord, scenario: str) -> Table | None:
-    """Relative run time up to the best epoch, in seconds and in samples."""
+    """Relative run time up to the best epoch, in seconds and in samples, forward-only passes apart."""
     title = f"{scenario_label(scenario)}: run time relative to training the oracle"
-    metrics = ["relative_run_time", "relative_samples"]
+    metrics = ["relative_run_time", "relative_samples", "relative_forward_samples"]
     return metric_table(record, scenario, metrics, key=f"{scenario}-run-time", title=title, floor=False)
 
 

@@ -24,9 +24,11 @@ class Evaluation:
 
     Attributes:
         epoch: 1-based; 0 is the original model.
-        metrics: values of the unlearned model, their gaps to the oracle, `relative_run_time` and `relative_samples`.
+        metrics: values of the unlearned model, their gaps to the oracle, and costs relative to its training: `relative_run_time`,
+            `relative_samples` and `relative_forward_samples`.
         outputs: the model's outputs, from which costly metrics may still be taken by `measure`.
         samples: how many passed forward and backward so far.
+        forward_samples: how many passed forward only (teachers, for instance).
         model: the model itself, which the next epoch goes on to change; `kept` gives an evaluation that owns a copy.
     """
 
@@ -35,6 +37,7 @@ class Evaluation:
     outputs: Outputs
     model: Classifier
     samples: int
+    forward_samples: int
     task: Task
     workspace: Workspace
 
@@ -64,8 +67,8 @@ def run_unlearning(
     """Unlearn `task` with `method`, yielding one evaluation per epoch.
 
     The run is a function of its arguments: the same ones give the same weights on the same machine. Seconds count the
-    method's work only, not the evaluation; samples count what passed forward and backward. A method whose epoch is chosen
-    by SCRUB-R's rule is evaluated before its first epoch too (epoch 0), and on validation images.
+    method's work only, not the evaluation; samples count what passed forward and backward, forward-only passes apart.
+    A method whose epoch is chosen by SCRUB-R's rule is evaluated before its first epoch too (epoch 0), and on validation images.
 
     Raises:
         DivergedError: the model's outputs are no longer finite.
@@ -85,9 +88,17 @@ def run_unlearning(
         cost = {
             "relative_run_time": seconds / oracle.cost.seconds,
             "relative_samples": data.served / oracle.cost.samples,
+            "relative_forward_samples": data.forward_only / oracle.cost.samples,
         }
         return Evaluation(
-            epoch, values | gaps(values, oracle_metrics) | cost, outputs, model, data.served, task, workspace
+            epoch,
+            values | gaps(values, oracle_metrics) | cost,
+            outputs,
+            model,
+            data.served,
+            data.forward_only,
+            task,
+            workspace,
         )
 
     epochs = method.unlearn(model, data, Streams(seed))

@@ -44,22 +44,27 @@ class Streams:
 class Batches:
     """A subset of the device-resident images, served in shuffled batches by index; it counts what it serves.
 
+    A last batch of one sample joins the batch before it: batch normalisation in train mode refuses a single value per channel,
+    and one epoch stays one pass over all samples.
+
     Attributes:
         images: uint8 pixels of the whole pool, shape (N, C, H, W); labels: int64, shape (N,).
         index: positions of this subset in the pool, shape (n,).
-        served: samples handed out so far.
+        served: samples handed out so far, each to pass forward and backward.
+        forward_only: samples that passed forward only (a teacher's, say), which a method adds itself.
     """
 
     images: Tensor
     labels: Tensor
     index: Tensor
     served: int = field(default=0, init=False)
+    forward_only: int = field(default=0, init=False)
 
     def __len__(self) -> int:
         return len(self.index)
 
     def epoch(self, batch_size: int, rng: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """One shuffled pass as (images, labels) batches; the last one may be smaller."""
+        """One shuffled pass as (images, labels) batches; the last one may be smaller, or larger by one (see `batch_sizes`)."""
         for rows in self.rows(batch_size, rng):
             yield self.images[rows], self.labels[rows]
 
@@ -78,9 +83,22 @@ class Batches:
         order = self.index
         if rng is not None:
             order = order[torch.randperm(len(order), generator=rng).to(order.device)]
-        for rows in torch.split(order, batch_size):
+        for rows in torch.split(order, batch_sizes(len(order), batch_size)):
             self.served += len(rows)
             yield rows
+
+
+def joins_last(n: int, batch_size: int) -> bool:
+    """Whether a pass over `n` samples would end with a batch of one, which joins the batch before it."""
+    return n > batch_size > 1 and n % batch_size == 1
+
+
+def batch_sizes(n: int, batch_size: int) -> list[int]:
+    """The sizes of the batches of one pass over `n` samples, in order; an empty set is one empty batch."""
+    full, rest = divmod(n, batch_size)
+    if joins_last(n, batch_size):
+        return [batch_size] * (full - 1) + [batch_size + 1]
+    return [batch_size] * full + [rest] * (rest > 0 or full == 0)
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

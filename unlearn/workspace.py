@@ -22,6 +22,7 @@ from unlearn.models import Classifier
 from unlearn.registry import find
 from unlearn.scenarios import ForgetSet, Scenario
 from unlearn.shared import SharedFolder
+from unlearn.steps import joins_last
 from unlearn.training import ModelStore, Recipe, StoredModel, TrainingCost, content_key, train
 
 __all__ = ["Reference", "Setting", "Task", "TaskData", "Workspace"]
@@ -253,7 +254,9 @@ class Workspace:
             samples.update(self.splits.train[where.cpu().numpy()].tobytes())
             samples.update(data.images[where].cpu().numpy().tobytes())
             samples.update(data.labels[where].cpu().numpy().tobytes())
+        joined = {"last_batch": "joined"} if joins_last(len(rows), setting.recipe.batch_size) else {}
         return {
+            **joined,  # what was trained before that rule keeps its key, but not where it would differ
             "format": 2,
             "kind": kind,
             "dataset": setting.dataset,

@@ -145,7 +145,11 @@ class Worker:
             values=list(self.objective.values(best.metrics)),
             best_epoch=best.epoch,
             best=best.metrics | best.measure(costly),
-            about={"forget_size": task.forget_size, "samples": evaluation.samples},
+            about={
+                "forget_size": task.forget_size,
+                "samples": evaluation.samples,
+                "forward_samples": evaluation.forward_samples,
+            },
         )
 
     def _at(self, epoch: int, best: Evaluation, job: Job, task: Task, method: Method) -> Evaluation:

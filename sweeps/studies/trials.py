@@ -23,7 +23,18 @@ FACTS = (
     "scored_on",
     "origin",
 )
-NOT_METRICS = {*FACTS, "hyperparameters", "curve", "requeued", "attempt", "host", "pid", "device", "samples"}
+NOT_METRICS = {
+    *FACTS,
+    "hyperparameters",
+    "curve",
+    "requeued",
+    "attempt",
+    "host",
+    "pid",
+    "device",
+    "samples",
+    "forward_samples",
+}
 
 DESIGN = "design"
 

@@ -35,8 +35,13 @@ class UnlearningData:
 
     @property
     def served(self) -> int:
-        """Samples processed so far, over all sets."""
+        """Samples passed forward and backward so far, over all sets."""
         return self.retain.served + self.forget.served + self.validation.served
+
+    @property
+    def forward_only(self) -> int:
+        """Samples passed forward only so far, over all sets."""
+        return self.retain.forward_only + self.forget.forward_only + self.validation.forward_only
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ def with_nearest_classes(data: UnlearningData, epsilon: float) -> Tensor:
     """The pool's labels, shape (N,), with each forget label replaced by the nearest other class of the original f₀.
 
     nearest(x, y) = arg max over c ≠ y of f₀(x + ε·sign ∇ₓCE(f₀(x), y))_c, on pixels in [0, 1], clamped to that range.
+    The gradient counts as one pass forward and backward, the logits at its end as one forward only.
     """
     labels = data.forget.labels.clone()
     for rows in data.forget.rows(BATCH, None):
@@ -41,4 +42,5 @@ def with_nearest_classes(data: UnlearningData, epsilon: float) -> Tensor:
         with torch.no_grad():
             logits = data.original((pixels + epsilon * gradient.sign()).clamp(0, 1))
             labels[rows] = logits.scatter(1, y[:, None], -torch.inf).argmax(1)
+        data.forget.forward_only += len(rows)
     return labels

@@ -15,7 +15,7 @@ BATCH = 2048
 def teacher_logits(teacher: Classifier, *sets: Batches) -> Tensor:
     """Logits of `teacher` in eval mode by pool row, shape (N, classes); zero outside `sets`.
 
-    Nothing here augments images, so one forward pass serves a whole run. It is not counted as samples served.
+    Nothing here augments images, so one forward pass serves a whole run; it is counted as forward only.
     """
     teacher.eval()
     images = sets[0].images
@@ -23,6 +23,8 @@ def teacher_logits(teacher: Classifier, *sets: Batches) -> Tensor:
     with torch.no_grad():
         for rows in torch.split(torch.cat([part.index for part in sets]), BATCH):
             table[rows] = teacher(images[rows]).to(table.dtype)
+    for part in sets:
+        part.forward_only += len(part)
     return table
 
 

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from unlearn.errors import UnlearnError
 from unlearn.models._symmetry import Symmetries
+
+LONE_SAMPLE = (
+    "batch normalisation needs ≥ 2 samples a batch in training, as images of this size leave it one value per channel, got 1: "
+    "let forget sets and batches hold ≥ 2 samples"
+)
 
 
 class Classifier(nn.Module):
@@ -51,10 +57,19 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32, device=device).view(-1, 1, 1))
 
     def features(self, x: Tensor) -> Tensor:
-        """Penultimate activations, shape (N, feature_dim)."""
+        """Penultimate activations, shape (N, feature_dim).
+
+        Raises:
+            UnlearnError: batch normalisation in train mode has a single value per channel, from a batch of one small image.
+        """
         pixels = x / 255 if x.dtype == torch.uint8 else x
         normal = (pixels - self.mean) / self.std
-        out: Tensor = self.backbone(normal.contiguous(memory_format=self.memory_format))
+        try:
+            out: Tensor = self.backbone(normal.contiguous(memory_format=self.memory_format))
+        except ValueError as error:
+            if len(x) == 1 and "more than 1 value per channel" in str(error):
+                raise UnlearnError(LONE_SAMPLE) from error
+            raise
         return out
 
     def forward(self, x: Tensor) -> Tensor:

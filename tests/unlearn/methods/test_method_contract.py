@@ -9,10 +9,19 @@ from typing import Any, get_args, get_type_hints
 import pytest
 import torch
 import yaml
-from method_problems import SEED, Problem, assert_same_state, linear_problem, resnet_problem, same_state
+from method_problems import (
+    SEED,
+    Problem,
+    assert_same_state,
+    linear_problem,
+    network_problem,
+    resnet_problem,
+    same_state,
+)
 
 import search_spaces
-from unlearn.methods import Bounds, Method, Streams
+from unlearn.errors import UnlearnError
+from unlearn.methods import Batches, Bounds, Method, Streams
 from unlearn.registry import find, keys
 
 KEYS = keys("methods")
@@ -26,7 +35,8 @@ class Case:
     """A method on the small problem: 40 retain, 12 forget, 10 validation samples; two epochs.
 
     Attributes:
-        served: samples that count as processed: an epoch's 3 retain steps read 12 forget and 10 validation samples beside.
+        served: samples passed forward and backward: an epoch's 3 retain steps read 12 forget and 10 validation samples beside.
+        forward_only: samples that pass forward only: logits of teachers, and of the stepped images of boundary shrinking.
         settings: what replaces the method's defaults and TINY.
         yields: how often it yields in two epochs.
         trains: whether it reads the retain set in shuffled batches.
@@ -38,14 +48,15 @@ class Case:
     yields: int = 2
     trains: bool = True
     random: bool = True
+    forward_only: int = 0
 
 
 CASES = {
-    "bad_teacher": Case(2 * (40 + 12)),
+    "bad_teacher": Case(2 * (40 + 12), forward_only=40 + 12),
     "boundary_expanding": Case(2 * 12, trains=False),
     "boundary_expanding_plus": Case(2 * (40 + 12)),
-    "boundary_shrinking": Case(12 + 2 * 12, trains=False),
-    "boundary_shrinking_plus": Case(12 + 2 * (40 + 12)),
+    "boundary_shrinking": Case(12 + 2 * 12, trains=False, forward_only=12),
+    "boundary_shrinking_plus": Case(12 + 2 * (40 + 12), forward_only=12),
     "cf_k": Case(2 * 40),
     "eu_k": Case(2 * 40),
     "finetune": Case(2 * 40),
@@ -55,7 +66,7 @@ CASES = {
     "oracle": Case(2 * 40, {"milestones": (1,)}, yields=1),
     "random_label": Case(2 * (40 + 12)),
     "salun": Case(12 + 2 * (40 + 12)),
-    "scrub": Case(2 * 40 + 12, {"max_epochs": 1}),
+    "scrub": Case(2 * 40 + 12, {"max_epochs": 1}, forward_only=40 + 12),
     "ssd": Case(40 + 12, {"alpha": 0.8, "dampening": 0.5}, yields=1, trains=False, random=False),
     "sure": Case(2 * (40 + 12 + 10)),
 }
@@ -149,6 +160,13 @@ class TestContract:
         problem = resnet_problem()
         problem.unlearned(build(key))
         assert problem.data.served == CASES[key].served
+        assert problem.data.forward_only == CASES[key].forward_only
+
+    @pytest.mark.parametrize(("retain", "forget"), [(129, 65), (65, 129), (128, 2), (65, 64)])
+    def test_a_last_batch_of_one_sample_is_no_obstacle(self, key, retain, forget):
+        problem = network_problem("resnet18", (retain, forget, forget), width=2)
+        got = problem.unlearned(build(key, epochs=1, retain_batch_size=64, forget_batch_size=64))
+        assert all(torch.isfinite(value).all() for value in got.state_dict().values())
 
     def test_the_retain_set_is_read_in_the_order_of_its_own_stream(self, key):
         if not CASES[key].trains:
@@ -266,6 +284,37 @@ def test_streams_are_independent_and_repeatable():
     assert drawn["forget"] == torch.rand(4, generator=streams.generator("forget")).tolist()
     assert Streams(4).integer("model") != streams.integer("model") == Streams(3).integer("model")
     assert 0 <= streams.integer("model") < 2**31
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "sizes"),
+    [
+        (65, 64, [65]),
+        (129, 64, [64, 65]),
+        (3, 2, [3]),
+        (66, 64, [64, 2]),
+        (64, 64, [64]),
+        (63, 64, [63]),
+        (1, 64, [1]),
+        (3, 1, [1, 1, 1]),
+        (0, 64, [0]),
+    ],
+)
+def test_a_last_batch_of_one_sample_joins_the_one_before(n, batch_size, sizes):
+    batches = Batches(torch.zeros(n, 1, 2, 2, dtype=torch.uint8), torch.zeros(n, dtype=torch.int64), torch.arange(n))
+    rows = list(batches.rows(batch_size, None))
+    assert [len(part) for part in rows] == sizes
+    assert batches.served == n
+    assert [i for part in rows for i in part.tolist()] == list(range(n))
+    cycle = batches.cycle_rows(batch_size, Streams(0).generator("forget"))
+    assert [len(next(cycle)) for _ in range(2 * len(sizes))] == 2 * sizes
+
+
+def test_a_lone_sample_that_batch_normalisation_refuses_is_explained():
+    problem = network_problem("resnet18", (4, 1, 1), width=2)
+    with pytest.raises(UnlearnError, match="≥ 2 samples a batch"):
+        problem.unlearned(build("neg_grad"))
+    problem.unlearned(build("sure"))  # forget and validation samples pass together
 
 
 def test_cycles_reshuffle_at_each_pass():

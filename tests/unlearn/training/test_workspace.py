@@ -8,6 +8,8 @@ import torch
 
 from unlearn.errors import UnlearnError
 from unlearn.metrics import compare, gaps, measure
+from unlearn.registry import find
+from unlearn.run import run_unlearning
 from unlearn.scenarios.canary import Canary
 from unlearn.scenarios.confusion import Confusion
 from unlearn.scenarios.full_class import FullClass
@@ -134,6 +136,33 @@ def test_the_same_content_is_trained_once_and_loads_with_equal_weights(tiny, cac
     for name, tensor in first.model.state_dict().items():
         assert torch.equal(tensor, again.model.state_dict()[name])
         assert torch.equal(tensor, elsewhere.model.state_dict()[name])
+
+
+def test_only_a_last_batch_of_one_sample_names_its_rule_in_the_content(tiny, cache):
+    n = len(tiny.train_labels)
+    for batch_size, joined in ((n - 1, True), (n, False), (n - 2, False), (1, False), (64, n % 64 == 1)):
+        recipe = replace(TINY.recipe, batch_size=batch_size)
+        workspace = Workspace(replace(TINY, recipe=recipe), cache, torch.device("cpu"))
+        data = workspace.task_data(task(workspace, RandomSamples()))
+        assert ("last_batch" in workspace._content("original", data, data.train)) == joined
+
+
+def test_a_network_that_refuses_a_lone_sample_is_trained_and_unlearned_all_the_same(tmp_path):
+    """On 8 × 8 images the last stage has one value per channel; every set here leaves one sample over."""
+    recipe = Recipe(epochs=1, batch_size=64)
+    probe = Workspace(replace(TINY, recipe=recipe), tmp_path, torch.device("cpu"))
+    n = len(probe.train_labels)
+    setting = replace(TINY, model="resnet18", model_options={"width": 2}, recipe=replace(recipe, batch_size=n - 1))
+    workspace = Workspace(setting, tmp_path, torch.device("cpu"))
+    this = task(workspace, RandomSamples(), size=65)
+    assert workspace.original(this).cost.samples == n
+    retain = n - 65
+    for key in ("scrub", "neg_grad_plus", "random_label"):
+        method = find("methods", key)(epochs=1, forget_batch_size=64, retain_batch_size=retain - 1)
+        (*_, last) = run_unlearning(workspace, this, method, seed=0)
+        assert last.samples == retain + 65
+        assert last.forward_samples == (retain + 65 if key == "scrub" else 0)
+        assert last.metrics["relative_forward_samples"] == last.forward_samples / workspace.oracle(this).cost.samples
 
 
 def test_models_are_normalised_by_the_data(tiny):
