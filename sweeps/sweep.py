@@ -20,7 +20,7 @@ from sweeps.plan import Stage, make_plan
 from sweeps.provenance import provenance
 from sweeps.ray_tune.driver import run_studies
 from sweeps.record import SweepRecord, load_sweep
-from sweeps.record.best_params import Params, read_warm_start, write_best_params
+from sweeps.record.best_params import Params, read_warm_start
 from sweeps.secrets import mask
 from sweeps.signals import interruptible
 from sweeps.spec import Spec, check_here, check_sizes, published_params
@@ -106,14 +106,6 @@ class Sweep:
     def outputs(self) -> tuple[Path, Path]:
         """Where the best parameters and the report's page are, or will be."""
         return self.folder / "best_params.yaml", self.folder / "report" / "index.html"
-
-    def write_outputs(self, *, partial: bool) -> tuple[Path, Path]:
-        """Export best parameters and write the report; returns both paths."""
-        from reports import write_report  # noqa: PLC0415  # plotly takes a second
-
-        record = self.record()
-        best, page = self.outputs
-        return write_best_params(record, best), write_report(record, page.parent, partial=partial)
 
 
 def warm_start(spec: Spec) -> list[Params]:

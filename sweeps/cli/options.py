@@ -6,9 +6,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweeps.folder import own_storage
+from sweeps.folder import last_storage
 from sweeps.secrets import mask
-from sweeps.spec import load_spec, read_yaml, shipped_sweeps
+from sweeps.spec import load_spec, shipped_sweeps
 from sweeps.sweep import Sweep
 
 
@@ -53,7 +53,7 @@ class Options:
             overrides.append(f"resources.gpus_per_trial={self.gpus_per_trial}")
         source = self.sweep if frozen is None else str(frozen)
         spec = load_spec(source, overrides, methods=_names(self.methods), scenarios=_names(self.scenarios))
-        return Sweep.at(spec, self.runs, self.storage or (None if frozen is None else _storage_of(frozen)))
+        return Sweep.at(spec, self.runs, self.storage or (None if frozen is None else last_storage(frozen.parent)))
 
     @property
     def tail(self) -> str:
@@ -64,12 +64,6 @@ class Options:
         if self.storage:
             words += ["--storage", mask(self.storage)]
         return "".join(f" {shlex.quote(word)}" for word in words)
-
-
-def _storage_of(frozen: Path) -> str | None:
-    """Where a sweep was last run; None where that has a password, which is not kept."""
-    url = read_yaml(frozen).get("storage") or own_storage(frozen.parent)
-    return None if "***" in url else str(url)
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -14,7 +14,7 @@ from sweeps.cli.options import Options
 from sweeps.cli.terminal import DONE, say, told
 from sweeps.errors import SweepError
 from sweeps.outputs.dashboard import decorate, serve
-from sweeps.outputs.report import compare, export_figures
+from sweeps.outputs.report import compare, export_figures, write_outputs
 from sweeps.record import SweepRecord
 from sweeps.record.best_params import best_params, write_best_params
 from sweeps.secrets import mask
@@ -28,9 +28,9 @@ def make_report(options: Options, figures: str | None = None) -> int:
     sweep = options.find()
     record = sweep.record()
     finished = record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"]).sum()
-    _, page = sweep.write_outputs(partial=bool(finished < sum(record.planned.values())))
+    write_outputs(record, sweep.outputs, partial=bool(finished < sum(record.planned.values())))
     decorate_storage(sweep, record)
-    print(page)
+    print(sweep.outputs[1])
     if figures is not None:
         print(export_figures(record, sweep.folder / "report" / "figures", figures))
     return DONE

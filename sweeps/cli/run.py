@@ -15,6 +15,7 @@ from sweeps.cli.report import decorate_storage
 from sweeps.cli.terminal import DONE, FAILED, INTERRUPTED, RETRY, duration, in_words, say, told, typed_command
 from sweeps.cost import estimate
 from sweeps.errors import SweepError
+from sweeps.outputs.report import write_outputs
 from sweeps.plan import Stage, make_plan
 from sweeps.record.best_params import read_best_params
 from sweeps.secrets import mask
@@ -48,7 +49,7 @@ def run_stages(
     partial = not studies.done or not {"search", "evaluation", "sensitivity"} <= set(stages)
     best, page = sweep.outputs
     if studies.finished_now or not (best.exists() and page.exists()):
-        best, page = sweep.write_outputs(partial=partial)
+        write_outputs(sweep.record(), sweep.outputs, partial=partial)
         decorate_storage(sweep)
     print(best)
     print(page)

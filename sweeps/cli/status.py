@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import shlex
-from collections import Counter
 from typing import Any
 
 import optuna
@@ -13,6 +13,7 @@ from rich.table import Table
 from sweeps.cli.options import Options
 from sweeps.cli.terminal import DONE, FAILED, RETRY, in_words, stdout_console, told
 from sweeps.record import SweepRecord
+from sweeps.record.progress import progress
 from sweeps.storage import open_storage
 from sweeps.storage.lease import holder
 from sweeps.sweep import Sweep
@@ -25,7 +26,6 @@ def show_status(options: Options) -> int:
     """A table of studies, and every failure with its reason."""
     sweep = options.find()
     record = sweep.record()
-    trials = record.counted
     console = stdout_console()
     title = f"{record.name} ({record.spec['protocol']} protocol)"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
@@ -33,14 +33,10 @@ def show_status(options: Options) -> int:
         table.add_column(heading, overflow="fold")
     for heading in ("done", "planned", "running", "pruned", "failed", "best"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for (stage, scenario, method), planned in record.planned.items():
-        mine = trials[(trials["stage"] == stage) & (trials["scenario"] == scenario) & (trials["method"] == method)]
-        states = mine["state"].value_counts()
-        best = mine.loc[mine["state"] == "COMPLETE", "value"].min()
-        counts = [str(states.get(state, 0)) for state in ("RUNNING", "PRUNED", "FAIL")]
-        done = int(states.get("COMPLETE", 0)) + int(states.get("PRUNED", 0)) + int(states.get("FAIL", 0))
-        shown = f"{best:.3g}" if stage != "reference" and best == best else ""  # noqa: PLR0124  # NaN
-        table.add_row(stage, scenario, method, str(done), str(planned), *counts, shown)
+    for study in progress(record):
+        shown = "" if study.stage == "reference" or math.isnan(study.best) else f"{study.best:.3g}"
+        counts = (study.done, study.planned, study.running, study.pruned, study.failed)
+        table.add_row(study.stage, study.scenario, study.method, *map(str, counts), shown)
     console.print(table)
     failures = print_failures(record, whole=options.verbose)
     again = _last_typed(record) or f"sweeps run {shlex.quote(options.sweep)}{options.tail}"
@@ -78,9 +74,7 @@ def driver_of(sweep: Sweep) -> dict[str, Any] | None:
 
 def _say_who_runs(sweep: Sweep, record: SweepRecord, again: str) -> None:
     held = driver_of(sweep)
-    ended = record.counted[record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"])]
-    done = Counter(zip(ended["stage"], ended["scenario"], ended["method"], strict=True))
-    left = sum(max(0, planned - done[key]) for key, planned in record.planned.items())
+    left = sum(study.left for study in progress(record))
     if held:
         print(f"running: process {held['pid']} on {held['host']}; {in_words(left)} left")
     elif left:

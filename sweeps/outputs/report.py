@@ -1,4 +1,4 @@
-"""What the `report` command asks of the reports beyond a sweep's own page."""
+"""What a sweep leaves behind: best parameters, the report, its figures as files, and pages of several sweeps."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ from typing import Literal, cast
 
 from sweeps.errors import SweepError
 from sweeps.record import SweepRecord
+from sweeps.record.best_params import write_best_params
 
 ENDINGS = ("svg", "pdf", "png")
+
+
+def write_outputs(record: SweepRecord, outputs: tuple[Path, Path], *, partial: bool) -> None:
+    """Write best parameters and the report to where a sweep's `outputs` are."""
+    from reports import write_report  # noqa: PLC0415  # plotly takes a second
+
+    best, page = outputs
+    write_best_params(record, best)
+    write_report(record, page.parent, partial=partial)
 
 
 def export_figures(record: SweepRecord, folder: Path, ending: str) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 import ray._private.worker as printer
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.tune.experiment import Trial
 
 
 @contextlib.contextmanager
@@ -52,3 +53,17 @@ def any_death_is_survived() -> Iterator[None]:
         yield
     finally:
         ray_manager._actor_task_failed = original
+
+
+def keep_actor(tune_controller: Any, slot: Any) -> None:
+    """Keep one more actor with the resources of `slot` between its trials."""
+    tune_controller._actor_cache.increase_max(slot)
+
+
+def forget_finished(tune_controller: Any) -> set[Trial]:
+    """Let go of trials that are over, and return them: Ray Tune would keep each, with all that it last said, to the end."""
+    finished = {trial for trial in tune_controller._trials if trial.is_finished()}
+    tune_controller._trials[:] = [trial for trial in tune_controller._trials if trial not in finished]
+    for kept in ("_live_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache"):
+        getattr(tune_controller, kept).difference_update(finished)
+    return finished

@@ -14,6 +14,7 @@ from ray.tune.schedulers import FIFOScheduler
 
 from sweeps.errors import SweepError
 from sweeps.jobs.job import DIED, Report
+from sweeps.ray_tune.internals import forget_finished, keep_actor
 from sweeps.ray_tune.searcher import StudySearcher
 from sweeps.ray_tune.trainable import REPORT
 
@@ -39,21 +40,13 @@ class PrunerScheduler(FIFOScheduler):
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Keep this slot's actor for its next trial: Ray Tune would stop it unless that trial were waiting already."""
-        self._forget_finished(tune_controller)
+        for finished in forget_finished(tune_controller):
+            self._waiting.pop(finished, None)
         slot = trial.placement_group_factory
         self._waiting[trial] = time.monotonic()
         if slot not in self._slots:
             self._slots.add(slot)
-            tune_controller._actor_cache.increase_max(slot)
-
-    def _forget_finished(self, tune_controller: Any) -> None:
-        """Let go of trials that are over: Ray Tune would keep each, with all that it last said, until the last one is."""
-        finished = {trial for trial in tune_controller._trials if trial.is_finished()}
-        tune_controller._trials[:] = [trial for trial in tune_controller._trials if trial not in finished]
-        for kept in ("_live_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache"):
-            getattr(tune_controller, kept).difference_update(finished)
-        for trial in finished:
-            self._waiting.pop(trial, None)
+            keep_actor(tune_controller, slot)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """None: Ray Tune starts pending trials in order by itself. Trials that wait in vain go to other slots.

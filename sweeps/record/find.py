@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from optuna.storages import BaseStorage
 
 from sweeps.errors import SweepError
-from sweeps.folder import STORAGE_VARIABLE
+from sweeps.folder import STORAGE_VARIABLE, storage_of
 from sweeps.record.load import load_sweep
 from sweeps.record.record import SweepRecord
 from sweeps.secrets import mask
@@ -34,12 +33,8 @@ def find_sweep(where: str | Path, *, sweep: str | None = None, storage: str | No
             raise SweepError(
                 f"sweep must be a name under runs/, a folder with a spec.yaml, or a storage URL, got {str(where)!r}"
             )
-        frozen = read_yaml(folder / "spec.yaml")
-        name = sweep or frozen["name"]
-        local = folder / "study.db"
-        url = storage or os.environ.get(STORAGE_VARIABLE) or frozen.get("storage") or f"sqlite:///{local.absolute()}"
-        moved = url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
-        url = f"sqlite:///{local.absolute()}" if moved and local.exists() else url
+        name = sweep or read_yaml(folder / "spec.yaml")["name"]
+        url = storage_of(folder, storage)
     if "***" in url:
         raise SweepError(f"storage {url} has a password: pass storage=… or set ${STORAGE_VARIABLE}")
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():

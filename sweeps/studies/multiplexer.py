@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +18,7 @@ from sweeps.studies.retries import Which, attempt_of, no_trial
 from sweeps.studies.search import SearchState
 from sweeps.studies.state import StudyState
 from sweeps.studies.trials import draw_params, point_key, set_attrs
+from sweeps.studies.verdicts import verdict
 from sweeps.studies.winners import confirmed, leaders, winner
 
 Params = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -285,32 +285,13 @@ class Multiplexer:
             return
         if report.done:
             self.report(assignment, report)
-        outcome, values, attrs = self._verdict(assignment, report)
-        curve = {name: [e.get(name) for e in assignment.epochs] for name in (assignment.epochs or [{}])[0]}
-        set_attrs(trial, {**attrs, **({"curve": curve} if curve else {})})
+        retries = self.spec.search.max_retries
+        outcome, values, attrs = verdict(report, assignment.epochs, pruned=assignment.pruned, max_retries=retries)
+        set_attrs(trial, attrs)
         state.tell(trial, outcome, values)
         self.finished_now += 1
         self.on_finish(assignment, outcome)
 
-    def _verdict(self, assignment: Assignment, report: Report) -> tuple[TrialState, list[float] | None, dict[str, Any]]:
-        if report.outcome == "died":
-            tries = self.spec.search.max_retries + 1
-            reason = f"{report.reason or DIED} (attempt {tries} of {tries})"
-            return TrialState.FAIL, None, {"outcome": "died", "fail_reason": reason}
-        if assignment.pruned:
-            best = min(assignment.epochs, key=lambda epoch: epoch["score"])
-            return TrialState.PRUNED, None, {"best_epoch": int(best["epoch"]), **_metrics(best)}
-        if report.outcome == "complete" and all(math.isfinite(v) for v in report.values):
-            facts = {"best_epoch": report.best_epoch} if report.best_epoch is not None else {}
-            return TrialState.COMPLETE, report.values, {**report.about, **facts, **_metrics(report.best)}
-        outcome = "diverged" if report.outcome == "complete" else report.outcome
-        reason = report.reason or "the score is not finite"
-        return TrialState.FAIL, None, {**report.about, "outcome": outcome, "fail_reason": reason}
-
 
 def _kind(state: StudyState) -> Any:
     return state.plan.method
-
-
-def _metrics(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if name not in {"epoch", "score"}}
