@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with the input: where, which rule, what was found, and what to do."""
+    """One thing wrong with the input: where, which rule, what was found, and what to do.
+
+    `place` is where the key stands: `line 4`, or `--set`.
+    """
 
     key: str
     rule: str
     value: str = ""
     remedy: str = ""
+    place: str = ""
 
     def __str__(self) -> str:
         got = f", got {self.value}" if self.value else ""
@@ -31,4 +35,12 @@ class SpecError(SweepError):
     def __init__(self, source: str, problems: Sequence[Problem]) -> None:
         self.source, self.problems = source, tuple(problems)
         count = f"{len(problems)} error" + ("s" if len(problems) > 1 else "")
-        super().__init__("\n".join([f"{source}: {count}", *(f"  {problem}" for problem in problems)]))
+        lines = [f"  {_placed(problem)}" for problem in problems]
+        super().__init__("\n".join([f"{source}: {count}", *lines]))
+
+
+def _placed(problem: Problem) -> str:
+    """A problem after its place; an option is followed by the key as one would type it."""
+    if not problem.place:
+        return str(problem)
+    return f"{problem.place}{' ' if problem.place.startswith('-') else ': '}{problem}"

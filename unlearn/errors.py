@@ -22,6 +22,23 @@ class UnknownNameError(UnlearnError):
         super().__init__(f"unknown {kind} {name!r}, {suggest(name, self.valid)}")
 
 
+class ComponentError(UnlearnError):
+    """A component of the user's own that cannot be had; the message has the import's own error.
+
+    Attributes:
+        name: as it was asked for, `package.module:Name`.
+        reason: what went wrong.
+        remedy: what may help.
+    """
+
+    def __init__(self, name: str, reason: str, remedy: str) -> None:
+        self.name, self.reason, self.remedy = name, reason, remedy
+        super().__init__(f"{name}: {reason} — {remedy}")
+
+    def __reduce__(self) -> tuple[type[ComponentError], tuple[str, str, str]]:
+        return (ComponentError, (self.name, self.reason, self.remedy))
+
+
 class DivergedError(UnlearnError):
     """The model's outputs stopped being finite in the epoch named (1-based)."""
 
@@ -36,5 +53,7 @@ class DivergedError(UnlearnError):
 def suggest(name: str, valid: Iterable[str]) -> str:
     """Words that lead from a wrong name to a right one: the nearest, else all of them."""
     names = sorted(valid)
+    if not names:
+        return "there is none to choose from"
     near = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(names)}"

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from unlearn.errors import UnknownNameError
+from unlearn.errors import ComponentError, UnknownNameError, suggest
 
 KINDS = {
     "methods": "method",
@@ -37,13 +37,10 @@ def find(folder: str, key: str) -> Any:
 
     Raises:
         UnknownNameError: nothing is registered under that key.
+        ComponentError: it is of the form `package.module:Name`, and cannot be imported.
     """
     if ":" in key:
-        module_name, _, attribute = key.partition(":")
-        try:
-            return getattr(importlib.import_module(module_name), attribute)
-        except (ImportError, AttributeError, ValueError, TypeError) as error:  # the last two: "" or ".name" as a module
-            raise UnknownNameError(KINDS[folder], key, keys(folder)) from error
+        return _own(key)
     for entry in entry_points(group=f"unlearn.{folder}"):
         if entry.name == key:
             return entry.load()
@@ -51,3 +48,23 @@ def find(folder: str, key: str) -> Any:
         raise UnknownNameError(KINDS[folder], key, keys(folder))
     module = importlib.import_module(f"unlearn.{folder}.{key}")
     return getattr(module, module.__all__[0])
+
+
+def _own(key: str) -> Any:
+    module_name, _, attribute = key.partition(":")
+    if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
+        raise ComponentError(key, "must be package.module:Name", "name one class or function of one module")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = f"there is no module {error.name!r}"
+        if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
+            raise ComponentError(key, missing, "put the folder that holds it on PYTHONPATH") from error
+        raise ComponentError(key, f"{missing}, which {module_name} imports", "install it") from error
+    except (Exception, SystemExit) as error:  # whatever the user's module raises
+        reason = f"importing {module_name} raised {type(error).__name__}: {error}"
+        raise ComponentError(key, reason, f"see that `python -c 'import {module_name}'` works") from error
+    if not hasattr(module, attribute):
+        names = [name for name in vars(module) if not name.startswith("_")]
+        raise ComponentError(key, f"module {module_name} has no {attribute!r}", suggest(attribute, names))
+    return getattr(module, attribute)

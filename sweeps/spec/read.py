@@ -1,43 +1,67 @@
-"""Reads sweep files: YAML, command-line overrides, shipped ranges. The only reader of YAML."""
+"""Reads sweep files: YAML, command-line overrides, shipped ranges; every error at once."""
 
 from __future__ import annotations
 
 import copy
-import inspect
+import dataclasses
+import math
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from sweeps.errors import Problem, SpecError, SweepError
-from sweeps.spec.check import check, check_names
-from sweeps.spec.schema import RangeSpec, Spec
+from sweeps.spec.check import check
+from sweeps.spec.complaints import complaints, shown
+from sweeps.spec.components import check_names
+from sweeps.spec.document import Document, keys_of, read_document, read_yaml
+from sweeps.spec.overrides import LISTED, NAMED, listed, named, narrow, override
+from sweeps.spec.schema import LARGEST, Spec
 from unlearn.errors import suggest
 from unlearn.registry import find
 
+#: What stands in for sections that are missing or wrong while the rest is checked.
+_STAND_IN: dict[str, Any] = {
+    "name": "stand-in",
+    "dataset": {"name": "digits"},
+    "model": {"name": "small_resnet"},
+    "scenarios": {"random": {"tune_size": 1, "sizes": [1]}},
+    "methods": {"finetune": {}},
+}
+#: How often the keys that the schema complains of are dropped, for what it sees only then.
+_ROUNDS = 5
 
-def load_spec(source: str, overrides: Iterable[str] = (), **narrow: list[str] | None) -> Spec:
+
+def load_spec(source: str, overrides: Iterable[str] = (), **chosen: list[str] | None) -> Spec:
     """The sweep named or filed as `source`, with `--set key=value` overrides, resolved and checked.
 
     Args:
         source: a shipped name (`digits`) or a path to a YAML file.
-        narrow: `methods=` and `scenarios=`, to keep only some of the file's.
+        chosen: `methods=` and `scenarios=`, to keep only some of the file's.
 
     Raises:
         SpecError: everything that is wrong with it.
     """
-    data = read_yaml(_locate(source))
-    if not isinstance(data, dict):
-        raise SpecError(source, [Problem("(file)", "must be a mapping of keys to values", type(data).__name__)])
-    problems = [p for text in overrides if (p := _override(data, text)) is not None]
-    for section, wanted in narrow.items():
-        problems += _narrow(data, section, wanted)
-    if problems:
-        raise SpecError(source, problems)
-    return parse_spec(data, source)
+    return parse_document(open_document(source, overrides, **chosen), source)
+
+
+def open_document(source: str, overrides: Iterable[str] = (), **chosen: list[str] | None) -> Document:
+    """The document of a sweep with what the command line changes in it, not yet checked.
+
+    Raises:
+        SweepError: there is no such file, or it is not YAML.
+    """
+    document = read_document(_locate(source))
+    if not isinstance(document.data, dict):
+        raise SpecError(source, [Problem("(file)", "must be a section of keys and values", shown(document.data))])
+    for text in overrides:
+        override(document, text)
+    for section, names in chosen.items():
+        narrow(document, section, names)
+    return document
 
 
 def parse_spec(data: Mapping[str, Any], source: str = "sweep") -> Spec:
@@ -46,66 +70,116 @@ def parse_spec(data: Mapping[str, Any], source: str = "sweep") -> Spec:
     Raises:
         SpecError: everything that is wrong with it.
     """
-    data = dict(data)
-    for section in ("dataset", "model"):
-        if isinstance(data.get(section), str):
-            data[section] = {"name": data[section]}
-    if isinstance(data.get("methods"), list):
-        data["methods"] = {name: {} for name in data["methods"] if isinstance(name, str)}
-    if isinstance(data.get("scenarios"), dict):
-        data["scenarios"] = {k: {} if v is None else v for k, v in data["scenarios"].items()}
-    if isinstance(data.get("methods"), dict):
-        data["methods"] = {k: {} if v is None else v for k, v in data["methods"].items()}
-    problems = check_names(data)
-    _drop(data, [p.key.split(".", 1) for p in problems])  # a name may have dots in it
-    if isinstance(data.get("methods"), dict):
-        data["methods"], found = _fill_ranges(data)
-        problems += found
-    spec, found = _validate(data)
+    return parse_document(Document(copy.deepcopy(dict(data))), source)
+
+
+def stored_spec(data: Mapping[str, Any]) -> Spec:
+    """The `Spec` that an earlier run has resolved, checked and kept; rules that came later do not make it unreadable.
+
+    Raises:
+        SpecError: it is no such thing.
+    """
+    try:
+        return Spec.model_validate(dict(data))
+    except ValidationError:
+        return parse_spec(data, str(data.get("name", "sweep")))
+
+
+def parse_document(document: Document, source: str) -> Spec:
+    """A checked `Spec` from a document.
+
+    Raises:
+        SpecError: everything that is wrong with it, each with its place in the file.
+    """
+    data, found = _uniform(document.data)
+    problems = [*document.problems, *found, *_check_plain(data)]
+    unknown = check_names(data)
+    _drop(data, [tuple(problem.key.split(".", 1)) for problem in unknown])  # a name may have dots in it
+    problems += [*unknown, *_fill_ranges(data)]
+    spec, found, stood_in = _validate(data, {problem.key.split(".")[0] for problem in problems})
     problems += found
-    if spec is not None:
-        problems += check(spec)
-    if problems or spec is None:
-        raise SpecError(source, list({p.key: p for p in reversed(problems)}.values())[::-1])
+    problems += check(spec, {problem.key for problem in problems}, stood_in)
+    if problems:
+        placed = [dataclasses.replace(p, place=p.place or document.place_of(p.key)) for p in _once(problems)]
+        raise SpecError(source, sorted(placed, key=_line))
     return spec
 
 
-def _validate(data: dict[str, Any]) -> tuple[Spec | None, list[Problem]]:
-    """The spec, and the schema's complaints; the keys complained of are dropped, so that the rest may be checked too."""
-    try:
-        return Spec.model_validate(data), []
-    except ValidationError as error:
-        problems = _from_pydantic(error)
-    rest = copy.deepcopy(data)
-    _drop(rest, [p.key.split(".") for p in problems])
-    try:
-        return Spec.model_validate(rest), problems
-    except ValidationError:
-        return None, problems
+def _uniform(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """The document with every short form written out; sections that are empty are left for the schema."""
+    data = dict(raw)
+    problems: list[Problem] = []
+    for section in NAMED:
+        if section in data:
+            data[section] = named(data[section])
+    for section in LISTED:
+        if section in data:
+            bodies, found = listed(section, data[section])
+            problems += found
+            data[section] = (
+                {name: {} if body is None else body for name, body in bodies.items()}
+                if isinstance(bodies, dict)
+                else bodies
+            )
+    return data, problems
 
 
-def _drop(data: dict[str, Any], paths: Iterable[list[str]]) -> None:
-    """Remove what the key paths name, as far as they lead."""
-    for *parents, last in paths:
-        node: Any = data
-        for parent in parents:
-            node = node.get(parent) if isinstance(node, dict) else None
-        if isinstance(node, dict):
-            node.pop(last, None)
+def _check_plain(data: Mapping[str, Any]) -> list[Problem]:
+    """Numbers that nothing here could compute with or keep."""
+    problems = []
+    for key, value in keys_of(data):
+        if isinstance(value, float) and not math.isfinite(value):
+            problems.append(Problem(key, "must be a finite number", shown(value)))
+        elif isinstance(value, int) and abs(value) > LARGEST:
+            problems.append(Problem(key, "must lie within ±2⁵³", shown(value)))
+    return problems
 
 
-def read_yaml(path: Path) -> Any:
-    """Plain data of a YAML file, by the safe loader.
+def _once(problems: Iterable[Problem]) -> list[Problem]:
+    """The first problem of each key, and what the document's own form adds to it."""
+    first: dict[tuple[str, str], Problem] = {}
+    for problem in problems:
+        first.setdefault((problem.key, "form" if "twice" in problem.rule else ""), problem)
+    return list(first.values())
 
-    Raises:
-        SweepError: it cannot be read or parsed; the message gives the line.
+
+def _line(problem: Problem) -> int:
+    number = problem.place.removeprefix("line ")
+    return int(number) if number.isdigit() else 0
+
+
+def _validate(data: dict[str, Any], doubtful: set[str]) -> tuple[Spec, list[Problem], set[str]]:
+    """The spec, the schema's complaints, and the sections that something stands in for.
+
+    What is complained of is dropped, so that the rest is checked too.
     """
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SweepError(f"{path}: cannot be read: {error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SweepError(f"{path}: not valid YAML: {error}") from error
+    problems: list[Problem] = []
+    rest = copy.deepcopy(data)
+    stood_in = {section for section in _STAND_IN if section in doubtful and rest.get(section) in (None, {})}
+    for _ in range(_ROUNDS):
+        rest |= {section: copy.deepcopy(_STAND_IN[section]) for section in stood_in}
+        try:
+            return Spec.model_validate(rest), problems, stood_in
+        except ValidationError as error:
+            found = list(complaints(error.errors()))
+        problems += [problem for _, problem in found]
+        _drop(rest, [path for path, _ in found])
+        stood_in |= {section for section in _STAND_IN if rest.get(section) in (None, {})}
+    return Spec.model_validate(_STAND_IN), problems, set(Spec.model_fields)
+
+
+def _drop(data: dict[str, Any], paths: Iterable[tuple[str | int, ...]]) -> None:
+    """Remove what the key paths name: the last key of each that is there."""
+    for path in paths:
+        node: Any = data
+        holder: tuple[dict[str, Any], str] | None = None
+        for part in path:
+            if not isinstance(node, dict) or part not in node:
+                break
+            holder = (node, str(part))
+            node = node[part]
+        if holder is not None:
+            holder[0].pop(holder[1])
 
 
 def shipped_sweeps() -> dict[str, Path]:
@@ -120,6 +194,18 @@ def published_params() -> dict[str, dict[str, dict[str, float]]]:
         Path(str(files("search_spaces"))) / "published" / "sure_paper.yaml"
     )["params"]
     return params
+
+
+@cache
+def _shipped_text(method: str) -> Any:
+    path = Path(str(files("search_spaces"))) / "methods" / f"{method}.yaml"
+    return read_yaml(path) if path.is_file() else {}
+
+
+def shipped_ranges(method: str) -> dict[str, Any]:
+    """The ranges that come with the package for a method; none for one of the user's own."""
+    ranges: dict[str, Any] = copy.deepcopy(_shipped_text(method))
+    return ranges
 
 
 def _locate(source: str) -> Path:
@@ -137,103 +223,34 @@ def _locate(source: str) -> Path:
     )
 
 
-def _override(data: dict[str, Any], text: str) -> Problem | None:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        return Problem("--set", "must be key=value", repr(text), "e.g. --set search.trials=100")
-    *parents, last = key.split(".")
-    node: Any = data
-    for parent in parents:
-        if isinstance(node.get(parent), list):
-            node[parent] = {name: {} for name in node[parent]}
-        elif isinstance(node.get(parent), str):
-            node[parent] = {"name": node[parent]}
-        node = node.setdefault(parent, {})
-        if node is None or not isinstance(node, dict):
-            return Problem(f"--set {key}", f"{parent!r} must be a section", repr(node))
-    try:
-        node[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        return Problem(f"--set {key}", "the value must be YAML", repr(value))
-    return None
-
-
-def _narrow(data: dict[str, Any], section: str, wanted: list[str] | None) -> list[Problem]:
-    there = data.get(section)
-    if not wanted or not isinstance(there, dict | list):
+def _fill_ranges(data: dict[str, Any]) -> list[Problem]:
+    """Put the shipped ranges of each method under what the file itself says; decay epochs end before the last epoch."""
+    if not isinstance(data.get("methods"), dict):
         return []
-    names = list(there)
-    problems = [
-        Problem(f"--{section}", "must be in the sweep", repr(name), suggest(name, map(str, names)))
-        for name in wanted
-        if name not in names
-    ]
-    if isinstance(there, dict):
-        data[section] = {name: there[name] for name in wanted if name in there}
-    else:
-        data[section] = [name for name in wanted if name in there]
-    return problems
-
-
-def _fill_ranges(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """The shipped ranges of each method under what the file itself says; decay epochs end before the last epoch."""
-    folder = Path(str(files("search_spaces"))) / "methods"
     unlearning = data.get("unlearning")
     epochs = unlearning.get("epochs", 20) if isinstance(unlearning, dict) else 20
+    problems: list[Problem] = []
     filled: dict[str, Any] = {}
-    problems = []
     for name, own in data["methods"].items():
-        path = folder / f"{name}.yaml"
-        ranges = read_yaml(path) if path.exists() else {}
-        body = own if isinstance(own, dict) else {}
-        last = body.get("epochs", epochs)
+        if not isinstance(own, dict):
+            filled[name] = own
+            continue
+        ranges = shipped_ranges(name)
+        last = own.get("epochs", epochs)
         decay = ranges.get("lr_decay_epoch")
         if decay and isinstance(last, int):
             high = max(1, min(decay["high"], last - 1))
             ranges["lr_decay_epoch"] = {**decay, "low": min(decay["low"], high), "high": high}
-        merged = {**ranges, **{k: _over(ranges.get(k), v) for k, v in body.items()}}
-        missing = [field for field in find("methods", name).searched if field not in merged]
+        filled[name] = {**ranges, **{key: _over(ranges.get(key), value) for key, value in own.items()}}
         problems += [
             Problem(f"methods.{name}.{field}", "needs a range or a value", "", "add {low: …, high: …, scale: …}")
-            for field in missing
+            for field in find("methods", name).searched
+            if field not in filled[name]
         ]
-        filled[name] = merged if isinstance(own, dict) else own
-    return filled, problems
+    data["methods"] = filled
+    return problems
 
 
 def _over(shipped: Any, own: Any) -> Any:
     """A method's own entry; one that names only part of a range keeps the rest of the shipped one."""
     return {**shipped, **own} if isinstance(shipped, dict) and isinstance(own, dict) else own
-
-
-def _from_pydantic(error: ValidationError) -> list[Problem]:
-    problems: list[Problem] = []
-    for item in error.errors():
-        path = [str(part) for part in item["loc"] if part not in {"RangeSpec", "float", "int", "bool"}]
-        value, remedy = item.get("input"), ""
-        rule = item["msg"].replace("Input should be", "must be").replace("a valid", "a")
-        if isinstance(value, dict) and item["type"] != "extra_forbidden" and path[0] == "methods":
-            continue  # the branches of the union that a mapping was never meant for
-        if item["type"] == "extra_forbidden":
-            rule, remedy = "unknown key", suggest(path[-1], _known_keys(path[:-1]))
-            value = ""
-        elif item["type"] == "missing":
-            rule, value = "is required", ""
-        elif isinstance(value, str) and item["type"].startswith(("float", "int", "model_type", "bool", "model_attr")):
-            rule = "must be a number"
-            remedy = "write 1.0e-5: YAML reads 1e-5 as a string" if "e" in value.lower() else "remove the quotes"
-        shown = "" if value == "" else repr(value)[:80]
-        problem = Problem(".".join(path), rule, shown, remedy)
-        if not any(p.key == problem.key for p in problems):  # a union reports each of its branches
-            problems.append(problem)
-    return problems
-
-
-def _known_keys(path: list[str]) -> list[str]:
-    part: Any = Spec
-    for name in path:
-        field = part.model_fields.get(name) if inspect.isclass(part) and issubclass(part, BaseModel) else None
-        if field is None:
-            return list(RangeSpec.model_fields)
-        part = field.annotation
-    return list(part.model_fields) if inspect.isclass(part) and issubclass(part, BaseModel) else []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
+from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from sweeps.objective import AVERAGE_GAPS, ObjectiveName
 from sweeps.spec.space import Range, Scale, Space
@@ -13,7 +15,15 @@ from unlearn.registry import find
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
-Positive = Annotated[int, Field(ge=1)]
+#: The largest whole number that every reader of JSON keeps exactly.
+LARGEST = 2**53
+#: Names of the two forms of a method's entry, in the schema only.
+RANGE, VALUE = "<range>", "<value>"
+
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
+Repeats = Annotated[int, Field(ge=1, le=10_000)]
+Size = Annotated[int, Field(ge=1, le=LARGEST)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Sampler = Literal["auto", "tpe", "gp", "cma_es", "nsga2", "random", "grid", "qmc"]
 Pruner = Literal["none", "median", "successive_halving", "hyperband", "wilcoxon"]
@@ -22,13 +32,13 @@ Pruner = Literal["none", "median", "successive_halving", "hyperband", "wilcoxon"
 class Part(BaseModel):
     """A section of the file: unknown keys are refused, and a string is never taken for a number."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Component(Part):
     """A data set or model by key, with its own options beside `name`."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, allow_inf_nan=False)
 
     name: str
 
@@ -43,6 +53,17 @@ class RangeSpec(Part):
     low: int | float
     high: int | float
     scale: Scale = "linear"
+
+
+def _form(entry: object) -> str:
+    return RANGE if isinstance(entry, dict | RangeSpec) else VALUE
+
+
+#: A hyperparameter in a method's section: a range to search, or one value.
+Entry = Annotated[
+    Annotated[RangeSpec, Tag(RANGE)] | Annotated[float | int | bool, Tag(VALUE)],  # an int stays one
+    Discriminator(_form),
+]
 
 
 class Training(Part):
@@ -74,11 +95,11 @@ class Unlearning(Part):
 class ScenarioSpec(Part):
     """One scenario: its key (the section's own name by default), the size tuned at, the sizes reported, its own options."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, allow_inf_nan=False)
 
     scenario: str | None = None
-    tune_size: Positive | None = None
-    sizes: Annotated[list[Positive], Field(min_length=1)] | None = None
+    tune_size: Size | None = None
+    sizes: Annotated[list[Size], Field(min_length=1)] | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -102,8 +123,8 @@ class Metrics(Part):
 class Confirm(Part):
     """Re-running a search's leaders on further tuning forget sets: the winner is the best by the mean over them."""
 
-    top: Annotated[int, Field(ge=2)] = 3
-    seeds: Positive = 3
+    top: Annotated[int, Field(ge=2, le=10_000)] = 3
+    seeds: Repeats = 3
 
 
 class Search(Part):
@@ -123,14 +144,14 @@ class Search(Part):
     startup_trials: Positive | None = None
     warm_start: list[str] = ["published"]
     confirm: Confirm | None = None
-    forget_seed: Annotated[int, Field(ge=0)] = 1000
-    max_retries: Annotated[int, Field(ge=0)] = 2
+    forget_seed: Seed = 1000
+    max_retries: Annotated[int, Field(ge=0, le=1000)] = 2
 
 
 class EvaluationSpec(Part):
     """The winners on fresh forget sets: how many seeds at each size."""
 
-    seeds: Positive = 5
+    seeds: Repeats = 5
 
 
 class Sensitivity(Part):
@@ -139,7 +160,7 @@ class Sensitivity(Part):
     enabled: bool = True
     methods: list[str] | None = None
     span: Fraction = 0.2
-    points: Annotated[int, Field(ge=3)] = 5
+    points: Annotated[int, Field(ge=3, le=1000)] = 5
 
 
 class Resources(Part):
@@ -168,7 +189,7 @@ class Spec(Part):
 
     format: Literal["unlearn-sweeps/sweep/1"] = "unlearn-sweeps/sweep/1"
     name: Annotated[str, Field(pattern=NAME, max_length=100)]
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     dataset: Component
     model: Component
     held_out: Fraction = 0.2
@@ -178,7 +199,7 @@ class Spec(Part):
     unlearning: Unlearning = Unlearning()
     protocol: Literal["strict", "paper"] = "strict"
     scenarios: Annotated[dict[str, ScenarioSpec], Field(min_length=1)]
-    methods: Annotated[dict[str, dict[str, RangeSpec | float | int | bool]], Field(min_length=1)]
+    methods: Annotated[dict[str, dict[str, Entry]], Field(min_length=1)]
     objective: ObjectiveSpec = ObjectiveSpec()
     metrics: Metrics = Metrics()
     search: Search = Search()
@@ -195,13 +216,12 @@ class Spec(Part):
 
     def space(self, method: str) -> Space:
         """The ranges that are searched and the values that are fixed, for one method."""
-        types = {f.name: f.type for f in dataclasses.fields(find("methods", method))}
+        types = field_types(find("methods", method))
         ranges, fixed = [], {}
         shared = self.training.as_method if "milestones" in types else self.unlearning.model_dump()
         for name, entry in {**{k: v for k, v in shared.items() if k in types}, **self.methods[method]}.items():
             if isinstance(entry, RangeSpec):
-                integer = _is_integer(types[name])
-                ranges.append(Range(name, entry.low, entry.high, entry.scale, integer))
+                ranges.append(Range(name, entry.low, entry.high, entry.scale, plain_type(types[name]) is int))
             else:
                 fixed[name] = entry
         return Space(tuple(ranges), fixed)
@@ -211,5 +231,13 @@ class Spec(Part):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-def _is_integer(annotation: Any) -> bool:
-    return "int" in str(annotation) or "Count" in str(annotation)
+@cache
+def field_types(cls: type) -> dict[str, Any]:
+    """The types of a dataclass's fields, with what annotates them; they may be strings in the class that declares them."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+
+
+def plain_type(hint: Any) -> Any:
+    """A type without what annotates it."""
+    return typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint

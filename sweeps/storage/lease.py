@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,21 +24,30 @@ logger = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 30
 STALE_SECONDS = 90
+LOOK_SECONDS = 2
 KEY = "lease"
+
+Facts = Mapping[str, Any]
 
 
 class Lease:
     """Held as a context manager: entering refuses while another driver holds it, leaving gives it back.
 
-    A lease is taken over once it is 90 s old, or at once when it was held by a dead process of this machine. A driver that finds
-    its lease taken (it was suspended, say) stops itself by SIGTERM.
+    A lease is taken over at once when it was held by a process of this machine that is dead. Any other is taken over when its
+    beats have been watched to stand still for 90 s by this process's own clock: the clocks of two machines may differ, and a
+    machine's may be set. A driver that finds its lease taken (it was suspended, say) stops itself by SIGTERM.
+
+    Args:
+        told: is told once why entering takes time.
     """
 
-    def __init__(self, storage: BaseStorage, sweep: str) -> None:
+    def __init__(self, storage: BaseStorage, sweep: str, told: Callable[[str], None] = logger.warning) -> None:
         self.study = optuna.create_study(study_name=sweep, storage=storage, load_if_exists=True)
         self.sweep = sweep
         self.identity = uuid.uuid4().hex
         self.lost = False
+        self._told = told
+        self._beats = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._refresh, daemon=True)
 
@@ -48,12 +58,8 @@ class Lease:
             SweepError: another driver holds it.
         """
         held = self.study.user_attrs.get(KEY)
-        if held and held["id"] != self.identity and _alive(held):
-            age = time.time() - held["time"]
-            raise SweepError(
-                f"sweep {self.sweep!r} is being run by process {held['pid']} on {held['host']} (last seen {age:.0f} s ago)\n"
-                f"  remedy: wait for it, or stop it; if it is gone, its lease ends {STALE_SECONDS} s after it was last seen"
-            )
+        if held and held["id"] != self.identity and not _dead(held):
+            self._watch(held)
         self._write()
         time.sleep(0.05)
         if self.study.user_attrs[KEY]["id"] != self.identity:
@@ -72,13 +78,43 @@ class Lease:
         if self.lost:
             raise SweepError(f"sweep {self.sweep!r} was taken over by another driver; this one has stopped") from error
 
+    def _watch(self, held: Facts) -> None:
+        """Return once the lease has stood still for long enough.
+
+        Raises:
+            SweepError: its holder lives, or was heard of just now.
+        """
+        if _here(held) or 0 <= time.time() - held["time"] <= STALE_SECONDS:
+            raise self._refusal(held)
+        self._told(
+            f"sweep {self.sweep!r} is held by process {held['pid']} on {held['host']}: "
+            f"waiting {STALE_SECONDS} s to see whether it still runs"
+        )
+        end = time.monotonic() + STALE_SECONDS
+        while time.monotonic() < end:
+            time.sleep(LOOK_SECONDS)
+            now = self.study.user_attrs.get(KEY)
+            if not now:
+                return
+            if dict(now) != dict(held):
+                raise self._refusal(now)
+
+    def _refusal(self, held: Facts) -> SweepError:
+        return SweepError(
+            f"sweep {self.sweep!r} is being run by process {held['pid']} on {held['host']}\n"
+            f"  remedy: wait for it, or stop it; if it is gone, its lease ends {STALE_SECONDS} s after it was last seen"
+        )
+
     def _write(self) -> None:
+        self._beats += 1
         pid = os.getpid()
         facts = {
             "id": self.identity,
             "host": platform.node(),
+            "machine": _machine(),
             "pid": pid,
             "started": _started(pid),
+            "beats": self._beats,
             "time": time.time(),
         }
         self.study.set_user_attr(KEY, facts)
@@ -98,29 +134,69 @@ class Lease:
                 logger.debug("the lease could not be refreshed", exc_info=True)
 
 
-def _alive(held: dict[str, Any]) -> bool:
-    if time.time() - held["time"] > STALE_SECONDS:
+def holder(user_attrs: Facts) -> Facts | None:
+    """Who seems to run a sweep now, from the attributes of its study; None where nobody does.
+
+    Of a process on another machine only its last sign of life is known: it counts for 90 s, whichever clock is ahead.
+    """
+    held = user_attrs.get(KEY)
+    if not held or _dead(held):
+        return None
+    return held if _here(held) or abs(time.time() - held["time"]) <= STALE_SECONDS else None
+
+
+def _dead(held: Facts) -> bool:
+    """Whether the holder is known to be dead: a process of this machine that is no more, or a zombie."""
+    if not _same_machine(held):
         return False
-    if held["host"] != platform.node():
-        return True
     try:
         os.kill(held["pid"], 0)
     except ProcessLookupError:
-        return False
-    except PermissionError:
         return True
-    return held.get("started") in {None, _started(held["pid"])}  # else another process has its number now
+    except PermissionError:
+        return False
+    if _state(held["pid"]) == "Z":
+        return True
+    started = _started(held["pid"])
+    return None not in {started, held.get("started")} and started != held["started"]  # its number is another's now
 
 
-def _started(pid: int) -> str | None:
-    """When a process started, in the kernel's ticks; None where that cannot be known."""
+def _here(held: Facts) -> bool:
+    """Whether the holder is known to live: a process of this machine, started when it was, and not suspended."""
+    if not _same_machine(held) or _dead(held) or held.get("started") is None:
+        return False
+    return _state(held["pid"]) not in {None, "T", "t"}
+
+
+def _same_machine(held: Facts) -> bool:
+    """Whether process numbers of the holder mean something here; leases of old told the host only."""
+    return bool(held["host"] == platform.node() and held.get("machine", _machine()) == _machine())
+
+
+def _machine() -> str | None:
+    """This boot of this machine and its space of process numbers: hosts, and containers, may share one name."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
-    except (OSError, IndexError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
         return None
 
 
-def holder(user_attrs: dict[str, Any]) -> dict[str, Any] | None:
-    """Who runs a sweep now, from the attributes of its study; None where nobody does."""
-    held = user_attrs.get(KEY)
-    return held if held and _alive(held) else None
+def _stat(pid: int) -> list[str]:
+    """What the kernel says of a process, from its state on; empty where that cannot be known."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return []
+
+
+def _started(pid: int) -> str | None:
+    """When a process started, in the kernel's ticks."""
+    facts = _stat(pid)
+    return facts[19] if len(facts) > 19 else None
+
+
+def _state(pid: int) -> str | None:
+    """`R` running, `S` sleeping, `T` suspended, `Z` a zombie, …"""
+    facts = _stat(pid)
+    return facts[0] if facts else None

@@ -45,6 +45,11 @@ class Scenario(ABC):
     alters_training: ClassVar[bool] = False
     original_per_draw: ClassVar[bool] = False
 
+    @property
+    def least(self) -> int:
+        """The smallest forget set that this scenario can draw, whatever the data."""
+        return 1
+
     @abstractmethod
     def limit(self, labels: Labels) -> int:
         """The largest forget set that this scenario can draw from training labels `labels`; the only one unless `sized`."""
@@ -58,14 +63,14 @@ class Scenario(ABC):
         """
 
     def check_size(self, size: int, labels: Labels) -> None:
-        """Raise `UnlearnError` unless 1 ≤ size ≤ limit, and size = limit where the scenario is not `sized`."""
+        """Raise `UnlearnError` unless least ≤ size ≤ limit, and size = limit where the scenario is not `sized`."""
         most = self.limit(labels)
         if most == 0:
             raise UnlearnError("this scenario finds no training samples to forget: do its classes exist?")
         if not self.sized and size != most:
             raise UnlearnError(f"forget size is fixed at {most} by this scenario, got {size}")
-        if not 1 <= size <= most:
-            raise UnlearnError(f"forget size must be in 1 … {most} for this scenario, got {size}")
+        if not self.least <= size <= most:
+            raise UnlearnError(f"forget size must be in {self.least} … {most} for this scenario, got {size}")
 
 
 def choose(candidates: Indices, size: int, seed: int) -> Indices:

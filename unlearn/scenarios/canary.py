@@ -31,13 +31,15 @@ class Canary(Scenario):
         if self.canaries < 1:
             raise UnlearnError(f"canaries must be ≥ 1, got {self.canaries}")
 
+    @property
+    def least(self) -> int:
+        return self.canaries + 1
+
     def limit(self, labels: Labels) -> int:
         return len(labels) - 1
 
     def draw(self, images: Pixels, labels: Labels, size: int, seed: int) -> ForgetSet:
         self.check_size(size, labels)
-        if size <= self.canaries:
-            raise UnlearnError(f"forget size must be > canaries, got size {size} with {self.canaries} canaries")
         ood = choose(np.arange(len(labels)), self.canaries, self.canary_seed)
         intact = choose(np.setdiff1d(np.arange(len(labels)), ood), size - self.canaries, seed)
         return ForgetSet(
