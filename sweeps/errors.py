@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,25 @@ class SpecError(SweepError):
         count = f"{len(problems)} error" + ("s" if len(problems) > 1 else "")
         lines = [f"  {_placed(problem)}" for problem in problems]
         super().__init__("\n".join([f"{source}: {count}", *lines]))
+
+
+def at_once(source: str, *checks: Callable[[], object]) -> None:
+    """Carry out checks one after another, whatever each of them finds.
+
+    Raises:
+        SpecError: everything that they found.
+    """
+    problems: list[Problem] = []
+    for check in checks:
+        try:
+            check()
+        except SpecError as error:
+            here = [
+                replace(p, place=p.place or ("" if error.source == source else error.source)) for p in error.problems
+            ]
+            problems += here
+    if problems:
+        raise SpecError(source, problems)
 
 
 def _placed(problem: Problem) -> str:

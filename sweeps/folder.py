@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sweeps.spec import read_yaml
+from sweeps.spec import read_stored
 
 STORAGE_VARIABLE = "UNLEARN_SWEEPS_STORAGE"
 
@@ -21,12 +21,12 @@ def storage_of(folder: Path, given: str | None = None) -> str:
     A storage of its own that is no longer there was moved together with the folder.
     """
     own = own_storage(folder)
-    url = given or os.environ.get(STORAGE_VARIABLE) or read_yaml(folder / "spec.yaml").get("storage") or own
+    url = given or os.environ.get(STORAGE_VARIABLE) or read_stored(folder / "spec.yaml").get("storage") or own
     moved = url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
     return own if moved and (folder / "study.db").exists() else str(url)
 
 
 def last_storage(folder: Path) -> str | None:
     """Where the sweep in `folder` was last run; None where that has a password, which is not kept."""
-    url = read_yaml(folder / "spec.yaml").get("storage") or own_storage(folder)
+    url = read_stored(folder / "spec.yaml").get("storage") or own_storage(folder)
     return None if "***" in url else str(url)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import yaml
 from optuna.storages import BaseStorage
 
 from sweeps.errors import SweepError
@@ -23,7 +22,7 @@ from sweeps.record import SweepRecord, load_sweep
 from sweeps.record.best_params import Params, read_warm_start
 from sweeps.secrets import mask
 from sweeps.signals import interruptible
-from sweeps.spec import Spec, check_here, check_sizes, published_params
+from sweeps.spec import Spec, check_here, check_sizes, dump_yaml, published_params
 from sweeps.spec.compatibility import check_compatible
 from sweeps.storage import open_storage, told_of_storage
 from sweeps.storage.lease import Lease
@@ -99,7 +98,7 @@ class Sweep:
             study.set_user_attr("spec", dump)
         study.set_user_attr("provenance", study.user_attrs.get("provenance", {}) | provenance(self.spec))
         elsewhere = None if self.url == own_storage(self.folder) else mask(self.url)  # a folder may be moved or copied
-        text = yaml.safe_dump({**dump, "storage": elsewhere}, sort_keys=False, allow_unicode=True)
+        text = dump_yaml({**dump, "storage": elsewhere}, stored=True)
         write_atomically(self.folder / "spec.yaml", text.encode())
 
     @property
@@ -141,7 +140,7 @@ def run_sweep(
         SweepError: bad input, or another driver at work.
         Interrupted: on SIGINT or SIGTERM.
     """
-    check_here(sweep.spec)
+    check_here(sweep.spec, ray_address)
     first = warm_start(sweep.spec)
     plan = make_plan(sweep.spec, stages)
     with interruptible(), told_of_storage():

@@ -162,6 +162,8 @@ def report(
     """Write the report page and its tables from what the storage holds now, or one page of several sweeps; prints its path."""
     from sweeps.cli.report import compare_sweeps, make_report
 
+    if figures is not None and len(sweeps) > 1:
+        raise typer.BadParameter("--figures writes the figures of one sweep")
     options = [_options(sweep=sweep, runs=runs, storage=storage) for sweep in sweeps]
     raise typer.Exit(make_report(options[0], figures) if len(options) == 1 else compare_sweeps(options))
 

@@ -5,19 +5,28 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from sweeps.cli.terminal import DONE, told
+from sweeps.cli.terminal import DONE, say, told
+from sweeps.errors import at_once
 from sweeps.plan import make_plan
-from sweeps.spec import Spec, check_here, load_spec
+from sweeps.spec import check_here, gpus_lacking, open_document, own_code, parse_document, remarks
+from sweeps.sweep import warm_start
 from unlearn.registry import find, keys
 
 
 @told
 def validate_file(file: str, overrides: list[str] | None) -> int:
     """Every error of a sweep file, or that there is none."""
-    spec: Spec = load_spec(file, overrides or [])
-    check_here(spec)
+    document = open_document(file, overrides or [])
+    for name in own_code(document.data):
+        say(f"code of its own, imported now and called by a run: {name}")
+    spec = parse_document(document, file)
+    at_once(spec.name, lambda: check_here(spec, runs=False), lambda: warm_start(spec))
     plan = make_plan(spec)
     print(f"{spec.name}: valid; {len(plan.studies)} studies, {sum(plan.trials.values())} trials")
+    for remark in remarks(spec):
+        print(f"note: {remark}")
+    if lack := gpus_lacking(spec):
+        print(f"note: to run it on this machine: {lack}")
     return DONE
 
 

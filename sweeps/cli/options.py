@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sweeps.folder import last_storage
 from sweeps.secrets import mask
-from sweeps.spec import load_spec, shipped_sweeps
+from sweeps.spec import load_spec, load_stored, read_stored, shipped_sweeps, stored_spec
 from sweeps.sweep import Sweep
 
 
@@ -35,7 +35,8 @@ class Options:
     def find(self) -> Sweep:
         """The sweep as it was last run, from its own folder; else as its file says."""
         if self._frozen.is_file():
-            return self._load(self._frozen)
+            spec = stored_spec(read_stored(self._frozen))
+            return Sweep.at(spec, self.runs, self.storage or last_storage(self._frozen.parent))
         sweep = self.load()
         if (self.runs / sweep.spec.name / "spec.yaml").is_file() and sweep.spec.name != self.sweep:
             return Options(sweep.spec.name, self.runs, self.storage).find()
@@ -51,8 +52,8 @@ class Options:
             overrides.append(f"resources.workers={self.workers}")
         if self.gpus_per_trial is not None:
             overrides.append(f"resources.gpus_per_trial={self.gpus_per_trial}")
-        source = self.sweep if frozen is None else str(frozen)
-        spec = load_spec(source, overrides, methods=_names(self.methods), scenarios=_names(self.scenarios))
+        chosen = {"methods": _names(self.methods), "scenarios": _names(self.scenarios)}
+        spec = load_stored(frozen, overrides, **chosen) if frozen else load_spec(self.sweep, overrides, **chosen)
         return Sweep.at(spec, self.runs, self.storage or (None if frozen is None else last_storage(frozen.parent)))
 
     @property

@@ -28,7 +28,7 @@ SHOWN = {"shared": "shared, not read", "missing": "missing", "damaged": "damaged
 @told
 def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
     """The originals and oracles in the cache, trained or verified first as asked."""
-    sweep, failed = _checked(options), 0
+    sweep, failed = _checked(options, train=train), 0
     models = cached_models(sweep, verify=verify)
     if train and any(model.state in {"missing", "damaged"} for model in models):
         studies = run_watched(sweep, ("reference",), options, retry=untrained(models))
@@ -59,10 +59,10 @@ def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
     return FAILED if failed or states["damaged"] else DONE
 
 
-def _checked(options: Options) -> Sweep:
+def _checked(options: Options, *, train: bool = False) -> Sweep:
     """The sweep as asked for, its data and its cache there."""
     sweep = options.load()
-    check_here(sweep.spec)
+    check_here(sweep.spec, options.ray_address, runs=train)
     sweep.cache.prepare()
     check_sizes(sweep.spec, sweep.cache.folder)
     return sweep

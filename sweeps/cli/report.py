@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,10 +13,11 @@ from sweeps.cli.options import Options
 from sweeps.cli.terminal import DONE, say, told
 from sweeps.errors import SweepError
 from sweeps.outputs.dashboard import decorate, serve
-from sweeps.outputs.report import compare, export_figures, write_outputs
+from sweeps.outputs.report import check_figures, compare, export_figures, write_outputs
 from sweeps.record import SweepRecord
 from sweeps.record.best_params import best_params, write_best_params
 from sweeps.secrets import mask
+from sweeps.spec import dump_yaml
 from sweeps.storage import open_storage
 from sweeps.sweep import Sweep
 
@@ -25,6 +25,8 @@ from sweeps.sweep import Sweep
 @told
 def make_report(options: Options, figures: str | None = None) -> int:
     """The report of what is there now, with each figure as a file where asked for."""
+    if figures is not None:
+        check_figures(figures)
     sweep = options.find()
     record = sweep.record()
     finished = record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"]).sum()
@@ -69,7 +71,7 @@ def export_params(options: Options, output: Path | None) -> int:
         write_best_params(record, output)
         print(output)
     else:
-        print(yaml.safe_dump(best_params(record), sort_keys=False, allow_unicode=True), end="")
+        print(dump_yaml(best_params(record)), end="")
     return DONE
 
 

@@ -20,6 +20,7 @@ from sweeps.plan import Stage, make_plan
 from sweeps.record.best_params import read_best_params
 from sweeps.secrets import mask
 from sweeps.signals import Interrupted
+from sweeps.spec import remarks
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.studies.retries import failed_trials, no_trial
 from sweeps.sweep import Sweep, run_sweep
@@ -39,6 +40,8 @@ def run_stages(
     stages = tuple(stage for stage in stages if params is None or stage not in {"search", "confirmation"})
     if not stages:
         raise SweepError("--params gives what a search would find; use it with evaluate, sensitivity or run")
+    for remark in remarks(sweep.spec):
+        say(f"note: {remark}")
     if dry_run:
         print_plan(sweep, stages)
         return DONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -62,7 +63,7 @@ def print_failures(record: SweepRecord, *, whole: bool) -> int:
     return len(failed)
 
 
-def driver_of(sweep: Sweep) -> dict[str, Any] | None:
+def driver_of(sweep: Sweep) -> Mapping[str, Any] | None:
     """Who runs a sweep now; None where nobody does, or nobody ever did."""
     if not sweep.exists:
         return None

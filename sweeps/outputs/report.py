@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, cast
@@ -22,6 +23,18 @@ def write_outputs(record: SweepRecord, outputs: tuple[Path, Path], *, partial: b
     write_report(record, page.parent, partial=partial)
 
 
+def check_figures(ending: str) -> None:
+    """Refuse, before any work, figures that could not be written.
+
+    Raises:
+        SweepError: an unknown ending, or what exports figures is not installed.
+    """
+    if ending not in ENDINGS:
+        raise SweepError(f"--figures must be one of {', '.join(ENDINGS)}, got {ending!r}")
+    if importlib.util.find_spec("kaleido") is None:
+        raise SweepError("--figures needs the package kaleido — pip install 'unlearn-sweeps[figures]'")
+
+
 def export_figures(record: SweepRecord, folder: Path, ending: str) -> Path:
     """Every figure of a report as `folder/<figure>.<ending>`; returns the folder.
 
@@ -30,8 +43,7 @@ def export_figures(record: SweepRecord, folder: Path, ending: str) -> Path:
     """
     from reports import write_figures  # noqa: PLC0415  # plotly takes a second
 
-    if ending not in ENDINGS:
-        raise SweepError(f"--figures must be one of {', '.join(ENDINGS)}, got {ending!r}")
+    check_figures(ending)
     try:
         write_figures(record, folder, cast(Literal["svg", "pdf", "png"], ending), maps=folder.parents[1] / "embeddings")
     except RuntimeError as error:

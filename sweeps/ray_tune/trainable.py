@@ -69,7 +69,7 @@ def _worker(spec: str, place: str, identity: str) -> Any:
         SweepError: this machine does not see the driver's cache.
     """
     from sweeps.jobs.worker import Worker  # noqa: PLC0415  # likewise
-    from sweeps.spec import parse_spec  # noqa: PLC0415  # torch comes with it
+    from sweeps.spec import stored_spec  # noqa: PLC0415  # torch comes with it
 
     cache = Cache.at(place)
     until = time.monotonic() + PATIENCE
@@ -80,4 +80,4 @@ def _worker(spec: str, place: str, identity: str) -> Any:
                 "let it be a folder that all nodes share, or a URL (see docs/cluster.md)"
             )
         time.sleep(0.5)
-    return Worker(parse_spec(json.loads(spec)), cache)
+    return Worker(stored_spec(json.loads(spec)), cache)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sweeps.errors import Problem, SpecError
 from sweeps.record.record import SweepRecord
-from sweeps.spec import Spec, read_yaml
+from sweeps.spec import Spec, dump_yaml, read_yaml
+from sweeps.spec.complaints import shown
+from sweeps.spec.components import check_value
+from sweeps.spec.schema import field_types
 from unlearn.errors import suggest
 from unlearn.files import write_atomically
+from unlearn.registry import find
 
 FORMAT = "unlearn-sweeps/best-params/1"
 
@@ -64,8 +68,7 @@ def _scores(record: SweepRecord, scenario: str, method: str) -> dict[str, Any]:
 
 def write_best_params(record: SweepRecord, path: Path) -> Path:
     """Write `best_params.yaml`, atomically."""
-    text = yaml.safe_dump(best_params(record), sort_keys=False, allow_unicode=True)
-    write_atomically(path, text.encode())
+    write_atomically(path, dump_yaml(best_params(record)).encode())
     return path
 
 
@@ -76,14 +79,23 @@ def read_warm_start(path: Path) -> Params:
         SpecError: it is no such file.
     """
     params = _params_of(path)
-    numbers = all(
-        isinstance(values, dict) and all(isinstance(v, int | float) for v in values.values())
-        for methods in params.values()
-        for values in (methods.values() if isinstance(methods, dict) else [None])
-    )
-    if not numbers:
-        raise SpecError(str(path), [Problem("params", "must be {scenario: {method: {hyperparameter: number}}}")])
+    problems = [
+        Problem(key, "must be {scenario: {method: {hyperparameter: number}}}", shown(value))
+        for key, depth, value in _leaves(params)
+        if depth != 3 or isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf
+    ]
+    if problems:
+        raise SpecError(str(path), problems)
     return params
+
+
+def _leaves(node: Any, key: str = "params", depth: int = 0) -> Iterator[tuple[str, int, Any]]:
+    """(key, depth, value) of everything in a document that is no mapping."""
+    if not isinstance(node, dict):
+        yield key, depth, node
+        return
+    for name, value in node.items():
+        yield from _leaves(value, f"{key}.{name}", depth + 1)
 
 
 def _params_of(path: Path) -> Params:
@@ -119,13 +131,13 @@ def read_best_params(path: Path, spec: Spec) -> Params:
 
 def _check(key: str, values: Any, spec: Spec, method: str) -> list[Problem]:
     ranges = {r.name: r for r in spec.space(method).ranges}
+    types = field_types(find("methods", method))
     if not isinstance(values, dict):
         return [Problem(key, "is missing", "", "leave the method out with --methods, or add its parameters")]
     problems = [Problem(f"{key}.{name}", "is missing") for name in ranges if name not in values]
     for name, value in values.items():
         if name not in ranges:
             problems.append(Problem(f"{key}.{name}", "unknown key", "", suggest(str(name), ranges)))
-        elif isinstance(value, bool) or not isinstance(value, int if ranges[name].integer else int | float):
-            kind = "a whole number" if ranges[name].integer else "a number"
-            problems.append(Problem(f"{key}.{name}", f"must be {kind}", repr(value)))
+        else:
+            problems += check_value(f"{key}.{name}", types[name], value)
     return problems

@@ -11,7 +11,7 @@ from sweeps.folder import STORAGE_VARIABLE, storage_of
 from sweeps.record.load import load_sweep
 from sweeps.record.record import SweepRecord
 from sweeps.secrets import mask
-from sweeps.spec import read_yaml
+from sweeps.spec import read_stored
 from sweeps.storage import open_storage
 
 
@@ -33,7 +33,7 @@ def find_sweep(where: str | Path, *, sweep: str | None = None, storage: str | No
             raise SweepError(
                 f"sweep must be a name under runs/, a folder with a spec.yaml, or a storage URL, got {str(where)!r}"
             )
-        name = sweep or read_yaml(folder / "spec.yaml")["name"]
+        name = sweep or read_stored(folder / "spec.yaml")["name"]
         url = storage_of(folder, storage)
     if "***" in url:
         raise SweepError(f"storage {url} has a password: pass storage=… or set ${STORAGE_VARIABLE}")

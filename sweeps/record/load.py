@@ -15,7 +15,7 @@ from sweeps.errors import SweepError
 from sweeps.objective import top_epochs
 from sweeps.plan import make_plan
 from sweeps.record.record import COLUMNS, STUDY, SweepRecord
-from sweeps.spec import parse_spec
+from sweeps.spec import stored_spec
 from sweeps.studies.importance import parameter_importances
 from sweeps.studies.retries import set_aside
 from sweeps.studies.trials import DESIGN, FACTS, NOT_METRICS, point_key
@@ -33,7 +33,7 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
         frozen = attrs["spec"]  # missing where the driver was stopped before it wrote anything
     except KeyError:
         raise SweepError(f"the storage holds no sweep {name!r}; start it with: sweeps run {name}") from None
-    spec = parse_spec(frozen, name)
+    spec = stored_spec(frozen)
     plan = make_plan(spec)
     names = {s.study_name for s in storage.get_all_studies()}
     rows: list[dict[str, Any]] = []

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from sweeps.errors import Problem, SpecError
-from sweeps.objective import AVERAGE_GAPS
 from sweeps.secrets import holds_secret
+from sweeps.spec.between import built_scenario, check_between
 from sweeps.spec.components import build_model, check_built, check_options, check_value, unknown
-from sweeps.spec.measured import gaps_of
+from sweeps.spec.here import urls_of
 from sweeps.spec.schema import NAME, RangeSpec, Spec, field_types, plain_type
-from unlearn.data import LOCATIONS, Labels, open_dataset, split
-from unlearn.errors import suggest
-from unlearn.metrics import COMPARISONS
-from unlearn.registry import find, keys
-from unlearn.scenarios import Scenario
-from unlearn.shared import SharedFolder, ShareError, is_url
+from sweeps.storage.urls import wrong_url
+from unlearn.data import Labels, open_dataset, split
+from unlearn.registry import find
 
 
 def check(spec: Spec, wrong: Collection[str] = (), stood_in: Collection[str] = ()) -> list[Problem]:
@@ -37,47 +33,13 @@ def check(spec: Spec, wrong: Collection[str] = (), stood_in: Collection[str] = (
     problems += _check_lists(spec)
     problems += [
         Problem(key, "must hold no secret, as the sweep file is kept", "", remedy)
-        for key, (place, remedy) in _urls(spec).items()
+        for key, (place, remedy) in urls_of(spec).items()
         if holds_secret(place)
     ]
-    for read, found in _between(spec, wrong, stood_in):
-        if not any(_touches(key, bad) for key in read for bad in wrong):
-            problems += found
+    if spec.storage is not None and (wrong_place := wrong_url(spec.storage)):
+        problems.append(wrong_place)
+    problems += check_between(spec, wrong, stood_in)
     return [problem for problem in problems if problem.key.split(".")[0] not in stood_in]
-
-
-def _touches(key: str, bad: str) -> bool:
-    """Whether one of two keys is the other, or in it."""
-    return key == bad or key.startswith(f"{bad}.") or bad.startswith(f"{key}.")
-
-
-def _between(
-    spec: Spec, wrong: Collection[str], stood_in: Collection[str]
-) -> Iterator[tuple[tuple[str, ...], list[Problem]]]:
-    """(keys read, what is wrong between them)."""
-    search = spec.search
-    if search.forget_seed < spec.evaluation.seeds:
-        rule = "must be ≥ evaluation.seeds, so that no tuning forget set is evaluated on"
-        got = f"{search.forget_seed} with {spec.evaluation.seeds} seeds"
-        yield ("search.forget_seed", "evaluation.seeds"), [Problem("search.forget_seed", rule, got)]
-    if spec.objective.name == "pareto":
-        if search.pruner != "none":
-            rule = "must be none with objective.name pareto"
-            yield ("search.pruner", "objective.name"), [Problem("search.pruner", rule, search.pruner)]
-        if search.sampler == "cma_es":
-            rule = "must not be cma_es with objective.name pareto: it knows one score only"
-            yield ("search.sampler", "objective.name"), [Problem("search.sampler", rule, "", "e.g. nsga2, or auto")]
-    if search.sampler == "nsga2" and search.pruner != "none":
-        found = [Problem("search.pruner", "must be none with search.sampler nsga2", search.pruner)]
-        yield ("search.pruner", "search.sampler"), found
-    yield ("sensitivity",), [p for p in _check_sensitivity(spec) if f"methods.{p.key.split('.', 2)[2]}" not in wrong]
-    yield ("metrics", "model"), _check_comparisons(spec)
-    if "accuracy" not in spec.metrics.every_epoch:
-        rule = "must have accuracy, from which scores are computed"
-        got = f"[{', '.join(spec.metrics.every_epoch)}]"
-        yield ("metrics.every_epoch",), [Problem("metrics.every_epoch", rule, got, "add it")]
-    if "scenarios" not in stood_in:
-        yield ("metrics.every_epoch", "objective"), _check_gaps(spec)
 
 
 def _check_lists(spec: Spec) -> list[Problem]:
@@ -97,84 +59,6 @@ def _check_lists(spec: Spec) -> list[Problem]:
     ]
 
 
-def _check_sensitivity(spec: Spec) -> list[Problem]:
-    problems = []
-    for name in spec.sensitivity.methods or []:
-        key = f"sensitivity.methods.{name}"
-        if name not in spec.methods:
-            problems.append(Problem(key, "must be one of the sweep's methods", "", suggest(name, spec.methods)))
-        elif spec.sensitivity.enabled and not {"lr", "alpha"} <= {r.name for r in spec.space(name).ranges}:
-            problems.append(Problem(key, "must search both lr and alpha to have a grid of them", "", "leave it out"))
-    return problems
-
-
-def _check_comparisons(spec: Spec) -> list[Problem]:
-    """Metrics that compare a model with the oracle: where they may stand, and for which models they are defined."""
-    problems = [
-        Problem("metrics.every_epoch", f"{name} is measured at the best epoch only", "", f"best_epoch: [{name}]")
-        for name in spec.metrics.every_epoch
-        if name in COMPARISONS
-    ]
-    if "weight_distance" in spec.metrics.best_epoch:
-        try:
-            symmetries = build_model(spec.model.name, spec.model.options).symmetries
-        except Exception:  # told by `_check_model`
-            return problems
-        if symmetries is None:
-            rule = f"weight_distance is not defined for {spec.model.name}: which of its units may be renumbered is not"
-            problems.append(Problem("metrics.best_epoch", rule, "", "leave it out"))
-    return problems
-
-
-def _check_gaps(spec: Spec) -> list[Problem]:
-    """Gaps that are named but not measured; of the default ones, the mean is over those that are."""
-    objective, families = spec.objective, tuple(dict.fromkeys([*spec.metrics.every_epoch, "accuracy"]))
-    if objective.gaps == list(AVERAGE_GAPS):
-        return []
-    if objective.name != "average_gap":
-        return [Problem("objective.gaps", f"is not read with objective.name {objective.name}", "", "leave it out")]
-    problems: dict[str, Problem] = {}
-    for label in spec.scenarios:
-        scenario = _built(spec, label)
-        measured = None if scenario is None else gaps_of(scenario, families)
-        for name in objective.gaps:
-            if measured is not None and name not in measured:
-                rule = f"is not measured in every epoch of scenario {label}"
-                problems.setdefault(
-                    name, Problem(f"objective.gaps.{name}", rule, "", _gap_remedy(name, families, measured))
-                )
-    return list(problems.values())
-
-
-def _gap_remedy(name: str, families: Collection[str], measured: Collection[str]) -> str:
-    family = name.removesuffix("_gap")
-    if family in set(keys("metrics")) - set(families) - COMPARISONS:
-        return f"add {family} to metrics.every_epoch"
-    return suggest(name, measured)
-
-
-def _urls(spec: Spec) -> dict[str, tuple[str, str]]:
-    """Every URL of a spec that is kept with it, and where the secrets for it belong."""
-    fsspec = "give fsspec its credentials as it reads them by itself: environment, files"
-    mlflow = "set $MLFLOW_TRACKING_USERNAME and $MLFLOW_TRACKING_PASSWORD, or let a tracking server hold the database's"
-    places = {
-        "cache": (spec.cache, fsspec),
-        **{f"dataset.{key}": (spec.dataset.options.get(key), fsspec) for key in LOCATIONS},
-        "logging.mlflow": (spec.logging.mlflow, mlflow),
-    }
-    return {key: (place, remedy) for key, (place, remedy) in places.items() if is_url(place) and isinstance(place, str)}
-
-
-def _built(spec: Spec, label: str) -> Scenario | None:
-    """The scenario behind a section; None where its options are wrong."""
-    body = spec.scenarios[label]
-    try:
-        scenario: Scenario = find("scenarios", spec.scenario_key(label))(**body.options)
-    except Exception:  # told by `_check_scenarios`
-        return None
-    return scenario
-
-
 def _check_scenarios(spec: Spec) -> Iterator[Problem]:
     for label, body in spec.scenarios.items():
         name = spec.scenario_key(label)
@@ -191,7 +75,7 @@ def _check_scenarios(spec: Spec) -> Iterator[Problem]:
         for field, example in (("tune_size", "e.g. tune_size: 100"), ("sizes", "e.g. sizes: [100, 10]")):
             if getattr(body, field) is None:
                 yield Problem(f"{key}.{field}", "must be given for this scenario", "", example)
-        scenario = _built(spec, label)
+        scenario = built_scenario(spec, label)
         for field, size in [("tune_size", body.tune_size), *(("sizes", size) for size in body.sizes or [])]:
             if scenario is not None and not wrong and size is not None and size < scenario.least:
                 yield Problem(f"{key}.{field}", f"must be ≥ {scenario.least} for this scenario", str(size))
@@ -251,28 +135,6 @@ def _check_range(key: str, entry: RangeSpec) -> list[Problem]:
     if entry.scale == "power_of_two" and any(v < 1 or int(v) & (int(v) - 1) or v != int(v) for v in (low, high)):
         return [Problem(key, "low and high must be powers of two", f"low={low:g}, high={high:g}")]
     return []
-
-
-def check_here(spec: Spec) -> None:
-    """Refuse what this machine, on which the driver is to run, lacks: loggers' packages, and those that URLs need.
-
-    Raises:
-        SpecError: with what to install.
-    """
-    wanted = {"tensorboard": ("tensorboardX", spec.logging.tensorboard), "mlflow": ("mlflow", spec.logging.mlflow)}
-    problems = [
-        Problem(f"logging.{extra}", f"needs the package {package}", "", f"pip install 'unlearn-sweeps[{extra}]'")
-        for extra, (package, asked) in wanted.items()
-        if asked and importlib.util.find_spec(package) is None
-    ]
-    for key, (place, _) in _urls(spec).items():
-        if key != "logging.mlflow":
-            try:
-                SharedFolder(place)
-            except ShareError as error:
-                problems.append(Problem(key, "must be a path, or a URL that fsspec can open", str(error)))
-    if problems:
-        raise SpecError(spec.name, problems)
 
 
 def check_sizes(spec: Spec, cache: Path) -> None:

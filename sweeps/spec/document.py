@@ -54,6 +54,8 @@ class Document:
         for old in [k for k in self.places if k.startswith(f"{key}.")]:
             del self.places[old]
         self.places[key] = place
+        while key := key.rpartition(".")[0]:
+            self.places.setdefault(key, place)
 
 
 class _Loader(yaml.SafeLoader):
@@ -69,13 +71,14 @@ class _Old(yaml.SafeLoader):
     """The same by the rules of YAML 1.1, as PyYAML has them."""
 
 
-def read_document(path: Path) -> Document:
-    """The document in a YAML file.
+def read_document(path: Path, *, stored: bool = False) -> Document:
+    """The document in a YAML file; one that is `stored` and has no version is of a time when this program wrote YAML 1.1.
 
     Raises:
         SweepError: it cannot be read or parsed; the message gives the line.
     """
-    return _of_text(_text_of(path), str(path), _Loader)
+    text = _text_of(path)
+    return _of_text(text, str(path), _Old if stored and not text.startswith("%YAML 1.2") else _Loader)
 
 
 def read_yaml(path: Path) -> Any:
@@ -88,13 +91,12 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_stored(path: Path) -> Any:
-    """Plain data of a file that this program wrote; one without a version is of a time when it wrote YAML 1.1.
+    """Plain data of a `stored` file.
 
     Raises:
         SweepError: it cannot be read or parsed, or is not understood; the message gives the line.
     """
-    text = _text_of(path)
-    return _data_of(_of_text(text, str(path), _Loader if text.startswith("%YAML 1.2") else _Old), path)
+    return _data_of(read_document(path, stored=True), path)
 
 
 def parse_yaml(text: str) -> Any:
@@ -189,13 +191,15 @@ class _Builder:
             raise SweepError(f"{self.name}: must be ≤ {MAX_NODES} values, aliases written out")
         if depth > MAX_DEPTH:
             raise SweepError(f"{self.name}: must not be nested deeper than {MAX_DEPTH} levels")
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path, depth)
-        if isinstance(node, yaml.SequenceNode):
-            return self._sequence(node, path, depth)
-        return self._scalar(node, path)
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, path)
+        mapping = isinstance(node, yaml.MappingNode)
+        if node.tag.removeprefix(_TAG) not in ({"map", "!"} if mapping else {"seq", "!"}):
+            self._problem(path, node, f"is not understood as {node.tag[:60]}")
+            return None
+        return self._mapping(node, path, depth) if mapping else self._sequence(node, path, depth)
 
-    def _mapping(self, node: yaml.MappingNode, path: str, depth: int) -> dict[str, Any]:
+    def _mapping(self, node: yaml.Node, path: str, depth: int) -> dict[str, Any]:
         first: dict[str, yaml.Node] = {}
         merged: dict[str, Any] = {}
         own: dict[str, Any] = {}
@@ -227,7 +231,7 @@ class _Builder:
             merged = self.build(part, path, depth + 1) | merged
         return merged
 
-    def _sequence(self, node: yaml.SequenceNode, path: str, depth: int) -> list[Any]:
+    def _sequence(self, node: yaml.Node, path: str, depth: int) -> list[Any]:
         for item in node.value:
             if isinstance(item, yaml.ScalarNode):
                 self.places.setdefault(f"{path}.{item.value}", _place(item))

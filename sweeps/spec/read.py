@@ -48,13 +48,27 @@ def load_spec(source: str, overrides: Iterable[str] = (), **chosen: list[str] | 
     return parse_document(open_document(source, overrides, **chosen), source)
 
 
+def load_stored(path: Path, overrides: Iterable[str] = (), **chosen: list[str] | None) -> Spec:
+    """The same of a file that an earlier run has left.
+
+    Raises:
+        SpecError: everything that is wrong with it.
+    """
+    return parse_document(_changed(read_document(path, stored=True), str(path), overrides, chosen), str(path))
+
+
 def open_document(source: str, overrides: Iterable[str] = (), **chosen: list[str] | None) -> Document:
     """The document of a sweep with what the command line changes in it, not yet checked.
 
     Raises:
         SweepError: there is no such file, or it is not YAML.
     """
-    document = read_document(_locate(source))
+    return _changed(read_document(_locate(source)), source, overrides, chosen)
+
+
+def _changed(
+    document: Document, source: str, overrides: Iterable[str], chosen: Mapping[str, list[str] | None]
+) -> Document:
     if not isinstance(document.data, dict):
         raise SpecError(source, [Problem("(file)", "must be a section of keys and values", shown(document.data))])
     for text in overrides:
@@ -73,12 +87,14 @@ def parse_spec(data: Mapping[str, Any], source: str = "sweep") -> Spec:
     return parse_document(Document(copy.deepcopy(dict(data))), source)
 
 
-def stored_spec(data: Mapping[str, Any]) -> Spec:
+def stored_spec(data: Any) -> Spec:
     """The `Spec` that an earlier run has resolved, checked and kept; rules that came later do not make it unreadable.
 
     Raises:
         SpecError: it is no such thing.
     """
+    if not isinstance(data, Mapping):
+        raise SpecError("spec", [Problem("(file)", "must be a section of keys and values", shown(data))])
     try:
         return Spec.model_validate(dict(data))
     except ValidationError:
@@ -91,7 +107,7 @@ def parse_document(document: Document, source: str) -> Spec:
     Raises:
         SpecError: everything that is wrong with it, each with its place in the file.
     """
-    data, found = _uniform(document.data)
+    data, found = uniform(document.data)
     problems = [*document.problems, *found, *_check_plain(data)]
     unknown = check_names(data)
     _drop(data, [tuple(problem.key.split(".", 1)) for problem in unknown])  # a name may have dots in it
@@ -105,7 +121,7 @@ def parse_document(document: Document, source: str) -> Spec:
     return spec
 
 
-def _uniform(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+def uniform(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """The document with every short form written out; sections that are empty are left for the schema."""
     data = dict(raw)
     problems: list[Problem] = []

@@ -177,7 +177,7 @@ def _machine() -> str | None:
     """This boot of this machine and its space of process numbers: hosts, and containers, may share one name."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return None
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sweeps.errors import SweepError
 from sweeps.secrets import mask
 from sweeps.storage.journal import WholeLines
+from sweeps.storage.urls import journal_path, wrong_url
 
 BUSY_SECONDS = 60
 #: What a storage raises when the disk is full or the server gone.
@@ -29,10 +30,12 @@ def open_storage(url: str) -> BaseStorage:
     Raises:
         SweepError: it cannot be opened; the message says why, with any password masked.
     """
+    if wrong := wrong_url(url):
+        raise SweepError(str(wrong))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         if url.startswith("journal:"):
-            path = Path(url.removeprefix("journal:"))
+            path = Path(journal_path(url))
             path.parent.mkdir(parents=True, exist_ok=True)
             return JournalStorage(WholeLines(str(path)))
         if not url.startswith("sqlite:///"):

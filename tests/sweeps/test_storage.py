@@ -12,10 +12,13 @@ from pathlib import Path
 import optuna
 import pytest
 
-from sweeps.errors import SweepError
+from sweeps.errors import SpecError, SweepError
 from sweeps.secrets import mask
-from sweeps.storage import open_storage
+from sweeps.spec import parse_spec
+from sweeps.storage import lease, open_storage
 from sweeps.storage.lease import KEY, Lease, holder
+from sweeps.storage.urls import journal_path, wrong_url
+from tests.sweeps.conftest import TINY
 
 
 def test_sqlite_is_opened_in_write_ahead_mode_and_plain_optuna_reads_it(tmp_path: Path) -> None:
@@ -32,11 +35,62 @@ def test_a_journal_file_by_option(tmp_path: Path) -> None:
     assert optuna.get_all_study_names(open_storage(f"journal:{tmp_path / 'log'}")) == ["x"]
 
 
-@pytest.mark.parametrize("url", ["nonsense", "sqlite:////proc/none/study.db", "mysql+absent://u:pw@h/d"])
+@pytest.mark.parametrize("url", ["sqlite:////proc/none/study.db", "mysql+absent://u:pw@h/d"])
 def test_an_unreadable_url_is_a_clear_error(url: str) -> None:
     with pytest.raises(SweepError, match=r"storage must be a readable database URL(.|\n)*remedy: ") as caught:
         open_storage(url)
     assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        ("journal://j.log", "journal:j.log, or journal:/data/j.log"),
+        ("journal:////j.log", None),
+        ("journal:///tmp/j.log", None),
+        ("journal:j.log", None),
+        ("journal:../j.log", None),
+        ("journal:/tmp/j.log", None),
+        ("journal:", "journal:study.log"),
+        ("journal://", "journal:study.log"),
+        ("journal:///", "journal:study.log"),
+        ("JOURNAL:j.log", "journal:j.log"),
+        ("j.log", "journal:j.log"),
+        ("nonsense", "journal:nonsense"),
+        ("", "sqlite:///study.db"),
+        ("sqlite://", "sqlite:////data/study.db"),
+        ("sqlite:///", "sqlite:////data/study.db"),
+        ("sqlite:///:memory:", "sqlite:////data/study.db"),
+        ("sqlite:///?mode=memory", "sqlite:////data/study.db"),
+        ("sqlite://study.db", "sqlite:////data/study.db"),
+        ("sqlite:study.db", "sqlite:////data/study.db"),
+        ("SQLite:///study.db", "sqlite:////data/study.db"),
+        ("sqlite:///study.db", None),
+        ("sqlite:////data/study.db", None),
+        ("postgresql://me@host/db", None),
+    ],
+)
+def test_a_url_that_could_be_read_as_another_place_is_refused(url: str, remedy: str | None) -> None:
+    problem = wrong_url(url)
+    assert (problem is None) == (remedy is None)
+    if problem is not None:
+        assert remedy in str(problem)
+        assert url in str(problem)
+        with pytest.raises(SweepError, match="storage: must be "):
+            open_storage(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [("journal:a/j", "a/j"), ("journal:/a/j", "/a/j"), ("journal:///a/j", "/a/j"), ("journal:./j", "./j")],
+)
+def test_the_path_of_a_journal(url: str, path: str) -> None:
+    assert journal_path(url) == path
+
+
+def test_a_url_in_the_sweep_file_is_validated() -> None:
+    with pytest.raises(SpecError, match=r"storage: must be journal:PATH, got 'journal://j.log'"):
+        parse_spec({**TINY, "storage": "journal://j.log"})
 
 
 def test_passwords_are_masked() -> None:
@@ -68,10 +122,83 @@ def test_a_lease_keeps_a_second_driver_out_and_is_given_back(storage: optuna.sto
         pass
 
 
-@pytest.mark.parametrize("changes", [{"time": time.time() - 91}, {"pid": dead_pid()}])
-def test_a_stale_lease_is_taken_over(storage: optuna.storages.BaseStorage, changes: dict[str, object]) -> None:
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease is watched for a second instead of 90."""
+    monkeypatch.setattr(lease, "STALE_SECONDS", 1.0)
+    monkeypatch.setattr(lease, "LOOK_SECONDS", 0.05)
+
+
+ELSEWHERE = {"host": "elsewhere", "machine": "another boot", "started": "5"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pid": dead_pid()},
+        {"pid": dead_pid(), "time": time.time() + 86_400},
+        {"pid": dead_pid(), "time": 0.0},
+        {"started": "1"},  # another process has its number now
+    ],
+    ids=["now", "tomorrow", "1970", "number reused"],
+)
+def test_the_lease_of_a_dead_process_of_this_machine_is_taken_over_at_once(
+    storage: optuna.storages.BaseStorage, changes: dict[str, object]
+) -> None:
     write_lease(storage, **changes)
+    assert holder(optuna.load_study(study_name="s", storage=storage).user_attrs) is None
+    with Lease(storage, "s", told=pytest.fail):
+        pass
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("ahead", [-91.0, -86_400.0, 60.0, 86_400.0, 1e9])
+def test_a_lease_that_stands_still_is_taken_over_whatever_the_clocks_say(
+    storage: optuna.storages.BaseStorage, ahead: float
+) -> None:
+    write_lease(storage, **ELSEWHERE, time=time.time() + ahead)
+    heard: list[str] = []
+    with Lease(storage, "s", told=heard.append):
+        assert holder(optuna.load_study(study_name="s", storage=storage).user_attrs)["pid"] == os.getpid()  # type: ignore[index]
+    assert "is held by process" in heard[0]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("ahead", [-91.0, -86_400.0, 86_400.0])
+@pytest.mark.parametrize("beats", [True, False], ids=["beats", "as of old"])
+def test_a_lease_that_is_refreshed_is_respected_whatever_the_clocks_say(
+    storage: optuna.storages.BaseStorage, monkeypatch: pytest.MonkeyPatch, ahead: float, beats: bool
+) -> None:
+    """The other driver refreshes while it is watched; its clock is off by `ahead`, or it is the watcher's."""
+    facts = {**ELSEWHERE, "time": time.time() + ahead}
+    write_lease(storage, **facts, **({"beats": 1} if beats else {}))
+    looks = iter(range(2, 100))
+
+    def sleep(seconds: float) -> None:
+        count = next(looks)
+        if count == 3:
+            write_lease(storage, **facts | ({"beats": 2} if beats else {"time": facts["time"] + 30}))
+
+    monkeypatch.setattr(lease.time, "sleep", sleep)
+    with pytest.raises(SweepError, match="on elsewhere"), Lease(storage, "s", told=lambda _: None):
+        pass
+
+
+@pytest.mark.parametrize("ahead", [-91.0, -86_400.0, 86_400.0])
+def test_a_live_process_of_this_machine_keeps_its_lease_whatever_the_clock_says(
+    storage: optuna.storages.BaseStorage, ahead: float
+) -> None:
     with Lease(storage, "s"):
+        study = optuna.load_study(study_name="s", storage=storage)
+        study.set_user_attr(KEY, {**study.user_attrs[KEY], "time": time.time() + ahead})
+        assert holder(study.user_attrs) is not None
+        with pytest.raises(SweepError, match="is being run by"), Lease(storage, "s", told=pytest.fail):
+            pass
+
+
+def test_a_process_number_of_another_container_means_nothing_here(storage: optuna.storages.BaseStorage) -> None:
+    write_lease(storage, machine="another boot", pid=dead_pid())
+    with pytest.raises(SweepError, match="is being run by"), Lease(storage, "s"):
         pass
 
 

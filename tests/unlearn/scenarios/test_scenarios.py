@@ -135,7 +135,7 @@ def test_each_canary_has_a_permutation_of_its_own():
 
 def test_canaries_must_leave_room():
     labels = np.zeros(60, np.int64)
-    with pytest.raises(UnlearnError, match="forget size must be > canaries, got size 20 with 20 canaries"):
+    with pytest.raises(UnlearnError, match="forget size must be in 21 … 59 for this scenario, got 20"):
         Canary(canaries=20).draw(pixels(labels), labels, 20, 0)
     with pytest.raises(UnlearnError, match="canaries must be ≥ 1, got 0"):
         Canary(canaries=0)

@@ -1,0 +1,122 @@
+"""Rules between the sections of a sweep file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from sweeps.errors import Problem
+from sweeps.objective import AVERAGE_GAPS
+from sweeps.spec.components import build_model
+from sweeps.spec.measured import gaps_of
+from sweeps.spec.schema import Spec
+from unlearn.errors import suggest
+from unlearn.metrics import COMPARISONS
+from unlearn.registry import find, keys
+from unlearn.scenarios import Scenario
+
+
+def check_between(spec: Spec, wrong: Collection[str], stood_in: Collection[str]) -> Iterator[Problem]:
+    """What is wrong between sections; rules that read a key that is `wrong` already are passed over."""
+    for read, found in _between(spec, wrong, stood_in):
+        if not any(_touches(key, bad) for key in read for bad in wrong):
+            yield from found
+
+
+def _touches(key: str, bad: str) -> bool:
+    """Whether one of two keys is the other, or in it."""
+    return key == bad or key.startswith(f"{bad}.") or bad.startswith(f"{key}.")
+
+
+def _between(
+    spec: Spec, wrong: Collection[str], stood_in: Collection[str]
+) -> Iterator[tuple[tuple[str, ...], list[Problem]]]:
+    """(keys read, what is wrong between them)."""
+    search = spec.search
+    if search.forget_seed < spec.evaluation.seeds:
+        rule = "must be ≥ evaluation.seeds, so that no tuning forget set is evaluated on"
+        got = f"{search.forget_seed} with {spec.evaluation.seeds} seeds"
+        yield ("search.forget_seed", "evaluation.seeds"), [Problem("search.forget_seed", rule, got)]
+    if spec.objective.name == "pareto":
+        if search.pruner != "none":
+            rule = "must be none with objective.name pareto"
+            yield ("search.pruner", "objective.name"), [Problem("search.pruner", rule, search.pruner)]
+        if search.sampler == "cma_es":
+            rule = "must not be cma_es with objective.name pareto: it knows one score only"
+            yield ("search.sampler", "objective.name"), [Problem("search.sampler", rule, "", "e.g. nsga2, or auto")]
+    if search.sampler == "nsga2" and search.pruner != "none":
+        found = [Problem("search.pruner", "must be none with search.sampler nsga2", search.pruner)]
+        yield ("search.pruner", "search.sampler"), found
+    yield ("sensitivity",), [p for p in _check_sensitivity(spec) if f"methods.{p.key.split('.', 2)[2]}" not in wrong]
+    yield ("metrics", "model"), _check_comparisons(spec)
+    if "accuracy" not in spec.metrics.every_epoch:
+        rule = "must have accuracy, from which scores are computed"
+        got = f"[{', '.join(spec.metrics.every_epoch)}]"
+        yield ("metrics.every_epoch",), [Problem("metrics.every_epoch", rule, got, "add it")]
+    if "scenarios" not in stood_in:
+        yield ("metrics.every_epoch", "objective"), _check_gaps(spec)
+
+
+def built_scenario(spec: Spec, label: str) -> Scenario | None:
+    """The scenario behind a section; None where its options are wrong."""
+    body = spec.scenarios[label]
+    try:
+        scenario: Scenario = find("scenarios", spec.scenario_key(label))(**body.options)
+    except Exception:  # told by `_check_scenarios`
+        return None
+    return scenario
+
+
+def _check_sensitivity(spec: Spec) -> list[Problem]:
+    problems = []
+    for name in spec.sensitivity.methods or []:
+        key = f"sensitivity.methods.{name}"
+        if name not in spec.methods:
+            problems.append(Problem(key, "must be one of the sweep's methods", "", suggest(name, spec.methods)))
+        elif spec.sensitivity.enabled and not {"lr", "alpha"} <= {r.name for r in spec.space(name).ranges}:
+            problems.append(Problem(key, "must search both lr and alpha to have a grid of them", "", "leave it out"))
+    return problems
+
+
+def _check_comparisons(spec: Spec) -> list[Problem]:
+    """Metrics that compare a model with the oracle: where they may stand, and for which models they are defined."""
+    problems = [
+        Problem("metrics.every_epoch", f"{name} is measured at the best epoch only", "", f"best_epoch: [{name}]")
+        for name in spec.metrics.every_epoch
+        if name in COMPARISONS
+    ]
+    if "weight_distance" in spec.metrics.best_epoch:
+        try:
+            symmetries = build_model(spec.model.name, spec.model.options).symmetries
+        except Exception:  # told by `_check_model`
+            return problems
+        if symmetries is None:
+            rule = f"weight_distance is not defined for {spec.model.name}: which of its units may be renumbered is not"
+            problems.append(Problem("metrics.best_epoch", rule, "", "leave it out"))
+    return problems
+
+
+def _check_gaps(spec: Spec) -> list[Problem]:
+    """Gaps that are named but not measured; of the default ones, the mean is over those that are."""
+    objective, families = spec.objective, tuple(dict.fromkeys([*spec.metrics.every_epoch, "accuracy"]))
+    if objective.gaps == list(AVERAGE_GAPS):
+        return []
+    if objective.name != "average_gap":
+        return [Problem("objective.gaps", f"is not read with objective.name {objective.name}", "", "leave it out")]
+    problems: dict[str, Problem] = {}
+    for label in spec.scenarios:
+        scenario = built_scenario(spec, label)
+        measured = None if scenario is None else gaps_of(scenario, families)
+        for name in objective.gaps:
+            if measured is not None and name not in measured:
+                rule = f"is not measured in every epoch of scenario {label}"
+                problems.setdefault(
+                    name, Problem(f"objective.gaps.{name}", rule, "", _gap_remedy(name, families, measured))
+                )
+    return list(problems.values())
+
+
+def _gap_remedy(name: str, families: Collection[str], measured: Collection[str]) -> str:
+    family = name.removesuffix("_gap")
+    if family in set(keys("metrics")) - set(families) - COMPARISONS:
+        return f"add {family} to metrics.every_epoch"
+    return suggest(name, measured)

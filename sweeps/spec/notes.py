@@ -1,0 +1,50 @@
+"""What is no error in a sweep file, but should be known: ranges that were cut, code that it names, settings without effect."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sweeps.spec.components import names_in
+from sweeps.spec.read import shipped_ranges, uniform
+from sweeps.spec.schema import RangeSpec, Spec
+
+
+def remarks(spec: Spec) -> list[str]:
+    """One sentence each."""
+    return [*_cut_ranges(spec), *_milestones(spec)]
+
+
+def own_code(document: Mapping[str, Any]) -> list[str]:
+    """The names of code of a document's own, `package.module:Name`, which reading it imports and running it calls."""
+    named = names_in(uniform(document)[0])
+    return list(dict.fromkeys(name for _, _, name in named if isinstance(name, str) and ":" in name))
+
+
+def _cut_ranges(spec: Spec) -> Iterator[str]:
+    """Decay epochs that reach no further than the epochs, or reach too far."""
+    cut: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for method, entries in spec.methods.items():
+        own = entries.get("lr_decay_epoch")
+        shipped = shipped_ranges(method).get("lr_decay_epoch")
+        epochs = entries.get("epochs", spec.unlearning.epochs)
+        if not isinstance(own, RangeSpec):
+            continue
+        if own.high >= epochs:  # type: ignore[operator]  # epochs is no range
+            yield (
+                f"methods.{method}.lr_decay_epoch: from {epochs} on it has no effect, as there are {epochs} epochs; "
+                f"it is searched in {own.low} … {own.high}"
+            )
+        elif shipped and own.high < shipped["high"] and own.high == max(1, epochs - 1):  # type: ignore[operator]
+            cut[own.low, own.high, shipped["low"], shipped["high"], epochs].append(method)
+    for (low, high, was_low, was_high, epochs), methods in cut.items():
+        reach = f"only at {low}" if low == high else f"in {low} … {high}"
+        shipped_reach = f"{was_low} … {was_high}, as there are {epochs} epochs"
+        yield f"lr_decay_epoch: searched {reach} instead of {shipped_reach}: {', '.join(methods)}"
+
+
+def _milestones(spec: Spec) -> Iterator[str]:
+    late = [epoch for epoch in spec.training.milestones if epoch >= spec.training.epochs]
+    if late:
+        yield f"training.milestones: {late} has no effect, as there are {spec.training.epochs} training epochs"
