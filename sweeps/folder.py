@@ -1,32 +1,75 @@
-"""A sweep's folder: where its spec and its storage lie."""
+"""A sweep's folder: what lies where in it, and which storage is the sweep's."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
-from sweeps.spec import read_stored
+from sweeps.errors import SweepError
+from sweeps.storage.urls import sqlite_url, storage_exists
 
 STORAGE_VARIABLE = "UNLEARN_SWEEPS_STORAGE"
 
 
-def own_storage(folder: Path) -> str:
-    """The URL of the storage in a sweep's own folder."""
-    return f"sqlite:///{(folder / 'study.db').absolute()}"
+@dataclass(frozen=True)
+class SweepFolder:
+    """`<runs>/<name>`: everything that a sweep leaves on disk, but for its models, which other sweeps share."""
 
+    path: Path
 
-def storage_of(folder: Path, given: str | None = None) -> str:
-    """Where the sweep in `folder` keeps its trials: as given, else $UNLEARN_SWEEPS_STORAGE, else as it was last run.
+    @property
+    def spec(self) -> Path:
+        """The sweep file as it was resolved."""
+        return self.path / "spec.yaml"
 
-    A storage of its own that is no longer there was moved together with the folder.
-    """
-    own = own_storage(folder)
-    url = given or os.environ.get(STORAGE_VARIABLE) or read_stored(folder / "spec.yaml").get("storage") or own
-    moved = url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
-    return own if moved and (folder / "study.db").exists() else str(url)
+    @property
+    def database(self) -> Path:
+        """The storage, unless it is elsewhere."""
+        return self.path / "study.db"
 
+    @property
+    def best_params(self) -> Path:
+        return self.path / "best_params.yaml"
 
-def last_storage(folder: Path) -> str | None:
-    """Where the sweep in `folder` was last run; None where that has a password, which is not kept."""
-    url = read_stored(folder / "spec.yaml").get("storage") or own_storage(folder)
-    return None if "***" in url else str(url)
+    @property
+    def report(self) -> Path:
+        """The report's folder: page, tables, and figures as files."""
+        return self.path / "report"
+
+    @property
+    def embeddings(self) -> Path:
+        """Coordinates of t-SNE maps."""
+        return self.path / "embeddings"
+
+    @property
+    def artifacts(self) -> Path:
+        """Files that optuna-dashboard shows."""
+        return self.path / "artifacts"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def own_storage(self) -> str:
+        """The URL of the storage in the folder."""
+        return sqlite_url(self.database)
+
+    def storage(self, given: str | None, declared: str | None) -> str:
+        """The URL of the sweep's storage: as `given`, else $UNLEARN_SWEEPS_STORAGE, else as `declared`, else its own file.
+
+        Args:
+            declared: what the sweep file or `spec.yaml` says. A file that is no longer there was moved with the folder.
+
+        Raises:
+            SweepError: the URL is needed with its password, which is not kept.
+        """
+        url = given or os.environ.get(STORAGE_VARIABLE) or declared or self.own_storage
+        if "***" in url:
+            raise SweepError(
+                f"the storage {url} needs its password, which is not kept\n"
+                f"  remedy: set ${STORAGE_VARIABLE}, or pass the whole URL as the storage"
+            )
+        moved = url == declared and not storage_exists(url) and self.database.exists()
+        return self.own_storage if moved else url

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from sweeps.errors import SweepError
-from sweeps.folder import STORAGE_VARIABLE, own_storage
+from sweeps.folder import SweepFolder
 from sweeps.jobs.cache import Cache, check_writable
 from sweeps.plan import Stage, make_plan
 from sweeps.provenance import provenance
@@ -26,6 +25,7 @@ from sweeps.spec import Spec, check_here, check_sizes, dump_yaml, published_para
 from sweeps.spec.compatibility import check_compatible
 from sweeps.storage import open_storage, told_of_storage
 from sweeps.storage.lease import Lease
+from sweeps.storage.urls import storage_exists
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.studies.retries import Which, no_trial
 from unlearn.files import write_atomically
@@ -36,20 +36,23 @@ class Sweep:
     """One sweep and where it lives.
 
     Attributes:
-        folder: `<runs>/<name>`, which holds the spec, the storage unless it is elsewhere, and all output.
+        folder: what it leaves on disk: the spec, the storage unless it is elsewhere, and all output.
         url: of the storage.
     """
 
     spec: Spec
-    folder: Path
+    folder: SweepFolder
     url: str
 
     @staticmethod
     def at(spec: Spec, runs: Path, storage: str | None = None) -> Sweep:
-        """The sweep of `spec` under the folder `runs`; the storage is as given, else as in the spec, else a file beside it."""
-        folder = runs / spec.name
-        url = storage or os.environ.get(STORAGE_VARIABLE) or spec.storage
-        return Sweep(spec, folder, url or own_storage(folder))
+        """The sweep of `spec` under the folder `runs`, in the storage that `SweepFolder.storage` says.
+
+        Raises:
+            SweepError: the storage's URL lacks its password.
+        """
+        folder = SweepFolder(runs / spec.name)
+        return Sweep(spec, folder, folder.storage(storage, spec.storage))
 
     @property
     def cache(self) -> Cache:
@@ -61,14 +64,14 @@ class Sweep:
         Raises:
             SweepError: the folder cannot be written, or the storage not opened.
         """
-        check_writable(self.folder, "--runs")
+        check_writable(self.folder.path, "--runs")
         self.cache.prepare()
         return open_storage(self.url)
 
     @property
     def exists(self) -> bool:
-        """Whether there is a storage to look into; SQLite would make an empty one."""
-        return not self.url.startswith("sqlite:///") or Path(self.url.removeprefix("sqlite:///")).exists()
+        """Whether there is a storage to look into."""
+        return storage_exists(self.url)
 
     def record(self) -> SweepRecord:
         """What the storage holds of this sweep.
@@ -78,9 +81,9 @@ class Sweep:
         """
         if not self.exists:
             raise SweepError(
-                f"nothing has been run of {self.spec.name!r} in {self.folder}; start with: sweeps run {self.spec.name}"
+                f"nothing has been run of {self.spec.name!r} in {self.folder.path}; start with: sweeps run {self.spec.name}"
             )
-        return load_sweep(open_storage(self.url), self.spec.name)
+        return load_sweep(open_storage(self.url, to_read=True), self.spec.name)
 
     def freeze(self, storage: BaseStorage) -> None:
         """Write the resolved spec into storage and folder; against an existing one, only compatible changes are taken.
@@ -97,14 +100,14 @@ class Sweep:
         if before != dump:
             study.set_user_attr("spec", dump)
         study.set_user_attr("provenance", study.user_attrs.get("provenance", {}) | provenance(self.spec))
-        elsewhere = None if self.url == own_storage(self.folder) else mask(self.url)  # a folder may be moved or copied
+        elsewhere = None if self.url == self.folder.own_storage else mask(self.url)  # a folder may be moved or copied
         text = dump_yaml({**dump, "storage": elsewhere}, stored=True)
-        write_atomically(self.folder / "spec.yaml", text.encode())
+        write_atomically(self.folder.spec, text.encode())
 
     @property
     def outputs(self) -> tuple[Path, Path]:
         """Where the best parameters and the report's page are, or will be."""
-        return self.folder / "best_params.yaml", self.folder / "report" / "index.html"
+        return self.folder.best_params, self.folder.report / "index.html"
 
 
 def warm_start(spec: Spec) -> list[Params]:
@@ -151,7 +154,9 @@ def run_sweep(
             sweep.freeze(storage)
             studies = Multiplexer(plan, storage, params=params, warm_start=first, retry=retry)
             with watch(studies) if watch is not None else contextlib.nullcontext():
-                run_studies(studies, sweep.cache, folder=sweep.folder, ray_address=ray_address, verbose=verbose)
+                run_studies(
+                    studies, sweep.cache, folder=sweep.folder.tensorboard, ray_address=ray_address, verbose=verbose
+                )
     return studies
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +25,9 @@ Set = Annotated[
 ]
 Methods = Annotated[str | None, typer.Option(help="Only these methods of the sweep, separated by commas.")]
 Scenarios = Annotated[str | None, typer.Option(help="Only these scenarios of the sweep, separated by commas.")]
-Runs = Annotated[Path, typer.Option(help="Folder under which each sweep has its own.")]
+Runs = Annotated[
+    Path, typer.Option(help="Folder under which each sweep has its own.", callback=lambda path: path.expanduser())
+]
 Storage = Annotated[
     str | None, typer.Option(metavar="URL", help="sqlite:///PATH, journal:PATH or another database URL.")
 ]
@@ -237,6 +240,9 @@ _list_command("metrics", "metrics", "List the metric families.")
 
 def main() -> None:
     """Entry point of the console script: exit codes 0 done, 1 trials failed for good, 2 bad input, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal may lack α or ±
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except KeyboardInterrupt:

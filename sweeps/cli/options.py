@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweeps.folder import last_storage
+from sweeps.folder import SweepFolder
 from sweeps.secrets import mask
 from sweeps.spec import load_spec, load_stored, read_stored, shipped_sweeps, stored_spec
 from sweeps.sweep import Sweep
@@ -30,21 +30,22 @@ class Options:
     def load(self) -> Sweep:
         """The sweep as asked for: of a shipped name or a file, else as it was last run under this name."""
         known = self.sweep in shipped_sweeps() or Path(self.sweep).is_file()
-        return self._load(self._frozen if not known and self._frozen.is_file() else None)
+        return self._load(None if known else self._last_run)
 
     def find(self) -> Sweep:
         """The sweep as it was last run, from its own folder; else as its file says."""
-        if self._frozen.is_file():
-            spec = stored_spec(read_stored(self._frozen))
-            return Sweep.at(spec, self.runs, self.storage or last_storage(self._frozen.parent))
+        if self._last_run is not None:
+            return Sweep.at(stored_spec(read_stored(self._last_run)), self.runs, self.storage)
         sweep = self.load()
-        if (self.runs / sweep.spec.name / "spec.yaml").is_file() and sweep.spec.name != self.sweep:
+        if sweep.folder.spec.is_file() and sweep.spec.name != self.sweep:
             return Options(sweep.spec.name, self.runs, self.storage).find()
         return sweep
 
     @property
-    def _frozen(self) -> Path:
-        return self.runs / self.sweep / "spec.yaml"
+    def _last_run(self) -> Path | None:
+        """The sweep file that a sweep of this name left in its folder."""
+        frozen = SweepFolder(self.runs / self.sweep).spec
+        return frozen if frozen.is_file() else None
 
     def _load(self, frozen: Path | None) -> Sweep:
         overrides = list(self.overrides or [])
@@ -54,7 +55,7 @@ class Options:
             overrides.append(f"resources.gpus_per_trial={self.gpus_per_trial}")
         chosen = {"methods": _names(self.methods), "scenarios": _names(self.scenarios)}
         spec = load_stored(frozen, overrides, **chosen) if frozen else load_spec(self.sweep, overrides, **chosen)
-        return Sweep.at(spec, self.runs, self.storage or (None if frozen is None else last_storage(frozen.parent)))
+        return Sweep.at(spec, self.runs, self.storage)
 
     @property
     def tail(self) -> str:

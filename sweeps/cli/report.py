@@ -34,7 +34,7 @@ def make_report(options: Options, figures: str | None = None) -> int:
     decorate_storage(sweep, record)
     print(sweep.outputs[1])
     if figures is not None:
-        print(export_figures(record, sweep.folder / "report" / "figures", figures))
+        print(export_figures(record, sweep.folder.report / "figures", figures, sweep.folder.embeddings))
     return DONE
 
 
@@ -54,7 +54,7 @@ def embed(options: Options, most: int) -> int:
 
     sweep = options.find()
     storage = sweep.prepare()
-    folder = sweep.folder / "embeddings"
+    folder = sweep.folder.embeddings
     paths = write_embeddings(sweep.spec, sweep.cache, storage, sweep.record(), folder, most=most, told=say)
     print(*paths, sep="\n")
     say(f"draw them:  sweeps report {shlex.quote(options.sweep)}{options.tail}")
@@ -86,7 +86,7 @@ def serve_dashboard(options: Options, host: str, port: int) -> int:
     if host not in {"127.0.0.1", "localhost", "::1"}:
         say("warning: it has no password, and whoever reaches it can delete studies")
     try:
-        serve(open_storage(sweep.url), sweep.folder, host, port)
+        serve(open_storage(sweep.url), sweep.folder.artifacts, host, port)
     except KeyboardInterrupt:
         return DONE
     except OSError as error:
@@ -97,7 +97,7 @@ def serve_dashboard(options: Options, host: str, port: int) -> int:
 def decorate_storage(sweep: Sweep, record: SweepRecord | None = None) -> None:
     """Notes and figures for optuna-dashboard; a storage that takes none is no reason to fail."""
     try:
-        decorate(open_storage(sweep.url), record or sweep.record(), sweep.folder)
+        decorate(open_storage(sweep.url), record or sweep.record(), sweep.folder.artifacts)
     except (SQLAlchemyError, StorageInternalError, OSError) as error:
         reason = str(error).splitlines()[0]
         say(f"warning: optuna-dashboard will lack notes and figures: {mask(reason)}")

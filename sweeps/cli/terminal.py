@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ RETRY = "--retry-failed"
 
 
 def told(command: Callable[..., int]) -> Callable[..., int]:
-    """Bad input becomes its message on stderr and exit code 2."""
+    """Bad input, and files that cannot be used, become a message on stderr and exit code 2."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> int:
@@ -27,6 +28,14 @@ def told(command: Callable[..., int]) -> Callable[..., int]:
             return command(*args, **kwargs)
         except (SweepError, UnlearnError) as error:
             say(mask(str(error)))
+            return BAD_INPUT
+        except BrokenPipeError:  # whoever reads the output has seen enough, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return DONE
+        except OSError as error:
+            if error.filename is None:
+                raise
+            say(f"{error.filename} cannot be read or written: {error.strerror}")
             return BAD_INPUT
 
     return wrapped

@@ -36,9 +36,9 @@ class Cache:
         own = os.environ.get(VARIABLE)
         place = place or own
         if place and not is_url(place):
-            return Cache(Path(place).absolute())
+            return Cache(_folder(place))
         user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unlearn-sweeps"
-        return Cache(Path(own).absolute() if own and not is_url(own) else user, place)
+        return Cache(_folder(own) if own and not is_url(own) else user, place)
 
     @property
     def place(self) -> str:
@@ -88,6 +88,11 @@ class Cache:
             raise SweepError(
                 f"the cache's URL must be writable, got {error}\n  remedy: see its credentials, and its package"
             ) from error
+
+
+def _folder(place: str) -> Path:
+    """A path as a shell reads it; sweep files and variables are not read by one."""
+    return Path(place).expanduser().absolute()
 
 
 def check_writable(folder: Path, otherwise: str) -> None:

@@ -29,10 +29,9 @@ STATE = "unlearn_sweeps:state"
 
 
 def artifact_store(folder: Path) -> FileSystemArtifactStore:
-    """Where the tables of a sweep's studies lie: `<runs>/<sweep>/artifacts`."""
-    path = folder / "artifacts"
-    path.mkdir(parents=True, exist_ok=True)
-    return FileSystemArtifactStore(path)
+    """The tables of a sweep's studies, in the folder of its artifacts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileSystemArtifactStore(folder)
 
 
 def decorate(storage: BaseStorage, record: SweepRecord, folder: Path) -> int:

@@ -35,8 +35,8 @@ def check_figures(ending: str) -> None:
         raise SweepError("--figures needs the package kaleido — pip install 'unlearn-sweeps[figures]'")
 
 
-def export_figures(record: SweepRecord, folder: Path, ending: str) -> Path:
-    """Every figure of a report as `folder/<figure>.<ending>`; returns the folder.
+def export_figures(record: SweepRecord, folder: Path, ending: str, maps: Path) -> Path:
+    """Every figure of a report as `folder/<figure>.<ending>`, t-SNE maps from the folder `maps`; returns the folder.
 
     Raises:
         SweepError: an unknown ending, or what exports figures is not installed.
@@ -45,7 +45,7 @@ def export_figures(record: SweepRecord, folder: Path, ending: str) -> Path:
 
     check_figures(ending)
     try:
-        write_figures(record, folder, cast(Literal["svg", "pdf", "png"], ending), maps=folder.parents[1] / "embeddings")
+        write_figures(record, folder, cast(Literal["svg", "pdf", "png"], ending), maps=maps)
     except RuntimeError as error:
         raise SweepError(str(error)) from error
     return folder

@@ -59,7 +59,7 @@ def run_studies(
     """Run every missing trial of `studies`; returns when nothing more can be run.
 
     Args:
-        folder: the sweep's own, for what its loggers write.
+        folder: for TensorBoard's event files.
         trainable: the Ray Tune class that does the jobs; `UnlearningTrainable` by default.
 
     Raises:
@@ -98,7 +98,7 @@ def run_studies(
             os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
             searcher = StudySearcher(studies, shared, slots)
             for logger in loggers:
-                logger.follow(searcher, folder / "tensorboard")
+                logger.follow(searcher, folder)
             tuner = tune.Tuner(
                 tune.with_resources(trainable or UnlearningTrainable, resources_of),
                 tune_config=tune.TuneConfig(

@@ -7,12 +7,13 @@ from pathlib import Path
 from optuna.storages import BaseStorage
 
 from sweeps.errors import SweepError
-from sweeps.folder import STORAGE_VARIABLE, storage_of
+from sweeps.folder import SweepFolder
 from sweeps.record.load import load_sweep
 from sweeps.record.record import SweepRecord
 from sweeps.secrets import mask
 from sweeps.spec import read_stored
 from sweeps.storage import open_storage
+from sweeps.storage.urls import is_storage_url, storage_exists
 
 
 def find_sweep(where: str | Path, *, sweep: str | None = None, storage: str | None = None) -> SweepRecord:
@@ -25,25 +26,28 @@ def find_sweep(where: str | Path, *, sweep: str | None = None, storage: str | No
     Raises:
         SweepError: there is no such sweep; the message says what there is.
     """
-    if "://" in str(where) or str(where).startswith("journal:"):
+    if is_storage_url(str(where)):
         url, name = str(where), sweep
     else:
-        folder = Path(where) if (Path(where) / "spec.yaml").is_file() else Path("runs") / where
-        if not (folder / "spec.yaml").is_file():
-            raise SweepError(
-                f"sweep must be a name under runs/, a folder with a spec.yaml, or a storage URL, got {str(where)!r}"
-            )
-        name = sweep or read_stored(folder / "spec.yaml")["name"]
-        url = storage_of(folder, storage)
-    if "***" in url:
-        raise SweepError(f"storage {url} has a password: pass storage=… or set ${STORAGE_VARIABLE}")
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        folder = _folder_of(Path(where).expanduser())
+        frozen = read_stored(folder.spec)
+        url, name = folder.storage(storage, frozen.get("storage")), sweep or frozen["name"]
+    if not storage_exists(url):
         raise SweepError(f"storage must exist, got {mask(url)}")
-    opened = open_storage(url)
+    opened = open_storage(url, to_read=True)
     held = sweeps_in(opened)
     if name is None and len(held) != 1:
         raise SweepError(f"storage {mask(url)} holds the sweeps {', '.join(held) or 'none'}; pass sweep=…")
     return load_sweep(opened, name or held[0])
+
+
+def _folder_of(where: Path) -> SweepFolder:
+    for folder in (SweepFolder(where), SweepFolder("runs" / where)):
+        if folder.spec.is_file():
+            return folder
+    raise SweepError(
+        f"sweep must be a name under runs/, a folder with a spec.yaml, or a storage URL, got {str(where)!r}"
+    )
 
 
 def sweeps_in(storage: BaseStorage) -> list[str]:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from optuna.exceptions import StorageInternalError
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import get_lock_file
 
@@ -26,6 +27,9 @@ class WholeLines(JournalFileBackend):
                 file.write(b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs))
                 file.flush()
                 os.fsync(file.fileno())
+            except OSError as error:
+                os.ftruncate(file.fileno(), end)
+                raise StorageInternalError(f"{error.strerror}: {self._file_path}") from error
             except BaseException:
                 os.ftruncate(file.fileno(), end)
                 raise

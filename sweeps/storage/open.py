@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib.util
+import os
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from sweeps.errors import SweepError
 from sweeps.secrets import mask
 from sweeps.storage.journal import WholeLines
-from sweeps.storage.urls import journal_path, wrong_url
+from sweeps.storage.urls import JOURNAL, SQLITE, local_file, wrong_url
 
 BUSY_SECONDS = 60
 #: What a storage raises when the disk is full or the server gone.
-STORAGE_ERRORS = (SQLAlchemyError, StorageInternalError, OSError)
+STORAGE_ERRORS = (SQLAlchemyError, StorageInternalError)
 
 
-def open_storage(url: str) -> BaseStorage:
+def open_storage(url: str, *, to_read: bool = False) -> BaseStorage:
     """The storage behind `url`: `sqlite:///PATH`, another SQLAlchemy URL, or `journal:PATH`.
+
+    Args:
+        to_read: nothing will be written: a file that may not be written, or lies in such a folder, is read from a copy.
 
     Raises:
         SweepError: it cannot be opened; the message says why, with any password masked.
@@ -33,19 +40,15 @@ def open_storage(url: str) -> BaseStorage:
     if wrong := wrong_url(url):
         raise SweepError(str(wrong))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    file = local_file(url)
     try:
-        if url.startswith("journal:"):
-            path = Path(journal_path(url))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return JournalStorage(WholeLines(str(path)))
-        if not url.startswith("sqlite:///"):
-            return RDBStorage(_with_driver(url), engine_kwargs={"pool_pre_ping": True}, skip_compatibility_check=False)
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}})
-        event.listen(storage.engine, "connect", _write_ahead)
-        storage.engine.dispose()  # connections made before the listener
-        return storage
-    except (*STORAGE_ERRORS, ImportError, ValueError, RuntimeError) as error:
+        if file is None:
+            return RDBStorage(_server_url(url), engine_kwargs={"pool_pre_ping": True})
+        if to_read and not _may_be_written(file):
+            file = _copy(file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(WholeLines(str(file))) if url.startswith(JOURNAL) else _sqlite(file)
+    except (*STORAGE_ERRORS, OSError, ImportError, ValueError, RuntimeError, KeyError) as error:
         reason = _first_line(error)
         raise SweepError(
             f"storage must be a readable database URL, got {mask(url)}: {mask(reason)}\n"
@@ -66,27 +69,52 @@ def told_of_storage() -> Iterator[None]:
         ) from error
 
 
+def _sqlite(file: Path) -> RDBStorage:
+    """An SQLite file, whatever its path: SQLAlchemy reads a path in a URL differently from release to release."""
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(file, timeout=BUSY_SECONDS, check_same_thread=False)
+        _write_ahead(connection)
+        return connection
+
+    return RDBStorage(f"{SQLITE}study.db", engine_kwargs={"creator": connect, "poolclass": QueuePool})
+
+
+def _may_be_written(file: Path) -> bool:
+    return not file.exists() or (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK))
+
+
+def _copy(file: Path) -> Path:
+    """A copy of a storage's file, with what SQLite has not yet moved into it, for the life of this process."""
+    folder = Path(tempfile.mkdtemp(prefix="sweeps-storage-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for part in (file, file.with_name(f"{file.name}-wal")):
+        if part.exists():
+            shutil.copyfile(part, folder / part.name)
+    return folder / file.name
+
+
 def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _with_driver(url: str) -> str:
-    """`url` with psycopg 3 as the driver of a PostgreSQL address that names none.
+def _server_url(url: str) -> str:
+    """`url` as Optuna takes it: braces doubled, and psycopg 3 the driver of a PostgreSQL address that names none.
 
     Raises:
         SweepError: it is not installed.
     """
     scheme, separator, rest = url.partition("://")
     if scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
-        return url
+        return url.replace("{", "{{").replace("}", "}}")
     if importlib.util.find_spec("psycopg") is None:
         raise SweepError(
             f"a PostgreSQL storage needs psycopg, got {mask(url)}\n  remedy: pip install 'unlearn-sweeps[postgres]'"
         )
-    return f"postgresql+psycopg{separator}{rest}"
+    return f"postgresql+psycopg{separator}{rest}".replace("{", "{{").replace("}", "}}")
 
 
-def _write_ahead(connection: Any, _record: object) -> None:
+def _write_ahead(connection: sqlite3.Connection) -> None:
     """Readers do not block the writer, and a commit costs no fsync: a killed process loses nothing."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")

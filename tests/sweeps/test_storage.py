@@ -17,7 +17,7 @@ from sweeps.secrets import mask
 from sweeps.spec import parse_spec
 from sweeps.storage import lease, open_storage
 from sweeps.storage.lease import KEY, Lease, holder
-from sweeps.storage.urls import journal_path, wrong_url
+from sweeps.storage.urls import local_file, wrong_url
 from tests.sweeps.conftest import TINY
 
 
@@ -85,7 +85,7 @@ def test_a_url_that_could_be_read_as_another_place_is_refused(url: str, remedy: 
     [("journal:a/j", "a/j"), ("journal:/a/j", "/a/j"), ("journal:///a/j", "/a/j"), ("journal:./j", "./j")],
 )
 def test_the_path_of_a_journal(url: str, path: str) -> None:
-    assert journal_path(url) == path
+    assert local_file(url) == Path(path)
 
 
 def test_a_url_in_the_sweep_file_is_validated() -> None:
