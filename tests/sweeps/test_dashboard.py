@@ -65,7 +65,7 @@ def test_an_unfinished_sweep_is_annotated_and_trials_are_left_alone(unfinished: 
     record = load_sweep(storage, "tiny")
     states = Counter(record.trials["state"])
     assert states["RUNNING"] == 2
-    decorate(storage, record, unfinished.folder)
+    decorate(storage, record, unfinished.folder.artifacts)
     search = optuna.load_study(study_name=SEARCH, storage=storage)
     assert search.metric_names == ["Average gap"]
     note = get_note(search)
@@ -78,7 +78,7 @@ def test_an_unfinished_sweep_is_annotated_and_trials_are_left_alone(unfinished: 
     )
     files = {meta.filename: meta.artifact_id for meta in get_all_artifact_meta(search)}
     assert set(files) == {"trials.csv", "curves.csv"}
-    with artifact_store(unfinished.folder).open_reader(files["trials.csv"]) as file:
+    with artifact_store(unfinished.folder.artifacts).open_reader(files["trials.csv"]) as file:
         table = file.read().decode()
     assert len(table.splitlines()) == 1 + 4
     assert Counter(load_sweep(storage, "tiny").trials["state"]) == states
@@ -87,7 +87,7 @@ def test_an_unfinished_sweep_is_annotated_and_trials_are_left_alone(unfinished: 
 @pytest.fixture
 def decorated(unfinished: Sweep, tmp_path: Path) -> Path:
     """The folder of a copy of that sweep, decorated."""
-    folder = Path(shutil.copytree(unfinished.folder, tmp_path / "tiny"))
+    folder = Path(shutil.copytree(unfinished.folder.path, tmp_path / "tiny"))
     storage = stored_in(folder)
     decorate(storage, load_sweep(storage, "tiny"), folder)
     return folder
@@ -228,7 +228,7 @@ def address(unfinished: Sweep, cache: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = start(["dashboard", "tiny", "--port", str(port)], unfinished.folder.parents[1], cache)
+    process = start(["dashboard", "tiny", "--port", str(port)], unfinished.folder.path.parents[1], cache)
     url = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:

@@ -41,7 +41,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Sweep:
 def test_maps_and_panels(evaluated: Sweep, cache: Path) -> None:
     storage = open_storage(evaluated.url)
     record = load_sweep(storage, "tiny")
-    folder = evaluated.folder / "embeddings"
+    folder = evaluated.folder.embeddings
     (path,) = write_embeddings(evaluated.spec, Cache(cache), storage, record, folder, most=120)
     with np.load(path, allow_pickle=False) as file:
         assert file["names"].tolist() == ["original", "oracle", "sure", "finetune"]
@@ -55,7 +55,7 @@ def test_maps_and_panels(evaluated: Sweep, cache: Path) -> None:
     drawing = embedding_panels(record, "partial_class", folder)
     assert drawing is not None
     assert [a.text for a in drawing.wide.layout.annotations] == ["Original", "Oracle", "SURE", "FineTune"]
-    assert "t-SNE of the training set" in write_report(record, evaluated.folder / "report", partial=False).read_text()
+    assert "t-SNE of the training set" in write_report(record, evaluated.folder.report, partial=False).read_text()
 
 
 def test_the_models_are_those_of_the_trials(evaluated: Sweep, cache: Path) -> None:

@@ -53,12 +53,12 @@ def test_one_row_per_epoch(stored: Sweep) -> None:
 
 
 def test_folder_and_url_give_the_same(stored: Sweep) -> None:
-    for where in (stored.folder, str(stored.folder), stored.url):
+    for where in (stored.folder.path, str(stored.folder.path), stored.url):
         assert load_trials(where).equals(load_trials("tiny"))
 
 
 def test_a_moved_folder_is_still_read(stored: Sweep, tmp_path: Path) -> None:
-    moved = stored.folder.rename(tmp_path / "elsewhere")
+    moved = stored.folder.path.rename(tmp_path / "elsewhere")
     assert len(load_trials(moved)) == 2
 
 

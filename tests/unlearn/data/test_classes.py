@@ -28,7 +28,7 @@ def test_natural_order(names, expected):
 
 @given(st.lists(st.text(max_size=6), max_size=8))
 def test_natural_order_is_total(names):
-    assert sorted(names, key=natural) == sorted(names[::-1], key=natural)
+    assert sorted(names, key=natural) == sorted(names[1:] + names[:1], key=natural)
 
 
 @pytest.mark.parametrize(
