@@ -79,5 +79,5 @@ def test_errors_name_the_remedy(stored: Sweep) -> None:
         load_trials("sqlite:////nowhere/study.db")
     with pytest.raises(SweepError, match="holds no sweep 'other'"):
         load_trials(stored.url, sweep="other")
-    with pytest.raises(SweepError, match="pass storage="):
+    with pytest.raises(SweepError, match="pass the whole URL as the storage"):
         load_trials("tiny", storage="postgresql://me:***@host/db")

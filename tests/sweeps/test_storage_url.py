@@ -53,7 +53,7 @@ def test_the_url_of_a_file_names_that_file(name: str) -> None:
 @pytest.mark.parametrize("url", ["journal://j.log", "sqlite:///:memory:", "sqlite:///a.db?timeout=5", "SQLITE:///a.db"])
 def test_a_url_that_names_no_file_makes_none(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SweepError, match="storage: must be (journal|sqlite)"):
+    with pytest.raises(SweepError, match=r"storage: must be (journal|sqlite)"):
         open_storage(url)
     assert not list(tmp_path.iterdir())
 
