@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sweeps.errors import Problem, SpecError
 from sweeps.secrets import holds_secret
@@ -15,7 +16,9 @@ from sweeps.spec.here import urls_of
 from sweeps.spec.schema import NAME, RangeSpec, Spec, field_types, plain_type
 from sweeps.storage.urls import wrong_url
 from unlearn.data import Labels, open_dataset, split
+from unlearn.errors import UnlearnError
 from unlearn.registry import find
+from unlearn.scenarios import Scenario
 
 
 def check(spec: Spec, wrong: Collection[str] = (), stood_in: Collection[str] = ()) -> list[Problem]:
@@ -66,7 +69,9 @@ def _check_scenarios(spec: Spec) -> Iterator[Problem]:
         key = f"scenarios.{label}"
         if not re.fullmatch(NAME, label) or label.endswith("\n"):
             yield Problem(key, "a scenario's label must be letters, digits, '.', '_' and '-'", repr(label))
-        wrong = check_options(key, "scenarios", name, body.options) or check_built(key, cls, body.options)
+        wrong = check_options(key, "scenarios", name, body.options) or check_built(
+            key, partial(_hashable, cls), body.options
+        )
         yield from wrong
         if not cls.sized:
             if body.tune_size is not None or body.sizes is not None:
@@ -79,6 +84,18 @@ def _check_scenarios(spec: Spec) -> Iterator[Problem]:
         for field, size in [("tune_size", body.tune_size), *(("sizes", size) for size in body.sizes or [])]:
             if scenario is not None and not wrong and size is not None and size < scenario.least:
                 yield Problem(f"{key}.{field}", f"must be ≥ {scenario.least} for this scenario", str(size))
+
+
+def _hashable(cls: type[Scenario], **options: Any) -> Scenario:
+    """A scenario by which a worker can find what it has made of it before."""
+    scenario = cls(**options)
+    try:
+        hash(scenario)
+    except TypeError as error:
+        raise UnlearnError(
+            f"must be hashable, got {error}: let {cls.__name__}.__post_init__ make tuples of lists"
+        ) from error
+    return scenario
 
 
 def _check_model(spec: Spec) -> list[Problem]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from unlearn.data._base import ImageDataset, Look
 from unlearn.data._tree import Tree, check_background, class_folders
+from unlearn.steps import Count
 
 __all__ = ["image_folder"]
 
@@ -14,8 +15,8 @@ def image_folder(
     cache: Path,
     *,
     root: str | Path,
-    train_per_class: int | None = None,
-    test_per_class: int | None = None,
+    train_per_class: Count | None = None,
+    test_per_class: Count | None = None,
     background: int | None = None,
 ) -> ImageDataset:
     """RGB images of one size; classes are the folder names, in natural order (2 before 10). Decoded once, under `cache`.
@@ -36,8 +37,8 @@ def look(
     cache: Path,
     *,
     root: str | Path,
-    train_per_class: int | None = None,
-    test_per_class: int | None = None,
+    train_per_class: Count | None = None,
+    test_per_class: Count | None = None,
     background: int | None = None,
 ) -> Look:
     """What can be told of the tree without decoding it; one image of each class is tried."""

@@ -9,6 +9,7 @@ from torchvision.models.resnet import BasicBlock
 
 from unlearn.models._base import Classifier
 from unlearn.models._symmetry import residual_network
+from unlearn.steps import Count
 
 __all__ = ["resnet18"]
 
@@ -21,7 +22,7 @@ _BLOCKS = {
 SYMMETRIES = residual_network(("backbone.conv1", "backbone.bn1"), _BLOCKS)
 
 
-def resnet18(image_shape: tuple[int, int, int], num_classes: int, *, width: int = 64) -> Classifier:
+def resnet18(image_shape: tuple[int, int, int], num_classes: int, *, width: Count = 64) -> Classifier:
     """Four stages of two torchvision basic blocks with `width`, 2·, 4· and 8·`width` channels; 11.2 million weights at 64.
 
     Penultimate features: the globally averaged last stage, 8·`width` of them.

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from unlearn.models._base import Classifier
 from unlearn.models._symmetry import residual_network
+from unlearn.steps import Count
 
 __all__ = ["small_resnet"]
 
@@ -34,7 +35,7 @@ class _Block(nn.Module):
         return F.relu(self.bn2(self.conv2(out)) + self.shortcut(x), inplace=True)
 
 
-def small_resnet(image_shape: tuple[int, int, int], num_classes: int, *, width: int = 16) -> Classifier:
+def small_resnet(image_shape: tuple[int, int, int], num_classes: int, *, width: Count = 16) -> Classifier:
     """Three residual blocks of `width`, 2·`width` and 4·`width` channels, global average pooling, a linear head."""
     backbone = nn.Sequential(
         nn.Conv2d(image_shape[0], width, 3, 1, 1, bias=False),

@@ -10,6 +10,7 @@ from torchvision.models.vision_transformer import VisionTransformer
 
 from unlearn.errors import DataError
 from unlearn.models._base import Classifier
+from unlearn.steps import Count
 
 __all__ = ["vit_small"]
 
@@ -20,10 +21,10 @@ def vit_small(
     image_shape: tuple[int, int, int],
     num_classes: int,
     *,
-    depth: int = 12,
-    width: int = 384,
-    heads: int = 6,
-    mlp_width: int | None = None,
+    depth: Count = 12,
+    width: Count = 384,
+    heads: Count = 6,
+    mlp_width: Count | None = None,
 ) -> Classifier:
     """torchvision's VisionTransformer on 8 × 8 patches (4×4 pixels at 32×32, 8×8 at 64×64); 21.3 million weights by default.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from unlearn.data import Indices, Labels, Pixels
 from unlearn.errors import UnlearnError
 from unlearn.scenarios._base import ForgetSet, Scenario, choose
+from unlearn.steps import Bounds
 
 __all__ = ["Canary"]
 
@@ -25,7 +26,7 @@ class Canary(Scenario):
 
     alters_training: ClassVar[bool] = True
     canaries: int = 50
-    canary_seed: int = 0
+    canary_seed: Annotated[int, Bounds(0, 2**53)] = 0
 
     def __post_init__(self) -> None:
         if self.canaries < 1:
