@@ -39,14 +39,18 @@ class ComponentError(UnlearnError):
         return (ComponentError, (self.name, self.reason, self.remedy))
 
 
+class MetricError(UnlearnError):
+    """A metric of finite outputs that is not a finite number; it is named."""
+
+
 class DivergedError(UnlearnError):
-    """The model's outputs stopped being finite in the epoch named (1-based)."""
+    """The model's weights or outputs stopped being finite: in the epoch named (1-based), or, with None, while a reference trained."""
 
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, epoch: int | None) -> None:
         self.epoch = epoch
-        super().__init__(f"diverged at epoch {epoch}")
+        super().__init__("diverged in training" if epoch is None else f"diverged at epoch {epoch}")
 
-    def __reduce__(self) -> tuple[type[DivergedError], tuple[int]]:
+    def __reduce__(self) -> tuple[type[DivergedError], tuple[int | None]]:
         return (DivergedError, (self.epoch,))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from unlearn.errors import DivergedError
+from unlearn.errors import DivergedError, UnlearnError
 from unlearn.methods import Method, Streams
 from unlearn.metrics import COMPARISONS, Outputs, compare, gaps, measure
 from unlearn.models import Classifier
@@ -71,18 +71,22 @@ def run_unlearning(
     A method whose epoch is chosen by SCRUB-R's rule is evaluated before its first epoch too (epoch 0), and on validation images.
 
     Raises:
-        DivergedError: the model's outputs are no longer finite.
+        DivergedError: the model's weights or outputs are no longer finite.
+        MetricError: a metric is not finite although they are.
+        UnlearnError: SCRUB-R's rule lacks validation images.
     """
     oracle = workspace.oracle(task)
     oracle_metrics = workspace.oracle_metrics(task, families)
     model = workspace.load_model(workspace.original(task).model.state_dict())
     data = workspace.unlearning_data(task)
     scrub_r = method.epoch_rule == "scrub_r"
+    if scrub_r and not len(workspace.task_data(task).validation_alike):
+        raise UnlearnError("SCRUB-R's rule must have validation images of the forget set's classes, and there are none")
     seconds = 0.0
 
     def evaluate(epoch: int) -> Evaluation:
         outputs = workspace.outputs(model, task, validation=scrub_r)
-        if not all(torch.isfinite(part.logits).all() for part in outputs.sets.values()):
+        if not (outputs.finite and model.finite):
             raise DivergedError(epoch)
         values = measure(outputs, families)
         cost = {

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from unlearn.data import Indices, Pixels, open_dataset, split
+from unlearn.errors import DivergedError
 from unlearn.methods import Batches, Streams, UnlearningData
 from unlearn.metrics import Outputs, SetOutputs, measure
 from unlearn.models import Classifier
 from unlearn.registry import find
-from unlearn.scenarios import ForgetSet, Scenario
+from unlearn.scenarios import ForgetSet, Scenario, check_drawn
 from unlearn.shared import SharedFolder
 from unlearn.steps import joins_last
 from unlearn.training import ModelStore, Recipe, StoredModel, TrainingCost, content_key, train
@@ -140,8 +141,14 @@ class Workspace:
         return self.data.train_labels[self.splits.train]
 
     def forget_set(self, task: Task) -> ForgetSet:
-        """The samples of the training split that `task` forgets."""
-        return task.scenario.draw(self.train_images, self.train_labels, task.forget_size, task.forget_seed)
+        """The samples of the training split that `task` forgets.
+
+        Raises:
+            UnlearnError: the scenario cannot draw so many, or does not.
+        """
+        drawn = task.scenario.draw(self.train_images, self.train_labels, task.forget_size, task.forget_seed)
+        check_drawn(task.scenario, drawn, task.forget_size, len(self.train_labels))
+        return drawn
 
     def _task_data(self, task: Task) -> TaskData:
         forget_set = self.forget_set(task)
@@ -239,6 +246,8 @@ class Workspace:
         about = {name: value for name, value in content.items() if not name.endswith("_sha256")}
         stored: StoredModel = self.store.train_or_load(key, lambda: self._train(key, data, index), about)
         model = self.load_model(stored.state).eval().requires_grad_(False)
+        if not model.finite:
+            raise DivergedError(None)
         return Reference(key, model, stored.cost, stored.loaded)
 
     def _content(self, kind: str, data: TaskData, index: Tensor) -> dict[str, Any]:
@@ -333,5 +342,16 @@ class Workspace:
         """The oracle's own values of the named metric families, computed once."""
         wanted = (task, tuple(families))
         if wanted not in self._oracle_measures:
-            self._oracle_measures[wanted] = measure(self.outputs(self.oracle(task).model, task), families)
+            self._oracle_measures[wanted] = self.reference_metrics(self.oracle(task), task, families)
         return self._oracle_measures[wanted]
+
+    def reference_metrics(self, reference: Reference, task: Task, families: Sequence[str]) -> dict[str, float]:
+        """A reference's own values of the named metric families.
+
+        Raises:
+            DivergedError: its outputs are not finite.
+        """
+        outputs = self.outputs(reference.model, task)
+        if not outputs.finite:
+            raise DivergedError(None)
+        return measure(outputs, families)

@@ -17,7 +17,7 @@ class Job:
         kind: `original`, `oracle`, or `unlearning`.
         hyperparameters: in true units; empty for references.
         prune: whether each epoch is reported before the next one starts.
-        data: fingerprint of the data set that the sweep is on; empty where nobody has read it yet.
+        data: identity of the data set that the sweep is on; empty where nobody has read it yet.
     """
 
     kind: Literal["original", "oracle", "unlearning"]
@@ -44,7 +44,21 @@ DIED = "the worker died"
 
 def other_data(node: str) -> str:
     """Why a trial is refused whose data set is not the sweep's."""
-    return f"the data set on node {node} is not the one that this sweep began with: restore it, or give the sweep another name"
+    return (
+        f"the data set on node {node} is not the one that this sweep began with: its images, labels, class names or the order of "
+        "its classes differ (folders stand in natural order, 2 before 10; before 0.1.0 they stood as text): restore it, or give "
+        "the sweep another name"
+    )
+
+
+def same_data(known: str, found: str) -> bool:
+    """Whether a data set is the one that a sweep began with, or the sweep knows none yet.
+
+    Args:
+        known: what the sweep keeps: an identity, or, of sweeps that began before class names were kept, a fingerprint alone.
+        found: the identity of the data set that a worker has read.
+    """
+    return found.startswith(known)
 
 
 Outcome = Literal["running", "complete", "diverged", "error", "died", "stopped"]
@@ -62,7 +76,7 @@ class Report:
         best_epoch: 1-based; 0 is the original model (SCRUB-R only).
         best: metrics at the best epoch, the costly ones too.
         reason: why it failed: `diverged at epoch k`, a traceback, or how the worker died.
-        about: facts to keep: seconds, host, device, key of a reference, fingerprint of the data.
+        about: facts to keep: seconds, host, device, key of a reference, identity of the data.
     """
 
     outcome: Outcome

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 
 from sweeps.jobs.cache import Cache
-from sweeps.jobs.job import Job, Report, other_data
+from sweeps.jobs.job import Job, Report, other_data, same_data
 from sweeps.objective import Objective, scrub_r_epoch
 from sweeps.plan import ForgetDraw
-from sweeps.spec import Spec
+from sweeps.spec import Spec, scenario_of
 from unlearn.errors import DivergedError
 from unlearn.methods import Method
-from unlearn.metrics import COMPARISONS, measure
+from unlearn.metrics import COMPARISONS
 from unlearn.registry import find
 from unlearn.run import Evaluation, run_unlearning
 from unlearn.shared import ShareError
@@ -58,9 +58,7 @@ class Worker:
 
     def task(self, draw: ForgetDraw, scored_on: str) -> Task:
         """The task of one forget set; a scenario that fixes its own size takes all that it can."""
-        scenario = find("scenarios", self.spec.scenario_key(draw.scenario))(
-            **self.spec.scenarios[draw.scenario].options
-        )
+        scenario = scenario_of(self.spec, draw.scenario, self.workspace.data.class_names)
         size = draw.size or scenario.limit(self.workspace.train_labels)
         return Task(
             scenario=scenario,
@@ -80,8 +78,8 @@ class Worker:
         Nothing is raised: a failure is a report with its reason.
         """
         started = time.perf_counter()
-        data = self.workspace.data.fingerprint
-        if job.data not in {"", data}:
+        data = self.workspace.data.identity
+        if not same_data(job.data, data):
             yield Report("stopped", reason=other_data(platform.node()))
             return
         about: dict[str, Any] = {"host": platform.node(), "pid": os.getpid(), "device": str(self.workspace.device)}
@@ -107,7 +105,7 @@ class Worker:
     def _reference(self, job: Job) -> Report:
         task = self.task(job.draw, job.scored_on)
         reference = (self.workspace.original if job.kind == "original" else self.workspace.oracle)(task)
-        metrics = measure(self.workspace.outputs(reference.model, task), self.spec.metrics.every_epoch)
+        metrics = self.workspace.reference_metrics(reference, task, self.spec.metrics.every_epoch)
         about = {
             "key": reference.key,
             "loaded": reference.loaded,
@@ -126,8 +124,6 @@ class Worker:
         last_report = time.perf_counter()
         for evaluation in run_unlearning(self.workspace, task, method, job.seed, families):
             score = self.objective.score(evaluation.metrics)
-            if not math.isfinite(score):
-                raise DivergedError(evaluation.epoch)
             if score < best_score:
                 best, best_score = evaluation.kept() if COMPARISONS & set(costly) else evaluation, score
             curve.append(evaluation.metrics)

@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
 from sweeps.errors import SweepError
-from sweeps.jobs.job import DIED, Job, Report, other_data
+from sweeps.jobs.job import DIED, Job, Report, other_data, same_data
 from sweeps.plan import ForgetDraw, Plan, ReferenceNeed, StudyPlan, sensitivity_grid
 from sweeps.studies.design import DesignState, Point
 from sweeps.studies.retries import Which, attempt_of, no_trial
@@ -23,7 +23,7 @@ from sweeps.studies.winners import confirmed, leaders, winner
 
 Params = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
-#: The sweep's own study keeps under this name the fingerprint of its data set.
+#: The sweep's own study keeps under this name the identity of its data set.
 DATA = "data"
 
 
@@ -270,11 +270,11 @@ class Multiplexer:
         """
         state, trial = assignment.state, assignment.trial
         data = report.about.pop("data", self.data)
-        if not self.data and data:
+        if not same_data(self.data, data):  # two nodes that began at the same moment
+            report = Report("stopped", reason=other_data(report.about["host"]))
+        elif data != self.data:
             self.data = data
             self._sweep.set_user_attr(DATA, data)
-        elif data != self.data:  # two nodes that began at the same moment
-            report = Report("stopped", reason=other_data(report.about["host"]))
         if report.outcome == "stopped":  # stays RUNNING: the next driver runs it again
             raise SweepError(
                 f"a worker cannot go on: {report.reason}\n"

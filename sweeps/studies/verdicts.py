@@ -32,8 +32,8 @@ def verdict(report: Report, epochs: Sequence[Mapping[str, float]], *, pruned: bo
     if report.outcome == "complete" and all(math.isfinite(v) for v in report.values):
         facts = {"best_epoch": report.best_epoch} if report.best_epoch is not None else {}
         return TrialState.COMPLETE, report.values, {**report.about, **facts, **_metrics(report.best), **curve}
-    outcome = "diverged" if report.outcome == "complete" else report.outcome
-    reason = report.reason or "the score is not finite"
+    outcome = "error" if report.outcome == "complete" else report.outcome
+    reason = report.reason or f"the score must be a finite number, got {', '.join(map(str, report.values))}"
     return TrialState.FAIL, None, {**report.about, "outcome": outcome, "fail_reason": reason, **curve}
 
 

@@ -176,34 +176,3 @@ class Look:
         )
         problems = tuple(problem for problem in found if problem)
         return Look(problems) if problems else Look((), class_names, train_labels, test_labels)
-
-
-@dataclass(frozen=True)
-class Splits:
-    """Disjoint index sets over the training images; they cover it.
-
-    `validation` is what unlearning methods may see besides the training data, `dev` is what a strict search is scored on.
-    """
-
-    train: Indices
-    validation: Indices
-    dev: Indices
-
-
-def split(labels: Labels, *, held_out: float, dev: float, seed: int) -> Splits:
-    """Hold out a fraction of EACH class, and divide that into validation and dev images.
-
-    Args:
-        held_out: fraction of each class that no model is trained on, in (0, 1); 0.2 in the paper.
-        dev: fraction of the held-out images reserved for scoring a strict search, in [0, 1).
-    """
-    rng = np.random.default_rng(seed)
-    parts: dict[str, list[Indices]] = {"train": [], "validation": [], "dev": []}
-    for label in np.unique(labels):
-        of_class = rng.permutation(np.flatnonzero(labels == label))
-        held = round(len(of_class) * held_out)
-        for_dev = round(held * dev)
-        parts["dev"].append(of_class[:for_dev])
-        parts["validation"].append(of_class[for_dev:held])
-        parts["train"].append(of_class[held:])
-    return Splits(**{name: np.sort(np.concatenate(part)) for name, part in parts.items()})

@@ -36,13 +36,9 @@ def class_index(wanted: ClassName, names: Sequence[str]) -> int:
         DataError: there is no such class, or two may be meant.
     """
     if isinstance(wanted, str):
-        if wanted in names:
-            return names.index(wanted)
-        hint = suggest(wanted, names) if len(names) <= 20 else suggest(wanted, names).partition("valid:")[0]
-        hint = hint or f"valid: {few(names)}"
-        if re.fullmatch("[0-9]+", wanted) and int(wanted) < len(names):
-            hint = f"without quotes it is the class at position {wanted}, {names[int(wanted)]!r}"
-        raise DataError(f"no class is named {wanted!r}: {hint}")
+        return _named(wanted, names)
+    if type(wanted) is not int:
+        raise DataError(f"a class must be a name or a position, got {wanted!r}")
     named = [i for i, name in enumerate(names) if re.fullmatch("[0-9]+", name) and int(name) == wanted]
     if not 0 <= wanted < len(names):
         if len(named) == 1:
@@ -56,6 +52,16 @@ def class_index(wanted: ClassName, names: Sequence[str]) -> int:
         f"{wanted} may mean the class at position {wanted}, which is {at!r}, or {other}: write the name in quotes, "
         + (f"'{at}'" if not named else f"{names[named[0]]!r} or {at!r}")
     )
+
+
+def _named(wanted: str, names: Sequence[str]) -> int:
+    if wanted in names:
+        return names.index(wanted)
+    near = suggest(wanted, names)
+    hint = f"valid: {few(names)}" if near.startswith("valid:") else near
+    if re.fullmatch("[0-9]+", wanted) and int(wanted) < len(names):
+        hint = f"without quotes it is the class at position {wanted}, {names[int(wanted)]!r}"
+    raise DataError(f"no class is named {wanted!r}: {hint}")
 
 
 __all__ = ["ClassName", "class_index", "few", "natural"]

@@ -8,8 +8,10 @@ is left out, never invented.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
+from unlearn.errors import MetricError
 from unlearn.metrics._base import Floats, Outputs, SetOutputs
 from unlearn.models import Classifier
 from unlearn.registry import find
@@ -29,20 +31,38 @@ GAP_NAMES = {
 
 
 def measure(outputs: Outputs, families: Iterable[str]) -> dict[str, float]:
-    """Every value of the named families, for one model; families that compare two models are passed over."""
+    """Every value of the named families, for one model; families that compare two models are passed over.
+
+    Raises:
+        MetricError: a value is not a finite number.
+    """
     values: dict[str, float] = {}
     for family in families:
         if family not in COMPARISONS:
-            values.update(find("metrics", family)(outputs))
+            values.update(_finite(family, find("metrics", family)(outputs)))
     return values
 
 
 def compare(model: Classifier, oracle: Classifier, families: Iterable[str]) -> dict[str, float]:
-    """Every value of those named families that compare a model with the oracle; the others are passed over."""
+    """Every value of those named families that compare a model with the oracle; the others are passed over.
+
+    Raises:
+        MetricError: a value is not a finite number.
+    """
     values: dict[str, float] = {}
     for family in families:
         if family in COMPARISONS:
-            values.update(find("metrics", family)(model, oracle))
+            values.update(_finite(family, find("metrics", family)(model, oracle)))
+    return values
+
+
+def _finite(family: str, values: Mapping[str, float]) -> Mapping[str, float]:
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise MetricError(
+                f"metric {name} of {family} must be a finite number, got {value} although the model's outputs are finite: where "
+                "it is not defined, it must be left out"
+            )
     return values
 
 

@@ -37,7 +37,13 @@ class SetOutputs:
 
     @cached_property
     def accuracy(self) -> float:
-        """Top-1 accuracy in per cent; NaN on an empty set."""
+        """Top-1 accuracy in per cent.
+
+        Raises:
+            ValueError: the set is empty.
+        """
+        if not len(self):
+            raise ValueError("an accuracy must be of at least one sample")
         return 100 * float((self.predictions == self.labels).double().mean())
 
     @cached_property
@@ -86,6 +92,12 @@ class Outputs:
 
     def __contains__(self, name: object) -> bool:
         return name in self.sets
+
+    @property
+    def finite(self) -> bool:
+        """Whether every logit and every feature is a finite number."""
+        parts = [part for each in self.sets.values() for part in (each.logits, each.features)]
+        return bool(torch.stack([torch.isfinite(part).all() for part in parts]).all())
 
     @property
     def unseen(self) -> SetOutputs:

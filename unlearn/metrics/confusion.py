@@ -19,7 +19,9 @@ def confusion(outputs: Outputs) -> dict[str, float]:
     if outputs.confused is None:
         return {}
     a, b = outputs.confused
-    values = {f"{name}_error": 100 - outputs[name].accuracy for name in ("retain", "heldout", "forget")}
+    values = {
+        f"{name}_error": 100 - outputs[name].accuracy for name in ("retain", "heldout", "forget") if len(outputs[name])
+    }
     for name in ("retain", "heldout"):
         matrix = confusion_matrix(outputs[name].labels, outputs[name].predictions, outputs[name].logits.shape[1])
         of_two = int(matrix[[a, b]].sum())

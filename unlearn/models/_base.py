@@ -78,6 +78,11 @@ class Classifier(nn.Module):
         return logits
 
     @property
+    def finite(self) -> bool:
+        """Whether every weight and every running statistic is a finite number."""
+        return bool(torch.stack([torch.isfinite(tensor).all() for tensor in self.state_dict().values()]).all())
+
+    @property
     def feature_dim(self) -> int:
         return self.head.in_features
 

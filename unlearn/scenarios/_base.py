@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from unlearn.data import Indices, Labels, Pixels
+from unlearn.data import ClassName, Indices, Labels, Pixels, class_index, few
 from unlearn.errors import UnlearnError
 
 
@@ -24,6 +24,7 @@ class ForgetSet:
         images, labels: replacements for the whole training split's own, or None where nothing is altered.
         groups: named parts of `indices` that are reported apart.
         confused: the two classes whose labels were swapped, or None.
+        missing: what a scenario was told to forget and did not find in the training split, by name.
     """
 
     indices: Indices
@@ -32,6 +33,7 @@ class ForgetSet:
     labels: Labels | None = None
     groups: Mapping[str, Indices] = field(default_factory=dict)
     confused: tuple[int, int] | None = None
+    missing: Sequence[str] = ()
 
 
 class Scenario(ABC):
@@ -49,6 +51,19 @@ class Scenario(ABC):
     def least(self) -> int:
         """The smallest forget set that this scenario can draw, whatever the data."""
         return 1
+
+    @property
+    def forget_classes(self) -> tuple[ClassName, ...]:
+        """The classes that it forgets, as its options name them; none where it forgets of all classes."""
+        return ()
+
+    def resolved(self, class_names: Sequence[str]) -> Self:
+        """The same for a data set with these classes: its own classes as positions, which `limit` and `draw` want.
+
+        Raises:
+            UnlearnError: there is no such class, or two may be meant.
+        """
+        return self
 
     @abstractmethod
     def limit(self, labels: Labels) -> int:
@@ -71,6 +86,53 @@ class Scenario(ABC):
             raise UnlearnError(f"forget size is fixed at {most} by this scenario, got {size}")
         if not self.least <= size <= most:
             raise UnlearnError(f"forget size must be in {self.least} … {most} for this scenario, got {size}")
+
+
+def positions(key: str, wanted: Sequence[ClassName], class_names: Sequence[str]) -> tuple[int, ...]:
+    """The positions of the classes that the option `key` names.
+
+    Raises:
+        UnlearnError: there is no such class, or two may be meant.
+    """
+    try:
+        return tuple(class_index(name, class_names) for name in wanted)
+    except UnlearnError as error:
+        raise UnlearnError(f"{key}: {error}") from None
+
+
+def position(wanted: ClassName) -> int:
+    """A class that is a position already.
+
+    Raises:
+        UnlearnError: it is a name.
+    """
+    if isinstance(wanted, str):
+        raise UnlearnError(f"class {wanted!r} must be known by its position first: scenario.resolved(class_names)")
+    return wanted
+
+
+def check_drawn(scenario: Scenario, drawn: ForgetSet, size: int, samples: int) -> None:
+    """Refuse a forget set that is not what was asked for.
+
+    Args:
+        samples: how many the training split has.
+
+    Raises:
+        UnlearnError: not `size` different positions in it; what the scenario did not find is named.
+    """
+    indices, name = np.asarray(drawn.indices), type(scenario).__name__
+    if len(indices) != size or drawn.missing:
+        why = f"; not in the training split: {few(drawn.missing)}" if drawn.missing else ""
+        raise UnlearnError(
+            f"scenario {name} must forget {size} samples, got {len(indices)}{why}; held-out images are in no training split: "
+            "list others, or ask for fewer"
+        )
+    if len(np.unique(indices)) != size or (np.diff(indices) < 0).any():
+        raise UnlearnError(f"scenario {name} must draw each sample once, in ascending order")
+    if size and (indices[0] < 0 or indices[-1] >= samples):
+        raise UnlearnError(
+            f"scenario {name} must draw positions in 0 … {samples - 1}, got {indices[0]} … {indices[-1]}"
+        )
 
 
 def choose(candidates: Indices, size: int, seed: int) -> Indices:

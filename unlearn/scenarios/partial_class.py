@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 
-from unlearn.data import Labels, Pixels
-from unlearn.scenarios._base import ForgetSet, Scenario, choose
+from unlearn.data import ClassName, Labels, Pixels
+from unlearn.scenarios._base import ForgetSet, Scenario, choose, position, positions
 
 __all__ = ["PartialClass"]
 
 
 @dataclass(frozen=True)
 class PartialClass(Scenario):
-    """Uniform over the training samples of `target_class` (class 5 in the paper)."""
+    """Uniform over the training samples of `target_class`, a name or a position (class 5 in the paper)."""
 
     of_class: ClassVar[bool] = True
-    target_class: int = 5
+    target_class: ClassName = 5
+
+    @property
+    def forget_classes(self) -> tuple[ClassName, ...]:
+        return (self.target_class,)
+
+    def resolved(self, class_names: Sequence[str]) -> Self:
+        return replace(self, target_class=positions("target_class", self.forget_classes, class_names)[0])
 
     def limit(self, labels: Labels) -> int:
-        return int((labels == self.target_class).sum())
+        return int((labels == position(self.target_class)).sum())
 
     def draw(self, images: Pixels, labels: Labels, size: int, seed: int) -> ForgetSet:
         self.check_size(size, labels)
-        of_class = np.flatnonzero(labels == self.target_class)
-        return ForgetSet(choose(of_class, size, seed), classes=(self.target_class,))
+        of_class = np.flatnonzero(labels == position(self.target_class))
+        return ForgetSet(choose(of_class, size, seed), classes=(position(self.target_class),))

@@ -61,6 +61,9 @@ def test_a_class_by_name_or_position(wanted, names, index):
         (1, FOLDERS, "1 may mean the class at position 1, which is '2', or the class named '1'.*'1' or '2'"),
         (0, FOLDERS, "0 may mean the class at position 0, which is '1', or a class named '0', which there is not"),
         (1, ("01", "02", "03"), "'01' or '02'"),
+        (True, PETS, "a class must be a name or a position, got True"),
+        ([0], PETS, r"a class must be a name or a position, got \[0\]"),
+        (1.0, PETS, "a class must be a name or a position, got 1.0"),
         (2, ("cat", "2", "dog"), "2 may mean the class at position 2, which is 'dog', or the class named '2'"),
     ],
 )
