@@ -103,7 +103,8 @@ def scenario_section(
         blocks.append(_block("Features", evaluation, panels))
     if confusion_table is not None:
         blocks.append(_block("Confusion", evaluation, confusion_table))
-    return Section(label, tuple(blocks))
+    classes = record.named_classes(scenario)
+    return Section(f"{label}: {classes}" if classes else label, tuple(blocks))
 
 
 def _block(title: str, missing: str, *parts: Drawing | Table | None) -> Block:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sweeps.plan import Plan
 from sweeps.resources import workers_of
-from sweeps.spec import training_labels
+from sweeps.spec import training_samples
 from sweeps.sweep import Sweep
 from unlearn.training import ModelStore
 
@@ -23,7 +23,7 @@ class Cost:
 def estimate(sweep: Sweep, plan: Plan) -> Cost:
     """An upper estimate: every trial passes the training set once an epoch, and the forget set beside it."""
     spec = sweep.spec
-    n = len(training_labels(spec, sweep.cache.folder))
+    n = training_samples(spec, sweep.cache.folder)
     samples = 0.0
     for study in plan.studies:
         epochs = (

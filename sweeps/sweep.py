@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from sweeps.record import SweepRecord, load_sweep
 from sweeps.record.best_params import Params, read_warm_start
 from sweeps.secrets import mask
 from sweeps.signals import interruptible
-from sweeps.spec import Spec, check_here, check_sizes, dump_yaml, published_params
+from sweeps.spec import Facts, Spec, check_here, check_sizes, dump_yaml, published_params
 from sweeps.spec.compatibility import check_compatible
 from sweeps.storage import open_storage, told_of_storage
 from sweeps.storage.lease import Lease
@@ -85,8 +85,11 @@ class Sweep:
             )
         return load_sweep(open_storage(self.url, to_read=True), self.spec.name)
 
-    def freeze(self, storage: BaseStorage) -> None:
+    def freeze(self, storage: BaseStorage, data: Facts | None = None) -> None:
         """Write the resolved spec into storage and folder; against an existing one, only compatible changes are taken.
+
+        Args:
+            data: what to keep of the data set; None where that is known already.
 
         Raises:
             SweepError: the storage holds this sweep with other data, models or ranges; the keys that differ are listed.
@@ -99,6 +102,8 @@ class Sweep:
             check_compatible(before, dump)
         if before != dump:
             study.set_user_attr("spec", dump)
+        if data is not None:
+            study.set_user_attr("dataset", asdict(data))
         study.set_user_attr("provenance", study.user_attrs.get("provenance", {}) | provenance(self.spec))
         elsewhere = None if self.url == self.folder.own_storage else mask(self.url)  # a folder may be moved or copied
         text = dump_yaml({**dump, "storage": elsewhere}, stored=True)
@@ -149,9 +154,8 @@ def run_sweep(
     with interruptible(), told_of_storage():
         storage = sweep.prepare()
         with Lease(storage, sweep.spec.name):
-            if not already_checked(sweep, storage):
-                check_sizes(sweep.spec, sweep.cache.folder)
-            sweep.freeze(storage)
+            known = already_checked(sweep, storage)
+            sweep.freeze(storage, None if known else check_sizes(sweep.spec, sweep.cache.folder))
             studies = Multiplexer(plan, storage, params=params, warm_start=first, retry=retry)
             with watch(studies) if watch is not None else contextlib.nullcontext():
                 run_studies(
@@ -161,11 +165,11 @@ def run_sweep(
 
 
 def already_checked(sweep: Sweep, storage: BaseStorage) -> bool:
-    """Whether this very spec has been run before, so that its sizes are known to fit the data."""
+    """Whether this very spec has been run before, so that its sizes are known to fit the data, and the data is described."""
     try:
-        before = optuna.load_study(study_name=sweep.spec.name, storage=storage).user_attrs.get("spec")
+        attrs = optuna.load_study(study_name=sweep.spec.name, storage=storage).user_attrs
     except KeyError:
         return False
     dump = sweep.spec.dump()
     dump.pop("storage", None)
-    return bool(before == dump)
+    return "dataset" in attrs and bool(attrs.get("spec") == dump)

@@ -44,7 +44,7 @@ class MetricError(UnlearnError):
 
 
 class DivergedError(UnlearnError):
-    """The model's weights or outputs stopped being finite: in the epoch named (1-based), or, with None, while a reference trained."""
+    """The model's weights or outputs stopped being finite: in the epoch named (1-based); None where a reference trained."""
 
     def __init__(self, epoch: int | None) -> None:
         self.epoch = epoch

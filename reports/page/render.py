@@ -225,7 +225,8 @@ def _reproduce(record: SweepRecord) -> str:
 
 
 def _provenance(record: SweepRecord) -> str:
-    entries = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in _flat(record.provenance))
+    facts = {**({"data": record.data} if record.data else {}), **record.provenance}
+    entries = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in _flat(facts))
     spec = json.dumps(record.spec, indent=2, ensure_ascii=False, default=str)
     return (
         '<section id="provenance"><h2>Spec and provenance</h2>'

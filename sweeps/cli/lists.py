@@ -7,22 +7,30 @@ from rich.table import Table
 
 from sweeps.cli.terminal import DONE, say, told
 from sweeps.errors import at_once
+from sweeps.jobs.cache import Cache
 from sweeps.plan import make_plan
-from sweeps.spec import check_here, gpus_lacking, open_document, own_code, parse_document, remarks
+from sweeps.spec import check_data, check_here, gpus_lacking, open_document, own_code, parse_document, remarks
 from sweeps.sweep import warm_start
 from unlearn.registry import find, keys
 
 
 @told
 def validate_file(file: str, overrides: list[str] | None) -> int:
-    """Every error of a sweep file, or that there is none."""
+    """Every error of a sweep file and of its data, as far as they are seen without decoding them; or that there is none."""
     document = open_document(file, overrides or [])
     for name in own_code(document.data):
         say(f"code of its own, imported now and called by a run: {name}")
     spec = parse_document(document, file)
-    at_once(spec.name, lambda: check_here(spec, runs=False), lambda: warm_start(spec))
+    seen: list[str] = []
+    at_once(
+        spec.name,
+        lambda: check_here(spec, runs=False),
+        lambda: warm_start(spec),
+        lambda: seen.append(check_data(spec, Cache.at(spec.cache).folder)),
+    )
     plan = make_plan(spec)
     print(f"{spec.name}: valid; {len(plan.studies)} studies, {sum(plan.trials.values())} trials")
+    print(f"data: {seen[0]}")
     for remark in remarks(spec):
         print(f"note: {remark}")
     if lack := gpus_lacking(spec):

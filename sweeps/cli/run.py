@@ -18,9 +18,10 @@ from sweeps.errors import SweepError
 from sweeps.outputs.report import write_outputs
 from sweeps.plan import Stage, make_plan
 from sweeps.record.best_params import read_best_params
+from sweeps.record.record import named_together
 from sweeps.secrets import mask
 from sweeps.signals import Interrupted
-from sweeps.spec import remarks
+from sweeps.spec import facts, open_data, remarks
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.studies.retries import failed_trials, no_trial
 from sweeps.sweep import Sweep, run_sweep
@@ -100,6 +101,10 @@ def print_plan(sweep: Sweep, stages: tuple[Stage, ...]) -> None:
     table.add_section()
     table.add_row("all", str(sum(study.trials for study in plan.studies)))
     Console().print(table)
+    data = facts(sweep.spec, open_data(sweep.spec, sweep.cache.folder))
+    print(f"data: {data.read}")
+    for scenario, classes in data.classes.items():
+        print(f"{scenario} forgets {named_together(classes)}")
     cost = estimate(sweep, plan)
     print(f"samples to pass forward and backward: {cost.samples:.3g}")
     if cost.seconds is None:

@@ -39,6 +39,8 @@ def show_status(options: Options) -> int:
         counts = (study.done, study.planned, study.running, study.pruned, study.failed)
         table.add_row(study.stage, study.scenario, study.method, *map(str, counts), shown)
     console.print(table)
+    for scenario in record.classes:
+        print(f"{scenario} forgets {record.named_classes(scenario)}")
     failures = print_failures(record, whole=options.verbose)
     again = _last_typed(record) or f"sweeps run {shlex.quote(options.sweep)}{options.tail}"
     if record.counted["outcome"].isin(["error", "died"]).any():

@@ -23,7 +23,7 @@ Params = dict[str, dict[str, dict[str, Any]]]
 
 
 def best_params(record: SweepRecord) -> dict[str, Any]:
-    """The document that `best_params.yaml` holds: format, sweep, protocol, params, scores, provenance.
+    """The document that `best_params.yaml` holds: format, sweep, protocol, dataset, params, scores, provenance.
 
     `params` is {scenario: {method: {hyperparameter: value}}}, the searched ones only. `scores` has the search's best score and,
     where evaluated, the mean and standard deviation over seeds of the evaluation's score at the size tuned at (else the first).
@@ -40,10 +40,21 @@ def best_params(record: SweepRecord) -> dict[str, Any]:
         "format": FORMAT,
         "sweep": record.name,
         "protocol": record.spec["protocol"],
+        "dataset": _dataset(record),
         "params": params,
         "scores": scores,
         "provenance": record.provenance,
     }
+
+
+def _dataset(record: SweepRecord) -> dict[str, Any]:
+    """Which data set, what was read of it, and which classes each scenario forgets."""
+    forget = {
+        scenario: [{"position": position, "name": name} for position, name in classes]
+        for scenario, classes in record.classes.items()
+    }
+    read = {"read": record.data} if record.data else {}
+    return {"name": record.spec["dataset"]["name"], **read, **({"forget_classes": forget} if forget else {})}
 
 
 def _scores(record: SweepRecord, scenario: str, method: str) -> dict[str, Any]:

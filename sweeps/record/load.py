@@ -70,6 +70,7 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
     trials = trials.reindex(columns=list(dict.fromkeys([*COLUMNS, *trials.columns])))
     told_apart = ["requeued", "superseded"]
     trials[told_apart] = trials[told_apart].eq(True)
+    dataset = attrs.get("dataset", {})
     return SweepRecord(
         name=name,
         spec=attrs["spec"],
@@ -79,6 +80,10 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
         curves=pd.DataFrame(curves, columns=None if curves else [*STUDY, "epoch", "score"]),
         best=best,
         importances=importances,
+        data=dataset.get("read", ""),
+        classes={
+            label: [(position, text) for position, text in of] for label, of in dataset.get("classes", {}).items()
+        },
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,8 @@ class SweepRecord:
         best: hyperparameters of each search's best (or confirmed) trial, {scenario: {method: {name: value}}}.
         importances: each hyperparameter's share in what decides a search, {scenario: {method: {name: share}}}, a method's shares
             adding up to 1; None where too few trials are complete.
+        data: what was read as its data set; empty in records of older versions.
+        classes: the forget classes of each scenario that has some, as [position, name]; likewise.
     """
 
     name: str
@@ -40,12 +43,18 @@ class SweepRecord:
     curves: pd.DataFrame
     best: dict[str, dict[str, dict[str, Any]]]
     importances: dict[str, dict[str, dict[str, float] | None]] = field(default_factory=dict)
+    data: str = ""
+    classes: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
     @property
     def counted(self) -> pd.DataFrame:
         """The trials that count towards the plan: those queued again, and those of a superseded winner, left out."""
         trials = self.trials[~self.trials["requeued"]]
         return trials[~trials["superseded"]]
+
+    def named_classes(self, scenario: str) -> str:
+        """The forget classes of a scenario as people read them: `class 3 (cat)`; empty where it has none, or none is known."""
+        return named_together(self.classes.get(scenario, []))
 
     def at_best(self, stage: str, scenario: str, method: str) -> pd.DataFrame:
         """Completed trials of a stage that ran with `best`; in a search without any of them (nothing is best yet), the lowest."""
@@ -60,3 +69,8 @@ class SweepRecord:
             else found.iloc[:0]
         )
         return found.nsmallest(1, "value") if stage == "search" and not len(own) else own
+
+
+def named_together(classes: Iterable[tuple[int, str]]) -> str:
+    """Classes by position and name: `class 3 (cat)`, `class 0 (airplane) and class 1 (automobile)`."""
+    return " and ".join(f"class {position} ({name})" for position, name in classes)

@@ -1,6 +1,6 @@
 """The sweep YAML, validated: every error at once, before anything starts."""
 
-from sweeps.spec.check import check_sizes, training_labels
+from sweeps.spec.data import Facts, check_data, check_sizes, facts, open_data, scenario_of, training_samples
 from sweeps.spec.document import dump_yaml, read_stored, read_yaml
 from sweeps.spec.here import check_here, gpus_lacking
 from sweeps.spec.notes import own_code, remarks
@@ -17,14 +17,18 @@ from sweeps.spec.read import (
 from sweeps.spec.schema import RangeSpec, Spec
 
 __all__ = [
+    "Facts",
     "RangeSpec",
     "Spec",
+    "check_data",
     "check_here",
     "check_sizes",
     "dump_yaml",
+    "facts",
     "gpus_lacking",
     "load_spec",
     "load_stored",
+    "open_data",
     "open_document",
     "own_code",
     "parse_document",
@@ -33,7 +37,8 @@ __all__ = [
     "read_stored",
     "read_yaml",
     "remarks",
+    "scenario_of",
     "shipped_sweeps",
     "stored_spec",
-    "training_labels",
+    "training_samples",
 ]

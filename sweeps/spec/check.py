@@ -1,21 +1,19 @@
-"""What the schema alone cannot see: options, bounds, sizes, and rules between sections."""
+"""What the schema alone cannot see: options, bounds, and rules between sections."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from sweeps.errors import Problem, SpecError
+from sweeps.errors import Problem
 from sweeps.secrets import holds_secret
 from sweeps.spec.between import built_scenario, check_between
 from sweeps.spec.components import build_model, check_built, check_options, check_value, unknown
 from sweeps.spec.here import urls_of
 from sweeps.spec.schema import NAME, RangeSpec, Spec, field_types, plain_type
 from sweeps.storage.urls import wrong_url
-from unlearn.data import Labels, open_dataset, split
 from unlearn.errors import UnlearnError
 from unlearn.registry import find
 from unlearn.scenarios import Scenario
@@ -152,43 +150,3 @@ def _check_range(key: str, entry: RangeSpec) -> list[Problem]:
     if entry.scale == "power_of_two" and any(v < 1 or int(v) & (int(v) - 1) or v != int(v) for v in (low, high)):
         return [Problem(key, "low and high must be powers of two", f"low={low:g}, high={high:g}")]
     return []
-
-
-def check_sizes(spec: Spec, cache: Path) -> None:
-    """Refuse forget sizes that the data cannot give; the data is decoded for it, once, into `cache`.
-
-    Raises:
-        SpecError: with the largest size allowed for each that is too large.
-        DataError: the data cannot be read.
-    """
-    labels = training_labels(spec, cache)
-    problems: list[Problem] = []
-    for label, body in spec.scenarios.items():
-        scenario = find("scenarios", spec.scenario_key(label))(**body.options)
-        most = scenario.limit(labels)
-        for key, size in [("tune_size", body.tune_size), *(("sizes", s) for s in body.sizes or [])]:
-            if size is not None and size > most:
-                problems.append(
-                    Problem(
-                        f"scenarios.{label}.{key}", f"must be ≤ {most}, all that there is", str(size), f"at most {most}"
-                    )
-                )
-        if most < 1:
-            problems.append(Problem(f"scenarios.{label}", "its class has no training samples", str(body.options)))
-    if problems:
-        raise SpecError(spec.name, problems)
-
-
-def training_labels(spec: Spec, cache: Path) -> Labels:
-    """Labels of the training split, shape (n,).
-
-    Raises:
-        SpecError: the data set does not take its options.
-        DataError: the data cannot be read.
-    """
-    try:
-        data = open_dataset(spec.dataset.name, cache / "data", spec.dataset.options)
-    except TypeError as error:
-        raise SpecError(spec.name, [Problem("dataset", "its options must be of the right type", str(error))]) from error
-    parts = split(data.train_labels, held_out=spec.held_out, dev=spec.dev, seed=spec.seed)
-    return data.train_labels[parts.train]

@@ -43,7 +43,8 @@ class Confusion(Scenario):
         return self.classes
 
     def resolved(self, class_names: Sequence[str]) -> Self:
-        return replace(self, classes=positions("classes", self.classes, class_names))
+        first, second = positions("classes", self.classes, class_names)
+        return replace(self, classes=(first, second))
 
     @property
     def _positions(self) -> tuple[int, int]:

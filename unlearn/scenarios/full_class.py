@@ -16,7 +16,7 @@ __all__ = ["FullClass"]
 
 @dataclass(frozen=True)
 class FullClass(Scenario):
-    """Every training sample of `target_class`, a name or a position (class 5, as in the partial scenario); the seed changes nothing."""
+    """Every training sample of `target_class`, a name or a position (5, as in the partial one); the seed changes nothing."""
 
     of_class: ClassVar[bool] = True
     sized: ClassVar[bool] = False

@@ -1,0 +1,228 @@
+"""What a sweep file asks of its data: classes, sizes, and parts that must not be empty; seen before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sweeps.errors import Problem, SpecError
+from sweeps.spec.schema import ScenarioSpec, Spec
+from unlearn.data import ImageDataset, Labels, least_images, look_at, open_dataset, part_sizes, split
+from unlearn.errors import UnlearnError
+from unlearn.registry import find
+from unlearn.scenarios import Scenario, check_drawn
+
+#: What each part of the training images is for.
+USES = {
+    "train": "to train on",
+    "validation": "which unlearning methods may see",
+    "dev": "on which a strict search is scored",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a sweep keeps of its data, to tell it later without the data.
+
+    Attributes:
+        read: counts, shape, range and source.
+        classes: the forget classes of each scenario that has some, as (position, name).
+    """
+
+    read: str
+    classes: dict[str, list[tuple[int, str]]]
+
+
+def scenario_of(spec: Spec, label: str, class_names: Sequence[str]) -> Scenario:
+    """The scenario behind a section, its classes as positions among `class_names`.
+
+    Raises:
+        UnlearnError: its options are wrong, or it names no class of the data set.
+    """
+    scenario: Scenario = find("scenarios", spec.scenario_key(label))(**spec.scenarios[label].options)
+    return scenario.resolved(class_names)
+
+
+def open_data(spec: Spec, cache: Path) -> ImageDataset:
+    """The data set of a sweep, decoded once into `cache`.
+
+    Raises:
+        SpecError: it does not take its options.
+        DataError: it cannot be read.
+    """
+    try:
+        return open_dataset(spec.dataset.name, cache / "data", spec.dataset.options)
+    except TypeError as error:
+        raise SpecError(spec.name, [Problem("dataset", "its options must be of the right type", str(error))]) from error
+
+
+def training_samples(spec: Spec, cache: Path) -> int:
+    """How many images the training split has.
+
+    Raises:
+        SpecError, DataError: as `open_data`.
+    """
+    return part_sizes(open_data(spec, cache).train_labels, None, held_out=spec.held_out, dev=spec.dev)["train"]
+
+
+def check_sizes(spec: Spec, cache: Path) -> Facts:
+    """Refuse classes, sizes and splits that the data cannot give; the data is decoded for it, once, into `cache`.
+
+    Raises:
+        SpecError: with everything that the data cannot give, and from which size on it could.
+        DataError: the data cannot be read.
+    """
+    data = open_data(spec, cache)
+    problems = [*asked_of(spec, data.class_names, data.train_labels), *_own_draws(spec, data)]
+    if problems:
+        raise SpecError(spec.name, problems)
+    return facts(spec, data)
+
+
+def facts(spec: Spec, data: ImageDataset) -> Facts:
+    """What a sweep keeps of its data."""
+    return Facts(data.description, forget_classes(spec, data.class_names))
+
+
+def check_data(spec: Spec, cache: Path) -> str:
+    """Look at the data without decoding it, and refuse what is seen to be wrong with it, all at once.
+
+    Returns:
+        What was seen.
+
+    Raises:
+        SpecError: everything that is wrong.
+    """
+    try:
+        seen = look_at(spec.dataset.name, cache / "data", spec.dataset.options)
+    except TypeError as error:
+        raise SpecError(spec.name, [Problem("dataset", "its options must be of the right type", str(error))]) from error
+    unseen = "cannot be looked at before a run"
+    if seen is None:
+        return unseen
+    problems = [Problem("dataset", problem) for problem in seen.problems]
+    names, train, test = seen.class_names, seen.train_labels, seen.test_labels
+    if names is None or train is None or test is None:
+        if problems:
+            raise SpecError(spec.name, problems)
+        return unseen
+    problems += asked_of(spec, names, train)
+    if problems:
+        raise SpecError(spec.name, problems)
+    return f"{len(train):,} training and {len(test):,} test images of {len(names)} classes"
+
+
+def asked_of(spec: Spec, class_names: Sequence[str], train_labels: Labels) -> Iterator[Problem]:
+    """Everything that a data set with these classes and training labels cannot give."""
+    splits = split(train_labels, held_out=spec.held_out, dev=spec.dev, seed=spec.seed)
+    labels = train_labels[splits.train]
+    empty = _empty_parts(spec, train_labels, None)
+    yield from (Problem("dataset", _too_few(spec, part, "a class", train_labels, None)) for part in empty)
+    for label, body in spec.scenarios.items():
+        key = f"scenarios.{label}"
+        try:
+            scenario = scenario_of(spec, label, class_names)
+        except UnlearnError as error:
+            yield Problem(key, str(error))
+            continue
+        classes = [int(position) for position in scenario.forget_classes]
+        yield from _sizes(key, body, scenario, labels, [class_names[position] for position in classes])
+        if classes:
+            named = " and ".join(f"class {position} ({class_names[position]})" for position in classes)
+            for part in _empty_parts(spec, train_labels, classes):
+                if part not in empty and part != "train":
+                    yield Problem(key, _too_few(spec, part, named, train_labels, classes))
+
+
+def forget_classes(spec: Spec, class_names: Sequence[str]) -> dict[str, list[tuple[int, str]]]:
+    """The forget classes of each scenario that has some, as (position, name)."""
+    positions = {label: scenario_of(spec, label, class_names).forget_classes for label in spec.scenarios}
+    return {
+        label: [(int(p), class_names[int(p)]) for p in of_label] for label, of_label in positions.items() if of_label
+    }
+
+
+def _sizes(key: str, body: ScenarioSpec, scenario: Scenario, labels: Labels, classes: list[str]) -> Iterator[Problem]:
+    """Forget sets that are larger than they can be, or leave nothing to retain."""
+    limit, samples = scenario.limit(labels), len(labels)
+    of_what = f" of {' and '.join(map(repr, classes))}" if classes else ""
+    if limit < 1:
+        yield Problem(key, f"must find training samples to forget{of_what}, and there are none")
+        return
+    if not scenario.sized and limit >= samples:
+        yield Problem(key, f"must leave samples to retain: it forgets all {samples} training samples")
+    most = min(limit, samples - 1)
+    for name, size in [("tune_size", body.tune_size), *(("sizes", size) for size in body.sizes or [])]:
+        if size is not None and size > most:
+            yield Problem(
+                f"{key}.{name}", f"must be ≤ {most}, all that there is{of_what}", str(size), f"at most {most}"
+            )
+
+
+def _empty_parts(spec: Spec, labels: Labels, classes: Sequence[int] | None) -> list[str]:
+    """The parts that are needed, and of which the classes have no image."""
+    sizes = part_sizes(labels, classes, held_out=spec.held_out, dev=spec.dev)
+    searched = spec.protocol == "strict" and any(spec.space(method).ranges for method in spec.methods)
+    return [part for part, size in sizes.items() if not size and (part != "dev" or searched)]
+
+
+def _too_few(spec: Spec, part: str, whose: str, labels: Labels, classes: Sequence[int] | None) -> str:
+    """Which part would be empty, and from how many images on it would not."""
+    counts = np.unique(labels if classes is None else labels[np.isin(labels, classes)], return_counts=True)[1]
+    least = least_images(part, held_out=spec.held_out, dev=spec.dev)
+    have = f"the largest class has {counts.max()}" if classes is None else f"it has {' and '.join(map(str, counts))}"
+    shares = f"held_out {spec.held_out:g} and dev {spec.dev:g}"
+    enough = (
+        f"with {shares} there is one from {least} training images a class on, and {have}"
+        if least
+        else f"with {shares} there is none, however many images a class has"
+    )
+    other = ", or protocol: paper" if part == "dev" else ""
+    return f"{whose} must have {part} images, {USES[part]}: {enough} — more images, or other shares{other}"
+
+
+def _own_draws(spec: Spec, data: ImageDataset) -> Iterator[Problem]:
+    """Forget sets of users' own scenarios that are not what was asked for: each size is drawn once."""
+    own = [label for label in spec.scenarios if not _shipped(spec, label)]
+    if not own:
+        return
+    splits = split(data.train_labels, held_out=spec.held_out, dev=spec.dev, seed=spec.seed)
+    images, labels = data.train_images[splits.train], data.train_labels[splits.train]
+    for label in own:
+        body, key = spec.scenarios[label], f"scenarios.{label}"
+        try:
+            scenario = scenario_of(spec, label, data.class_names)
+        except UnlearnError:  # told by `asked_of`
+            continue
+        limit, tuning = scenario.limit(labels), spec.search.forget_seed
+        sized = [
+            (f"{key}.tune_size", body.tune_size, tuning),
+            *((f"{key}.sizes", size, 0) for size in body.sizes or []),
+        ]
+        for where, size, seed in sized if scenario.sized else [(key, limit, tuning)]:
+            if size is not None and size <= limit:
+                try:
+                    check_drawn(scenario, scenario.draw(images, labels, size, seed), size, len(labels))
+                except UnlearnError as error:
+                    yield Problem(where, str(error))
+
+
+def _shipped(spec: Spec, label: str) -> bool:
+    module: str = find("scenarios", spec.scenario_key(label)).__module__
+    return module.startswith("unlearn.scenarios.")
+
+
+__all__ = [
+    "Facts",
+    "asked_of",
+    "check_data",
+    "check_sizes",
+    "facts",
+    "forget_classes",
+    "open_data",
+    "scenario_of",
+    "training_samples",
+]
