@@ -158,7 +158,7 @@ def _sizes(key: str, body: ScenarioSpec, scenario: Scenario, labels: Labels, cla
     for name, size in [("tune_size", body.tune_size), *(("sizes", size) for size in body.sizes or [])]:
         if size is not None and size > most:
             yield Problem(
-                f"{key}.{name}", f"must be ≤ {most}, all that there is{of_what}", str(size), f"at most {most}"
+                f"{key}.{name}", f"must be ≤ {most}, all that there is", str(size), f"at most {most}{of_what}"
             )
 
 

@@ -22,7 +22,7 @@ from sweeps.plan import make_plan
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.spec import Spec, published_params
 from sweeps.storage import open_storage
-from sweeps.studies.multiplexer import Multiplexer
+from sweeps.studies.multiplexer import DATA, Multiplexer
 from sweeps.studies.retries import INTERRUPTED, failed_trials
 from tests.sweeps.conftest import open_studies, serve
 from unlearn.data import ImageDataset
@@ -120,10 +120,19 @@ def test_a_trial_on_other_data_is_refused(tiny: SpecMaker, storage: BaseStorage,
     assert studies.searches["partial_class", "finetune"].final == before
 
     arrays["x_train"][7] ^= 1
+    np.savez(file, **arrays, class_names=np.array(list("abcdefghij")))  # the same images, their classes renamed
+    with pytest.raises(SweepError, match="class names or the order of its classes differ"):
+        serve(open_studies(spec, storage), Worker(spec, Cache(cache)))
+
     np.savez(file, **arrays)
+    worker = Worker(spec, Cache(cache))
+    optuna.create_study(study_name=spec.name, storage=storage, load_if_exists=True).set_user_attr(
+        DATA, worker.workspace.data.fingerprint
+    )  # as sweeps kept it that began before class names were kept
     again = open_studies(spec, storage)
-    serve(again, Worker(spec, Cache(cache)))
+    serve(again, worker)
     assert again.done
+    assert again.data == worker.workspace.data.identity
 
 
 def test_added_scenarios_must_be_on_the_same_data(
@@ -197,20 +206,26 @@ def test_a_dead_worker_is_retried_up_to_the_limit(tiny: SpecMaker, storage: Base
 
 @dataclass(frozen=True, kw_only=True)
 class Explodes(FineTune):
-    """Diverges at once, or raises, as `how` says."""
+    """Diverges in its weights (0), raises (1), or diverges in a weight that no output shows (2), as `how` says."""
 
     searched: ClassVar[tuple[str, ...]] = ("lr",)
     how: int = 0
 
     def unlearn(self, model, data, rng):  # type: ignore[no-untyped-def]
         yield
-        if self.how:
+        if self.how == 1:
             raise ArithmeticError("a bug in the method")
+        if self.how == 2:
+            next(b for n, b in model.named_buffers() if n.endswith("running_var")).fill_(float("inf"))
+            yield
         model.head.weight.data.fill_(float("nan"))
         yield
 
 
-@pytest.mark.parametrize(("how", "reason"), [(0, "diverged at epoch 2"), (1, "ArithmeticError: a bug in the method")])
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [(0, "diverged at epoch 2"), (1, "ArithmeticError: a bug in the method"), (2, "diverged at epoch 2")],
+)
 def test_a_failure_is_told_with_its_reason(
     tiny: SpecMaker, storage: BaseStorage, cache: Path, how: int, reason: str
 ) -> None:
@@ -225,6 +240,20 @@ def test_a_failure_is_told_with_its_reason(
     assert all(t.values is None for t in trials)
     assert all(t.user_attrs["fail_reason"].strip().endswith(reason) for t in trials)
     assert all(not t.user_attrs.get("requeued") for t in trials)
+
+
+def undefined(outputs):  # type: ignore[no-untyped-def]
+    return {"undefined": float("nan")}
+
+
+def test_a_metric_that_is_not_finite_is_an_error_that_names_it(
+    tiny: SpecMaker, storage: BaseStorage, cache: Path
+) -> None:
+    spec = tiny(methods={"finetune": {}}, metrics={"every_epoch": ["accuracy", f"{__name__}:undefined"]})
+    studies = open_studies(spec, storage)
+    (done,) = serve(studies, Worker(spec, Cache(cache)), limit=1)
+    assert done.trial.study.get_trials()[0].user_attrs["outcome"] == "error"
+    assert "metric undefined of" in done.trial.study.get_trials()[0].user_attrs["fail_reason"]
 
 
 def test_what_failed_is_run_again_when_asked_to(

@@ -1,12 +1,14 @@
 """Accuracies, gaps and confusion counts against numbers worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from metric_samples import outputs
 from sklearn.metrics import confusion_matrix as sklearn_matrix
 
+from unlearn.errors import MetricError
 from unlearn.metrics import Outputs, SetOutputs, compare, gaps, measure
 from unlearn.metrics.confusion import confusion, confusion_matrix
 
@@ -123,3 +125,38 @@ def test_measure_and_compare_share_one_list_of_families():
     network = torch.nn.Linear(1, 1)
     network.symmetries = None
     assert compare(network, network, families) == {}
+
+
+def test_what_is_not_defined_is_left_out():
+    empty = SetOutputs(torch.zeros(0, 3), torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))
+    sets = {"retain": predicted([0, 1], [0, 1]), "forget": predicted([0], [1]), "heldout": predicted([1], [1])}
+    families = ("accuracy", "mia_loss", "mia_confidence", "mia_knn_forget", "mia_knn_train", "confusion")
+    values = measure(Outputs({**sets, "heldout_class": empty, "validation": empty}, confused=(0, 1)), families)
+
+    assert "class_accuracy" not in values
+    assert "validation_accuracy" not in values
+    assert values["heldout_accuracy"] == 100
+    assert all(map(math.isfinite, values.values()))
+    assert "heldout_accuracy" not in measure(Outputs({**sets, "heldout": empty}, confused=(0, 1)), families)
+    with pytest.raises(ValueError, match="an accuracy must be of at least one sample"):
+        _ = empty.accuracy
+
+
+def half_defined(outputs):
+    return {"fine": 1.0, "broken": math.nan}
+
+
+def test_a_metric_that_is_not_finite_is_named():
+    with pytest.raises(
+        MetricError, match=rf"metric broken of {__name__}:half_defined must be a finite number, got nan"
+    ):
+        measure(outputs(), [f"{__name__}:half_defined"])
+
+
+@pytest.mark.parametrize("where", ["logits", "features"])
+def test_outputs_are_finite_or_not(where):
+    good = predicted([0, 1], [0, 1])
+    bad = replace(good, **{where: torch.full((2, 3), math.inf)})
+
+    assert Outputs({"retain": good}).finite
+    assert not Outputs({"retain": good, "forget": bad}).finite

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from unlearn.errors import UnlearnError
 from unlearn.registry import find, keys
+from unlearn.scenarios import ForgetSet, check_drawn
 from unlearn.scenarios.canary import Canary
 from unlearn.scenarios.confusion import Confusion
 from unlearn.scenarios.full_class import FullClass
@@ -177,3 +178,62 @@ def test_confusion_checks_its_options(options, message):
 
 def test_confusion_from_a_list_is_hashable():
     assert hash(Confusion(classes=[0, 1])) == hash(Confusion())
+
+
+NAMES = ("cat", "dog", "emu")
+
+
+@pytest.mark.parametrize(
+    ("named", "by_position"),
+    [
+        (FullClass(target_class="dog"), FullClass(target_class=1)),
+        (PartialClass(target_class="emu"), PartialClass(target_class=2)),
+        (Confusion(classes=("emu", "cat")), Confusion(classes=(2, 0))),
+        (Confusion(classes=("emu", 0)), Confusion(classes=(2, 0))),
+        (RandomSamples(), RandomSamples()),
+        (Canary(), Canary()),
+    ],
+)
+def test_classes_by_name(named, by_position):
+    assert named.resolved(NAMES) == by_position
+    assert by_position.resolved(NAMES) == by_position
+
+
+@pytest.mark.parametrize(
+    ("scenario", "message"),
+    [
+        (FullClass(target_class="bird"), "target_class: no class is named 'bird'"),
+        (Confusion(classes=("cat", "bird")), "classes: no class is named 'bird'"),
+        (Confusion(classes=("cat", 0)), r"classes must be two different ones, got \(0, 0\)"),
+    ],
+)
+def test_names_of_no_class_are_refused(scenario, message):
+    with pytest.raises(UnlearnError, match=message):
+        scenario.resolved(NAMES)
+
+
+def test_a_name_must_be_resolved_first():
+    with pytest.raises(UnlearnError, match="class 'cat' must be known by its position first"):
+        FullClass(target_class="cat").limit(np.zeros(3, np.int64))
+
+
+@pytest.mark.parametrize(
+    ("indices", "missing", "message"),
+    [
+        (
+            [0, 1],
+            ["a.png"],
+            "must forget 3 samples, got 2; not in the training split: a.png; held-out images are in no",
+        ),
+        ([0, 1], [], "must forget 3 samples, got 2; held-out images are in no training split"),
+        ([0, 1, 2], ["a.png"], "must forget 3 samples, got 3; not in the training split: a.png"),
+        ([0, 1, 1], [], "must draw each sample once"),
+        ([2, 1, 0], [], "must draw each sample once, in ascending order"),
+        ([0, 1, 10], [], r"must draw positions in 0 … 9, got 0 … 10"),
+        ([-1, 0, 1], [], r"must draw positions in 0 … 9, got -1 … 1"),
+    ],
+)
+def test_a_forget_set_that_is_not_what_was_asked_for_is_refused(indices, missing, message):
+    check_drawn(RandomSamples(), ForgetSet(np.array([0, 4, 9])), 3, 10)
+    with pytest.raises(UnlearnError, match=message):
+        check_drawn(RandomSamples(), ForgetSet(np.array(indices), missing=missing), 3, 10)
