@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
@@ -100,8 +100,10 @@ class Scorer:
         return outputs
 
 
-def record(path: Path, cache: Path, *, sets: int, configurations: int, minutes: float) -> Iterator[Row]:
-    """Add rows to the table at `path` until every task has `configurations`, or `minutes` have passed; each is saved at once."""
+def record(
+    path: Path, cache: Path, scenarios: Sequence[str], *, sets: int, configurations: int, minutes: float
+) -> Iterator[Row]:
+    """Add rows until every task of `scenarios` has `configurations`, or `minutes` have passed; each is saved at once."""
     torch.set_num_threads(1)
     started = time.monotonic()
     spec = load_spec(SWEEP)
@@ -109,7 +111,7 @@ def record(path: Path, cache: Path, *, sets: int, configurations: int, minutes: 
     table = ScoreTable.load(path) if path.exists() else ScoreTable(methods_sharing=len(spec.methods) - 1)
     table.about = {**table.about, **_about(spec, sets)}
     for index in range(configurations):
-        for scenario in spec.scenarios:
+        for scenario in scenarios:
             for method in METHODS:
                 if len(table.of(scenario, method)) > index:
                     continue

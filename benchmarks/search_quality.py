@@ -10,57 +10,68 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import optuna
 import pandas as pd
+import torch
 
 from benchmarks.score_recorder import record
 from benchmarks.score_table import ScoreTable
-from benchmarks.search_replay import Confirmation, Sampler, Search, Task, replay
+from benchmarks.search_replay import Confirmation, Sampler, Search, Stop, Task, replay
 
 TABLE = Path(__file__).parent / "search_quality.npz"
-BASELINE = Search("tpe", 50), Confirmation((), "search")
-TRIALS = (8, 12, 16, 24, 32, 50)
+TRIALS = (6, 8, 12, 24, 50)
 ROUNDS: tuple[tuple[tuple[int, int], ...], ...] = (
     ((1, 3),),
+    ((2, 2),),
+    ((3, 2),),
     ((3, 3),),
     ((4, 1), (2, 2)),
     ((4, 2), (2, 2)),
+    ((8, 1), (4, 2)),
     ((8, 1), (4, 1), (2, 2)),
     ((8, 1), (4, 2), (2, 4)),
 )
+STOPS: tuple[Stop, ...] = ("smooth", "smooth_all", "mean", "mean_all", "search", "last")
+ALONE = (
+    Confirmation((), "search"),
+    Confirmation((), "last"),
+    Confirmation((), "smooth"),
+    Confirmation((), "smooth", smooth_leaders=True),
+)
+BASELINE = Search("tpe", 50), ALONE[0]
 #: A GP's suggestion takes ten times as long as TPE's.
-SHARE_OF_REPETITIONS = {"random": 1.0, "tpe": 0.5, "gp": 0.1}
+SHARE_OF_REPETITIONS: dict[Sampler, float] = {"random": 1.0, "tpe": 1.0, "gp": 0.1}
 
 
 def strategies(samplers: Iterable[Sampler], trials: Iterable[int]) -> Iterator[tuple[Search, list[Confirmation]]]:
-    """Every search with everything that may follow it; pruners and rotating forget sets for the shipped sampler only."""
-    alone = [Confirmation((), stop) for stop in ("search", "last")]
-    after = [Confirmation(rounds, stop) for rounds in ROUNDS for stop in ("mean", "mean_all", "search", "last")]
+    """Every search with everything that may follow it; pruners for TPE only."""
+    after = [Confirmation(rounds, stop) for rounds in ROUNDS for stop in STOPS]
     for sampler in samplers:
         for count in trials:
-            yield Search(sampler, count), alone + after
-            if sampler == "tpe":
-                for pruner in ("median", "hyperband"):
-                    yield Search(sampler, count, pruner), alone + after
+            yield Search(sampler, count), [*ALONE, *after]
             if sampler != "gp":
-                yield Search(sampler, count, rotate=3), [c for c in alone + after if c.sets <= 6]
+                yield Search(sampler, count, rotate=3), [c for c in (*ALONE, *after) if c.sets <= 6]
+            if sampler == "tpe":
+                yield Search(sampler, count, "median"), [*ALONE, *after]
+                yield Search(sampler, count, "hyperband"), [*ALONE, *after]
 
 
 def measure(
     tasks: list[Task],
     plans: Iterable[tuple[Search, list[Confirmation]]],
     repetitions: Callable[[Search], int],
+    copies: int = 1,
 ) -> pd.DataFrame:
     """One line per task and strategy: means over the repetitions."""
     lines = []
     for search, confirmations in plans:
         for task in tasks:
             count = repetitions(search)
-            results = list(replay(task, search, confirmations, range(count)))
+            results = list(replay(task, search, confirmations, range(count), copies))
             for confirmation, repeated in zip(confirmations, zip(*results, strict=True), strict=True):
                 delivered = pd.Series([r.delivered for r in repeated])
                 lines.append(
@@ -70,6 +81,7 @@ def measure(
                         **asdict(search),
                         "rounds": spelled(confirmation.rounds),
                         "stop": confirmation.stop,
+                        "smooth_leaders": confirmation.smooth_leaders,
                         "delivered": delivered.mean(),
                         "error": delivered.sem(),
                         "hindsight": pd.Series([r.hindsight for r in repeated]).mean(),
@@ -86,25 +98,25 @@ def spelled(rounds: Iterable[tuple[int, int]]) -> str:
     return " ".join(f"{leaders}×{sets}" for leaders, sets in rounds) or "none"
 
 
-def over_tasks(frame: pd.DataFrame, baseline: Mapping[str, object]) -> pd.DataFrame:
+def over_tasks(frame: pd.DataFrame, baseline: tuple[Search, Confirmation] = BASELINE) -> pd.DataFrame:
     """One line per strategy: costs and regrets against the baseline's, averaged over the tasks."""
+    search, confirmation = baseline
     task = ["scenario", "method"]
-    strategy = ["sampler", "trials", "pruner", "rotate", "rounds", "stop"]
+    key = {
+        **asdict(search),
+        "rounds": spelled(confirmation.rounds),
+        "stop": confirmation.stop,
+        "smooth_leaders": confirmation.smooth_leaders,
+    }
     frame = frame.assign(regret=frame["delivered"] - frame["best"])
-    base = frame[(frame[list(baseline)] == pd.Series(baseline)).all(axis=1)].set_index(task)
+    base = frame[(frame[list(key)] == pd.Series(key)).all(axis=1)].set_index(task)
     old = base[["samples", "regret"]].rename(columns={"samples": "samples_base", "regret": "regret_base"})
     joined = frame.join(old, on=task)
     joined["cost"] = joined["samples"] / joined["samples_base"]
-    means = joined.groupby(strategy, sort=False)[["cost", "delivered", "hindsight", "regret", "regret_base"]].mean()
+    means = joined.groupby(list(key), sort=False)[["cost", "delivered", "hindsight", "regret", "regret_base"]].mean()
     means["regret_share"] = means["regret"] / means["regret_base"]
     means["optimism"] = means["delivered"] / means["hindsight"]
     return means.drop(columns="regret_base").reset_index()
-
-
-def baseline_of(trials: int) -> dict[str, object]:
-    """The columns that tell the strategy of old: so many trials of TPE, the best of one forget set."""
-    search = asdict(Search("tpe", trials))
-    return {**search, "rounds": "none", "stop": "search"}
 
 
 def main() -> None:
@@ -115,14 +127,19 @@ def main() -> None:
     recording.add_argument("--minutes", type=float, default=60)
     recording.add_argument("--configurations", type=int, default=150)
     recording.add_argument("--sets", type=int, default=10)
+    recording.add_argument("--scenarios", nargs="+", default=["random", "partial_class"])
     recording.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "unlearn-sweeps")
     replaying = commands.add_parser("replay", help="compare search strategies on the table")
     replaying.add_argument("--repetitions", type=int, default=200)
-    replaying.add_argument("--samplers", nargs="+", default=["random", "tpe"], choices=list(SHARE_OF_REPETITIONS))
+    replaying.add_argument(
+        "--samplers", nargs="+", default=list(SHARE_OF_REPETITIONS), choices=list(SHARE_OF_REPETITIONS)
+    )
     replaying.add_argument("--trials", nargs="+", type=int, default=list(TRIALS))
+    replaying.add_argument("--copies", type=int, default=6, help="how often each configuration may be drawn")
     replaying.add_argument("--csv", type=Path)
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    torch.set_num_threads(1)  # the GP's small matrices
     (record_table if options.command == "record" else replay_table)(options)
 
 
@@ -131,6 +148,7 @@ def record_table(options: argparse.Namespace) -> None:
     for row in record(
         options.table,
         options.cache,
+        options.scenarios,
         sets=options.sets,
         configurations=options.configurations,
         minutes=options.minutes,
@@ -148,11 +166,11 @@ def replay_table(options: argparse.Namespace) -> None:
         tasks,
         strategies(options.samplers, options.trials),
         lambda search: max(2, round(options.repetitions * SHARE_OF_REPETITIONS[search.sampler])),
+        options.copies,
     )
     if options.csv:
         frame.to_csv(options.csv, index=False)
-    summary = over_tasks(frame, baseline_of(max(options.trials)))
-    print(summary.sort_values("regret_share").to_string(index=False, float_format=lambda x: f"{x:.2f}"))
+    print(over_tasks(frame).to_string(index=False, float_format=lambda x: f"{x:.2f}"))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ from benchmarks.score_table import DEV, TEST, ScoreTable
 Floats = npt.NDArray[np.float64]
 Sampler = Literal["random", "tpe", "gp"]
 Pruner = Literal["none", "median", "hyperband"]
-Stop = Literal["search", "last", "mean", "mean_all"]
+Stop = Literal["search", "last", "mean", "mean_all", "smooth", "smooth_all"]
 #: A diverged run counts as a gap of 100 points.
 DIVERGED = 100.0
 
@@ -69,6 +69,22 @@ class Task:
         """The mean test score of the best fixed (configuration, epoch)."""
         return float(self.test.mean(1).min())
 
+    def copied(self, copies: int, rng: np.random.Generator) -> Task:
+        """Every configuration so many times, each time with its forget sets in another order: as many fresh draws of its noise.
+
+        So searches of more trials than the table has rows can be replayed, and samplers may come back to a good region. What all
+        configurations share on a forget set is taken for noise too, which makes confirmation look a little worse than it is.
+        """
+        if copies == 1:
+            return self
+        rows = np.tile(np.arange(len(self.dev)), copies)[:, None]
+        orders = rng.permuted(np.tile(np.arange(self.dev.shape[1]), (len(rows), 1)), axis=1)
+        rows_of = rows[:, 0]
+        dev, test = self.dev[rows, orders], self.test[rows, orders]
+        return replace(
+            self, dev=dev, test=test, samples=self.samples[rows_of], unit=self.unit[rows_of], even=self.even[rows_of]
+        )
+
 
 @dataclass(frozen=True)
 class Search:
@@ -96,11 +112,14 @@ class Confirmation:
     Attributes:
         rounds: (leaders, further forget sets) of each round; every round's sets add to those before.
         stop: the epoch at which the winner is used: that of its `search` trial, the `last`, or the least of the mean curve over
-            the further sets (`mean`), the search's own added (`mean_all`).
+            the further sets (`mean`), the search's own added (`mean_all`), or of those curves smoothed over epochs (`smooth`,
+            `smooth_all`).
+        smooth_leaders: whether the search's trials are ranked by their smoothed curves.
     """
 
     rounds: tuple[tuple[int, int], ...] = ()
-    stop: Stop = "mean"
+    stop: Stop = "smooth"
+    smooth_leaders: bool = False
 
     @property
     def sets(self) -> int:
@@ -231,6 +250,8 @@ def confirm(
         further: forget sets that no trial of the search has seen, at least as many as the rounds need.
     """
     leaders = sorted((t for t in trials if np.isfinite(t.value)), key=lambda t: t.value)
+    if confirmation.smooth_leaders:
+        leaders = sorted(leaders, key=lambda t: smoothed(task.dev[t.row, t.forget_set]).min())
     seen: list[int] = []
     samples = task.oracle * confirmation.sets
     for count, sets in confirmation.rounds:
@@ -247,11 +268,17 @@ def judge(task: Task, trial: Trial, seen: Sequence[int], stop: Stop) -> tuple[fl
     """The score by which leaders are compared, and the 0-based epoch at which it is taken."""
     own = task.dev[trial.row, trial.forget_set]
     curves = task.dev[trial.row, list(seen)]
-    if stop == "mean_all" or not seen:
+    if stop.endswith("_all") or not seen:
         curves = np.concatenate([curves, own[None]])
-    mean = curves.mean(0)
+    mean = smoothed(curves.mean(0)) if stop.startswith("smooth") else curves.mean(0)
     epoch = {"search": int(own.argmin()), "last": len(own) - 1}.get(stop, int(mean.argmin()))
     return float(mean[epoch]), epoch
+
+
+def smoothed(curve: Floats) -> Floats:
+    """Each epoch averaged with its neighbours (1/4, 1/2, 1/4; the ends repeated): a dip of a single epoch is no place to stop."""
+    padded = np.concatenate([curve[:1], curve, curve[-1:]])
+    return padded[:-2] / 4 + padded[1:-1] / 2 + padded[2:] / 4
 
 
 def deliver(task: Task, row: int, epoch: int, unseen: Sequence[int]) -> tuple[float, float]:
@@ -261,11 +288,12 @@ def deliver(task: Task, row: int, epoch: int, unseen: Sequence[int]) -> tuple[fl
 
 
 def replay(
-    task: Task, search: Search, confirmations: Sequence[Confirmation], repetitions: Iterable[int]
+    table: Task, search: Search, confirmations: Sequence[Confirmation], repetitions: Iterable[int], copies: int = 1
 ) -> Iterator[list[Result]]:
     """One search per repetition, each followed by every confirmation. A repetition's number decides its order of forget sets."""
     for repetition in repetitions:
         rng = np.random.default_rng(repetition)
+        task = table.copied(copies, rng)
         order = [int(i) for i in rng.permutation(task.dev.shape[1])]
         own, rest = order[: search.rotate], order[search.rotate :]
         trials = run_search(task, search, own, rng)

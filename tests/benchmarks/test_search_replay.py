@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.score_table import DEV, TEST, Row, ScoreTable
-from benchmarks.search_quality import BASELINE, baseline_of, measure, over_tasks
+from benchmarks.search_quality import BASELINE, measure, over_tasks
 from benchmarks.search_replay import Confirmation, Search, Task, Trial, confirm, deliver, judge, replay, run_search
 
 LUCKY, STEADY, LATE = 0, 1, 2
@@ -43,6 +44,10 @@ def test_the_best_of_one_set_is_the_lucky_one_and_delivers_the_worst() -> None:
     assert (row, epoch, samples) == (LUCKY, 1, 0)
     assert deliver(task, row, epoch, [1, 2, 3]) == pytest.approx(((5 + 6 + 7) / 3 + 0.5, 4.5))
     assert confirm(task, trials_on(0), Confirmation((), "last"), [1, 2, 3])[:2] == (LUCKY, 2)
+    smooth = Confirmation(
+        (), "smooth", smooth_leaders=True
+    )  # LUCKY 4, 3, 4; STEADY 2.75, 2.5, 2.75; LATE ends at 4.125
+    assert confirm(task, trials_on(0), smooth, [1, 2, 3])[:2] == (STEADY, 1)
 
 
 def test_rounds_thin_out_by_the_mean_over_all_further_sets_and_pay_for_runs_and_oracles() -> None:
@@ -57,12 +62,19 @@ def test_rounds_thin_out_by_the_mean_over_all_further_sets_and_pay_for_runs_and_
 
 @pytest.mark.parametrize(
     ("stop", "expected"),
-    [("search", (5.5, 1)), ("last", (4.0, 2)), ("mean", (4.0, 2)), ("mean_all", (4.0, 1))],
+    [
+        ("search", (5.5, 1)),
+        ("last", (4.0, 2)),
+        ("mean", (4.0, 2)),
+        ("mean_all", (4.0, 1)),
+        ("smooth", (4.375, 2)),
+        ("smooth_all", (4.25, 2)),
+    ],
 )
 def test_stop_rules(stop: str, expected: tuple[float, int]) -> None:
     trial = Trial(LUCKY, 0, 1.0, 3)
     score, epoch = judge(hand_made(), trial, [1, 2], stop)  # type: ignore[arg-type]
-    # mean over sets 1 and 2: 5, 5.5, 4; with set 0: 5, 4, 13/3
+    # mean over sets 1 and 2: 5, 5.5, 4, smoothed 5.125, 5, 4.375; with set 0: 5, 4, 13/3, smoothed 4.75, 13/3, 4.25
     assert (score, epoch) == (pytest.approx(expected[0]), expected[1])
 
 
@@ -118,7 +130,7 @@ def test_pruned_epochs_are_not_paid_for() -> None:
 def test_unseen_sets_are_those_that_no_stage_has_used() -> None:
     task = hand_made()
     strange = np.arange(4)[None, :, None] * np.ones((3, 1, 3))  # a test score that tells its forget set
-    task = Task(task.name, task.dev, strange, task.samples, task.oracle, task.unit, task.even)
+    task = replace(task, test=strange)
     order = np.random.default_rng(5).permutation(4)
     ((alone, confirmed),) = replay(
         task, Search("random", 3), [Confirmation((), "search"), Confirmation(((2, 2),), "mean")], [5]
@@ -155,12 +167,25 @@ def test_a_table_comes_back_from_its_file(tmp_path: Path) -> None:
     assert task.even.tolist() == [False, True, True]
 
 
+def test_copies_are_the_same_configurations_with_their_forget_sets_in_other_orders() -> None:
+    task = hand_made()
+    copied = task.copied(3, np.random.default_rng(0))
+    assert copied.dev.shape == (9, 4, 3)
+    assert copied.samples.tolist() == [100, 200, 300] * 3
+    assert copied.best == task.best
+    for row in range(9):
+        assert sorted(copied.dev[row].tolist()) == sorted(task.dev[row % 3].tolist())
+    np.testing.assert_array_equal(copied.test, copied.dev + 0.5)  # both scores of a run stay together
+    assert (copied.dev[:3] != copied.dev[3:6]).any()
+    assert task.copied(1, np.random.default_rng(0)) is task
+
+
 def test_regret_is_told_against_the_baseline_over_all_tasks() -> None:
     task = hand_made()
-    search, _ = BASELINE
-    plans = [(Search(search.sampler, 3), [BASELINE[1], Confirmation(((3, 2),), "mean")])]
-    frame = measure([task, task], plans, lambda _: 20)
-    summary = over_tasks(frame.drop_duplicates(["rounds", "stop"]), baseline_of(3)).set_index("rounds")
+    search, alone = Search("random", 3), BASELINE[1]
+    other = replace(task, name=("random", "scrub"), samples=2 * task.samples, oracle=2 * ORACLE)
+    frame = measure([task, other], [(search, [alone, Confirmation(((3, 2),), "mean")])], lambda _: 20)
+    summary = over_tasks(frame, (search, alone)).set_index("rounds")
     old, new = summary.loc["none"], summary.loc["3×2"]
     assert (old["cost"], old["regret_share"]) == (1, 1)
     assert new["cost"] == pytest.approx((600 + ORACLE + 1200 + 2 * ORACLE) / (600 + ORACLE))
