@@ -36,9 +36,8 @@ METHODS = ("sure", "neg_grad_plus", "random_label")
 FIRST_SEED = 1000
 #: Configurations before every third one is suggested by TPE.
 EVEN_START = 24
-#: A configuration is hopeless if on each of the first two sets no epoch is better than so many points, nor than this share of
-#: the untouched original's score: it could never lead a search.
-HOPELESS_POINTS, HOPELESS_SHARE, LOOKS = 2.0, 0.75, 2
+#: A configuration is hopeless whose best epoch on each of the first two sets is so many points worse than the untouched original.
+HOPELESS_POINTS, LOOKS = 5.0, 2
 #: Every so manieth hopeless configuration is measured on all sets all the same, to see what the others' copies are worth.
 AUDIT = 5
 
@@ -128,27 +127,32 @@ def record(
 def record_row(scorer: Scorer, table: ScoreTable, scenario: str, method: str, sets: int) -> Row:
     """The next configuration of a task on every forget set, a hopeless one on the first two only."""
     before = table.of(scenario, method)
-    space = scorer.spec.space(method)
+    distributions = scorer.spec.space(method).distributions
     origin, params = suggest(scorer.spec, scenario, method, before)
+    unit = [_fraction(distribution, params[name]) for name, distribution in distributions.items()]
     curves = np.empty((sets, scorer.spec.unlearning.epochs, 2), dtype=np.float32)
-    measured = np.zeros(sets, dtype=bool)
-    samples = 0
-    for i in range(sets):
-        curves[i], passed = scorer.run(scorer.task(scenario, i), method, space.decode(params))
-        measured[i] = True
-        samples = max(samples, passed)
-        if i + 1 == LOOKS and len(before) % AUDIT and _hopeless(scorer, scenario, curves[:LOOKS, :, DEV]):
-            curves[LOOKS:] = curves[np.arange(LOOKS, sets) % LOOKS]
+    row = Row(scenario, method, origin, params, unit, 0, curves, np.zeros(sets, dtype=bool))
+    return measure_on(scorer, row, audited=len(before) % AUDIT == 0)
+
+
+def measure_on(scorer: Scorer, row: Row, *, audited: bool) -> Row:
+    """The row with the forget sets measured that it lacks; of a hopeless one, unless `audited`, only the first two."""
+    curves, measured, samples = row.curves.copy(), row.measured.copy(), row.samples
+    hyperparameters = scorer.spec.space(row.method).decode(row.params)
+    for i in range(len(curves)):
+        if i == LOOKS and not audited and _hopeless(scorer, row.scenario, curves[:LOOKS, :, DEV]):
+            curves[LOOKS:] = curves[np.arange(LOOKS, len(curves)) % LOOKS]
             break
-    unit = [_fraction(distribution, params[name]) for name, distribution in space.distributions.items()]
-    return Row(scenario, method, origin, params, unit, samples, curves, measured)
+        if not measured[i]:
+            curves[i], passed = scorer.run(scorer.task(row.scenario, i), row.method, hyperparameters)
+            measured[i] = True
+            samples = max(samples, passed)
+    return replace(row, samples=samples, curves=curves, measured=measured)
 
 
 def _hopeless(scorer: Scorer, scenario: str, curves: np.ndarray) -> bool:
     untouched = [scorer.untouched(scorer.task(scenario, i)) for i in range(len(curves))]
-    return all(
-        curve.min() > max(HOPELESS_SHARE * u, HOPELESS_POINTS) for curve, u in zip(curves, untouched, strict=True)
-    )
+    return all(curve.min() > HOPELESS_POINTS + value for curve, value in zip(curves, untouched, strict=True))
 
 
 def suggest(spec: Spec, scenario: str, method: str, before: list[Row]) -> tuple[Origin, dict[str, Any]]:
@@ -212,7 +216,7 @@ def _about(spec: Spec, sets: int) -> dict[str, Any]:
         "scenarios": {name: body.model_dump(mode="json") for name, body in spec.scenarios.items()},
         "forget_seeds": [FIRST_SEED, FIRST_SEED + sets - 1],
         "run_seed": "the forget set's",
-        "hopeless": f"> {HOPELESS_POINTS:g} and > {HOPELESS_SHARE:g} of the original's score on the first {LOOKS} sets",
+        "hopeless": f"{HOPELESS_POINTS:g} points worse than the untouched original on the first {LOOKS} sets",
         "versions": {name: version(name) for name in ("torch", "numpy", "optuna", "scipy")},
         "machine": f"{platform.machine()}, one thread",
     }

@@ -23,7 +23,7 @@ from benchmarks.score_table import ScoreTable
 from benchmarks.search_replay import Confirmation, Sampler, Search, Stop, Task, replay
 
 TABLE = Path(__file__).parent / "search_quality.npz"
-TRIALS = (6, 8, 12, 24, 50)
+TRIALS = (6, 8, 12, 16, 50)
 ROUNDS: tuple[tuple[tuple[int, int], ...], ...] = (
     ((1, 3),),
     ((2, 2),),
@@ -64,14 +64,13 @@ def measure(
     tasks: list[Task],
     plans: Iterable[tuple[Search, list[Confirmation]]],
     repetitions: Callable[[Search], int],
-    copies: int = 1,
 ) -> pd.DataFrame:
     """One line per task and strategy: means over the repetitions."""
     lines = []
     for search, confirmations in plans:
         for task in tasks:
             count = repetitions(search)
-            results = list(replay(task, search, confirmations, range(count), copies))
+            results = list(replay(task, search, confirmations, range(count)))
             for confirmation, repeated in zip(confirmations, zip(*results, strict=True), strict=True):
                 delivered = pd.Series([r.delivered for r in repeated])
                 lines.append(
@@ -135,7 +134,6 @@ def main() -> None:
         "--samplers", nargs="+", default=list(SHARE_OF_REPETITIONS), choices=list(SHARE_OF_REPETITIONS)
     )
     replaying.add_argument("--trials", nargs="+", type=int, default=list(TRIALS))
-    replaying.add_argument("--copies", type=int, default=6, help="how often each configuration may be drawn")
     replaying.add_argument("--csv", type=Path)
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -166,7 +164,6 @@ def replay_table(options: argparse.Namespace) -> None:
         tasks,
         strategies(options.samplers, options.trials),
         lambda search: max(2, round(options.repetitions * SHARE_OF_REPETITIONS[search.sampler])),
-        options.copies,
     )
     if options.csv:
         frame.to_csv(options.csv, index=False)

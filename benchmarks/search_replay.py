@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -68,22 +68,6 @@ class Task:
     def best(self) -> float:
         """The mean test score of the best fixed (configuration, epoch)."""
         return float(self.test.mean(1).min())
-
-    def copied(self, copies: int, rng: np.random.Generator) -> Task:
-        """Every configuration so many times, each time with its forget sets in another order: as many fresh draws of its noise.
-
-        So searches of more trials than the table has rows can be replayed, and samplers may come back to a good region. What all
-        configurations share on a forget set is taken for noise too, which makes confirmation look a little worse than it is.
-        """
-        if copies == 1:
-            return self
-        rows = np.tile(np.arange(len(self.dev)), copies)[:, None]
-        orders = rng.permuted(np.tile(np.arange(self.dev.shape[1]), (len(rows), 1)), axis=1)
-        rows_of = rows[:, 0]
-        dev, test = self.dev[rows, orders], self.test[rows, orders]
-        return replace(
-            self, dev=dev, test=test, samples=self.samples[rows_of], unit=self.unit[rows_of], even=self.even[rows_of]
-        )
 
 
 @dataclass(frozen=True)
@@ -288,20 +272,22 @@ def deliver(task: Task, row: int, epoch: int, unseen: Sequence[int]) -> tuple[fl
 
 
 def replay(
-    table: Task, search: Search, confirmations: Sequence[Confirmation], repetitions: Iterable[int], copies: int = 1
+    task: Task, search: Search, confirmations: Sequence[Confirmation], repetitions: Iterable[int]
 ) -> Iterator[list[Result]]:
-    """One search per repetition, each followed by every confirmation. A repetition's number decides its order of forget sets."""
+    """One search per repetition, each followed by every confirmation. A repetition's number decides its order of forget sets.
+
+    A search of more trials than the table has rows sees them all, and pays as if the rest had cost as much.
+    """
+    epochs = task.dev.shape[2]
     for repetition in repetitions:
         rng = np.random.default_rng(repetition)
-        task = table.copied(copies, rng)
         order = [int(i) for i in rng.permutation(task.dev.shape[1])]
         own, rest = order[: search.rotate], order[search.rotate :]
         trials = run_search(task, search, own, rng)
-        epochs = task.dev.shape[2]
-        spent = sum(task.samples[t.row] * t.epochs / epochs for t in trials) + task.oracle * search.rotate
+        runs = sum(task.samples[t.row] * t.epochs / epochs for t in trials) * search.trials / len(trials)
         results = []
         for confirmation in confirmations:
             row, epoch, samples = confirm(task, trials, confirmation, rest)
             delivered, hindsight = deliver(task, row, epoch, rest[confirmation.sets :])
-            results.append(Result(delivered, hindsight, float(spent + samples)))
+            results.append(Result(delivered, hindsight, float(runs + task.oracle * search.rotate + samples)))
         yield results

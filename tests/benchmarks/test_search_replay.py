@@ -167,17 +167,9 @@ def test_a_table_comes_back_from_its_file(tmp_path: Path) -> None:
     assert task.even.tolist() == [False, True, True]
 
 
-def test_copies_are_the_same_configurations_with_their_forget_sets_in_other_orders() -> None:
-    task = hand_made()
-    copied = task.copied(3, np.random.default_rng(0))
-    assert copied.dev.shape == (9, 4, 3)
-    assert copied.samples.tolist() == [100, 200, 300] * 3
-    assert copied.best == task.best
-    for row in range(9):
-        assert sorted(copied.dev[row].tolist()) == sorted(task.dev[row % 3].tolist())
-    np.testing.assert_array_equal(copied.test, copied.dev + 0.5)  # both scores of a run stay together
-    assert (copied.dev[:3] != copied.dev[3:6]).any()
-    assert task.copied(1, np.random.default_rng(0)) is task
+def test_a_search_beyond_the_table_pays_for_all_its_trials() -> None:
+    ((result,),) = replay(hand_made(), Search("random", 12), [BASELINE[1]], [0])
+    assert result.samples == 4 * (100 + 200 + 300) + ORACLE
 
 
 def test_regret_is_told_against_the_baseline_over_all_tasks() -> None:
