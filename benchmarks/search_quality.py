@@ -1,18 +1,21 @@
-"""Which search delivers most for its cost? Records score curves once, then replays searches on them, thousands in minutes.
+"""Which search delivers most for its cost? Records score curves once, then replays searches on them, hundreds in minutes.
 
     uv run python -m benchmarks.search_quality record [--minutes 60] [--configurations 150] [--sets 10] [--cache FOLDER]
-    uv run python -m benchmarks.search_quality replay [--repetitions 200] [--samplers random tpe gp] [--csv FILE]
+    uv run python -m benchmarks.search_quality replay [--repetitions 400] [--csv FILE]
 
-`record` goes on where it stopped. `replay` prints the tables of docs/search.md; `--csv` keeps every strategy and task.
+`record` goes on where it stopped. `replay` prints the tables of docs/search.md; with `--csv` it replays every combination of
+sampler, pruner, trials, rounds and stop rule, and keeps what each delivers for each task.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
+from statistics import fmean
 
 import optuna
 import pandas as pd
@@ -20,10 +23,48 @@ import torch
 
 from benchmarks.score_recorder import record
 from benchmarks.score_table import ScoreTable
-from benchmarks.search_replay import Confirmation, Sampler, Search, Stop, Task, replay
+from benchmarks.search_replay import Confirmation, Pruner, Sampler, Search, Stop, Task, replay
 
 TABLE = Path(__file__).parent / "search_quality.npz"
-TRIALS = (6, 8, 12, 16, 50)
+Strategy = tuple[Search, Confirmation]
+
+ALONE = Confirmation((), "search")
+SHIPPED = Confirmation(((4, 1), (2, 2)), "smooth")
+BASELINE: Strategy = Search("tpe", 50), ALONE
+#: A suggestion of the GP takes a hundred times as long as TPE's.
+SHARE_OF_REPETITIONS: dict[Sampler, float] = {"random": 1.0, "tpe": 0.5, "gp": 0.1}
+
+TABLES: dict[str, list[Strategy]] = {
+    "More search, and confirmation": [
+        *((Search("tpe", trials), ALONE) for trials in (6, 8, 12, 50)),
+        (Search("tpe", 8), Confirmation(((1, 3),), "smooth")),
+        (Search("tpe", 8), Confirmation(((3, 2),), "smooth")),
+        (Search("tpe", 8), Confirmation(((3, 3),), "smooth")),
+        *((Search("tpe", trials), SHIPPED) for trials in (6, 8, 12, 50)),
+        (Search("tpe", 8), Confirmation(((4, 2), (2, 2)), "smooth")),
+        (Search("tpe", 8), Confirmation(((8, 1), (4, 2), (2, 4)), "smooth")),
+    ],
+    "Where to stop": [
+        (Search("tpe", 8), Confirmation((), "last")),
+        (Search("tpe", 8), Confirmation((), "smooth", smooth_leaders=True)),
+        *(
+            (Search("tpe", 8), Confirmation(SHIPPED.rounds, stop))
+            for stop in ("mean", "mean_all", "smooth", "smooth_all", "search", "last")
+        ),
+    ],
+    "Samplers, pruners, forget sets in turn": [
+        (search, confirmation)
+        for search in (
+            Search("random", 12),
+            Search("tpe", 12),
+            Search("gp", 12),
+            Search("tpe", 12, "median"),
+            Search("tpe", 12, "hyperband"),
+            Search("tpe", 12, rotate=3),
+        )
+        for confirmation in (ALONE, SHIPPED)
+    ],
+}
 ROUNDS: tuple[tuple[tuple[int, int], ...], ...] = (
     ((1, 3),),
     ((2, 2),),
@@ -31,82 +72,60 @@ ROUNDS: tuple[tuple[tuple[int, int], ...], ...] = (
     ((3, 3),),
     ((4, 1), (2, 2)),
     ((4, 2), (2, 2)),
-    ((8, 1), (4, 2)),
     ((8, 1), (4, 1), (2, 2)),
     ((8, 1), (4, 2), (2, 4)),
 )
 STOPS: tuple[Stop, ...] = ("smooth", "smooth_all", "mean", "mean_all", "search", "last")
-ALONE = (
-    Confirmation((), "search"),
-    Confirmation((), "last"),
-    Confirmation((), "smooth"),
-    Confirmation((), "smooth", smooth_leaders=True),
-)
-BASELINE = Search("tpe", 50), ALONE[0]
-#: A GP's suggestion takes ten times as long as TPE's.
-SHARE_OF_REPETITIONS: dict[Sampler, float] = {"random": 1.0, "tpe": 1.0, "gp": 0.1}
+PRUNERS: tuple[Pruner, ...] = ("none", "median", "hyperband")
 
 
-def strategies(samplers: Iterable[Sampler], trials: Iterable[int]) -> Iterator[tuple[Search, list[Confirmation]]]:
-    """Every search with everything that may follow it; pruners for TPE only."""
+def every_strategy() -> list[Strategy]:
+    """All combinations; the GP without pruners, from which it learns nothing."""
+    searches = [
+        Search(sampler, trials, pruner, rotate)
+        for sampler, trials, pruner, rotate in product(SHARE_OF_REPETITIONS, (6, 8, 12, 16, 50), PRUNERS, (1, 3))
+        if (sampler, pruner) in {("gp", "none")} or sampler != "gp"
+    ]
+    alone = [Confirmation((), stop) for stop in STOPS[::2]] + [Confirmation((), "smooth", smooth_leaders=True)]
     after = [Confirmation(rounds, stop) for rounds in ROUNDS for stop in STOPS]
-    for sampler in samplers:
-        for count in trials:
-            yield Search(sampler, count), [*ALONE, *after]
-            if sampler != "gp":
-                yield Search(sampler, count, rotate=3), [c for c in (*ALONE, *after) if c.sets <= 6]
-            if sampler == "tpe":
-                yield Search(sampler, count, "median"), [*ALONE, *after]
-                yield Search(sampler, count, "hyperband"), [*ALONE, *after]
+    return [(search, c) for search in searches for c in (*alone, *after) if c.sets + search.rotate < 10]
 
 
-def measure(
-    tasks: list[Task],
-    plans: Iterable[tuple[Search, list[Confirmation]]],
-    repetitions: Callable[[Search], int],
-) -> pd.DataFrame:
+def measure(tasks: list[Task], strategies: Iterable[Strategy], repetitions: Callable[[Search], int]) -> pd.DataFrame:
     """One line per task and strategy: means over the repetitions."""
-    lines = []
-    for search, confirmations in plans:
-        for task in tasks:
-            count = repetitions(search)
-            results = list(replay(task, search, confirmations, range(count)))
-            for confirmation, repeated in zip(confirmations, zip(*results, strict=True), strict=True):
-                delivered = pd.Series([r.delivered for r in repeated])
-                lines.append(
-                    {
-                        "scenario": task.name[0],
-                        "method": task.name[1],
-                        **asdict(search),
-                        "rounds": spelled(confirmation.rounds),
-                        "stop": confirmation.stop,
-                        "smooth_leaders": confirmation.smooth_leaders,
-                        "delivered": delivered.mean(),
-                        "error": delivered.sem(),
-                        "hindsight": pd.Series([r.hindsight for r in repeated]).mean(),
-                        "samples": pd.Series([r.samples for r in repeated]).mean(),
-                        "best": task.best,
-                        "repetitions": count,
-                    }
-                )
+    plans: dict[Search, dict[Confirmation, None]] = {}
+    for search, confirmation in strategies:
+        plans.setdefault(search, {})[confirmation] = None
+    lines: list[dict[str, object]] = []
+    for (search, confirmations), task in product(plans.items(), tasks):
+        count = repetitions(search)
+        results = list(replay(task, search, list(confirmations), range(count)))
+        for confirmation, repeated in zip(confirmations, zip(*results, strict=True), strict=True):
+            means = {name: fmean(getattr(r, name) for r in repeated) for name in ("delivered", "hindsight", "samples")}
+            about: dict[str, object] = {
+                "scenario": task.name[0],
+                "method": task.name[1],
+                "best": task.best,
+                "repetitions": count,
+            }
+            lines.append({**key_of((search, confirmation)), **about, **means})
     return pd.DataFrame(lines)
 
 
-def spelled(rounds: Iterable[tuple[int, int]]) -> str:
-    """`8×1 4×2` for 8 leaders on one further set, then 4 on two; `none` where nothing is confirmed."""
-    return " ".join(f"{leaders}×{sets}" for leaders, sets in rounds) or "none"
+def key_of(strategy: Strategy) -> dict[str, object]:
+    """The columns that tell a strategy."""
+    search, confirmation = strategy
+    return {**asdict(search), **asdict(confirmation), "rounds": spelled(confirmation)}
 
 
-def over_tasks(frame: pd.DataFrame, baseline: tuple[Search, Confirmation] = BASELINE) -> pd.DataFrame:
+def spelled(confirmation: Confirmation) -> str:
+    """`4×1, 2×2` for four leaders on one further set, then two on two more."""
+    return ", ".join(f"{leaders}×{sets}" for leaders, sets in confirmation.rounds) or "none"
+
+
+def over_tasks(frame: pd.DataFrame, baseline: Strategy = BASELINE) -> pd.DataFrame:
     """One line per strategy: costs and regrets against the baseline's, averaged over the tasks."""
-    search, confirmation = baseline
-    task = ["scenario", "method"]
-    key = {
-        **asdict(search),
-        "rounds": spelled(confirmation.rounds),
-        "stop": confirmation.stop,
-        "smooth_leaders": confirmation.smooth_leaders,
-    }
+    key, task = key_of(baseline), ["scenario", "method"]
     frame = frame.assign(regret=frame["delivered"] - frame["best"])
     base = frame[(frame[list(key)] == pd.Series(key)).all(axis=1)].set_index(task)
     old = base[["samples", "regret"]].rename(columns={"samples": "samples_base", "regret": "regret_base"})
@@ -116,6 +135,45 @@ def over_tasks(frame: pd.DataFrame, baseline: tuple[Search, Confirmation] = BASE
     means["regret_share"] = means["regret"] / means["regret_base"]
     means["optimism"] = means["delivered"] / means["hindsight"]
     return means.drop(columns="regret_base").reset_index()
+
+
+def markdown(frame: pd.DataFrame, strategies: Iterable[Strategy]) -> str:
+    """The strategies as a table: their cost, what they deliver for each task (in hindsight), and their share of the regret."""
+    tasks = list(dict.fromkeys(zip(frame["scenario"], frame["method"], strict=True)))
+    heads = [
+        "search",
+        "confirmation",
+        "stop",
+        "cost",
+        *(f"{m}, {s}" for s, m in tasks),
+        "regret",
+        "delivered / hindsight",
+    ]
+    lines = [heads, ["---"] * len(heads)]
+    summary = over_tasks(frame)
+    for strategy in strategies:
+        key = key_of(strategy)
+        of_tasks = frame[(frame[list(key)] == pd.Series(key)).all(axis=1)]
+        overall = summary[(summary[list(key)] == pd.Series(key)).all(axis=1)].iloc[0]
+        cells = [f"{row.delivered:.2f} ({row.hindsight:.2f})" for row in of_tasks.itertuples()]
+        lines.append(
+            [
+                *in_words(strategy),
+                f"{overall['cost']:.2f}",
+                *cells,
+                f"{overall['regret_share']:.2f}",
+                f"{overall['optimism']:.2f}",
+            ]
+        )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def in_words(strategy: Strategy) -> tuple[str, str, str]:
+    """Search, confirmation and stop rule as a table names them."""
+    search, confirmation = strategy
+    extras = [search.pruner] * (search.pruner != "none") + [f"{search.rotate} sets in turn"] * (search.rotate > 1)
+    stop = confirmation.stop + ", leaders too" * confirmation.smooth_leaders
+    return ", ".join([f"{search.trials} {search.sampler}", *extras]), spelled(confirmation), stop
 
 
 def main() -> None:
@@ -129,15 +187,11 @@ def main() -> None:
     recording.add_argument("--scenarios", nargs="+", default=["random", "partial_class"])
     recording.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "unlearn-sweeps")
     replaying = commands.add_parser("replay", help="compare search strategies on the table")
-    replaying.add_argument("--repetitions", type=int, default=200)
-    replaying.add_argument(
-        "--samplers", nargs="+", default=list(SHARE_OF_REPETITIONS), choices=list(SHARE_OF_REPETITIONS)
-    )
-    replaying.add_argument("--trials", nargs="+", type=int, default=list(TRIALS))
+    replaying.add_argument("--repetitions", type=int, default=400)
     replaying.add_argument("--csv", type=Path)
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    torch.set_num_threads(1)  # the GP's small matrices
+    torch.set_num_threads(1)  # the GP's matrices are small
     (record_table if options.command == "record" else replay_table)(options)
 
 
@@ -159,15 +213,17 @@ def replay_table(options: argparse.Namespace) -> None:
     table = ScoreTable.load(options.table)
     tasks = [Task.of(table, *name) for name in table.tasks]
     for task in tasks:
-        print(f"{' '.join(task.name)}: {len(task.dev)} configurations, best fixed {task.best:.2f}")
-    frame = measure(
-        tasks,
-        strategies(options.samplers, options.trials),
-        lambda search: max(2, round(options.repetitions * SHARE_OF_REPETITIONS[search.sampler])),
-    )
+        print(f"{task.name[1]}, {task.name[0]}: {len(task.dev)} configurations, the best fixed one {task.best:.2f}")
+
+    def repetitions(search: Search) -> int:
+        return max(2, int(options.repetitions * SHARE_OF_REPETITIONS[search.sampler]))
+
+    shown = [BASELINE, *(strategy for strategies in TABLES.values() for strategy in strategies)]
+    frame = measure(tasks, [*shown, *(every_strategy() if options.csv else [])], repetitions)
+    for title, strategies in TABLES.items():
+        print(f"\n{title}\n\n{markdown(frame, strategies)}")
     if options.csv:
         frame.to_csv(options.csv, index=False)
-    print(over_tasks(frame).to_string(index=False, float_format=lambda x: f"{x:.2f}"))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.score_table import DEV, TEST, Row, ScoreTable
-from benchmarks.search_quality import BASELINE, measure, over_tasks
+from benchmarks.search_quality import ALONE, markdown, measure, over_tasks
 from benchmarks.search_replay import Confirmation, Search, Task, Trial, confirm, deliver, judge, replay, run_search
 
 LUCKY, STEADY, LATE = 0, 1, 2
@@ -168,18 +168,33 @@ def test_a_table_comes_back_from_its_file(tmp_path: Path) -> None:
 
 
 def test_a_search_beyond_the_table_pays_for_all_its_trials() -> None:
-    ((result,),) = replay(hand_made(), Search("random", 12), [BASELINE[1]], [0])
+    ((result,),) = replay(hand_made(), Search("random", 12), [ALONE], [0])
     assert result.samples == 4 * (100 + 200 + 300) + ORACLE
 
 
 def test_regret_is_told_against_the_baseline_over_all_tasks() -> None:
     task = hand_made()
-    search, alone = Search("random", 3), BASELINE[1]
+    old, new = (Search("random", 3), ALONE), (Search("random", 3), Confirmation(((3, 2),), "mean"))
     other = replace(task, name=("random", "scrub"), samples=2 * task.samples, oracle=2 * ORACLE)
-    frame = measure([task, other], [(search, [alone, Confirmation(((3, 2),), "mean")])], lambda _: 20)
-    summary = over_tasks(frame, (search, alone)).set_index("rounds")
-    old, new = summary.loc["none"], summary.loc["3×2"]
-    assert (old["cost"], old["regret_share"]) == (1, 1)
-    assert new["cost"] == pytest.approx((600 + ORACLE + 1200 + 2 * ORACLE) / (600 + ORACLE))
-    assert new["regret_share"] == pytest.approx((new["delivered"] - task.best) / (old["delivered"] - task.best))
-    assert old["optimism"] == pytest.approx(old["delivered"] / old["hindsight"])
+    frame = measure([task, other], [old, new], lambda _: 20)
+    summary = over_tasks(frame, old).set_index("rounds")
+    before, after = summary.loc["none"], summary.loc["3×2"]
+    assert (before["cost"], before["regret_share"]) == (1, 1)
+    assert after["cost"] == pytest.approx((600 + ORACLE + 1200 + 2 * ORACLE) / (600 + ORACLE))
+    assert after["regret_share"] == pytest.approx((after["delivered"] - task.best) / (before["delivered"] - task.best))
+    assert before["optimism"] == pytest.approx(before["delivered"] / before["hindsight"])
+
+
+def test_the_printed_table_has_the_delivered_score_of_each_task() -> None:
+    strategy = (
+        Search("tpe", 50),
+        ALONE,
+    )  # the baseline itself: on each set but LUCKY's own, all three are known beforehand
+    text = markdown(measure([hand_made()], [strategy], lambda _: 3), [strategy])
+    order = [np.random.default_rng(i).permutation(4) for i in range(3)]
+    task = hand_made()
+    delivered = []
+    for own, *rest in order:
+        row = int(task.dev[:, own].min(1).argmin())
+        delivered.append(task.test[row, rest][:, task.dev[row, own].argmin()].mean())
+    assert f"| 50 tpe | none | search | 1.00 | {np.mean(delivered):.2f} (" in text
