@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -73,7 +74,7 @@ class Scorer:
         return curve, samples
 
     def untouched(self, task: Task) -> float:
-        """The original model's own score on dev images."""
+        """The original model's own score, as if nothing had to be forgotten."""
         values = measure(self.workspace.outputs(self.workspace.original(task).model, task), FAMILIES)
         return self.objective.score(gaps(values, self.workspace.oracle_metrics(task, FAMILIES)))
 
@@ -109,6 +110,9 @@ def record(
     scorer = Scorer(spec, _workspace(spec, cache), Objective(spec.objective.name, tuple(spec.objective.gaps)))
     table = ScoreTable.load(path) if path.exists() else ScoreTable(methods_sharing=len(spec.methods) - 1)
     table.about = {**table.about, **_about(spec, sets)}
+    for scenario in scenarios:
+        scores = [scorer.untouched(replace(scorer.task(scenario, i), scored_on="test")) for i in range(sets)]
+        table.untouched[scenario] = float(np.mean(scores))
     for index in range(configurations):
         for scenario in scenarios:
             for method in METHODS:
@@ -218,5 +222,6 @@ def _about(spec: Spec, sets: int) -> dict[str, Any]:
         "run_seed": "the forget set's",
         "hopeless": f"{HOPELESS_POINTS:g} points worse than the untouched original on the first {LOOKS} sets",
         "versions": {name: version(name) for name in ("torch", "numpy", "optuna", "scipy")},
+        "recorded": date.today().isoformat(),
         "machine": f"{platform.machine()}, one thread",
     }

@@ -51,11 +51,13 @@ class ScoreTable:
     Attributes:
         about: how and where it was recorded.
         oracle_samples: by scenario, what training one oracle costs.
+        untouched: by scenario, the mean test score of the original model as it is.
         methods_sharing: how many methods of the sweep share an oracle.
     """
 
     about: dict[str, Any] = field(default_factory=dict)
     oracle_samples: dict[str, int] = field(default_factory=dict)
+    untouched: dict[str, float] = field(default_factory=dict)
     methods_sharing: int = 1
     rows: list[Row] = field(default_factory=list)
 

@@ -145,7 +145,7 @@ def table_of(curves: np.ndarray) -> ScoreTable:
         Row("random", "sure", "sobol" if i else "published", {"lr": 0.1 * i}, [0.5 * i], 100, curve, measured)
         for i, curve in enumerate(curves)
     ]
-    return ScoreTable({"date": "today"}, {"random": 900}, 9, rows)
+    return ScoreTable({"date": "today"}, {"random": 900}, {"random": 1.5}, 9, rows)
 
 
 def test_a_table_comes_back_from_its_file(tmp_path: Path) -> None:
@@ -155,6 +155,7 @@ def test_a_table_comes_back_from_its_file(tmp_path: Path) -> None:
     table.save(tmp_path / "table.npz")
     again = ScoreTable.load(tmp_path / "table.npz")
     assert (again.about, again.oracle_samples, again.methods_sharing) == ({"date": "today"}, {"random": 900}, 9)
+    assert again.untouched == {"random": 1.5}
     assert again.tasks == [("random", "sure")]
     assert [row.origin for row in again.rows] == ["published", "sobol", "sobol"]
     for row, curve in zip(again.rows, curves, strict=True):
