@@ -50,7 +50,7 @@ class Trivial(UnlearningTrainable):
             {"epoch": e, "score": score + 0.1 / e, **{f"metric_{i}": float(e) for i in range(12)}} for e in range(1, 21)
         ]
         best = {f"metric_{i}": 20.0 for i in range(12)}
-        yield Report("complete", epochs=epochs, values=[score], best_epoch=20, best=best)
+        yield Report("complete", epochs=epochs, values=[score], epoch=20, metrics=best)
 
 
 def plan_of(trials: int, sampler: str) -> Plan:

@@ -84,7 +84,7 @@ def top5_table(record: SweepRecord, scenario: str) -> Table | None:
     size = frames.tuned_size(record, scenario)
     gaps = [m for m in frames.gap_metrics(frames.evaluations(record, scenario)) if not m.startswith("mia")]
     parts = []
-    kinds: tuple[tuple[Literal["best", "top5"], str], ...] = (("best", "top-1"), ("top5", "top-5"))
+    kinds: tuple[tuple[Literal["metric", "top5"], str], ...] = (("metric", "top-1"), ("top5", "top-5"))
     for epochs, name in kinds:
         part = frames.metric_summary(record, scenario, gaps, epochs=epochs)
         parts.append(part.assign(epochs=name))

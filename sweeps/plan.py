@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -80,6 +81,13 @@ class Plan:
         return original_need(self.spec, draw), ReferenceNeed("oracle", draw)
 
 
+def run_seed(seed: int, stage: Stage, draw: ForgetDraw) -> int:
+    """The seed of an unlearning run, a function of the sweep's seed, the stage and the forget set; never the forget set's own."""
+    text = f"{seed}/{stage}/{draw.scenario}/{draw.seed}"
+    found = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+    return found + (found == draw.seed)
+
+
 def make_plan(spec: Spec, stages: Iterable[Stage] = STAGES) -> Plan:
     """The studies that `spec` asks for, of the given stages and the references that these need.
 
@@ -101,12 +109,11 @@ def _studies(spec: Spec, scenario: str, method: str) -> list[StudyPlan]:
         draw = ForgetDraw(scenario, body.tune_size, spec.search.forget_seed)
         scored_on: Literal["dev", "test"] = "dev" if spec.protocol == "strict" else "test"
         studies.append(StudyPlan(spec.name, "search", scenario, method, spec.search.trials, (draw,), scored_on, space))
-        if spec.search.confirm is not None:
-            top, seeds = spec.search.confirm.top, spec.search.confirm.seeds
-            further = tuple(ForgetDraw(scenario, body.tune_size, draw.seed + 1 + i) for i in range(seeds))
-            studies.append(
-                StudyPlan(spec.name, "confirmation", scenario, method, top * seeds, further, scored_on, space)
-            )
+        if spec.search.confirm:
+            sets = sum(part.sets for part in spec.search.confirm)
+            trials = sum(min(part.leaders, spec.search.trials) * part.sets for part in spec.search.confirm)
+            further = tuple(ForgetDraw(scenario, body.tune_size, draw.seed + 1 + i) for i in range(sets))
+            studies.append(StudyPlan(spec.name, "confirmation", scenario, method, trials, further, scored_on, space))
     studies.append(StudyPlan(spec.name, "evaluation", scenario, method, len(fresh), fresh, "test", space))
     if has_sensitivity(spec, method, space):
         studies.append(

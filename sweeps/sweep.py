@@ -19,6 +19,7 @@ from sweeps.provenance import provenance
 from sweeps.ray_tune.driver import run_studies
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.record.best_params import Params, read_warm_start
+from sweeps.record.fingerprint import fingerprint
 from sweeps.secrets import mask
 from sweeps.signals import interruptible
 from sweeps.spec import Facts, Spec, check_here, check_sizes, dump_yaml, published_params
@@ -84,6 +85,10 @@ class Sweep:
                 f"nothing has been run of {self.spec.name!r} in {self.folder.path}; start with: sweeps run {self.spec.name}"
             )
         return load_sweep(open_storage(self.url, to_read=True), self.spec.name)
+
+    def fingerprint(self) -> str:
+        """Of the state that outputs are made from."""
+        return fingerprint(open_storage(self.url, to_read=True), self.spec.name)
 
     def freeze(self, storage: BaseStorage, data: Facts | None = None) -> None:
         """Write the resolved spec into storage and folder; against an existing one, only compatible changes are taken.

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from unlearn.errors import DivergedError, UnlearnError
 from unlearn.methods import Method, Streams
@@ -15,7 +16,16 @@ from unlearn.metrics import COMPARISONS, Outputs, compare, gaps, measure
 from unlearn.models import Classifier
 from unlearn.workspace import Task, Workspace
 
-__all__ = ["Evaluation", "run_unlearning"]
+__all__ = ["Evaluation", "Snapshot", "run_unlearning"]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An epoch of a run that has gone on: its metrics, and the model's weights as they were."""
+
+    epoch: int
+    metrics: dict[str, float]
+    state: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,17 @@ class Evaluation:
     def kept(self) -> Evaluation:
         """The same with a copy of the model, which stays as it is now."""
         return replace(self, model=copy.deepcopy(self.model))
+
+    def snapshot(self) -> Snapshot:
+        """What is needed to come back to this epoch later, in main memory."""
+        state = {name: tensor.to("cpu", copy=True) for name, tensor in self.model.state_dict().items()}
+        return Snapshot(self.epoch, self.metrics, state)
+
+    def at(self, snapshot: Snapshot) -> Evaluation:
+        """The evaluation of an earlier epoch of this run: its model again, and the outputs of it."""
+        model = self.workspace.load_model(snapshot.state)
+        outputs = self.workspace.outputs(model, self.task)
+        return replace(self, epoch=snapshot.epoch, metrics=snapshot.metrics, outputs=outputs, model=model)
 
     def measure(self, families: Sequence[str]) -> dict[str, float]:
         """Values and gaps of further metric families, for the best epoch only, say."""

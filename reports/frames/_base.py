@@ -61,7 +61,7 @@ def stage_trials(
     return rows
 
 
-def metrics_of(frame: pd.DataFrame, prefix: str = "best.") -> list[str]:
+def metrics_of(frame: pd.DataFrame, prefix: str = "metric.") -> list[str]:
     """Metrics that a frame of trials holds at least one value of."""
     return [c.removeprefix(prefix) for c in frame.columns if c.startswith(prefix) and frame[c].notna().any()]
 
@@ -89,7 +89,7 @@ def evaluations(record: SweepRecord, scenario: str, *, floor: bool = False) -> p
         return pd.DataFrame(columns=["study", "method", "number", "forget_size", "forget_seed", "seed", "score"])
     keys = ["method", "forget_size", "forget_seed", "seed"]
     rows = rows.sort_values("number").drop_duplicates(keys, keep="last")
-    gaps = [f"best.{m}" for m in gap_metrics(rows)]
+    gaps = [f"metric.{m}" for m in gap_metrics(rows)]
     score = rows["value"].astype(float)
     return rows.assign(score=score.fillna(rows[gaps].mean(axis=1)) if gaps else score)
 

@@ -22,8 +22,8 @@ FORGETTING = (
 def directions(trials: pd.DataFrame) -> pd.DataFrame:
     """Trials that hold both sides, with `utility` and `forgetting`: the means of the gaps present on each side."""
     known = gap_metrics(trials) if len(trials) else []
-    utility = [f"best.{m}" for m in UTILITY if m in known]
-    forgetting = [f"best.{m}" for m in FORGETTING if m in known]
+    utility = [f"metric.{m}" for m in UTILITY if m in known]
+    forgetting = [f"metric.{m}" for m in FORGETTING if m in known]
     if not utility or not forgetting:
         return pd.DataFrame(columns=["method", "number", "forget_size", "utility", "forgetting"])
     sides = {"utility": trials[utility].mean(axis=1), "forgetting": trials[forgetting].mean(axis=1)}

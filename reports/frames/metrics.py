@@ -21,12 +21,12 @@ def metric_summary(
     record: SweepRecord,
     scenario: str,
     metrics: Sequence[str],
-    epochs: Literal["best", "top5"] = "best",
+    epochs: Literal["metric", "top5"] = "metric",
     compared: bool = True,
 ) -> pd.DataFrame:
     """Long table, one row per forget size, method and metric: mean, std, n, best, tied, p, pairs.
 
-    `score` among the metrics is the objective's score. `epochs` picks the best epoch or the mean of the five best.
+    `score` among the metrics is the objective's score. `epochs` picks the epoch that counts or the mean of the five best.
     `compared=False` makes no comparison, for metrics of which less is not better or where only mean and std are asked for:
     `best` and `tied` are false, `p` NaN and `pairs` 0.
     """
@@ -45,7 +45,7 @@ def metric_summary(
 
 def floor_summary(record: SweepRecord, scenario: str, metrics: Sequence[str]) -> pd.DataFrame:
     """The same table of the retrained oracle: what the gaps are where only the seed differs. Never best, never tied."""
-    values = _values(evaluations(record, scenario, floor=True), metrics, "best")
+    values = _values(evaluations(record, scenario, floor=True), metrics, "metric")
     out = summarise(values, ["forget_size", "method"], list(values.columns[4:])).query("n > 0")
     out = out.assign(scenario=scenario, **_UNCOMPARED)
     out = out.assign(forget_size=out["forget_size"].astype(int))

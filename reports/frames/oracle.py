@@ -33,7 +33,7 @@ def oracle_values(record: SweepRecord, scenario: str, size: int | None, metric: 
     """
     gap = GAP_OF.get(metric, f"{metric}_gap")
     trials = evaluations(record, scenario)
-    trials = trials[trials["forget_size"] == size].rename(columns={f"best.{m}": m for m in (metric, gap)})
+    trials = trials[trials["forget_size"] == size].rename(columns={f"metric.{m}": m for m in (metric, gap)})
     columns = ["forget_seed", metric, gap]
     sources = [frame.reindex(columns=columns) for frame in (trials, evaluation_curves(record, scenario, size))]
     known = pd.concat([s for s in sources if len(s)] or sources[:1]).dropna()
@@ -54,7 +54,7 @@ def oracle_values(record: SweepRecord, scenario: str, size: int | None, metric: 
 def _stored(record: SweepRecord, scenario: str, size: int | None, metric: str) -> dict[object, float]:
     """What the oracles' own trials say, by forget set."""
     rows = stage_trials(record, "reference", scenario, "COMPLETE")
-    column = f"best.{metric}"
+    column = f"metric.{metric}"
     if not len(rows) or column not in rows:
         return {}
     rows = rows[(rows["method"] == "oracle") & (rows["forget_size"] == size) & (rows["scored_on"] == "test")]

@@ -34,7 +34,7 @@ def sensitivity(record: SweepRecord, scenario: str, method: str) -> pd.DataFrame
     known = metrics_of(rows)
     parts = []
     for metric in [m for m in ACCURACY_GAPS if m in known]:
-        values = points.assign(value=rows[f"best.{metric}"].astype(float).where(points["done"]))
+        values = points.assign(value=rows[f"metric.{metric}"].astype(float).where(points["done"]))
         grid = values.groupby(["lr", "alpha"], dropna=False, as_index=False).agg(
             value=("value", "mean"), done=("done", "any")
         )

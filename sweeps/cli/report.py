@@ -29,8 +29,7 @@ def make_report(options: Options, figures: str | None = None) -> int:
         check_figures(figures)
     sweep = options.find()
     record = sweep.record()
-    finished = record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"]).sum()
-    write_outputs(record, sweep.outputs, partial=bool(finished < sum(record.planned.values())))
+    write_outputs(record, sweep.outputs)
     decorate_storage(sweep, record)
     print(sweep.outputs[1])
     if figures is not None:

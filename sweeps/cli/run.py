@@ -15,13 +15,13 @@ from sweeps.cli.report import decorate_storage
 from sweeps.cli.terminal import DONE, FAILED, INTERRUPTED, RETRY, duration, in_words, say, told, typed_command
 from sweeps.cost import estimate
 from sweeps.errors import SweepError
-from sweeps.outputs.report import write_outputs
+from sweeps.outputs.report import are_current, write_outputs
 from sweeps.plan import Stage, make_plan
-from sweeps.record.best_params import read_best_params
+from sweeps.record.best_params import Params, last_epochs, read_best_params
 from sweeps.record.record import named_together
 from sweeps.secrets import mask
 from sweeps.signals import Interrupted
-from sweeps.spec import facts, open_data, remarks
+from sweeps.spec import Spec, facts, open_data, remarks
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.studies.retries import failed_trials, no_trial
 from sweeps.sweep import Sweep, run_sweep
@@ -46,18 +46,26 @@ def run_stages(
     if dry_run:
         print_plan(sweep, stages)
         return DONE
-    given = read_best_params(params, sweep.spec) if params else None
+    given = _given(params, sweep.spec) if params else None
     studies = run_watched(sweep, stages, options, params=given, retry=failed_trials if retry_failed else no_trial)
     if studies is None:
         return INTERRUPTED
-    partial = not studies.done or not {"search", "evaluation", "sensitivity"} <= set(stages)
-    best, page = sweep.outputs
-    if studies.finished_now or not (best.exists() and page.exists()):
-        write_outputs(sweep.record(), sweep.outputs, partial=partial)
-        decorate_storage(sweep)
-    print(best)
-    print(page)
+    if studies.finished_now or not are_current(sweep.outputs, sweep.fingerprint()):
+        record = sweep.record()
+        write_outputs(record, sweep.outputs)
+        decorate_storage(sweep, record)
+    for path in sweep.outputs:
+        print(path)
     return last_words(studies, options)
+
+
+def _given(params: Path, spec: Spec) -> Params:
+    """The configurations in a best-params file; of those that stop at their last epoch, the user is told."""
+    given = read_best_params(params, spec)
+    last = last_epochs(given, spec)
+    if last:
+        say(f"note: {params} has no stop_epoch for {', '.join(last)}: the last epoch counts")
+    return given
 
 
 def run_watched(sweep: Sweep, stages: Iterable[Stage], options: Options, **choices: Any) -> Multiplexer | None:

@@ -41,6 +41,8 @@ def show_status(options: Options) -> int:
     console.print(table)
     for scenario in record.classes:
         print(f"{scenario} forgets {record.named_classes(scenario)}")
+    if record.protocol_note:
+        print(f"note: {record.protocol_note}")
     failures = print_failures(record, whole=options.verbose)
     again = _last_typed(record) or f"sweeps run {shlex.quote(options.sweep)}{options.tail}"
     if record.counted["outcome"].isin(["error", "died"]).any():

@@ -17,6 +17,8 @@ class Job:
         kind: `original`, `oracle`, or `unlearning`.
         hyperparameters: in true units; empty for references.
         prune: whether each epoch is reported before the next one starts.
+        stop_epoch: the epoch that counts; None: the one of the least score, or of the method's own rule.
+        all_epochs: whether the run goes on after its stop epoch, so that the one of the least score is known in hindsight.
         data: identity of the data set that the sweep is on; empty where nobody has read it yet.
     """
 
@@ -27,7 +29,13 @@ class Job:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     prune: bool = False
+    stop_epoch: int | None = None
+    all_epochs: bool = True
     data: str = ""
+
+    def ends_at(self, epoch: int) -> bool:
+        """Whether nothing after `epoch` is asked for."""
+        return not self.all_epochs and epoch == self.stop_epoch
 
     def dump(self) -> str:
         return json.dumps(asdict(self))
@@ -73,17 +81,20 @@ class Report:
             what it stands on, such as the disk.
         epochs: per epoch since the last report, every metric and its `score`.
         values: the trial's result (two with `pareto`), once complete.
-        best_epoch: 1-based; 0 is the original model (SCRUB-R only).
-        best: metrics at the best epoch, the costly ones too.
+        epoch: the one that counts, 1-based; 0 is the original model (SCRUB-R only).
+        metrics: at that epoch, the costly ones too.
+        hindsight_epoch, hindsight: the epoch of the least score, and all metrics there, beside those of a stop epoch.
         reason: why it failed: `diverged at epoch k`, a traceback, or how the worker died.
-        about: facts to keep: seconds, host, device, key of a reference, identity of the data.
+        about: facts to keep: seconds, host, device, key and cost of a reference, identity of the data.
     """
 
     outcome: Outcome
     epochs: list[dict[str, float]] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
-    best_epoch: int | None = None
-    best: dict[str, float] = field(default_factory=dict)
+    epoch: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    hindsight_epoch: int | None = None
+    hindsight: dict[str, float] = field(default_factory=dict)
     reason: str | None = None
     about: dict[str, Any] = field(default_factory=dict)
 

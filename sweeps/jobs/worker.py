@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import math
 import os
 import platform
 import time
@@ -14,13 +13,13 @@ from typing import Any
 import torch
 
 from sweeps.jobs.cache import Cache
+from sweeps.jobs.epochs import EpochRule, LeastScore, ScrubR
 from sweeps.jobs.job import Job, Report, other_data, same_data
-from sweeps.objective import Objective, scrub_r_epoch
+from sweeps.objective import Objective
 from sweeps.plan import ForgetDraw
 from sweeps.spec import Spec, scenario_of
 from unlearn.errors import DivergedError
 from unlearn.methods import Method
-from unlearn.metrics import COMPARISONS
 from unlearn.registry import find
 from unlearn.run import Evaluation, run_unlearning
 from unlearn.shared import ShareError
@@ -112,35 +111,34 @@ class Worker:
             "training_seconds": reference.cost.seconds,
             "training_samples": reference.cost.samples,
         }
-        return Report("complete", values=[metrics["heldout_accuracy"]], best=metrics, about=about)
+        return Report("complete", values=[metrics["heldout_accuracy"]], metrics=metrics, about=about)
 
     def _unlearn(self, job: Job) -> Iterator[Report]:
         task, method = self.task(job.draw, job.scored_on), self.method(job)
-        families, costly = self.spec.metrics.every_epoch, self.spec.metrics.best_epoch
+        costly = self.spec.metrics.best_epoch
+        rule: EpochRule = LeastScore(costly, job.stop_epoch, hindsight=job.all_epochs)
+        if method.epoch_rule == "scrub_r":
+            rule = ScrubR(costly)
         fresh: list[dict[str, float]] = []
-        curve: list[dict[str, float]] = []
-        best: Evaluation | None = None
-        best_score = math.inf
         last_report = time.perf_counter()
-        for evaluation in run_unlearning(self.workspace, task, method, job.seed, families):
-            score = self.objective.score(evaluation.metrics)
-            if score < best_score:
-                best, best_score = evaluation.kept() if COMPARISONS & set(costly) else evaluation, score
-            curve.append(evaluation.metrics)
+        evaluation = None
+        for evaluation, score in self._scored(job, task, method):
+            rule.see(evaluation, score)
             fresh.append({"epoch": evaluation.epoch, "score": score, **evaluation.metrics})
             if job.prune or time.perf_counter() - last_report > REPORT_SECONDS:
                 yield Report("running", epochs=fresh)
                 fresh, last_report = [], time.perf_counter()
-        if best is None:
+        if evaluation is None:
             raise RuntimeError(f"method {job.method} yielded no epoch")
-        if method.epoch_rule == "scrub_r":
-            best = self._at(scrub_r_epoch(curve), best, job, task, method)
+        counted, hindsight = rule.chosen()
         yield Report(
             "complete",
             epochs=fresh,
-            values=list(self.objective.values(best.metrics)),
-            best_epoch=best.epoch,
-            best=best.metrics | best.measure(costly),
+            values=list(self.objective.values(counted.metrics)),
+            epoch=counted.epoch,
+            metrics=counted.metrics | counted.costly,
+            hindsight_epoch=None if hindsight is None else hindsight.epoch,
+            hindsight={} if hindsight is None else hindsight.metrics | hindsight.costly,
             about={
                 "forget_size": task.forget_size,
                 "samples": evaluation.samples,
@@ -148,12 +146,21 @@ class Worker:
             },
         )
 
-    def _at(self, epoch: int, best: Evaluation, job: Job, task: Task, method: Method) -> Evaluation:
-        """The evaluation of an epoch that was chosen only after the end: the run is repeated up to it."""
-        if best.epoch == epoch:
-            return best
-        again = run_unlearning(self.workspace, task, method, job.seed, self.spec.metrics.every_epoch)
-        return next(evaluation for evaluation in again if evaluation.epoch == epoch)
+    def _scored(self, job: Job, task: Task, method: Method) -> Iterator[tuple[Evaluation, float]]:
+        """Every epoch with its score; a run that diverges after its stop epoch ends there.
+
+        Raises:
+            DivergedError: it diverges before.
+        """
+        epochs = run_unlearning(self.workspace, task, method, job.seed, self.spec.metrics.every_epoch)
+        try:
+            for evaluation in epochs:
+                yield evaluation, self.objective.score(evaluation.metrics)
+                if job.ends_at(evaluation.epoch):
+                    return
+        except DivergedError as error:
+            if job.stop_epoch is None or error.epoch is None or error.epoch <= job.stop_epoch:
+                raise
 
 
 def _traceback() -> str:

@@ -1,4 +1,4 @@
-"""t-SNE maps of the training set's features (the paper's Figure 6), on demand: the winners are run again to their best epoch."""
+"""t-SNE maps of the training set's features (the paper's Figure 6), on demand: the winners run again to the epoch that counts."""
 
 from __future__ import annotations
 
@@ -132,18 +132,19 @@ def _sample(group: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
 
 
 def models(worker: Worker, task: Task, trials: Mapping[str, FrozenTrial]) -> Iterator[Classifier]:
-    """The original, the oracle, then each trial's model at its best epoch; each is good until the next is asked for."""
+    """The original, the oracle, then each trial's model at the epoch that counts; each is good until the next is asked for."""
     workspace = worker.workspace
     yield workspace.original(task).model
     yield workspace.oracle(task).model
     for key, trial in trials.items():
         method = find("methods", key)(**trial.user_attrs["hyperparameters"])
-        best = int(trial.user_attrs["best_epoch"])
-        if best == 0:
+        attrs = trial.user_attrs
+        counted = int(attrs["epoch"] if "epoch" in attrs else attrs["best_epoch"])
+        if counted == 0:
             yield workspace.original(task).model
             continue
         run = run_unlearning(workspace, task, method, int(trial.user_attrs["seed"]), ("accuracy",))
-        yield next(evaluation.model for evaluation in run if evaluation.epoch == best)
+        yield next(evaluation.model for evaluation in run if evaluation.epoch == counted)
 
 
 def _features(worker: Worker, task: Task, model: Classifier) -> npt.NDArray[np.float32]:

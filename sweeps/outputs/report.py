@@ -9,18 +9,29 @@ from typing import Literal, cast
 
 from sweeps.errors import SweepError
 from sweeps.record import SweepRecord
-from sweeps.record.best_params import write_best_params
+from sweeps.record.best_params import fingerprint_of, write_best_params
+from sweeps.record.progress import progress
 
 ENDINGS = ("svg", "pdf", "png")
 
 
-def write_outputs(record: SweepRecord, outputs: tuple[Path, Path], *, partial: bool) -> None:
+def write_outputs(record: SweepRecord, outputs: tuple[Path, Path]) -> None:
     """Write best parameters and the report to where a sweep's `outputs` are."""
     from reports import write_report  # noqa: PLC0415  # plotly takes a second
 
     best, page = outputs
     write_best_params(record, best)
-    write_report(record, page.parent, partial=partial)
+    write_report(record, page.parent, partial=any(study.left for study in progress(record)))
+
+
+def are_current(outputs: tuple[Path, Path], fingerprint: str) -> bool:
+    """Whether best parameters and the page are there, and made from the state of the sweep that has this fingerprint."""
+    best, page = outputs
+    try:
+        told = f'content="{fingerprint}"' in page.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return told and fingerprint_of(best) == fingerprint
 
 
 def check_figures(ending: str) -> None:

@@ -20,7 +20,7 @@ from sweeps.ray_tune.searcher import StudySearcher
 from sweeps.ray_tune.trainable import REPORT
 from sweeps.studies.multiplexer import Assignment
 from sweeps.studies.retries import INTERRUPTED, requeued
-from sweeps.studies.trials import NOT_METRICS, draw_params
+from sweeps.studies.trials import HINDSIGHT, METRICS, draw_params
 
 #: Seconds without another attempt after one has failed: the driver waits for each, and the trials for the driver.
 PAUSE = 600.0
@@ -79,12 +79,14 @@ class Run:
 
     @property
     def result(self) -> tuple[int, dict[str, float]]:
-        """The best epoch (0 for a reference), and every metric there, the costly ones too."""
+        """The epoch that counts (0 for a reference), and every metric there, the costly ones too; likewise in hindsight."""
         attrs, values = (self.told.user_attrs, self.told.values) if self.told else ({}, None)
-        known = {*NOT_METRICS, *attrs.get("hyperparameters", {})}
-        best = {f"best/{name}": value for name, value in attrs.items() if name not in known}
+        metrics = {f"metric/{name}": value for name, value in attrs.get(METRICS, {}).items()}
+        hindsight = {f"hindsight/{name}": value for name, value in attrs.get(HINDSIGHT, {}).items()}
         value = {"value": sum(values) / len(values)} if values else {}
-        return int(attrs.get("best_epoch") or 0), _numbers({**value, **best, "seconds": attrs.get("seconds")})
+        return int(attrs.get("epoch") or 0), _numbers(
+            {**value, **metrics, **hindsight, "seconds": attrs.get("seconds")}
+        )
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:

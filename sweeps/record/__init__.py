@@ -3,5 +3,6 @@
 from sweeps.record.find import find_sweep, sweeps_in
 from sweeps.record.load import load_sweep
 from sweeps.record.record import COLUMNS, SweepRecord
+from sweeps.studies.winners import Winner
 
-__all__ = ["COLUMNS", "SweepRecord", "find_sweep", "load_sweep", "sweeps_in"]
+__all__ = ["COLUMNS", "SweepRecord", "Winner", "find_sweep", "load_sweep", "sweeps_in"]

@@ -7,42 +7,50 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sweeps.errors import Problem, SpecError
+import pandas as pd
+
+from sweeps.errors import Problem, SpecError, SweepError
 from sweeps.record.record import SweepRecord
 from sweeps.spec import Spec, dump_yaml, read_yaml
 from sweeps.spec.complaints import shown
 from sweeps.spec.components import check_value
 from sweeps.spec.schema import field_types
+from sweeps.studies.trials import STOP_EPOCH
+from sweeps.studies.winners import Winner, chooses_epochs_itself, stops
 from unlearn.errors import suggest
 from unlearn.files import write_atomically
 from unlearn.registry import find
 
 FORMAT = "unlearn-sweeps/best-params/1"
+FINGERPRINT = "fingerprint"
 
 Params = dict[str, dict[str, dict[str, Any]]]
 
 
 def best_params(record: SweepRecord) -> dict[str, Any]:
-    """The document that `best_params.yaml` holds: format, sweep, protocol, dataset, params, scores, provenance.
+    """The document of `best_params.yaml`: format, sweep, protocol, dataset, params, scores, fingerprint, provenance.
 
-    `params` is {scenario: {method: {hyperparameter: value}}}, the searched ones only. `scores` has the search's best score and,
-    where evaluated, the mean and standard deviation over seeds of the evaluation's score at the size tuned at (else the first).
+    `params` is {scenario: {method: {hyperparameter: value}}}, the searched ones and the `stop_epoch`; `scores` is what those very
+    parameters scored at each stage (see `_scores`).
     """
     searched = record.spec["methods"]
     params: Params = {}
     scores: dict[str, dict[str, dict[str, Any]]] = {}
-    for scenario, methods in record.best.items():
-        for method, values in methods.items():
+    for scenario, methods in record.winners.items():
+        for method, winner in methods.items():
             names = [name for name, entry in searched[method].items() if isinstance(entry, dict)]
-            params.setdefault(scenario, {})[method] = {name: values[name] for name in names}
-            scores.setdefault(scenario, {})[method] = _scores(record, scenario, method)
+            stop = {} if winner.stop_epoch is None else {STOP_EPOCH: winner.stop_epoch}
+            params.setdefault(scenario, {})[method] = {name: winner.hyperparameters[name] for name in names} | stop
+            scores.setdefault(scenario, {})[method] = _scores(record, scenario, method, winner)
     return {
         "format": FORMAT,
         "sweep": record.name,
         "protocol": record.spec["protocol"],
         "dataset": _dataset(record),
+        **({"note": record.protocol_note} if record.protocol_note else {}),
         "params": params,
         "scores": scores,
+        FINGERPRINT: record.fingerprint,
         "provenance": record.provenance,
     }
 
@@ -57,24 +65,59 @@ def _dataset(record: SweepRecord) -> dict[str, Any]:
     return {"name": record.spec["dataset"]["name"], **read, **({"forget_classes": forget} if forget else {})}
 
 
-def _scores(record: SweepRecord, scenario: str, method: str) -> dict[str, Any]:
+def _scores(record: SweepRecord, scenario: str, method: str, winner: Winner) -> dict[str, Any]:
+    """The winner's own scores: of its search trial, the mean over its confirmation's forget sets, and over its evaluation's.
+
+    The evaluation is the one at the size tuned at, else at the largest evaluated. A score that does not exist is left out.
+    """
     trials = record.counted
-    trials = trials[(trials["scenario"] == scenario) & (trials["method"] == method) & (trials["state"] == "COMPLETE")]
-    search = trials[trials["stage"] == "search"]
-    scores: dict[str, Any] = {
-        "objective": record.spec["objective"]["name"],
-        "search": float(record.at_best("search", scenario, method)["value"].min()),
-        "search_trials": len(search),
-    }
-    evaluation = trials[trials["stage"] == "evaluation"]
+    search = trials[(trials["stage"] == "search") & (trials["scenario"] == scenario) & (trials["method"] == method)]
+    own = {stage: record.at_best(stage, scenario, method) for stage in ("search", "confirmation", "evaluation")}
+    scores: dict[str, Any] = {"objective": record.spec["objective"]["name"], "source": winner.source}
+    if winner.stop_epoch is not None and winner.sets:
+        scores["stop_epoch_rests_on"] = "one draw" if winner.sets == 1 else f"{winner.sets} forget sets"
+    if len(own["search"]):
+        scores["search"] = float(own["search"]["value"].min())
+    scores["search_trials"] = int((search["state"] == "COMPLETE").sum())
+    if len(own["confirmation"]):
+        scores["confirmation"] = float(_at_stop(record, own["confirmation"], winner).mean())
+        scores["confirmation_sets"] = len(own["confirmation"])
+    return scores | _evaluation(record, scenario, own["evaluation"])
+
+
+def _at_stop(record: SweepRecord, trials: pd.DataFrame, winner: Winner) -> pd.Series[float]:
+    """The scores of trials at the winner's stop epoch, where it has one."""
+    if winner.stop_epoch is None:
+        return trials["value"]
+    curves = record.curves[record.curves["epoch"] == winner.stop_epoch]
+    return trials[["study", "number"]].merge(curves, on=["study", "number"])["score"]
+
+
+def _evaluation(record: SweepRecord, scenario: str, trials: pd.DataFrame) -> dict[str, Any]:
+    if not len(trials):
+        return {}
     size = record.spec["scenarios"][scenario].get("tune_size")
-    if size is not None:
-        evaluation = evaluation[evaluation["forget_size"] == size]
-    if len(evaluation):
-        scores["evaluation"] = float(evaluation["value"].mean())
-        scores["evaluation_std"] = float(evaluation["value"].std(ddof=1)) if len(evaluation) > 1 else None
-        scores["evaluation_seeds"] = len(evaluation)
-    return scores
+    if not (trials["forget_size"] == size).any():
+        size = trials["forget_size"].max()
+    trials = trials[trials["forget_size"] == size]
+    found = {
+        "evaluation": float(trials["value"].mean()),
+        "evaluation_std": float(trials["value"].std(ddof=1)) if len(trials) > 1 else None,
+        "evaluation_seeds": len(trials),
+        "evaluation_size": int(size),
+    }
+    hindsight = trials["hindsight_score"].astype(float)
+    return found | ({"evaluation_hindsight": float(hindsight.mean())} if hindsight.notna().all() else {})
+
+
+def fingerprint_of(path: Path) -> str | None:
+    """From which state of a sweep a best-params file was made; None where it does not tell."""
+    try:
+        document = read_yaml(path)
+    except SweepError:
+        return None
+    found = document.get(FINGERPRINT) if isinstance(document, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def write_best_params(record: SweepRecord, path: Path) -> Path:
@@ -121,7 +164,7 @@ def _params_of(path: Path) -> Params:
 
 
 def read_best_params(path: Path, spec: Spec) -> Params:
-    """The parameters of a best-params file, checked against the methods and scenarios of `spec`.
+    """The parameters of a best-params file, checked against the methods and scenarios of `spec`, with their `stop_epoch`s if any.
 
     Raises:
         SpecError: everything that is wrong with it.
@@ -134,21 +177,47 @@ def read_best_params(path: Path, spec: Spec) -> Params:
             problems.append(Problem(f"params.{scenario}", "is missing", "", suggest(scenario, map(str, params))))
             continue
         for method in spec.methods:
-            problems += _check(f"params.{scenario}.{method}", methods.get(method), spec, method)
+            if spec.space(method).ranges or method in methods:
+                problems += _check(f"params.{scenario}.{method}", methods.get(method), spec, method)
     if problems:
         raise SpecError(str(path), problems)
-    return {scenario: {method: params[scenario][method] for method in spec.methods} for scenario in spec.scenarios}
+    return {s: {m: params[s][m] for m in spec.methods if m in params[s]} for s in spec.scenarios}
+
+
+def last_epochs(params: Params, spec: Spec) -> list[str]:
+    """Which of these configurations stop at their last epoch, for want of a stop epoch: as `scenario/method`."""
+    return [
+        f"{scenario}/{method}"
+        for scenario, methods in params.items()
+        for method, values in methods.items()
+        if STOP_EPOCH not in values and stops(spec, method)
+    ]
 
 
 def _check(key: str, values: Any, spec: Spec, method: str) -> list[Problem]:
-    ranges = {r.name: r for r in spec.space(method).ranges}
+    space = spec.space(method)
+    ranges = {r.name: r for r in space.ranges}
     types = field_types(find("methods", method))
     if not isinstance(values, dict):
         return [Problem(key, "is missing", "", "leave the method out with --methods, or add its parameters")]
     problems = [Problem(f"{key}.{name}", "is missing") for name in ranges if name not in values]
     for name, value in values.items():
+        if name == STOP_EPOCH:
+            continue
         if name not in ranges:
             problems.append(Problem(f"{key}.{name}", "unknown key", "", suggest(str(name), ranges)))
         else:
             problems += check_value(f"{key}.{name}", types[name], value)
-    return problems
+    if problems or STOP_EPOCH not in values:
+        return problems
+    return _check_stop(f"{key}.{STOP_EPOCH}", {**space.fixed, **values}, method)
+
+
+def _check_stop(key: str, values: dict[str, Any], method: str) -> list[Problem]:
+    given = values.pop(STOP_EPOCH)
+    if chooses_epochs_itself(method):
+        return [Problem(key, "this method chooses its epoch itself, in each run", repr(given), "remove it")]
+    last = find("methods", method)(**values).last_epoch
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= last:
+        return [Problem(key, f"must be a whole number in 1 … {last}", repr(given))]
+    return []

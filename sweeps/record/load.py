@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import optuna
 import pandas as pd
 from optuna.storages import BaseStorage
+from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from sweeps.errors import SweepError
 from sweeps.objective import top_epochs
-from sweeps.plan import make_plan
+from sweeps.plan import StudyPlan, make_plan
+from sweeps.record.fingerprint import fingerprint
 from sweeps.record.record import COLUMNS, STUDY, SweepRecord
+from sweeps.record.winners import Studies, StudyKey, find_winners
 from sweeps.spec import stored_spec
+from sweeps.studies.design import Design
 from sweeps.studies.importance import parameter_importances
 from sweeps.studies.retries import set_aside
-from sweeps.studies.trials import DESIGN, FACTS, NOT_METRICS, point_key
-from sweeps.studies.winners import confirmed, winner
+from sweeps.studies.trials import FACTS, HINDSIGHT, METRICS, trial_key
+
+#: What trials of older versions kept beside their metrics, which were attributes like any other.
+OLD_FACTS = {
+    *FACTS,
+    "best_epoch",
+    "hyperparameters",
+    "curve",
+    "requeued",
+    "attempt",
+    "host",
+    "pid",
+    "device",
+    "samples",
+    "forward_samples",
+    "key",
+    "loaded",
+    "training_seconds",
+    "training_samples",
+}
+OLD_VERSION = (
+    "its numbers are in hindsight: an older version evaluated it, each run at the epoch of the least score on the very forget "
+    "set and test images reported; run it again for numbers at a stop epoch that was known beforehand"
+)
+PAPER = (
+    "its numbers are in hindsight, as in the paper (protocol: paper): each run counts at the epoch of the least score on the "
+    "very forget set and test images reported"
+)
 
 
 def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
@@ -35,73 +65,88 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
         raise SweepError(f"the storage holds no sweep {name!r}; start it with: sweeps run {name}") from None
     spec = stored_spec(frozen)
     plan = make_plan(spec)
-    names = {s.study_name for s in storage.get_all_studies()}
-    rows: list[dict[str, Any]] = []
-    curves: list[dict[str, Any]] = []
-    best: dict[str, dict[str, dict[str, Any]]] = {}
-    importances: dict[str, dict[str, dict[str, float] | None]] = {}
-    planned: dict[tuple[str, str, str], int] = dict(plan.trials)
-    for study_plan in plan.studies:
-        if study_plan.name not in names:
-            continue
-        study = optuna.load_study(study_name=study_plan.name, storage=storage)
-        where = dict(zip(STUDY, (study_plan.name, *study_plan.key), strict=False))
-        design = study.user_attrs.get(DESIGN)
-        current = None if design is None else {point_key(params) for params in design}
-        if current is not None:
-            planned[study_plan.key] = len(current)
-        trials_of_study = study.get_trials(deepcopy=False)
-        aside = set_aside(trials_of_study)
-        for trial in trials_of_study:
-            superseded = current is not None and point_key(trial.params) not in current
-            flags = {"requeued": trial.number in aside, "superseded": superseded}
-            rows.append({**where, **_row(trial), **flags})
-            curves += [{**where, "number": trial.number, **epoch} for epoch in _epochs(trial)]
-        space = study_plan.space
-        if space is None or study_plan.stage not in {"search", "confirmation"}:
-            continue
-        if study_plan.stage == "search":
-            shares = parameter_importances(study, space)
-            importances.setdefault(study_plan.scenario, {})[study_plan.method] = shares
-        found = winner(study, space) if study_plan.stage == "search" else confirmed(study, space)
-        if found is not None:
-            best.setdefault(study_plan.scenario, {})[study_plan.method] = found
-    trials = pd.DataFrame(rows, columns=None if rows else list(COLUMNS))
-    trials = trials.reindex(columns=list(dict.fromkeys([*COLUMNS, *trials.columns])))
-    told_apart = ["requeued", "superseded"]
-    trials[told_apart] = trials[told_apart].eq(True)
+    there = {s.study_name for s in storage.get_all_studies()}
+    studies: dict[StudyKey, tuple[StudyPlan, Study]] = {
+        study.key: (study, optuna.load_study(study_name=study.name, storage=storage))
+        for study in plan.studies
+        if study.name in there
+    }
+    designs: dict[StudyKey, Design] = {
+        key: found for key, (_, study) in studies.items() if (found := Design.of(study)) is not None
+    }
+    winners = find_winners(spec, studies, designs)
+    old = any(design.winner is None and key[0] == "evaluation" for key, design in designs.items())
+    paper = frozen["protocol"] == "paper"
+    trials, curves = _tables(studies, designs)
     dataset = attrs.get("dataset", {})
     return SweepRecord(
         name=name,
-        spec=attrs["spec"],
+        spec=frozen,
         provenance=attrs.get("provenance", {}),
-        planned=planned,
+        planned={**plan.trials, **{key: design.planned for key, design in designs.items()}},
         trials=trials,
-        curves=pd.DataFrame(curves, columns=None if curves else [*STUDY, "epoch", "score"]),
-        best=best,
-        importances=importances,
+        curves=curves,
+        best={s: {m: w.hyperparameters for m, w in methods.items()} for s, methods in winners.items()},
+        importances=_importances(studies),
         data=dataset.get("read", ""),
         classes={
             label: [(position, text) for position, text in of] for label, of in dataset.get("classes", {}).items()
         },
+        winners=winners,
+        in_hindsight=old or paper,
+        protocol_note=PAPER if paper else OLD_VERSION if old else "",
+        fingerprint=fingerprint(storage, name),
     )
 
 
-def _row(trial: FrozenTrial) -> dict[str, Any]:
+def _tables(studies: Studies, designs: Mapping[StudyKey, Design]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One row per trial, and one per trial and epoch."""
+    rows: list[dict[str, Any]] = []
+    curves: list[dict[str, Any]] = []
+    for key, (plan, study) in studies.items():
+        where = dict(zip(STUDY, (plan.name, *key), strict=False))
+        current = designs[key].keys if key in designs else None
+        found = study.get_trials(deepcopy=False)
+        aside = set_aside(found)
+        for trial in found:
+            superseded = current is not None and trial_key(trial) not in current
+            flags = {"requeued": trial.number in aside, "superseded": superseded}
+            rows.append({**where, **_row(trial, plan.stage), **flags})
+            curves += [{**where, "number": trial.number, **epoch} for epoch in _epochs(trial)]
+    trials = pd.DataFrame(rows, columns=None if rows else list(COLUMNS))
+    trials = trials.reindex(columns=list(dict.fromkeys([*COLUMNS, *trials.columns])))
+    told_apart = ["requeued", "superseded"]
+    trials[told_apart] = trials[told_apart].eq(True)
+    return trials, pd.DataFrame(curves, columns=None if curves else [*STUDY, "epoch", "score"])
+
+
+def _importances(studies: Studies) -> dict[str, dict[str, dict[str, float] | None]]:
+    found: dict[str, dict[str, dict[str, float] | None]] = {}
+    for (stage, scenario, method), (plan, study) in studies.items():
+        if stage == "search" and plan.space is not None:
+            found.setdefault(scenario, {})[method] = parameter_importances(study, plan.space)
+    return found
+
+
+def _row(trial: FrozenTrial, stage: str) -> dict[str, Any]:
     attrs = trial.user_attrs
-    hyperparameters = attrs.get("hyperparameters", {})
-    metrics = {k: v for k, v in attrs.items() if k not in NOT_METRICS and k not in hyperparameters}
-    metrics = {k: v for k, v in metrics.items() if isinstance(v, float | int)}
+    metrics, hindsight = _metrics(attrs, stage)
     curve = attrs.get("curve", {})
+    value = float(np.mean(trial.values)) if trial.values else np.nan
+    facts = {name: attrs.get(name) for name in FACTS} | {"epoch": attrs.get("epoch", attrs.get("best_epoch"))}
+    if hindsight and facts["hindsight_epoch"] is None:
+        facts["hindsight_epoch"] = facts["epoch"]
     row: dict[str, Any] = {
         "number": trial.number,
         "state": trial.state.name,
-        "value": float(np.mean(trial.values)) if trial.values else np.nan,
+        "value": value,
+        "hindsight_score": (min(curve["score"]) if HINDSIGHT in attrs else value) if hindsight else np.nan,
         "started": trial.datetime_start,
         "completed": trial.datetime_complete,
-        **{name: attrs.get(name) for name in FACTS},
-        **{f"hp.{name}": value for name, value in hyperparameters.items()},
-        **{f"best.{name}": value for name, value in metrics.items()},
+        **facts,
+        **{f"hp.{name}": value for name, value in attrs.get("hyperparameters", {}).items()},
+        **{f"metric.{name}": value for name, value in metrics.items()},
+        **{f"hindsight.{name}": value for name, value in hindsight.items()},
     }
     if curve:
         top = [epoch - 1 for epoch in top_epochs(curve["score"])]
@@ -110,6 +155,19 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
                 chosen = [values[i] for i in top if values[i] is not None]
                 row[f"top5.{name}"] = float(np.mean(chosen)) if chosen else np.nan
     return row
+
+
+def _metrics(attrs: Mapping[str, Any], stage: str) -> tuple[dict[str, float], dict[str, float]]:
+    """A trial's metrics at the epoch that counts, and in hindsight.
+
+    What was evaluated without a stop epoch counts in hindsight, or by the method's own rule: both are then the same.
+    """
+    metrics = attrs.get(METRICS)
+    if metrics is None:
+        known = {*OLD_FACTS, *attrs.get("hyperparameters", {})}
+        metrics = {k: v for k, v in attrs.items() if k not in known and isinstance(v, float | int)}
+    own = stage in {"evaluation", "sensitivity"} and attrs.get("stop_epoch") is None
+    return metrics, attrs.get(HINDSIGHT) or (metrics if own else {})
 
 
 def _epochs(trial: FrozenTrial) -> Iterator[dict[str, Any]]:

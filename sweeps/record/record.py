@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from sweeps.studies.trials import FACTS
+from sweeps.studies.winners import Winner
 
 STUDY = ("study", "stage", "scenario", "method", "number")
-COLUMNS = (*STUDY, "state", "value", "started", "completed", *FACTS, "requeued", "superseded")
+COLUMNS = (*STUDY, "state", "value", "hindsight_score", "started", "completed", *FACTS, "requeued", "superseded")
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,22 @@ class SweepRecord:
         spec: the resolved sweep file as plain data.
         provenance: versions, commit, device and times.
         planned: trials planned, by (stage, scenario, method).
-        trials: one row per trial: study, stage, scenario, method, number, state, value, best_epoch, outcome (of a failed one:
-            error, diverged or died), fail_reason, retry_of, started, completed, seconds, forget_size, forget_seed, seed,
-            scored_on, origin, requeued, superseded, `hp.<hyperparameter>`,
-            `best.<metric>` (at the best epoch) and `top5.<metric>` (mean over the five best epochs).
+        trials: one row per trial: study, stage, scenario, method, number, state, value (the score at the epoch that counts),
+            epoch (that one), stop_epoch (where it was given), hindsight_epoch, hindsight_score, outcome (of a failed one: error,
+            diverged or died), fail_reason, retry_of, started, completed, seconds, forget_size, forget_seed, seed,
+            scored_on, origin, requeued, superseded, `hp.<hyperparameter>`, `metric.<metric>` (at the epoch that counts),
+            `hindsight.<metric>` (of evaluations and grids, at the epoch of the least score: the paper's convention) and
+            `top5.<metric>` (mean over the five least).
         curves: one row per trial and epoch: study, stage, scenario, method, number, epoch, score and every metric.
-        best: hyperparameters of each search's best (or confirmed) trial, {scenario: {method: {name: value}}}.
+        best: hyperparameters of `winners`, {scenario: {method: {name: value}}}.
         importances: each hyperparameter's share in what decides a search, {scenario: {method: {name: share}}}, a method's shares
             adding up to 1; None where too few trials are complete.
         data: what was read as its data set; empty in records of older versions.
         classes: the forget classes of each scenario that has some, as [position, name]; likewise.
+        winners: of every method that searches, {scenario: {method: winner}}: what its evaluation runs with, else what came out
+            of the confirmation, else of the search.
+        in_hindsight: whether evaluations count at an epoch that was chosen on what they report; `protocol_note` says why.
+        fingerprint: of what outputs are made from.
     """
 
     name: str
@@ -45,6 +52,10 @@ class SweepRecord:
     importances: dict[str, dict[str, dict[str, float] | None]] = field(default_factory=dict)
     data: str = ""
     classes: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    winners: dict[str, dict[str, Winner]] = field(default_factory=dict)
+    in_hindsight: bool = False
+    protocol_note: str = ""
+    fingerprint: str = ""
 
     @property
     def counted(self) -> pd.DataFrame:
@@ -57,7 +68,7 @@ class SweepRecord:
         return named_together(self.classes.get(scenario, []))
 
     def at_best(self, stage: str, scenario: str, method: str) -> pd.DataFrame:
-        """Completed trials of a stage that ran with `best`; in a search without any of them (nothing is best yet), the lowest."""
+        """Completed trials of a stage that ran with `best`; in a search of which nothing is best yet, the lowest."""
         trials = self.counted
         mine = (trials["stage"] == stage) & (trials["scenario"] == scenario) & (trials["method"] == method)
         found = trials[mine & (trials["state"] == "COMPLETE")]
@@ -68,7 +79,7 @@ class SweepRecord:
             if known
             else found.iloc[:0]
         )
-        return found.nsmallest(1, "value") if stage == "search" and not len(own) else own
+        return found.nsmallest(1, "value") if stage == "search" and not point else own
 
 
 def named_together(classes: Iterable[tuple[int, str]]) -> str:

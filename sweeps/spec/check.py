@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
@@ -32,6 +33,7 @@ def check(spec: Spec, wrong: Collection[str] = (), stood_in: Collection[str] = (
     problems += check_options("dataset", "data", spec.dataset.name, spec.dataset.options)
     problems += _check_model(spec)
     problems += _check_lists(spec)
+    problems += _check_rounds(spec)
     problems += [
         Problem(key, "must hold no secret, as the sweep file is kept", "", remedy)
         for key, (place, remedy) in urls_of(spec).items()
@@ -41,6 +43,15 @@ def check(spec: Spec, wrong: Collection[str] = (), stood_in: Collection[str] = (
         problems.append(wrong_place)
     problems += check_between(spec, wrong, stood_in)
     return [problem for problem in problems if problem.key.split(".")[0] not in stood_in]
+
+
+def _check_rounds(spec: Spec) -> list[Problem]:
+    leaders = [part.leaders for part in spec.search.confirm]
+    return [
+        Problem(f"search.confirm.{i}.leaders", "must not grow from round to round", f"{now} after {before}")
+        for i, (before, now) in enumerate(itertools.pairwise(leaders), 1)
+        if now > before
+    ]
 
 
 def _check_lists(spec: Spec) -> list[Problem]:
@@ -108,7 +119,9 @@ def _check_method(name: str, entries: Mapping[str, RangeSpec | float | int | boo
     problems: list[Problem] = []
     for field, entry in entries.items():
         key = f"methods.{name}.{field}"
-        if field not in types:
+        if field == "stop_epoch":
+            problems.append(Problem(key, "is the sweep's own: when a winner stops", "", "rename the method's field"))
+        elif field not in types:
             problems.append(unknown(key, field, types))
         elif not isinstance(entry, RangeSpec):
             problems += check_value(key, types[field], entry)

@@ -16,6 +16,7 @@ FREE = {
     "evaluation",
     "sensitivity",
     "search.trials",
+    "search.confirm",
     "search.max_retries",
     "metrics.best_epoch",
 }

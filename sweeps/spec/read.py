@@ -54,7 +54,10 @@ def load_stored(path: Path, overrides: Iterable[str] = (), **chosen: list[str] |
     Raises:
         SpecError: everything that is wrong with it.
     """
-    return parse_document(_changed(read_document(path, stored=True), str(path), overrides, chosen), str(path))
+    document = read_document(path, stored=True)
+    if isinstance(document.data, dict):
+        document.data.update(_as_before_rounds(document.data))
+    return parse_document(_changed(document, str(path), overrides, chosen), str(path))
 
 
 def open_document(source: str, overrides: Iterable[str] = (), **chosen: list[str] | None) -> Document:
@@ -95,10 +98,17 @@ def stored_spec(data: Any) -> Spec:
     """
     if not isinstance(data, Mapping):
         raise SpecError("spec", [Problem("(file)", "must be a section of keys and values", shown(data))])
+    data = _as_before_rounds(data)
     try:
-        return Spec.model_validate(dict(data))
+        return Spec.model_validate(data)
     except ValidationError:
         return parse_spec(data, str(data.get("name", "sweep")))
+
+
+def _as_before_rounds(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved spec: one that says nothing of a confirmation is of a time when nothing was confirmed unless asked for."""
+    search = data.get("search")
+    return {**data, "search": {"confirm": [], **search}} if isinstance(search, Mapping) else dict(data)
 
 
 def parse_document(document: Document, source: str) -> Spec:

@@ -7,7 +7,7 @@ import typing
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from sweeps.objective import AVERAGE_GAPS, ObjectiveName
 from sweeps.spec.space import Range, Scale, Space
@@ -120,11 +120,24 @@ class Metrics(Part):
     best_epoch: list[str] = []
 
 
-class Confirm(Part):
-    """Re-running a search's leaders on further tuning forget sets: the winner is the best by the mean over them."""
+class Round(Part):
+    """One round of the confirmation: so many leaders run on so many further tuning forget sets."""
 
-    top: Annotated[int, Field(ge=2, le=10_000)] = 3
-    seeds: Repeats = 3
+    leaders: Repeats
+    sets: Repeats
+
+
+#: The confirmation by default: `docs/search.md` has the evidence.
+ROUNDS = (Round(leaders=4, sets=1), Round(leaders=2, sets=2))
+
+
+def _rounds(given: Any) -> Any:
+    """`none` is no round; `{top: 3, seeds: 3}`, as it was written before there were rounds, is one."""
+    if given is None or given == "none":
+        return []
+    if isinstance(given, dict) and given.keys() <= {"top", "seeds"}:
+        return [{"leaders": given.get("top", 3), "sets": given.get("seeds", 3)}]
+    return given
 
 
 class Search(Part):
@@ -134,6 +147,7 @@ class Search(Part):
         trials: the most trials of one search.
         samples: if given, no further trial starts once a search has passed so many samples forward and backward.
         warm_start: where first points come from: `published`, or paths of best-params files.
+        confirm: rounds in which the search's leaders are thinned out on further tuning forget sets; none: the search's best wins.
         forget_seed: seed of the tuning forget set; those of `confirm` follow it.
     """
 
@@ -143,15 +157,21 @@ class Search(Part):
     pruner: Pruner = "none"
     startup_trials: Positive | None = None
     warm_start: list[str] = ["published"]
-    confirm: Confirm | None = None
+    confirm: Annotated[list[Round], BeforeValidator(_rounds)] = list(ROUNDS)
     forget_seed: Seed = 1000
     max_retries: Annotated[int, Field(ge=0, le=1000)] = 2
 
 
 class EvaluationSpec(Part):
-    """The winners on fresh forget sets: how many seeds at each size."""
+    """The winners on fresh forget sets.
+
+    Attributes:
+        seeds: how many forget sets at each size.
+        epochs: `stop`: a run ends at its stop epoch, and nothing is known in hindsight.
+    """
 
     seeds: Repeats = 5
+    epochs: Literal["all", "stop"] = "all"
 
 
 class Sensitivity(Part):

@@ -2,30 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from sweeps.plan import ForgetDraw
-from sweeps.spec.space import Value, Values
+from sweeps.spec.space import Value
+from sweeps.studies.retries import FINAL, set_aside
 from sweeps.studies.state import Asked, StudyState
-from sweeps.studies.trials import DESIGN, Key, point_key
+from sweeps.studies.trials import Key, Point, plain, point_key, trial_key
+from sweeps.studies.winners import Winner
+
+DESIGN = "design"
 
 
 @dataclass(frozen=True)
-class Point:
-    """One planned trial of a study that does not sample: its Optuna parameters, hyperparameters and forget set."""
+class Design:
+    """What a study keeps of its points, so that readers can tell trials of an earlier design, and whose they are.
 
-    params: Values
-    hyperparameters: dict[str, Any]
-    draw: ForgetDraw
+    Attributes:
+        points: what tells each trial apart.
+        planned: how many trials there will be, those of rounds to come among them.
+        winner: the configuration behind the points, or that came out of them; None where an older version wrote the design.
+    """
+
+    points: list[dict[str, Value]]
+    planned: int
+    winner: Winner | None = None
+
+    @staticmethod
+    def of(study: Study) -> Design | None:
+        """The design of a study as stored; older versions kept the points alone."""
+        stored = study.user_attrs.get(DESIGN)
+        if isinstance(stored, list):
+            return Design(stored, len(stored))
+        if stored is None:
+            return None
+        winner = stored["winner"] and Winner(**stored["winner"])
+        return Design(stored["points"], stored["planned"], winner)
 
     @property
-    def key(self) -> Key:
-        return point_key(self.params)
+    def keys(self) -> set[Key]:
+        return {point_key(point) for point in self.points}
+
+    def dump(self) -> dict[str, Any]:
+        return plain(asdict(self))
+
+
+def ended_trials(study: Study, owed: Container[int] = ()) -> dict[Key, FrozenTrial]:
+    """How the trials of a study ended for good, by what tells them apart; those whose numbers are `owed` are to be run again."""
+    trials = study.get_trials(deepcopy=False)
+    aside = set_aside(trials)
+    return {trial_key(t): t for t in trials if t.state in FINAL and t.number not in aside and t.number not in owed}
 
 
 class DesignState(StudyState):
@@ -35,20 +66,27 @@ class DesignState(StudyState):
     """
 
     points: Mapping[Key, Point] | None = None
+    to_come: int = 0
 
-    def set_points(self, points: Sequence[Point]) -> None:
-        """Fix what is to be run; equal points are run once."""
-        self.points = {point.key: point for point in points}
+    def set_points(self, points: Sequence[Point], to_come: int = 0) -> None:
+        """Fix what is to be run, equal points once; `to_come` more trials are planned that depend on these."""
+        self.points, self.to_come = {point.key: point for point in points}, to_come
 
-    def record_design(self) -> None:
-        """Keep the points in the storage, so that readers can tell trials of an earlier design."""
-        design = [point.params for point in (self.points or {}).values()]
+    def record_design(self, winner: Winner | None) -> None:
+        """Keep the points in the storage, with the winner whose they are (or who came out of them)."""
+        points = [dict(point.key) for point in (self.points or {}).values()]
+        design = Design(points, self.planned, winner).dump()
         if self.study.user_attrs.get(DESIGN) != design:
             self.study.set_user_attr(DESIGN, design)
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing of what is known so far is left to run."""
+        return self.points is None or (not self.running and self.final == len(self.points))
+
+    @property
     def planned(self) -> int:
-        return self.plan.trials if self.points is None else len(self.points)
+        return self.plan.trials if self.points is None else len(self.points) + self.to_come
 
     @property
     def final(self) -> int:
@@ -59,7 +97,7 @@ class DesignState(StudyState):
         return sum(self.final_keys.get(key) == TrialState.FAIL for key in self.points or {})
 
     def _counts(self, trial: FrozenTrial) -> bool:
-        return point_key(trial.params) in (self.points or {})
+        return trial_key(trial) in (self.points or {})
 
     def missing(self) -> list[Point]:
         """Points neither finished nor running."""
@@ -72,11 +110,11 @@ class DesignState(StudyState):
 
     def ask(self, point: Point) -> Asked:
         """The trial of `point`, RUNNING in the storage, and its job."""
-        retry = next((retry for retry in self.retries if point_key(retry.params) == point.key), None)
+        retry = next((retry for retry in self.retries if retry.key == point.key), None)
         if retry is not None:
             self.retries.remove(retry)
         attrs = {} if retry is None else retry.attrs
-        return self._ask(point.params, self._distributions(), point.hyperparameters, point.draw, attrs)
+        return self._ask(point, self._distributions(), attrs)
 
     def _distributions(self) -> dict[str, BaseDistribution]:
         points = list((self.points or {}).values())

@@ -12,16 +12,14 @@ from optuna.trial import Trial, TrialState
 
 from sweeps.errors import SweepError
 from sweeps.jobs.job import DIED, Job, Report, other_data, same_data
-from sweeps.plan import ForgetDraw, Plan, ReferenceNeed, StudyPlan, sensitivity_grid
-from sweeps.studies.design import DesignState, Point
+from sweeps.plan import ForgetDraw, Plan, ReferenceNeed, StudyPlan
+from sweeps.studies.design import DesignState
 from sweeps.studies.retries import Which, attempt_of, no_trial
 from sweeps.studies.search import SearchState
+from sweeps.studies.selection import Params, Selection
 from sweeps.studies.state import StudyState
-from sweeps.studies.trials import draw_params, point_key, set_attrs
+from sweeps.studies.trials import Point, draw_params, point_key, set_attrs
 from sweeps.studies.verdicts import verdict
-from sweeps.studies.winners import confirmed, leaders, winner
-
-Params = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 #: The sweep's own study keeps under this name the identity of its data set.
 DATA = "data"
@@ -45,7 +43,7 @@ class Multiplexer:
     one with fewest running first; references that will be needed later.
 
     Args:
-        params: hyperparameters to evaluate instead of the searches' own winners, {scenario: {method: {name: value}}}.
+        params: configurations to evaluate instead of the searches' own winners, {scenario: {method: {name: value}}}.
         warm_start: first points of the searches, each likewise.
         retry: which trials that have ended are to be run once more.
 
@@ -64,7 +62,6 @@ class Multiplexer:
         retry: Which = no_trial,
     ) -> None:
         self.plan, self.spec, self.storage = plan, plan.spec, storage
-        self.params = params or {}
         self.on_finish: Callable[[Assignment, TrialState], None] = lambda assignment, state: None
         self.references: list[DesignState] = []
         self.searches: dict[tuple[str, str], SearchState] = {}
@@ -74,9 +71,9 @@ class Multiplexer:
         self._sweep = optuna.create_study(study_name=plan.spec.name, storage=storage, load_if_exists=True)
         self.data: str = self._sweep.user_attrs.get(DATA, "")
         self.finished_now = 0
-        self._settled: set[str] = set()
+        self.selection = Selection(self.spec, storage, params or {}, self.searches, self.designs)
         for design in self.designs:
-            self._settle(design)
+            self.selection.settle(design)
 
     def _open(self, plan: StudyPlan, warm_start: Sequence[Params], retry: Which) -> None:
         if plan.stage == "search":
@@ -151,7 +148,7 @@ class Multiplexer:
     def _take_design(self) -> Assignment | None:
         waiting: list[ForgetDraw] = []
         for state in self.designs:
-            self._settle(state)
+            self.selection.settle(state)
             for point in state.missing():
                 if self._ready(point.draw):
                     return self._assign(state, *state.ask(point))
@@ -178,77 +175,6 @@ class Multiplexer:
             if state.plan.scenario == need.draw.scenario and _kind(state) == need.kind:
                 return state.status(point_key(draw_params(need.draw)))
         return None
-
-    def _settle(self, state: DesignState) -> None:
-        """Fix the points of an evaluation or a grid as soon as its hyperparameters are known."""
-        if state.plan.name in self._settled:
-            return
-        pairs = self._design(state.plan)
-        if not pairs:
-            return
-        assert state.plan.space is not None
-        searched = [r.name for r in state.plan.space.ranges]
-        state.set_points(
-            [
-                Point({**{name: values[name] for name in searched}, **draw_params(draw)}, values, draw)
-                for values, draw in pairs
-            ]
-        )
-        state.record_design()
-        self._settled.add(state.plan.name)
-
-    def _design(self, plan: StudyPlan) -> list[tuple[dict[str, Any], ForgetDraw]]:
-        """The hyperparameters and forget sets of a study's trials; empty while they are not known."""
-        if plan.stage == "confirmation":
-            search = self._search(plan.scenario, plan.method)
-            if search is None or self.spec.search.confirm is None:
-                return []
-            assert plan.space is not None
-            top = leaders(search, plan.space, self.spec.search.confirm.top)
-            return [(values, draw) for values in top for draw in plan.draws]
-        best = self.best(plan.scenario, plan.method)
-        if best is None:
-            return []
-        if plan.stage == "evaluation":
-            return [(best, draw) for draw in plan.draws]
-        return [(values, plan.draws[0]) for values in sensitivity_grid(self.spec, best)]
-
-    def best(self, scenario: str, method: str) -> dict[str, Any] | None:
-        """The hyperparameters to evaluate: given ones, else the winner of search and confirmation; None while there is none."""
-        space = self.spec.space(method)
-        given = self.params.get(scenario, {}).get(method)
-        if given is not None:
-            return {**space.fixed, **given}
-        if not space.ranges:
-            return dict(space.fixed)
-        if self.spec.search.confirm is None:
-            search = self._search(scenario, method)
-            return None if search is None else winner(search, space)
-        confirmation = self._confirmation(scenario, method)
-        return None if confirmation is None else confirmed(confirmation, space)
-
-    def _search(self, scenario: str, method: str) -> optuna.Study | None:
-        """The finished search of a pair; None while there is none."""
-        state = self.searches.get((scenario, method))
-        if state is not None:
-            return state.study if state.done else None
-        return self._elsewhere("search", scenario, method)
-
-    def _confirmation(self, scenario: str, method: str) -> optuna.Study | None:
-        """The finished confirmation of a pair; None while there is none."""
-        key = ("confirmation", scenario, method)
-        state = next((state for state in self.designs if state.plan.key == key), None)
-        if state is None:
-            return self._elsewhere(*key)
-        self._settle(state)
-        return state.study if state.points and state.done else None
-
-    def _elsewhere(self, stage: str, scenario: str, method: str) -> optuna.Study | None:
-        """A study that this run does not touch."""
-        try:
-            return optuna.load_study(study_name=f"{self.spec.name}/{stage}/{scenario}/{method}", storage=self.storage)
-        except KeyError:
-            return None
 
     # --- results ---
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from optuna.distributions import BaseDistribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sweeps.plan import StudyPlan
 from sweeps.spec.space import Values
+from sweeps.studies.trials import STOP_EPOCH, Key, key_of
 
 FINAL = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 INTERRUPTED = "interrupted: the driver stopped"
@@ -27,6 +28,15 @@ class Retry:
     params: Values
     distributions: dict[str, BaseDistribution]
     attempt: int
+    stop_epoch: int | None = None
+
+    @staticmethod
+    def of(trial: FrozenTrial | Trial, attempt: int) -> Retry:
+        return Retry(trial.number, trial.params, trial.distributions, attempt, trial.user_attrs.get(STOP_EPOCH))
+
+    @property
+    def key(self) -> Key:
+        return key_of(self.params, self.stop_epoch)
 
     @property
     def attrs(self) -> dict[str, int]:
@@ -52,9 +62,9 @@ def owed(trials: Sequence[FrozenTrial], also: Callable[[FrozenTrial], bool]) -> 
             continue
         if requeued(trial):
             died = trial.user_attrs["fail_reason"] != INTERRUPTED
-            yield Retry(trial.number, trial.params, trial.distributions, attempt_of(trial.user_attrs) + died)
+            yield Retry.of(trial, attempt_of(trial.user_attrs) + died)
         elif trial.state in FINAL and also(trial):
-            yield Retry(trial.number, trial.params, trial.distributions, 0)
+            yield Retry.of(trial, 0)
 
 
 def might_end_otherwise(trial: FrozenTrial) -> bool:

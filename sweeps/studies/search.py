@@ -26,7 +26,7 @@ from sweeps.studies.sampling import (
     startup_trials,
 )
 from sweeps.studies.state import Asked, StudyState
-from sweeps.studies.trials import point_key
+from sweeps.studies.trials import Point, point_key
 
 
 class SearchState(StudyState):
@@ -86,7 +86,7 @@ class SearchState(StudyState):
         distributions: dict[str, BaseDistribution] | None = None,
     ) -> Asked:
         ranges = distributions or self.space.distributions
-        return self._ask(params, ranges, self.space.decode(params), self.plan.draws[0], attrs)
+        return self._ask(Point(dict(params), self.space.decode(params), self.plan.draws[0]), ranges, attrs)
 
     def _ask_sampler(self, name: str, index: int) -> Asked:
         if self._view is None or self._view_name != name:

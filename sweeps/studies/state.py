@@ -16,9 +16,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from sweeps.jobs.job import Job
 from sweeps.objective import Objective
-from sweeps.plan import ForgetDraw, StudyPlan
+from sweeps.plan import StudyPlan, run_seed
 from sweeps.spec import Spec
-from sweeps.spec.space import Value
 from sweeps.studies.retries import (
     FINAL,
     INTERRUPTED,
@@ -31,7 +30,7 @@ from sweeps.studies.retries import (
     requeued,
     set_aside,
 )
-from sweeps.studies.trials import Key, draw_params, plain, point_key, set_attrs
+from sweeps.studies.trials import STOP_EPOCH, Key, Point, draw_params, plain, set_attrs, trial_key
 
 Asked = tuple[Trial, Job]
 
@@ -66,7 +65,7 @@ class StudyState:
         for trial in trials:
             self.first_tries += "retry_of" not in trial.user_attrs
             if trial.state in FINAL and trial.number not in aside:
-                self._count(trial.state, trial.params, trial.values)
+                self._count(trial.state, trial_key(trial), trial.values)
 
     @property
     def running(self) -> int:
@@ -108,50 +107,47 @@ class StudyState:
     def tell(self, trial: Trial, state: TrialState, values: Sequence[float] | None = None) -> None:
         """Close a trial for good."""
         self._stopped(trial, self.study.tell(trial, list(values) if values else None, state=state))
-        self._count(state, trial.params, values)
+        self._count(state, trial_key(trial), values)
 
     def tell_retry(self, trial: Trial, reason: str) -> None:
         """Close a trial whose worker died; its parameters will be run again."""
         attempt = attempt_of(trial.user_attrs) + 1
         set_attrs(trial, {"requeued": True, "fail_reason": reason})
         self._stopped(trial, self.study.tell(trial, state=TrialState.FAIL))
-        self.retries.append(Retry(trial.number, trial.params, trial.distributions, attempt))
+        self.retries.append(Retry.of(trial, attempt))
 
-    def _ask(
-        self,
-        params: Mapping[str, Value],
-        distributions: dict[str, BaseDistribution],
-        hyperparameters: Mapping[str, Any],
-        draw: ForgetDraw,
-        attrs: Mapping[str, Any],
-    ) -> Asked:
-        """A trial at `params`, with all that tells what it is: one write, so that a kill leaves it whole or not at all."""
-        job = self._job(hyperparameters, draw)
+    def _ask(self, point: Point, distributions: dict[str, BaseDistribution], attrs: Mapping[str, Any]) -> Asked:
+        """The trial at `point`, with all that tells what it is: one write, so that a kill leaves it whole or not at all."""
+        job = self._job(point)
         facts = {"hyperparameters": job.hyperparameters, "seed": job.seed, "scored_on": job.scored_on}
+        stop = {} if point.stop_epoch is None else {STOP_EPOCH: point.stop_epoch}
+        shown = self._shown(point.hyperparameters)
         template = create_trial(
             state=TrialState.RUNNING,
-            params=dict(params),
+            params=dict(point.params),
             distributions=distributions,
-            user_attrs=plain({**attrs, **facts, **draw_params(draw), **self._shown(hyperparameters)}),
+            user_attrs=plain({**attrs, **facts, **stop, **draw_params(point.draw), **shown}),
         )
         trial_id = self.study._storage.create_new_trial(self.study._study_id, template_trial=template)
-        self.running_keys[point_key(params)] += 1
+        self.running_keys[point.key] += 1
         return Trial(self.study, trial_id), job
 
-    def _job(self, hyperparameters: Mapping[str, Any], draw: ForgetDraw) -> Job:
+    def _job(self, point: Point) -> Job:
         """What a worker is to do for a trial of this study."""
         plan, spec = self.plan, self.spec
         if plan.stage == "reference":
             kind: Any = plan.method
-            return Job(kind, draw, plan.scored_on, seed=spec.seed)
+            return Job(kind, point.draw, plan.scored_on, seed=spec.seed)
         return Job(
             "unlearning",
-            draw,
+            point.draw,
             plan.scored_on,
             method=plan.method,
-            hyperparameters=dict(hyperparameters),
-            seed=draw.seed if plan.stage == "evaluation" else spec.seed,
+            hyperparameters=dict(point.hyperparameters),
+            seed=run_seed(spec.seed, plan.stage, point.draw),
             prune=plan.stage == "search" and spec.search.pruner != "none",
+            stop_epoch=point.stop_epoch,
+            all_epochs=spec.evaluation.epochs == "all",
         )
 
     def _shown(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,7 +158,7 @@ class StudyState:
         return {r.name: hyperparameters[r.name] for r in space.ranges if r.name != r.raw_name}
 
     def _stopped(self, trial: Trial, told: FrozenTrial) -> None:
-        self.running_keys[point_key(trial.params)] -= 1
+        self.running_keys[trial_key(trial)] -= 1
         self._closed(told)
 
     def _counts(self, trial: FrozenTrial) -> bool:
@@ -172,9 +168,9 @@ class StudyState:
     def _closed(self, trial: FrozenTrial) -> None:  # most studies need not know
         """A trial has been told, for good or to be run again."""
 
-    def _count(self, state: TrialState, params: Mapping[str, Value], values: Sequence[float] | None) -> None:
+    def _count(self, state: TrialState, key: Key, values: Sequence[float] | None) -> None:
         self.states[state.name] += 1
-        self.final_keys[point_key(params)] = state
+        self.final_keys[key] = state
         if state == TrialState.COMPLETE and values:
             score = sum(values) / len(values)
             self.best_value = score if self.best_value is None else min(score, self.best_value)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from optuna.trial import Trial
+from optuna.trial import FrozenTrial, Trial
 
 from sweeps.plan import ForgetDraw
 from sweeps.spec.space import Value, Values
 
+#: What a record has as a column of its own.
 FACTS = (
-    "best_epoch",
+    "epoch",
+    "stop_epoch",
+    "hindsight_epoch",
     "outcome",
     "fail_reason",
     "retry_of",
@@ -23,20 +27,9 @@ FACTS = (
     "scored_on",
     "origin",
 )
-NOT_METRICS = {
-    *FACTS,
-    "hyperparameters",
-    "curve",
-    "requeued",
-    "attempt",
-    "host",
-    "pid",
-    "device",
-    "samples",
-    "forward_samples",
-}
-
-DESIGN = "design"
+#: A trial's metrics, {name: value}: at the epoch that counts, and in hindsight at the one of the least score.
+METRICS, HINDSIGHT = "metrics", "hindsight"
+STOP_EPOCH = "stop_epoch"
 
 Key = tuple[tuple[str, Value], ...]
 
@@ -44,6 +37,30 @@ Key = tuple[tuple[str, Value], ...]
 def point_key(params: Mapping[str, Value]) -> Key:
     """What tells planned trials apart."""
     return tuple(sorted(params.items()))
+
+
+def trial_key(trial: FrozenTrial | Trial) -> Key:
+    """What tells a trial apart from others of its study: its parameters, and its stop epoch where it has one."""
+    return key_of(trial.params, trial.user_attrs.get(STOP_EPOCH))
+
+
+def key_of(params: Mapping[str, Value], stop_epoch: int | None) -> Key:
+    """The key of the trial at `params` that stops at `stop_epoch`."""
+    return point_key(params if stop_epoch is None else {**params, STOP_EPOCH: stop_epoch})
+
+
+@dataclass(frozen=True)
+class Point:
+    """One trial of a study: its Optuna parameters, hyperparameters and forget set."""
+
+    params: Values
+    hyperparameters: dict[str, Any]
+    draw: ForgetDraw
+    stop_epoch: int | None = None
+
+    @property
+    def key(self) -> Key:
+        return key_of(self.params, self.stop_epoch)
 
 
 def draw_params(draw: ForgetDraw) -> Values:

@@ -9,6 +9,7 @@ from typing import Any
 from optuna.trial import TrialState
 
 from sweeps.jobs.job import DIED, Report
+from sweeps.studies.trials import HINDSIGHT, METRICS
 
 Verdict = tuple[TrialState, list[float] | None, dict[str, Any]]
 
@@ -27,15 +28,21 @@ def verdict(report: Report, epochs: Sequence[Mapping[str, float]], *, pruned: bo
         reason = f"{report.reason or DIED} (attempt {tries} of {tries})"
         return TrialState.FAIL, None, {"outcome": "died", "fail_reason": reason, **curve}
     if pruned:
-        best = min(epochs, key=lambda epoch: epoch["score"])
-        return TrialState.PRUNED, None, {"best_epoch": int(best["epoch"]), **_metrics(best), **curve}
+        least = min(epochs, key=lambda epoch: epoch["score"])
+        metrics = {name: value for name, value in least.items() if name not in {"epoch", "score"}}
+        return TrialState.PRUNED, None, {"epoch": int(least["epoch"]), METRICS: metrics, **curve}
     if report.outcome == "complete" and all(math.isfinite(v) for v in report.values):
-        facts = {"best_epoch": report.best_epoch} if report.best_epoch is not None else {}
-        return TrialState.COMPLETE, report.values, {**report.about, **facts, **_metrics(report.best), **curve}
+        return TrialState.COMPLETE, report.values, {**report.about, **_at_its_epoch(report), **curve}
     outcome = "error" if report.outcome == "complete" else report.outcome
     reason = report.reason or f"the score must be a finite number, got {', '.join(map(str, report.values))}"
     return TrialState.FAIL, None, {**report.about, "outcome": outcome, "fail_reason": reason, **curve}
 
 
-def _metrics(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if name not in {"epoch", "score"}}
+def _at_its_epoch(report: Report) -> dict[str, Any]:
+    """The epoch that counts and the metrics there, and likewise in hindsight where that is known."""
+    hindsight = {"hindsight_epoch": report.hindsight_epoch, HINDSIGHT: report.hindsight}
+    return {
+        **({} if report.epoch is None else {"epoch": report.epoch}),
+        METRICS: report.metrics,
+        **({} if report.hindsight_epoch is None else hindsight),
+    }

@@ -67,7 +67,7 @@ class RecordBuilder:
             "scored_on": "dev" if stage == "search" else "test",
         }
         row |= {f"hp.{k}": v for k, v in (hp or {}).items()}
-        row |= {f"best.{k}": v for k, v in (metrics or {}).items()}
+        row |= {f"metric.{k}": v for k, v in (metrics or {}).items()}
         row |= {f"top5.{k}": v for k, v in (top5 or {}).items()}
         self.trials.append(row)
         identity = {k: row[k] for k in ("study", "stage", "scenario", "method", "number")}

@@ -24,7 +24,7 @@ TINY: dict[str, Any] = {
     "unlearning": {"epochs": 2},
     "scenarios": {"partial_class": {"tune_size": 40, "sizes": [40, 5]}},
     "methods": {"sure": {}, "finetune": {}},
-    "search": {"trials": 4, "sampler": "random"},
+    "search": {"trials": 4, "sampler": "random", "confirm": "none"},
     "evaluation": {"seeds": 2},
     "sensitivity": {"points": 3},
 }

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from sweeps.folder import SweepFolder
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
 KILLS = int(os.environ.get("UNLEARN_SWEEPS_CHAOS_KILLS", "2"))
 SEED = int(os.environ.get("UNLEARN_SWEEPS_CHAOS_SEED", "0"))
 #: Whatever a trial is told apart by, and all that it found.
-FOUND = ["study", "state", "value", "best_epoch", "forget_size", "forget_seed", "fail_reason"]
+FOUND = ["study", "state", "value", "epoch", "forget_size", "forget_seed", "fail_reason"]
 
 
 def record(folder: Path) -> SweepRecord:
@@ -42,8 +43,11 @@ def record(folder: Path) -> SweepRecord:
 
 
 def found(sweep: SweepRecord) -> list[dict[str, Any]]:
-    clocks = ("best.relative_run_time", "best.training_seconds", "best.loaded")
-    columns = [*FOUND, *(c for c in sweep.counted if c.startswith(("hp.", "best.")) and c not in clocks)]
+    clocks = ("metric.relative_run_time", "hindsight.relative_run_time")
+    columns = [
+        *FOUND,
+        *(c for c in sweep.counted if c.startswith(("hp.", "metric.", "hindsight.")) and c not in clocks),
+    ]
     rows = sweep.counted[sorted(columns)].astype(object)
     return sorted(rows.where(pd.notna(rows), None).to_dict("records"), key=str)
 
@@ -52,7 +56,7 @@ def undisturbed(data: dict[str, Any], folder: Path, cache: Path) -> SweepRecord:
     """The same sweep without Ray, one trial after another in this process."""
     spec = parse_spec(data)
     storage = open_storage(f"sqlite:///{folder / 'calm.db'}")
-    Sweep(spec, folder, "").freeze(storage)
+    Sweep(spec, SweepFolder(folder), "").freeze(storage)
     assert len(serve(open_studies(spec, storage), Worker(spec, Cache(cache)))) == sum(make_plan(spec).trials.values())
     return load_sweep(storage, spec.name)
 
@@ -68,7 +72,13 @@ def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
         **TINY,
         "methods": {"sure": {}},
         "unlearning": {"epochs": 12},
-        "search": {"trials": trials, "sampler": "random", "startup_trials": trials, "max_retries": 2 * KILLS},
+        "search": {
+            "confirm": "none",
+            "trials": trials,
+            "sampler": "random",
+            "startup_trials": trials,
+            "max_retries": 2 * KILLS,
+        },
         "evaluation": {"seeds": 1 + KILLS // 3},
     }
     before = undisturbed(spec, tmp_path, cache)

@@ -84,7 +84,7 @@ def test_a_node_dies_during_the_run(cluster: tuple[str, list[subprocess.Popen[st
     spec: dict[str, Any] = {
         **TINY,
         "unlearning": {"epochs": 12},
-        "search": {"trials": 6, "sampler": "random", "max_retries": 3},
+        "search": {"confirm": "none", "trials": 6, "sampler": "random", "max_retries": 3},
         "resources": {"workers": 2},
         "cache": f"file://{tmp_path}/shared",
     }

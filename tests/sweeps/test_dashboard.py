@@ -205,7 +205,7 @@ CHANGES: dict[str, Callable[[SweepRecord], SweepRecord]] = {
     "a state": lambda r: replace(r, trials=r.trials.replace({"state": {"RUNNING": "FAIL"}})),
     "a reason": lambda r: replace(r, trials=r.trials.assign(fail_reason="diverged")),
     "the order": lambda r: replace(r, trials=r.trials[::-1]),
-    "a column's name": lambda r: replace(r, trials=r.trials.rename(columns={"best.forget_gap": "best.other_gap"})),
+    "a column's name": lambda r: replace(r, trials=r.trials.rename(columns={"metric.forget_gap": "metric.other_gap"})),
     "an epoch": lambda r: replace(r, curves=r.curves[:-1]),
     "the spec": lambda r: replace(r, spec=r.spec | {"protocol": "paper"}),
     "the plan": lambda r: replace(r, planned={key: n + 1 for key, n in r.planned.items()}),

@@ -68,7 +68,7 @@ def test_a_full_disk_under_the_storage(small: Spec, disk: Path, tmp_path: Path, 
 
 @pytest.mark.slow
 def test_a_full_disk_under_the_cache(disk: Path, tmp_path: Path) -> None:
-    spec = {**TINY, "methods": {"finetune": {}}, "evaluation": {"seeds": 1}, "search": {"trials": 2}}
+    spec = {**TINY, "methods": {"finetune": {}}, "evaluation": {"seeds": 1}, "search": {"confirm": "none", "trials": 2}}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(spec))
     (disk / "models").mkdir()
     filler = fill(disk, 2 * 4096)

@@ -23,7 +23,7 @@ from tests.sweeps.conftest import TINY, open_studies, serve
 
 SPEC = {
     **TINY,
-    "search": {"trials": 1, "sampler": "random"},
+    "search": {"confirm": "none", "trials": 1, "sampler": "random"},
     "evaluation": {"seeds": 1},
     "sensitivity": {"enabled": False},
 }
@@ -68,7 +68,7 @@ def test_the_models_are_those_of_the_trials(evaluated: Sweep, cache: Path) -> No
         study = optuna.load_study(study_name=f"tiny/evaluation/partial_class/{method}", storage=storage)
         trials[method] = next(t for t in study.trials if t.user_attrs["forget_size"] == 40)
     found = [worker.workspace.outputs(model, task)["forget"].accuracy for model in models(worker, task, trials)]
-    assert found[2:] == [pytest.approx(trial.user_attrs["forget_accuracy"]) for trial in trials.values()]
+    assert found[2:] == [pytest.approx(trial.user_attrs["metrics"]["forget_accuracy"]) for trial in trials.values()]
 
 
 def test_nothing_evaluated(tmp_path: Path, cache: Path) -> None:

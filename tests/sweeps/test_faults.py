@@ -18,6 +18,7 @@ import pytest
 from optuna.storages import BaseStorage, InMemoryStorage
 
 from sweeps.errors import SweepError
+from sweeps.folder import SweepFolder
 from sweeps.jobs.job import Job, Report
 from sweeps.plan import make_plan
 from sweeps.record import SweepRecord, load_sweep
@@ -86,7 +87,7 @@ def work(job: Job, attempt: int) -> Report:
         return (
             Report("died")
             if fate % 3 == 0 and not attempt
-            else Report("complete", values=[0.9], best={"accuracy": 0.9})
+            else Report("complete", values=[0.9], metrics={"accuracy": 0.9})
         )
     if fate % 7 == 0 and attempt < (3 if fate % 2 else 1):
         return Report("died")
@@ -96,7 +97,7 @@ def work(job: Job, attempt: int) -> Report:
         return Report("error", reason="Traceback: ValueError")
     score = fate / 10
     epochs = [{"epoch": epoch, "score": score + 2 - epoch, "forget_gap": score} for epoch in (1, 2)]
-    return Report("complete", epochs=epochs, values=[score], best_epoch=2, best={"forget_gap": score})
+    return Report("complete", epochs=epochs, values=[score], epoch=2, metrics={"forget_gap": score})
 
 
 def by_epoch(report: Report) -> Iterator[Report]:
@@ -108,7 +109,7 @@ def by_epoch(report: Report) -> Iterator[Report]:
 
 def drive(spec: Spec, storage: BaseStorage, folder: Path) -> Multiplexer:
     """One driver's life with two workers."""
-    Sweep(spec, folder, "memory").freeze(storage)
+    Sweep(spec, SweepFolder(folder), "memory").freeze(storage)
     studies = Multiplexer(make_plan(spec), storage)
     busy: deque[Any] = deque()
     while True:
@@ -161,7 +162,13 @@ def small(tiny: SpecMaker) -> Spec:
     return tiny(
         methods={"sure": {}},
         scenarios={"partial_class": {"tune_size": 40, "sizes": [40]}},
-        search={"trials": 6, "sampler": "random", "startup_trials": 6, "max_retries": 2},
+        search={
+            "trials": 6,
+            "sampler": "random",
+            "startup_trials": 6,
+            "max_retries": 2,
+            "confirm": [{"leaders": 4, "sets": 1}, {"leaders": 2, "sets": 1}, {"leaders": 1, "sets": 2}],
+        },
     )
 
 
@@ -180,7 +187,7 @@ def test_the_small_sweep_meets_every_fate(small: Spec, tmp_path: Path) -> None:
         "diverged at epoch 1",
         "Traceback: ValueError",
     }
-    assert set(record.counted["stage"]) == {"reference", "search", "evaluation", "sensitivity"}
+    assert set(record.counted["stage"]) == {"reference", "search", "confirmation", "evaluation", "sensitivity"}
 
 
 def read(storage: BaseStorage, name: str) -> SweepRecord | None:

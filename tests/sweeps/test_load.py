@@ -43,7 +43,7 @@ def test_one_row_per_trial_that_counts(stored: Sweep) -> None:
     assert trials["number"].tolist() == [0, 2]
     row = trials.iloc[0]
     assert (row["stage"], row["scenario"], row["method"]) == ("search", "partial_class", "sure")
-    assert (row["state"], row["value"], row["hp.lr"], row["best.forget_gap"]) == ("COMPLETE", 2.0, 0.5, 2.0)
+    assert (row["state"], row["value"], row["hp.lr"], row["metric.forget_gap"]) == ("COMPLETE", 2.0, 0.5, 2.0)
     assert row["top5.forget_gap"] == pytest.approx(2.5)
 
 

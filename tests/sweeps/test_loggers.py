@@ -108,9 +108,13 @@ def stored(trial: pd.Series[Any], curves: pd.DataFrame) -> Numbers:
         for epoch, (_, row) in zip(of_trial["epoch"], metrics.iterrows(), strict=True)
         for name in metrics
     }
-    best = 0 if pd.isna(trial["best_epoch"]) else int(trial["best_epoch"])
+    best = 0 if pd.isna(trial["epoch"]) else int(trial["epoch"])
     final = {name: trial[name] for name in ("value", "seconds")}
-    final |= {name.replace(".", "/"): value for name, value in trial.items() if str(name).startswith("best.")}
+    final |= {
+        name.replace(".", "/"): value
+        for name, value in trial.items()
+        if str(name).startswith(("metric.", "hindsight."))
+    }
     numbers |= {(name, best): value for name, value in final.items()}
     return {key: float(value) for key, value in numbers.items() if pd.notna(value)}
 
@@ -125,7 +129,7 @@ def test_both_show_what_the_storage_holds_and_harm_nothing_when_they_fail(tmp_pa
         unlearning={"epochs": 4},
         metrics={"best_epoch": ["mia_confidence"]},
         methods={"finetune": {}, f"{BAD}:Raises": lr, f"{BAD}:Sleeps": lr},
-        search={"trials": 8, "sampler": "random", "pruner": "successive_halving"},
+        search={"confirm": "none", "trials": 8, "sampler": "random", "pruner": "successive_halving"},
         resources={"workers": 3},
     )
     process = start(["search", "tiny.yaml"], tmp_path, cache)

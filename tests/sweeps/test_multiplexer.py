@@ -179,7 +179,7 @@ def load_with_spec(storage: BaseStorage, spec: Spec) -> SweepRecord:
 
 
 def test_a_dead_worker_is_retried_up_to_the_limit(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
-    spec = tiny(search={"trials": 4, "sampler": "random", "max_retries": 2})
+    spec = tiny(search={"confirm": "none", "trials": 4, "sampler": "random", "max_retries": 2})
     studies = open_studies(spec, storage)
     params = []
     for _ in range(3):
@@ -302,7 +302,7 @@ def test_pruned_trials_are_pruned_with_their_intermediate_values(
     spec = tiny(
         methods={"finetune": {}},
         unlearning={"epochs": 6},
-        search={"trials": 12, "sampler": "random", "pruner": "median", "startup_trials": 3},
+        search={"confirm": "none", "trials": 12, "sampler": "random", "pruner": "median", "startup_trials": 3},
     )
     studies = open_studies(spec, storage)
     serve(studies, Worker(spec, Cache(cache)))
@@ -312,7 +312,7 @@ def test_pruned_trials_are_pruned_with_their_intermediate_values(
     assert counts[TrialState.PRUNED] + counts[TrialState.COMPLETE] == 12
     for trial in study.get_trials(states=(TrialState.PRUNED,)):
         assert 1 <= len(trial.intermediate_values) < 6
-        assert trial.user_attrs["forget_gap"] >= 0
+        assert trial.user_attrs["metrics"]["forget_gap"] >= 0
     for trial in study.get_trials(states=(TrialState.COMPLETE,)):
         assert sorted(trial.intermediate_values) == [1, 2, 3, 4, 5, 6]
         assert trial.value == pytest.approx(min(trial.intermediate_values.values()))
@@ -330,7 +330,7 @@ def test_a_non_finite_score_is_never_told(tiny: SpecMaker, storage: BaseStorage)
 def test_more_trials_continue_and_a_new_winner_is_evaluated_afresh(tiny: SpecMaker, url: str, cache: Path) -> None:
     storage = open_storage(url)
     serve(open_studies(tiny(), storage), Worker(tiny(), Cache(cache)))
-    longer = tiny(search={"trials": 9, "sampler": "random"})
+    longer = tiny(search={"confirm": "none", "trials": 9, "sampler": "random"})
     studies = open_studies(longer, open_storage(url))
     serve(studies, Worker(longer, Cache(cache)))
     record = load_with_spec(open_storage(url), longer)
@@ -382,10 +382,10 @@ def test_every_method_runs_in_every_scenario_with_every_metric(
     record = load_with_spec(storage, spec)
     evaluation = record.trials.query("stage == 'evaluation'").set_index("method")
     assert (evaluation["state"] == "COMPLETE").all(), evaluation["fail_reason"].to_dict()
-    assert (evaluation["best.weight_distance"] > 0).all()
+    assert (evaluation["metric.weight_distance"] > 0).all()
     gaps = ["forget_gap", "retain_gap", "utility_gap"]
     gaps += ["mia_loss_gap", "mia_confidence_gap", "mia_knn_forget_gap"] if options.get("sizes") != [1] else []
-    assert evaluation[[f"best.{gap}" for gap in gaps]].notna().all(axis=None)
+    assert evaluation[[f"metric.{gap}" for gap in gaps]].notna().all(axis=None)
 
 
 def test_leaders_are_confirmed_on_further_forget_sets(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:

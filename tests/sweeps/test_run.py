@@ -172,7 +172,7 @@ def test_a_dry_run_starts_nothing(tmp_path: Path, cache: Path, monkeypatch: pyte
 
 
 def test_bars_on_a_terminal(tmp_path: Path, cache: Path) -> None:
-    write_spec(tmp_path, methods={"finetune": {}}, search={"trials": 2}, evaluation={"seeds": 1})
+    write_spec(tmp_path, methods={"finetune": {}}, search={"confirm": "none", "trials": 2}, evaluation={"seeds": 1})
     ours, theirs = pty.openpty()
     process = start(["run", "tiny.yaml"], tmp_path, cache, stderr=theirs)
     os.close(theirs)

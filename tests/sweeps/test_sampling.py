@@ -46,7 +46,7 @@ def bowl(hp: dict[str, Any]) -> list[float]:
 
 @pytest.mark.parametrize("sampler", ["auto", "tpe", "gp", "cma_es", "nsga2", "random", "grid", "qmc"])
 def test_every_sampler_searches_and_repeats_nothing(tiny: SpecMaker, storage: BaseStorage, sampler: str) -> None:
-    state = search_of(tiny(search={"trials": 16, "sampler": sampler}), storage)
+    state = search_of(tiny(search={"confirm": "none", "trials": 16, "sampler": sampler}), storage)
     trials = run(state, bowl)
     assert len(trials) == 16
     assert len({tuple(t.params.items()) for t in trials}) == 16
@@ -56,7 +56,7 @@ def test_every_sampler_searches_and_repeats_nothing(tiny: SpecMaker, storage: Ba
 
 
 def test_a_resumed_search_goes_on_elsewhere(tiny: SpecMaker, url: str) -> None:
-    spec = tiny(search={"trials": 12, "sampler": "random"})
+    spec = tiny(search={"confirm": "none", "trials": 12, "sampler": "random"})
     first = search_of(spec, open_storage(url))
     for _ in range(8):
         trial, _ = first.ask()
@@ -71,7 +71,7 @@ def test_samplers_learn_to_avoid_a_region_that_diverges(tiny: SpecMaker, storage
     def better_up_to_a_cliff(hp: dict[str, Any]) -> list[float] | None:
         return None if hp["lr"] > 0.02 else [-math.log10(hp["lr"]) + abs(hp["alpha"] - 0.5)]
 
-    state = search_of(tiny(search={"trials": 40, "sampler": sampler}), storage)
+    state = search_of(tiny(search={"confirm": "none", "trials": 40, "sampler": sampler}), storage)
     trials = run(state, better_up_to_a_cliff)
     suggested = [t for t in trials if t.user_attrs["origin"] == sampler]
     failed = sum(t.state == TrialState.FAIL for t in suggested)
@@ -109,14 +109,16 @@ def test_sobol_points_do_not_depend_on_how_many_were_drawn_before() -> None:
 
 
 def test_a_budget_of_samples_ends_the_search(tiny: SpecMaker, storage: BaseStorage) -> None:
-    state = search_of(tiny(search={"trials": 50, "samples": 6500.0, "sampler": "random"}), storage)
+    state = search_of(tiny(search={"confirm": "none", "trials": 50, "samples": 6500.0, "sampler": "random"}), storage)
     assert len(run(state, bowl)) == 7
     assert state.done
 
 
 def test_first_points_come_from_other_searches(tiny: SpecMaker, storage: BaseStorage) -> None:
     state = search_of(
-        tiny(search={"trials": 4, "sampler": "random"}), storage, warm_start=[{"lr": 0.02}, {"alpha": 0.7}]
+        tiny(search={"confirm": "none", "trials": 4, "sampler": "random"}),
+        storage,
+        warm_start=[{"lr": 0.02}, {"alpha": 0.7}],
     )
     trials = run(state, bowl)
     assert trials[0].params["lr"] == 0.02
@@ -132,7 +134,9 @@ def test_the_pareto_front_and_its_knee() -> None:
 
 
 def test_a_search_of_two_scores_exports_the_knee(tiny: SpecMaker, storage: BaseStorage) -> None:
-    state = search_of(tiny(objective={"name": "pareto"}, search={"trials": 20, "sampler": "random"}), storage)
+    state = search_of(
+        tiny(objective={"name": "pareto"}, search={"confirm": "none", "trials": 20, "sampler": "random"}), storage
+    )
     trials = run(state, lambda hp: [hp["alpha"], (1 - hp["alpha"]) ** 2])
     assert {len(t.values) for t in trials} == {2}
     alphas = [state.space.decode(t.params)["alpha"] for t in state.study.best_trials]

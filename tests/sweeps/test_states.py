@@ -29,7 +29,7 @@ def test_dead_workers_and_exceptions_fail_with_their_reasons(
     write(
         tmp_path,
         methods={f"{BAD}:Kills": lr, f"{BAD}:Raises": lr, "finetune": {}},
-        search={"trials": 1, "sampler": "random", "max_retries": 1},
+        search={"confirm": "none", "trials": 1, "sampler": "random", "max_retries": 1},
         evaluation={"seeds": 1},
     )
     code, out, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)

@@ -70,6 +70,11 @@ class Method(ABC):
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
         """Edit `model` in place, yielding after each epoch; at a yield the model has its own architecture."""
 
+    @property
+    def last_epoch(self) -> int:
+        """How often `unlearn` yields."""
+        return self.epochs
+
     def optimizer(self, *modules: nn.Module) -> torch.optim.SGD:
         parameters = [p for module in modules for p in module.parameters()]
         return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)

@@ -1,0 +1,26 @@
+"""What outputs are made from, in a word: outputs with another fingerprint are of another state of the sweep."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from typing import Any
+
+from optuna.storages import BaseStorage
+
+from sweeps.studies.design import DESIGN
+
+
+def fingerprint(storage: BaseStorage, name: str) -> str:
+    """Digest of a sweep's resolved spec, of each study's design and of how its trials stand."""
+    state: dict[str, Any] = {}
+    for study in sorted(storage.get_all_studies(), key=lambda study: study.study_name):
+        if study.study_name == name:
+            state["spec"] = study.user_attrs.get("spec")
+        elif study.study_name.startswith(f"{name}/"):
+            trials = storage.get_all_trials(study._study_id, deepcopy=False)
+            counts = Counter(trial.state.name for trial in trials)
+            last = max((trial.datetime_complete for trial in trials if trial.datetime_complete), default=None)
+            state[study.study_name] = [study.user_attrs.get(DESIGN), sorted(counts.items()), str(last)]
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,153 @@
+"""From searches to what is evaluated: which leaders are confirmed, which configuration wins, and what is run of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+
+from sweeps.plan import ForgetDraw, Stage, StudyPlan, make_plan, sensitivity_grid
+from sweeps.spec import Spec
+from sweeps.spec.space import Values
+from sweeps.studies.confirmation import Confirmation, confirm
+from sweeps.studies.design import DesignState, ended_trials
+from sweeps.studies.search import SearchState
+from sweeps.studies.trials import STOP_EPOCH, Key, Point, draw_params
+from sweeps.studies.winners import Ranking, Winner, stops
+from unlearn.registry import find
+
+Params = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+class Selection:
+    """Settles the designs of a run: the rounds of each confirmation, then evaluations and grids, once it is known of what.
+
+    Args:
+        params: configurations to evaluate instead of the winners, {scenario: {method: {name: value}}}, each with its
+            `stop_epoch`, or it stops at its last epoch.
+        searches, designs: the studies of this run; what else is needed is read from the storage.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        storage: BaseStorage,
+        params: Params,
+        searches: Mapping[tuple[str, str], SearchState],
+        designs: Sequence[DesignState],
+    ) -> None:
+        self.spec, self.storage, self.params = spec, storage, params
+        self.searches = searches
+        self.confirmations = {s.plan.key[1:]: s for s in designs if s.plan.stage == "confirmation"}
+        self._plan = make_plan(spec)
+        self._settled: set[str] = set()
+        self._confirmed: dict[tuple[str, str], Confirmation] = {}
+        self._winners: dict[tuple[str, str], Winner] = {}
+
+    def settle(self, state: DesignState) -> None:
+        """Fix the points of a study as soon as they are known; those of a confirmation after each of its rounds."""
+        plan = state.plan
+        if plan.name in self._settled or not state.idle:
+            return
+        if plan.stage == "confirmation":
+            self._settle_rounds(state)
+            return
+        winner = self.winner(plan.scenario, plan.method)
+        if winner is None:
+            return
+        best = winner.hyperparameters
+        pairs = [(best, draw) for draw in plan.draws]
+        if plan.stage == "sensitivity":
+            pairs = [(values, plan.draws[0]) for values in sensitivity_grid(self.spec, best)]
+        state.set_points([_point(plan, values, draw, winner.stop_epoch) for values, draw in pairs])
+        state.record_design(winner)
+        self._settled.add(plan.name)
+
+    def winner(self, scenario: str, method: str) -> Winner | None:
+        """What is evaluated: what was given, else the winner of search and confirmation; None while there is none."""
+        known = self._winners.get((scenario, method)) or self._find_winner(scenario, method)
+        if known is not None:
+            self._winners[scenario, method] = known
+        return known
+
+    def _find_winner(self, scenario: str, method: str) -> Winner | None:
+        space = self.spec.space(method)
+        given = self.params.get(scenario, {}).get(method)
+        if given is not None:
+            values = {**space.fixed, **{name: value for name, value in given.items() if name != STOP_EPOCH}}
+            return Winner(values, self._stop(method, values, given.get(STOP_EPOCH)), "given", 0)
+        if not space.ranges:
+            values = dict(space.fixed)
+            return Winner(values, self._stop(method, values), "fixed", 0)
+        if not self.spec.search.confirm:
+            plan, search = self._planned("search", scenario, method), self._search(scenario, method)
+            return None if search is None else Ranking(self.spec, plan).winner(search)
+        if (scenario, method) in self.confirmations:
+            confirmation = self._confirmed.get((scenario, method))
+        else:
+            confirmation = self._confirmation(scenario, method)
+        return None if confirmation is None else confirmation.winner
+
+    def _stop(self, method: str, values: Mapping[str, Any], given: int | None = None) -> int | None:
+        """The stop epoch of a configuration that was not searched for: as given, else the last one."""
+        if not stops(self.spec, method):
+            return None
+        return int(given or find("methods", method)(**values).last_epoch)
+
+    def _settle_rounds(self, state: DesignState) -> None:
+        plan = state.plan
+        confirmation = self._confirmation(plan.scenario, plan.method)
+        if confirmation is None or not confirmation.points:
+            return
+        state.set_points([_point(plan, values, draw) for values, draw in confirmation.points], confirmation.to_come)
+        state.record_design(confirmation.winner)
+        if confirmation.done:
+            self._confirmed[plan.scenario, plan.method] = confirmation
+            self._settled.add(plan.name)
+
+    def _confirmation(self, scenario: str, method: str) -> Confirmation | None:
+        """How far a confirmation is; None where its search is not done."""
+        search = self._search(scenario, method)
+        if search is None:
+            return None
+        plan = self._planned("confirmation", scenario, method)
+        state = self.confirmations.get((scenario, method))
+        study = self._elsewhere(plan) if state is None else state.study
+        owed = set() if state is None else {retry.number for retry in state.retries}
+        ended: Mapping[Key, FrozenTrial] = {} if study is None else ended_trials(study, owed)
+        ranking, rounds = Ranking(self.spec, plan), self.spec.search.confirm
+        return confirm(
+            ranking,
+            ranking.leaders(search),
+            rounds,
+            plan.draws,
+            lambda values, draw: ended.get(_point(plan, values, draw).key),
+        )
+
+    def _search(self, scenario: str, method: str) -> optuna.Study | None:
+        """The finished search of a pair; None while there is none. One that this run does not touch counts as it is."""
+        state = self.searches.get((scenario, method))
+        if state is not None:
+            return state.study if state.done else None
+        return self._elsewhere(self._planned("search", scenario, method))
+
+    def _planned(self, stage: Stage, scenario: str, method: str) -> StudyPlan:
+        plan = self._plan.study(stage, scenario, method)
+        assert plan is not None
+        return plan
+
+    def _elsewhere(self, plan: StudyPlan) -> optuna.Study | None:
+        """A study that this run does not touch."""
+        try:
+            return optuna.load_study(study_name=plan.name, storage=self.storage)
+        except KeyError:
+            return None
+
+
+def _point(plan: StudyPlan, values: Values, draw: ForgetDraw, stop_epoch: int | None = None) -> Point:
+    assert plan.space is not None
+    params = {**{r.name: values[r.name] for r in plan.space.ranges}, **draw_params(draw)}
+    return Point(params, dict(values), draw, stop_epoch)

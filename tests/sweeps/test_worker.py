@@ -1,0 +1,139 @@
+"""A worker's answer: which epoch counts, with which metrics, and what is known in hindsight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from sweeps.jobs.cache import Cache
+from sweeps.jobs.job import Job, Report
+from sweeps.jobs.worker import Worker
+from sweeps.objective import scrub_r_epoch
+from sweeps.plan import ForgetDraw
+from sweeps.spec import Spec
+from unlearn.methods import Streams, UnlearningData
+from unlearn.methods.finetune import FineTune
+from unlearn.models import Classifier
+from unlearn.run import run_unlearning
+
+DRAW = ForgetDraw("partial_class", 40, 3)
+COSTLY = ["mia_knn_forget", "weight_distance"]
+METHODS = {
+    "sure": {"lr": 0.1, "alpha": 0.5, "forget_batch_size": 16, "lr_decay_epoch": 5},
+    "scrub": {"lr": 0.02, "alpha": 0.3, "forget_batch_size": 16, "lr_decay_epoch": 5, "retain_batch_size": 64},
+    "ssd": {"alpha": 1.0, "dampening": 1.0},
+}
+CLOCK = "relative_run_time"
+
+
+@pytest.fixture
+def worker(tiny: Callable[..., Spec], cache: Path) -> Worker:
+    methods = {**METHODS, f"{__name__}:Late": {"lr": 0.01}}
+    spec = tiny(methods=methods, unlearning={"epochs": 5}, metrics={"best_epoch": COSTLY})
+    return Worker(spec, Cache(cache))
+
+
+def job(method: str, **changes: Any) -> Job:
+    hyperparameters = {"epochs": 5, **METHODS.get(method, {"lr": 0.01})}
+    return Job("unlearning", DRAW, "dev", method, hyperparameters, seed=11, **changes)
+
+
+def answer(worker: Worker, asked: Job) -> tuple[Report, dict[int, dict[str, float]]]:
+    """The last report, and every epoch by its number."""
+    reports = list(worker.run(asked))
+    assert reports[-1].outcome == "complete", reports[-1].reason
+    return reports[-1], {int(e["epoch"]): e for report in reports for e in report.epochs}
+
+
+def again(worker: Worker, asked: Job, epoch: int) -> dict[str, float]:
+    """All metrics of one epoch, from a run of its own that ends there."""
+    task, method = worker.task(asked.draw, asked.scored_on), worker.method(asked)
+    run = run_unlearning(worker.workspace, task, method, asked.seed, worker.spec.metrics.every_epoch)
+    evaluation = next(e for e in run if e.epoch == epoch)
+    return evaluation.metrics | evaluation.measure(COSTLY)
+
+
+def untimed(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if name != CLOCK}
+
+
+def test_without_a_stop_epoch_the_least_score_counts(worker: Worker) -> None:
+    asked = job("sure")
+    report, epochs = answer(worker, asked)
+    least = min(epochs, key=lambda e: epochs[e]["score"])
+    assert report.epoch == least
+    assert report.values == [epochs[least]["score"]]
+    assert untimed(report.metrics) == pytest.approx(untimed(again(worker, asked, least)))
+    assert (report.hindsight_epoch, report.hindsight) == (None, {})
+
+
+@pytest.mark.parametrize("stop", [1, 3, 5])
+def test_the_stop_epoch_counts_and_the_least_score_is_kept_beside_it(worker: Worker, stop: int) -> None:
+    asked = job("sure", stop_epoch=stop)
+    report, epochs = answer(worker, asked)
+    least = min(epochs, key=lambda e: epochs[e]["score"])
+    assert list(epochs) == [1, 2, 3, 4, 5]
+    assert (report.epoch, report.hindsight_epoch) == (stop, least)
+    assert report.values == [epochs[stop]["score"]]
+    assert untimed(report.metrics) == pytest.approx(untimed(again(worker, asked, stop)))
+    assert untimed(report.hindsight) == pytest.approx(untimed(again(worker, asked, least)))
+
+
+def test_a_run_ends_at_its_stop_epoch_where_nothing_more_is_asked_for(worker: Worker) -> None:
+    whole, _ = answer(worker, job("sure", stop_epoch=2))
+    report, epochs = answer(worker, job("sure", stop_epoch=2, all_epochs=False))
+    assert list(epochs) == [1, 2]
+    assert (report.values, report.epoch) == (whole.values, 2)
+    assert untimed(report.metrics) == untimed(whole.metrics)
+    assert (report.hindsight_epoch, report.hindsight) == (None, {})
+    assert report.about["samples"] < whole.about["samples"]
+
+
+def test_a_run_that_ends_before_its_stop_epoch_counts_at_its_end(worker: Worker) -> None:
+    report, epochs = answer(worker, job("ssd", stop_epoch=5))
+    assert list(epochs) == [1]
+    assert report.epoch == 1
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_scrub_r_keeps_its_own_rule_and_runs_once(worker: Worker, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Job("unlearning", DRAW, "dev", "scrub", {"epochs": 5, **METHODS["scrub"]}, seed=seed, stop_epoch=None)
+    expected = scrub_r_epoch([again(worker, asked, epoch) for epoch in range(6)])
+    metrics = again(worker, asked, expected)
+
+    runs: list[int] = []
+    monkeypatch.setattr("sweeps.jobs.worker.run_unlearning", lambda *args: runs.append(1) or run_unlearning(*args))
+    report, epochs = answer(worker, asked)
+    assert runs == [1]
+    assert list(epochs) == [0, 1, 2, 3, 4, 5]
+    assert report.epoch == expected
+    assert untimed(report.metrics) == pytest.approx(untimed(metrics))
+    assert report.values == [epochs[expected]["score"]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Late(FineTune):
+    """Diverges in the fourth epoch."""
+
+    searched: ClassVar[tuple[str, ...]] = ()
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
+        for epoch, _ in enumerate(super().unlearn(model, data, rng), 1):
+            if epoch == 4:
+                model.head.weight.data.fill_(float("nan"))
+            yield
+
+
+@pytest.mark.parametrize(("stop", "outcome"), [(None, "diverged"), (3, "complete"), (4, "diverged")])
+def test_what_diverges_after_its_stop_epoch_has_not_failed(worker: Worker, stop: int | None, outcome: str) -> None:
+    *_, report = worker.run(job(f"{__name__}:Late", stop_epoch=stop))
+    assert report.outcome == outcome
+    if outcome == "complete":
+        assert report.epoch == 3
+        assert report.hindsight_epoch in {1, 2, 3}
+    else:
+        assert report.reason == "diverged at epoch 4"
