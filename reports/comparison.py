@@ -15,24 +15,38 @@ from reports.format import MISSING, Cell, Row, Table, number, uncertain
 from reports.names import FLOOR_LABEL, method_label, metric, scenario_label, score_label
 from reports.page.render import render_comparison
 from reports.styles import MethodStyle, method_styles
-from reports.writers import write_atomically, write_table
+from reports.writers import write_table, write_text
 from sweeps.record import SweepRecord
 
-__all__ = ["compared", "labels_of", "write_comparison"]
+__all__ = ["compared", "labels_of", "scenario_section", "write_comparison"]
 
 _NOT_TOLD = ("name", "cache", "storage", "resources")
+_DECISIVE = (
+    "dataset",
+    "model",
+    "training",
+    "unlearning",
+    "protocol",
+    "objective",
+    "metrics",
+    "held_out",
+    "dev",
+    "evaluation",
+)
 
 
 def write_comparison(records: Sequence[SweepRecord], folder: Path) -> Path:
     """Write `folder/index.html` and its tables; return the page's path. Every file is replaced whole."""
     named = dict(zip(labels_of(records), records, strict=True))
     styles = method_styles(m for record in records for m in frames.methods(record))
-    sections = [_scenario(named, s, styles) for s in dict.fromkeys(s for r in records for s in frames.scenarios(r))]
+    sections = [
+        scenario_section(named, s, styles) for s in dict.fromkeys(s for r in records for s in frames.scenarios(r))
+    ]
     overview = Section("What differs", (Block("Settings", (_settings(named),)), *_hyperparameters(named)))
     sections = [overview, *sections]
     for table in (p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Table)):
         write_table(table, folder / "tables")
-    return write_atomically(folder / "index.html", render_comparison(list(named), sections, styles))
+    return write_text(folder / "index.html", render_comparison(list(named), sections, styles))
 
 
 def labels_of(records: Sequence[SweepRecord]) -> list[str]:
@@ -45,16 +59,17 @@ def compared(named: Mapping[str, SweepRecord], scenario: str) -> pd.DataFrame:
     """Long table of every sweep at its own tuned size: sweep, forget_size, method, metric, mean, std, n."""
     parts = []
     for label, record in named.items():
-        metrics = ["score", *frames.gap_metrics(frames.evaluations(record, scenario))]
+        metrics = ["score", *frames.gap_metrics(record, frames.evaluations(record, scenario))]
         rivals = frames.metric_summary(record, scenario, metrics, compared=False)
         floor = frames.floor_summary(record, scenario, metrics)
-        size = frames.tuned_size(record, scenario)
+        size = frames.shown_size(record, scenario)
         parts += [p[p["forget_size"] == size].assign(sweep=label) for p in (rivals, floor) if len(p)]
     columns = ["sweep", "forget_size", "method", "metric", "mean", "std", "n"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def _scenario(named: Mapping[str, SweepRecord], scenario: str, styles: dict[str, MethodStyle]) -> Section:
+def scenario_section(named: Mapping[str, SweepRecord], scenario: str, styles: dict[str, MethodStyle]) -> Section:
+    """A scenario's gaps, sweep by sweep."""
     frame = compared(named, scenario)
     label = scenario_label(scenario)
     absent = [name for name in named if not (frame["sweep"] == name).any()]
@@ -79,16 +94,44 @@ def _table(frame: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: str)
         label = FLOOR_LABEL if floor else method_label(method)
         row = (Cell(label, label), *body, Cell(" / ".join(map(str, counts))))
         rows.append(Row(row, None if floor else method, last=floor))
-    score = score_label(named[sweeps[0]])
-    heads = [f"{score if m == 'score' else metric(m).short}, {s}" for m in metrics for s in sweeps]
+    heads = [f"{_called(named[s], m)}, {s}" for m in metrics for s in sweeps]
     columns = tuple(map(Cell, ("Method", *heads, "n")))
     sizes = frame.drop_duplicates("sweep")[["sweep", "forget_size"]]
     told = ", ".join(f"{r.sweep} {r.forget_size}" for r in frames.iterate(sizes))
     notes = [f"Mean ± std over n forget sets, in the order {', '.join(sweeps)}; forget sizes: {told}."]
-    notes.append("No test is made across sweeps: their models, data or forget sets differ.")
+    notes += _caveats({s: named[s] for s in sweeps}, scenario)
     return Table(
         f"{scenario}-compared", f"{scenario_label(scenario)}: gaps side by side", columns, tuple(rows), frame, notes
     )
+
+
+def _called(record: SweepRecord, m: str) -> str:
+    return score_label(record) if m == "score" else metric(record, m).short
+
+
+def _caveats(named: Mapping[str, SweepRecord], scenario: str) -> list[str]:
+    """What keeps the sweeps' numbers from being compared with each other."""
+    scores = {s: f"{s}: {frames.score_definition(r, scenario)}" for s, r in named.items()}
+    conventions = {s: f"{s}: {frames.epoch_convention(r)}" for s, r in named.items()}
+    notes = []
+    if len({frames.score_definition(r, scenario) for r in named.values()}) > 1:
+        notes.append(f"The scores are not the same measure: {'; '.join(scores.values())}.")
+    if len({frames.epoch_convention(r) for r in named.values()}) > 1:
+        notes.append(f"Nor are the epochs chosen alike: {'; '.join(conventions.values())}.")
+    differing = [k for k in _differing({s: dict(_flat(_told(r))) for s, r in named.items()}) if _matters(k, scenario)]
+    if differing:
+        notes.append(f"The sweeps differ in {', '.join(differing)}.")
+    return [*notes, "No test is made across sweeps."]
+
+
+def _matters(key: str, scenario: str) -> bool:
+    """Whether a setting decides what the numbers of a scenario are of."""
+    return key.split(".", maxsplit=1)[0] in _DECISIVE or f"{key}.".startswith(f"scenarios.{scenario}.")
+
+
+def _differing(flat: Mapping[str, Mapping[str, str]]) -> list[str]:
+    keys = dict.fromkeys(key for settings in flat.values() for key in settings)
+    return [k for k in keys if len({settings.get(k, MISSING) for settings in flat.values()}) > 1]
 
 
 def _methods(frame: pd.DataFrame) -> list[str]:
@@ -99,9 +142,7 @@ def _methods(frame: pd.DataFrame) -> list[str]:
 def _settings(named: Mapping[str, SweepRecord]) -> Table:
     """Every setting in which the sweeps differ, one column each."""
     flat = {label: dict(_flat(_told(record))) for label, record in named.items()}
-    keys = list(dict.fromkeys(key for settings in flat.values() for key in settings))
-    differing = [k for k in keys if len({settings.get(k, MISSING) for settings in flat.values()}) > 1]
-    rows = [(k, *(flat[label].get(k, MISSING) for label in flat)) for k in differing]
+    rows = [(k, *(flat[label].get(k, MISSING) for label in flat)) for k in _differing(flat)]
     data = pd.DataFrame(rows, columns=["setting", *flat])
     printed = tuple(Row(tuple(map(Cell, row))) for row in rows)
     notes = [] if rows else ["Nothing: the sweeps are equal in every setting."]

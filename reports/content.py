@@ -8,7 +8,7 @@ from pathlib import Path
 from reports import figures, frames, tables
 from reports.figures import Drawing
 from reports.format import Table
-from reports.names import method_label, scenario_label
+from reports.names import measures, method_label, scenario_label
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
 
@@ -42,8 +42,8 @@ def scenario_section(
     drawn = (record, scenario, styles)
     label = scenario_label(scenario)
     known = frames.metrics_of(frames.evaluations(record, scenario))
-    gaps = ["score", *frames.gap_metrics(frames.evaluations(record, scenario))]
-    confusion = [m for m in known if m.endswith("_error") or m.startswith(("ic_error", "fgt_error"))]
+    gaps = ["score", *frames.gap_metrics(record, frames.evaluations(record, scenario))]
+    confusion = measures(record).family("error", known)
     heatmaps = [figures.sensitivity_heatmap(record, scenario, m) for m in frames.methods(record, scenario)]
     gap_table = tables.metric_table(
         record, scenario, gaps, key=f"{scenario}-gaps", title=f"{label}: gaps to the oracle (percentage points)"
@@ -86,7 +86,12 @@ def scenario_section(
         _block("Best hyperparameters", search, tables.hyperparameter_table(record, scenario)),
         importance,
         _without_grid(record, scenario, grids),
-        _block("Best epoch and five best", evaluation, tables.top5_table(record, scenario)),
+        _block(
+            "In hindsight",
+            _reason_hindsight(record, evaluation),
+            tables.hindsight_table(record, scenario),
+            tables.top5_table(record, scenario),
+        ),
         _block("Accuracy during unlearning", evaluation, figures.accuracy_curves(*drawn)),
         _block(
             "Membership inference attacks",
@@ -125,6 +130,13 @@ def _reason_importance(record: SweepRecord, scenario: str, otherwise: str) -> st
     """Why no importances are known."""
     searched = len(frames.stage_trials(record, "search", scenario, "COMPLETE")) > 0
     return "Not known: each search has too few completed trials for it." if searched else otherwise
+
+
+def _reason_hindsight(record: SweepRecord, otherwise: str) -> str:
+    """Why nothing is shown in hindsight."""
+    if (record.spec.get("evaluation") or {}).get("epochs") == "stop":
+        return "Not known: evaluation runs end at their stop epoch (evaluation.epochs: stop)."
+    return otherwise
 
 
 def _reason(record: SweepRecord, scenario: str, stage: str) -> str:

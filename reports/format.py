@@ -11,6 +11,8 @@ import pandas as pd
 __all__ = ["Cell", "Row", "Table", "decimals", "number", "significant", "uncertain"]
 
 MISSING = "–"
+#: Decimals that a number of a table has at most.
+PLACES = 6
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,33 @@ def number(value: object) -> str:
 
 
 def uncertain(mean: float, std: float, n: int) -> str:
-    """`mean ± std` to the digits that the std carries; without a std (n = 1), the mean alone."""
+    """`mean ± std` to the digits that the std carries; without a std (n = 1), the mean alone.
+
+    A spread that is rounding alone (below 1e-9 of the mean) is none; no more than `PLACES` decimals are printed.
+    """
     if n == 0 or not math.isfinite(mean):
         return MISSING
+    if not math.isfinite(std) or _is_rounding(std, mean):
+        spread = " ± 0" if n > 1 and math.isfinite(std) else ""
+        return _plain(mean) + spread
     places = decimals(std)
-    if places is None:
-        spread = " ± 0" if n > 1 and std == 0 else ""
-        return f"{mean:.2f}{spread}" if 0.01 <= abs(mean) < 1000 or mean == 0 else f"{significant(mean)}{spread}"
-    return f"{mean:.{places}f} ± {std:.{places}f}"
+    if places is None or places > PLACES:
+        return f"{_plain(mean)} ± {significant(std, 1)}"
+    return f"{_signed(mean, places)} ± {std:.{places}f}"
+
+
+def _is_rounding(std: float, mean: float) -> bool:
+    return std <= max(1e-9 * abs(mean), 1e-12)
+
+
+def _plain(mean: float) -> str:
+    """A mean without a spread to tell its digits."""
+    if abs(mean) < 1e-12:
+        return "0.00"
+    return _signed(mean, 2) if 0.01 <= abs(mean) < 1000 else significant(mean).replace("-", "−", mean < 0)
+
+
+def _signed(value: float, places: int) -> str:
+    """With a minus sign, and none before a zero."""
+    text = f"{value:.{places}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")

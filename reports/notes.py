@@ -10,7 +10,7 @@ from reports.figures import Drawing
 from reports.format import MISSING, Table, number, significant, uncertain
 from reports.names import method_label, metric, parameter_label, scenario_label, score_label
 from reports.styles import method_styles
-from reports.summary import missing_work, protocol_sentence, verdict
+from reports.summary import cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
 from reports.writers import to_markdown
 from sweeps.record import SweepRecord
 
@@ -20,6 +20,11 @@ Key = tuple[str, str, str]
 _MOST_FAILURES = 5
 #: Pixels of a figure's card in optuna-dashboard.
 CARD_HEIGHT = 470
+_ORIGINS = {
+    "search": "as the search found them",
+    "confirmation": "as they were confirmed on further tuning forget sets",
+    "given": "as they were given",
+}
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
 
 
@@ -34,7 +39,8 @@ def metric_names(record: SweepRecord, stage: str) -> list[str]:
 
 def sweep_note(record: SweepRecord) -> str:
     """The report's summary."""
-    parts = [f"# {record.name}", protocol_sentence(record)]
+    told = (protocol_sentence(record), one_draw_sentence(record), cost_sentence(record))
+    parts = [f"# {record.name}", *(sentence for sentence in told if sentence)]
     for scenario in frames.scenarios(record):
         answer = verdict(record, scenario)
         parts.append(f"**{answer.headline}.** {' '.join(answer.sentences)}")
@@ -129,14 +135,23 @@ def _failures(record: SweepRecord, key: Key) -> str:
 
 
 def _best(record: SweepRecord, scenario: str, method: str) -> str:
-    trials = record.at_best("search", scenario, method)
+    """The search's own best trial with its hyperparameters, and what is delivered where that is another configuration."""
+    trials = frames.stage_trials(record, "search", scenario, "COMPLETE")
+    trials = trials[trials["method"] == method] if len(trials) else trials
     if not len(trials):
         return "No trial is complete yet."
-    best = next(iter(frames.iterate(trials.sort_values(["value", "number"]))))
-    found = record.best.get(scenario, {}).get(method, {})
-    values = "\n".join(f"| {parameter_label(name, method)} | {number(value)} |" for name, value in found.items())
-    told = f"Best {score_label(record).lower()}: {significant(best.value)} (trial {best.number})."
-    return f"{told}\n\n| hyperparameter | best |\n| --- | --- |\n{values}" if values else told
+    best = trials.sort_values(["value", "number"]).iloc[0]
+    said = f"Best {score_label(record).lower()} of the search: {significant(best['value'])} (trial {best['number']})."
+    found = frames.winner_of(record, scenario, method)
+    if found is None:
+        return said
+    stop = {} if found.stop_epoch is None else {"stop_epoch": found.stop_epoch}
+    values = {**found.hyperparameters, **stop}
+    rows = "\n".join(f"| {parameter_label(name, method)} | {number(value)} |" for name, value in values.items())
+    origin = _ORIGINS.get(found.source, found.source)
+    if stop and found.source == "search":
+        origin += "; it rests on one draw"
+    return f"{said}\n\nEvaluated are, {origin}:\n\n| hyperparameter | value |\n| --- | --- |\n{rows}"
 
 
 def _shares(record: SweepRecord, scenario: str, method: str) -> str:
@@ -150,7 +165,7 @@ def _shares(record: SweepRecord, scenario: str, method: str) -> str:
 def _gaps(record: SweepRecord, scenario: str, method: str) -> str:
     floor = method == frames.FLOOR
     evaluated = frames.evaluations(record, scenario, floor=floor)
-    metrics = ["score", *frames.gap_metrics(evaluated)]
+    metrics = ["score", *frames.gap_metrics(record, evaluated)]
     frame = (
         frames.floor_summary(record, scenario, metrics)
         if floor
@@ -160,13 +175,14 @@ def _gaps(record: SweepRecord, scenario: str, method: str) -> str:
     if not len(frame):
         return "No trial is complete yet."
     known = [m for m in metrics if (frame["metric"] == m).any()]
-    heads = [score_label(record) if m == "score" else metric(m).short for m in known]
+    heads = [score_label(record) if m == "score" else metric(record, m).short for m in known]
     lines = [f"| forget size | {' | '.join(heads)} | n |", f"|{' --- |' * (len(known) + 2)}"]
     for size, part in frame.groupby("forget_size", sort=False):
         rows = {r.metric: r for r in frames.iterate(part)}
         cells = [uncertain(rows[m].mean, rows[m].std, rows[m].n) if m in rows else MISSING for m in known]
         lines.append(f"| {size} | {' | '.join(cells)} | {max(r.n for r in rows.values())} |")
-    return "Mean ± std over fresh forget sets; lower is nearer to the oracle.\n\n" + "\n".join(lines)
+    at = frames.epoch_convention(record)
+    return f"Mean ± std over fresh forget sets, {at}; lower is nearer to the oracle.\n\n" + "\n".join(lines)
 
 
 def _sensitivity(record: SweepRecord, scenario: str, method: str) -> str:

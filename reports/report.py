@@ -9,7 +9,7 @@ from reports.content import scenario_section
 from reports.format import Table
 from reports.page.render import render_page
 from reports.styles import method_styles
-from reports.writers import write_atomically, write_table
+from reports.writers import write_table, write_text
 from sweeps.record import SweepRecord
 
 __all__ = ["write_report"]
@@ -34,4 +34,4 @@ def write_report(record: SweepRecord, folder: Path, *, partial: bool) -> Path:
     for path in (folder / "tables").iterdir():
         if path.suffix in _OURS and path not in written:
             path.unlink()
-    return write_atomically(folder / "index.html", page)
+    return write_text(folder / "index.html", page)

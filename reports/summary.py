@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from reports import frames
-from reports.format import uncertain
-from reports.names import method_label, metric, scenario_label
+from reports.format import significant, uncertain
+from reports.names import POINTS, method_label, metric, scenario_label, score_unit
 from sweeps.record import SweepRecord
 
-__all__ = ["Verdict", "missing_work", "protocol_sentence", "verdict"]
+__all__ = ["Verdict", "cost_sentence", "missing_work", "one_draw_sentence", "protocol_sentence", "verdict"]
 
 
 _MOST_NAMED = 5
+NOTHING_APART = "no method can be told apart"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A scenario's answer: the winner and sentences about it."""
+    """A scenario's answer in words; `method` is one that is told apart from others, None where there is none."""
 
     scenario: str
     method: str | None
@@ -27,40 +31,123 @@ class Verdict:
 
 
 def protocol_sentence(record: SweepRecord) -> str:
-    """How the search was scored, and so what its numbers are worth."""
+    """How the search was scored and at which epoch numbers stand, and so what they are worth."""
     protocol = record.spec.get("protocol")
-    if protocol == "strict":
-        return (
-            "Protocol strict: the search was scored on held-out dev images and on forget sets used nowhere else; "
-            "only the final evaluation read the test set, on fresh forget sets."
-        )
+    note = f" ({record.protocol_note})" if record.protocol_note else ""
     if protocol == "paper":
         return (
-            "Protocol paper: the search itself was scored on the test set, as the paper did; its scores are optimistic."
+            "Protocol paper: the search itself was scored on the test set, as the paper did; its scores are optimistic. "
+            f"All numbers are in hindsight{note}: each run at the epoch of its least score on the very forget set and test "
+            "images that are reported."
         )
-    return f"Protocol: {protocol or 'not stored'}."
+    if protocol != "strict":
+        return f"Protocol: {protocol or 'not stored'}."
+    strict = "Protocol strict: the search was scored on held-out dev images and on forget sets used nowhere else"
+    if record.in_hindsight:
+        return (
+            f"{strict}. But the numbers of the evaluation are in hindsight{note}: each run at the epoch of its least score on "
+            "the very forget set and test images that are reported. That is optimistic."
+        )
+    return (
+        f"{strict}; configuration and stop epoch were chosen there. Only the evaluation read the test set, on fresh forget sets, "
+        "at the stop epoch, and decided nothing."
+    )
+
+
+def one_draw_sentence(record: SweepRecord) -> str:
+    """Which stop epochs were chosen on a single forget set; empty where none was."""
+    named = [
+        f"{scenario_label(s)}: {', '.join(method_label(m) for m in found)}"
+        for s in frames.scenarios(record)
+        if (found := frames.on_one_draw(record, s))
+    ]
+    return (
+        f"Stop epochs that rest on one draw, for they were not confirmed on further forget sets: {'; '.join(named)}."
+        if named
+        else ""
+    )
+
+
+def cost_sentence(record: SweepRecord) -> str:
+    """What the epochs chosen beforehand cost against those of hindsight, over all methods and scenarios; empty where unknown."""
+    known = [frames.cost_of_not_knowing(record, s) for s in frames.scenarios(record)]
+    known = [costs for costs in known if len(costs)]
+    if not known:
+        return ""
+    every = pd.concat(known).dropna(subset=["stop_epoch"])
+    if not len(every):
+        return ""
+    return (
+        f"In hindsight (the paper's convention) the mean score over scenarios and methods with a stop epoch would be "
+        f"{significant(every['hindsight_mean'].mean())} instead of {significant(every['score_mean'].mean())}: "
+        "the difference is what nobody can know beforehand."
+    )
 
 
 def verdict(record: SweepRecord, scenario: str) -> Verdict:
-    """The winner of a scenario with its score, its rivals, its trade-off and where others lead."""
-    won = frames.winner(record, scenario)
+    """Which methods can be told apart, the least score with its rivals, its trade-off, and where others are better."""
+    won = frames.standing(record, scenario)
     label = scenario_label(scenario)
     if won.method is None:
-        return Verdict(scenario, None, f"{label}: no winner yet", ("No search trial of this scenario has completed.",))
+        return Verdict(
+            scenario, None, f"{label}: nothing known yet", ("No search trial of this scenario has completed.",)
+        )
     top = won.scores.iloc[0]
-    name, score = method_label(won.method), uncertain(top["mean"], top["std"], int(top["n"]))
-    unit = " points" if (record.spec.get("objective") or {}).get("name", "average_gap") == "average_gap" else ""
+    name, score = method_label(won.method), uncertain(top["mean"], top["std"], int(top["n"])) + _unit(record)
     if won.source == "search":
-        sentence = f"Best search score {score}{unit}. Nothing is evaluated yet: a search score flatters, and no spread is known."
-        return Verdict(scenario, won.method, f"{label}: {name} leads the search", (sentence,))
-    sets = "forget set" if top["n"] == 1 else "forget sets"
-    sentences = [f"Score {score}{unit} over {int(top['n'])} fresh {sets} of {won.forget_size} (lower is better)."]
+        sentence = (
+            f"Least score of a search: {name}, {score}, of one forget set: it flatters, and tells no methods apart."
+        )
+        return Verdict(scenario, None, f"{label}: not evaluated yet", (sentence,))
+    sentences = [
+        f"{_least(won, name)} {score} over {_sets(int(top['n']), won.forget_size)} (lower is better).",
+        _uneven(won),
+    ]
     floor = frames.floor_summary(record, scenario, ["score"])
     for row in frames.iterate(floor[floor["forget_size"] == won.forget_size]):
         sentences.append(f"Noise floor {_value(row)}: what a second oracle scores that differs in its seed only.")
     sentences += [_rivals(won), *_trade_off(record, scenario, won)]
-    verb = "leads" if won.equals else "wins"
-    return Verdict(scenario, won.method, f"{label}: {name} {verb}", tuple(s for s in sentences if s))
+    method = won.method if won.behind else None
+    return Verdict(scenario, method, f"{label}: {_headline(won, name)}", tuple(s for s in sentences if s))
+
+
+def _headline(won: frames.Standing, name: str) -> str:
+    """What the comparison supports, and no more."""
+    if not won.behind:
+        return NOTHING_APART
+    if not won.equals:
+        return f"{name} wins"
+    others = len(won.scores) - 1
+    return f"{name} is ahead of {_listed(won.behind, 2) or f'{len(won.behind)} of {others} others'}"
+
+
+def _least(won: frames.Standing, name: str) -> str:
+    if len(won.scores) == 1:
+        return f"{name} is the only method evaluated: score"
+    return f"Least mean score: {name},"
+
+
+def _sets(n: int, size: int | None) -> str:
+    return f"{n} fresh forget {'set' if n == 1 else 'sets'}" + (f" of {size}" if size is not None else "")
+
+
+def _uneven(won: frames.Standing) -> str:
+    """Where methods were not evaluated on equally many forget sets, their means are of different things."""
+    counts = won.scores.set_index("method")["n"]
+    fewer = [f"{method_label(str(m))} {int(n)}" for m, n in counts.items() if n < counts.max()]
+    return f"Evaluated on fewer than {int(counts.max())} forget sets: {', '.join(fewer)}." if fewer else ""
+
+
+def _unit(record: SweepRecord) -> str:
+    return " points" if score_unit(record) == POINTS else ""
+
+
+def _listed(methods: Sequence[str], most: int) -> str:
+    """Names joined by commas and an "and"; empty where there are more than `most`."""
+    names = [method_label(m) for m in methods]
+    if not names or len(names) > most:
+        return ""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def missing_work(record: SweepRecord) -> list[str]:
@@ -80,27 +167,35 @@ def missing_work(record: SweepRecord) -> list[str]:
     return sentences
 
 
-def _rivals(won: frames.Winner) -> str:
-    others = [method_label(m) for m in won.equals]
-    if len(others) > _MOST_NAMED:
-        sets = int(won.scores["n"].max())
-        rest = len(won.scores) - 1
-        return f"Not distinguishable from it: {len(others)} of {rest} others (n = {sets}; more evaluation seeds tell more apart)."
-    if others:
-        return f"Not distinguishable from it: {', '.join(others)}."
-    if len(won.scores) > 1:
+def _rivals(won: frames.Standing) -> str:
+    others, behind = won.equals, won.behind
+    if not others and not behind:
+        return ""
+    if not others:
         return "Distinguishable from every other method."
-    return "It is the only method evaluated."
+    named = _listed(others, _MOST_NAMED) or f"{len(others)} of {len(won.scores) - 1} others"
+    sentence = f"Not distinguishable from it: {named}{_too_few(won)}."
+    if behind and len(behind) <= _MOST_NAMED:
+        sentence += f" Distinguishable from it, and worse: {_listed(behind, _MOST_NAMED)}."
+    return sentence
 
 
-def _trade_off(record: SweepRecord, scenario: str, won: frames.Winner) -> list[str]:
-    metrics = frames.gap_metrics(frames.evaluations(record, scenario))
+def _too_few(won: frames.Standing) -> str:
+    """Why nothing could be told apart, where the number of forget sets alone says so."""
+    pairs = int(won.scores["pairs"].max())
+    if pairs >= frames.LEAST_PAIRS:
+        return ""
+    return f" (they share {pairs} forget {'set' if pairs == 1 else 'sets'}; below {frames.LEAST_PAIRS} nothing is told apart)"
+
+
+def _trade_off(record: SweepRecord, scenario: str, won: frames.Standing) -> list[str]:
+    metrics = frames.gap_metrics(record, frames.evaluations(record, scenario))
     frame = frames.metric_summary(record, scenario, [*metrics, "relative_run_time"])
     frame = frame[frame["forget_size"] == won.forget_size]
     own = {r.metric: r for r in frames.iterate(frame[frame["method"] == won.method])}
     sides = []
-    for side, keys in (("utility", frames.UTILITY), ("forgetting", frames.FORGETTING)):
-        values = [f"{metric(m).short} {_value(own[m])}" for m in keys if m in own]
+    for side, keys in frames.sides(record, metrics).items():
+        values = [f"{metric(record, m).short} {_value(own[m])}" for m in keys if m in own]
         if values:
             sides.append(f"{side}: {', '.join(values)}")
     cost = f" It took {_value(own['relative_run_time'])} of the oracle's time." if "relative_run_time" in own else ""
@@ -111,7 +206,7 @@ def _trade_off(record: SweepRecord, scenario: str, won: frames.Winner) -> list[s
         if r.best and r.metric in own and not (own[r.metric].best or own[r.metric].tied)
     ]
     if led:
-        elsewhere = (f"{metric(r.metric).short}: {method_label(r.method)} ({_value(r)})" for r in led)
+        elsewhere = (f"{metric(record, r.metric).short}: {method_label(r.method)} ({_value(r)})" for r in led)
         sentences.append(f"Distinguishably better elsewhere: {', '.join(elsewhere)}.")
     return sentences
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
 from reports.format import Cell, Table
 from reports.frames import TEST
+from unlearn.files import write_atomically
 
-__all__ = ["slug", "to_latex", "to_markdown", "write_atomically", "write_table"]
+__all__ = ["slug", "to_latex", "to_markdown", "write_table", "write_text"]
 
 APPROX = "≈"
 
@@ -54,21 +53,12 @@ def to_latex(table: Table) -> str:
 def write_table(table: Table, folder: Path) -> list[Path]:
     """Write `<key>.csv`, `.md` and `.tex` into the folder."""
     texts = {".csv": table.data.to_csv(index=False), ".md": to_markdown(table), ".tex": to_latex(table)}
-    return [write_atomically(folder / f"{slug(table.key)}{ending}", text) for ending, text in texts.items()]
+    return [write_text(folder / f"{slug(table.key)}{ending}", text) for ending, text in texts.items()]
 
 
-def write_atomically(path: Path, text: str) -> Path:
-    """Write a text file so that a reader sees the old one or the new one, never a part; creates its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file whole or not at all; creates its folder."""
+    write_atomically(path, text.encode())
     return path
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
 
+from unlearn.gaps import Measures, pareto_front
+
 AVERAGE_GAPS = ("forget_gap", "utility_gap", "retain_gap", "class_test_gap", "mia_knn_forget_gap")
-UTILITY_GAPS = ("retain_gap", "utility_gap")
-FORGETTING_GAPS = ("forget_gap", "class_test_gap", "mia_loss_gap", "mia_confidence_gap")
 TOP = 5
 
 ObjectiveName = Literal["average_gap", "tow", "pareto"]
@@ -21,11 +21,12 @@ class Objective:
 
     `average_gap`: mean of the gaps that are present (the paper's Average Error Gap), in percentage points.
     `tow`: 1 − (1 − |ΔUA|)(1 − |ΔRA|)(1 − |ΔTA|), tug-of-war, with gaps as fractions.
-    `pareto`: (utility gap, forgetting gap), two scores; an epoch is chosen by their mean.
+    `pareto`: (utility gap, forgetting gap), each the mean of its side's gaps present; an epoch is chosen by their mean.
     """
 
     name: ObjectiveName = "average_gap"
     gaps: tuple[str, ...] = AVERAGE_GAPS
+    measures: Measures = field(default_factory=Measures, compare=False)
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -34,7 +35,7 @@ class Objective:
     def values(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """The score (two for `pareto`) of one epoch."""
         if self.name == "pareto":
-            return _mean(metrics, UTILITY_GAPS), _mean(metrics, FORGETTING_GAPS)
+            return _mean(metrics, self.measures.side("utility")), _mean(metrics, self.measures.side("forgetting"))
         if self.name == "tow":
             kept = 1.0
             for gap in ("forget_gap", "retain_gap", "utility_gap"):
@@ -69,17 +70,6 @@ def knee(points: Sequence[Sequence[float]]) -> int:
         return sum(((x - low) / (span or 1)) ** 2 for x, low, span in zip(points[i], lows, spans, strict=True))
 
     return min(front, key=distance)
-
-
-def pareto_front(points: Sequence[Sequence[float]]) -> list[int]:
-    """Indices of the points that no other one dominates (as good in every score, better in one); all are minimised."""
-
-    def dominated(point: Sequence[float]) -> bool:
-        return any(
-            all(b <= a for a, b in zip(point, other, strict=True)) and tuple(other) != tuple(point) for other in points
-        )
-
-    return [i for i, point in enumerate(points) if not dominated(point)]
 
 
 def best_epoch(scores: Sequence[float]) -> int:

@@ -10,21 +10,20 @@ import plotly.graph_objects as go
 
 from reports import frames
 from reports.figures._base import INK, Drawing, error_bars, panel_grid
-from reports.names import FLOOR_LABEL, metric, scenario_label
+from reports.names import FLOOR_LABEL, measures, metric, scenario_label
 from reports.styles import FLOOR_COLOUR, MethodStyle
 from sweeps.record import SweepRecord
 
 __all__ = ["attack_bars", "gap_bars"]
 
 FLOOR_SHORT = "Noise floor"
-ATTACKS = ("mia_loss", "mia_confidence", "mia_knn_forget", "mia_knn_train")
 
 
 def gap_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel per gap, one bar per method: shorter is nearer to the oracle."""
-    metrics = frames.gap_metrics(frames.evaluations(record, scenario))
-    size = frames.tuned_size(record, scenario)
-    title = f"{scenario_label(scenario)}: gaps to the oracle, forget size {size}"
+    metrics = frames.gap_metrics(record, frames.evaluations(record, scenario))
+    size = frames.shown_size(record, scenario)
+    title = f"{scenario_label(scenario)}: gaps to the oracle, {frames.size_label(record, scenario)}"
     note = "Shorter is nearer to the oracle."
     floor = frames.floor_summary(record, scenario, metrics)
     floor = floor[floor["forget_size"] == size]
@@ -36,9 +35,8 @@ def gap_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle])
 def attack_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel per membership attack: points, for accuracies near 50 % differ by little, and the oracle's value as a line."""
     known = frames.metrics_of(frames.evaluations(record, scenario))
-    metrics = [m for m in ATTACKS if m in known]
-    size = frames.tuned_size(record, scenario)
-    title = f"{scenario_label(scenario)}: membership inference attacks, forget size {size}"
+    metrics = measures(record).family("attack", known)
+    title = f"{scenario_label(scenario)}: membership inference attacks, {frames.size_label(record, scenario)}"
     note = "Dashed: the oracle; nearer to it is better."
     return _bars(record, scenario, metrics, styles, key=f"{scenario}-attacks", title=title, note=note, reference=True)
 
@@ -55,7 +53,7 @@ def _bars(
     reference: bool = False,
     floor: pd.DataFrame | None = None,
 ) -> Drawing | None:
-    size = frames.tuned_size(record, scenario)
+    size = frames.shown_size(record, scenario)
     frame = frames.metric_summary(record, scenario, metrics, compared=False)
     frame = frame[frame["forget_size"] == size]
     if not len(frame):
@@ -66,7 +64,9 @@ def _bars(
     with_floor = floor is not None and len(floor) > 0
 
     def build(columns: int) -> go.Figure:
-        figure = panel_grid([metric(m).title for m in metrics], columns, 34 + 26 * (len(shown) + with_floor), x_gap=24)
+        figure = panel_grid(
+            [metric(record, m).title for m in metrics], columns, 34 + 26 * (len(shown) + with_floor), x_gap=24
+        )
         for i, m in enumerate(metrics):
             at = {"row": i // columns + 1, "col": i % columns + 1}
             for style in shown:
@@ -74,7 +74,7 @@ def _bars(
             if floor is not None and with_floor:
                 figure.add_trace(_floor_trace(floor[floor["metric"] == m]), **at)
             mode = "normal" if reference else "tozero"
-            figure.update_xaxes(title_text=metric(m).axis, title_standoff=4, rangemode=mode, **at)
+            figure.update_xaxes(title_text=metric(record, m).axis, title_standoff=4, rangemode=mode, **at)
             if pd.notna(lines.get(m, float("nan"))):
                 ends = [escape(shown[0].label), escape(shown[-1].label)]
                 figure.add_trace(_oracle_line(lines[m], ends, i == 0), **at)

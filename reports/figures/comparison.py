@@ -19,9 +19,9 @@ __all__ = ["normalised", "normalised_comparison"]
 
 def normalised(record: SweepRecord, scenario: str) -> pd.DataFrame:
     """Methods down, gaps and relative run time across, at the tuned size: means divided by the largest of their column."""
-    metrics = [*frames.gap_metrics(frames.evaluations(record, scenario)), "relative_run_time"]
+    metrics = [*frames.gap_metrics(record, frames.evaluations(record, scenario)), "relative_run_time"]
     frame = frames.metric_summary(record, scenario, metrics, compared=False)
-    frame = frame[frame["forget_size"] == frames.tuned_size(record, scenario)]
+    frame = frame[frame["forget_size"] == frames.shown_size(record, scenario)]
     grid = frame.pivot(index="method", columns="metric", values="mean")
     grid = grid[[m for m in metrics if m in grid]]
     return grid / grid.max().where(grid.max() > 0, 1.0)
@@ -33,7 +33,7 @@ def normalised_comparison(record: SweepRecord, scenario: str, styles: dict[str, 
     if grid.shape[1] < 3 or len(grid) < 2:
         return None
     shown = [s for m, s in styles.items() if m in grid.index]
-    names = [metric(m).short for m in grid.columns]
+    names = [metric(record, m).short for m in grid.columns]
 
     def build(columns: int) -> go.Figure:
         figure = go.Figure()
@@ -61,8 +61,7 @@ def normalised_comparison(record: SweepRecord, scenario: str, styles: dict[str, 
         figure.update_layout(polar={"radialaxis": radial}, height=420, margin=margin, template=None, showlegend=False)
         return figure
 
-    size = frames.tuned_size(record, scenario)
-    title = f"{scenario_label(scenario)}: all metrics, each divided by its largest mean, forget size {size}"
+    title = f"{scenario_label(scenario)}: all metrics, each divided by its largest mean, {frames.size_label(record, scenario)}"
     note = (
         "Nearer to the centre is nearer to the oracle (and quicker). The tables hold the values before normalisation."
     )

@@ -9,30 +9,31 @@ import plotly.graph_objects as go
 
 from reports import frames
 from reports.figures._base import INK, Drawing, columns_for, panel_grid, translucent
-from reports.names import metric, scenario_label
+from reports.names import measures, metric, scenario_label
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
 
 __all__ = ["accuracy_curves"]
 
-ACCURACIES = ("forget_accuracy", "heldout_accuracy", "retain_accuracy", "class_accuracy")
 _MOST_BANDS = 6
 
 
 def accuracy_curves(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel per accuracy: mean over forget sets at every epoch."""
-    size = frames.tuned_size(record, scenario)
+    size = frames.shown_size(record, scenario)
     curves = frames.evaluation_curves(record, scenario, size)
-    metrics = [m for m in ACCURACIES if m in curves and curves[m].notna().any()]
+    metrics = measures(record).family("accuracy", [str(m) for m in curves if curves[m].notna().any()])
     if not metrics:
         return None
     shown = [s for m, s in styles.items() if (curves["method"] == m).any()]
     lines = {m: frames.oracle_values(record, scenario, size, m).mean() for m in metrics}
+    found = {key: frames.winner_of(record, scenario, key) for key in styles}
+    stops = {key: w.stop_epoch for key, w in found.items() if w is not None and w.stop_epoch is not None}
     averaged = frames.summarise(curves, ["method", "epoch"], metrics)
     last = int(curves["epoch"].max())
 
     def build(columns: int) -> go.Figure:
-        figure = panel_grid([metric(m).title for m in metrics], columns, 270)
+        figure = panel_grid([metric(record, m).title for m in metrics], columns, 270)
         for i, m in enumerate(metrics):
             at = {"row": i // columns + 1, "col": i % columns + 1}
             for style in shown:
@@ -40,16 +41,19 @@ def accuracy_curves(record: SweepRecord, scenario: str, styles: dict[str, Method
                 if len(shown) <= _MOST_BANDS and (rows["std"] > 0).any():
                     figure.add_trace(_band(rows, style), **at)
                 figure.add_trace(_line(rows, style, i == 0), **at)
+                if style.key in stops:
+                    figure.add_trace(_stop(rows[rows["epoch"] == stops[style.key]], style), **at)
             if pd.notna(lines[m]):
                 figure.add_trace(_oracle(lines[m], last, i == 0), **at)
             figure.update_xaxes(title_text="epoch", title_standoff=4, tick0=0, dtick=-(-last // 10), **at)
-            figure.update_yaxes(title_text=f"{metric(m).short} (%)", title_standoff=4, **at)
+            figure.update_yaxes(title_text=f"{metric(record, m).short} (%)", title_standoff=4, **at)
         return figure
 
     n = int(curves[["forget_seed", "seed"]].drop_duplicates().shape[0])
     bands = "; bands: ± std" if len(shown) <= _MOST_BANDS and n > 1 else ""
     known = "" if all(pd.isna(v) for v in lines.values()) else " Dashed: the oracle."
-    title = f"{scenario_label(scenario)}: accuracy during unlearning, forget size {size}"
+    title = f"{scenario_label(scenario)}: accuracy during unlearning, {frames.size_label(record, scenario)}"
+    known += " Ringed: the stop epoch, at which the other numbers stand." if stops and not record.in_hindsight else ""
     note = f"Mean over n = {n} forget sets{bands}.{known}"
     return Drawing(f"{scenario}-curves", title, note, build, columns=columns_for(len(metrics)), legend=shown)
 
@@ -67,6 +71,19 @@ def _line(rows: pd.DataFrame, style: MethodStyle, first: bool) -> go.Scatter:
         showlegend=first,
         meta={"method": style.key},
         hovertemplate=f"{label}, epoch %{{x}}: %{{y:.2f}} %<extra></extra>",
+    )
+
+
+def _stop(row: pd.DataFrame, style: MethodStyle) -> go.Scatter:
+    return go.Scatter(
+        x=row["epoch"].tolist(),
+        y=row["mean"].tolist(),
+        mode="markers",
+        marker={"symbol": "circle-open", "size": 13, "color": style.colour, "line": {"width": 2}},
+        legendgroup=style.key,
+        showlegend=False,
+        meta={"method": style.key},
+        hovertemplate=f"{escape(style.label)}, stop epoch %{{x}}: %{{y:.2f}} %<extra></extra>",
     )
 
 

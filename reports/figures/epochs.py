@@ -20,7 +20,7 @@ def gap_curves(record: SweepRecord, stage: str, scenario: str, method: str) -> D
     """One panel per gap: a thin line for each completed trial, a thick one for the mean (in a search: for the best trial)."""
     trials = frames.stage_trials(record, stage, scenario, "COMPLETE")
     trials = trials[trials["method"] == method] if len(trials) else trials
-    metrics = [m for m in frames.gap_metrics(trials) if m in record.curves and record.curves[m].notna().any()]
+    metrics = [m for m in frames.gap_metrics(record, trials) if m in record.curves and record.curves[m].notna().any()]
     if not len(trials) or not metrics:
         return None
     trials = trials.sort_values("value", kind="stable").head(_MOST_TRIALS)
@@ -34,7 +34,7 @@ def gap_curves(record: SweepRecord, stage: str, scenario: str, method: str) -> D
     colour = method_styles([method])[method].colour if method != frames.FLOOR else "#8A8A8A"
 
     def build(columns: int) -> go.Figure:
-        figure = panel_grid([metric(m).title for m in metrics], columns, 250)
+        figure = panel_grid([metric(record, m).title for m in metrics], columns, 250)
         for i, m in enumerate(metrics):
             at = {"row": i // columns + 1, "col": i % columns + 1}
             figure.add_trace(_thin(curves, m, colour), **at)
@@ -50,7 +50,7 @@ def gap_curves(record: SweepRecord, stage: str, scenario: str, method: str) -> D
             )
             figure.add_trace(line, **at)
             figure.update_xaxes(title_text="epoch", title_standoff=4, **at)
-            figure.update_yaxes(title_text=metric(m).axis, title_standoff=4, rangemode="tozero", **at)
+            figure.update_yaxes(title_text=metric(record, m).axis, title_standoff=4, rangemode="tozero", **at)
         return figure
 
     told = "the best trial" if stage == "search" else f"the mean at forget size {size}"

@@ -33,7 +33,7 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
     places = 2 if limit < 1 else 1 if limit < 20 else 0
 
     def build(columns: int) -> go.Figure:
-        titles = [metric(m).title for m in metrics]
+        titles = [metric(record, m).title for m in metrics]
         figure = panel_grid(titles, columns, max(60, 44 * rows), x_gap=96, y_gap=92)
         for i, m in enumerate(metrics):
             at = {"row": i // columns + 1, "col": i % columns + 1}
@@ -59,7 +59,9 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
 
     failed = int(frame.loc[frame["metric"] == metrics[0], "failed"].sum())
     centre = frame.loc[frame["lr_factor"] == 1, "lr"].iloc[:1]
-    note = f"Grid of {next(iter(grids.values())).size}, one run each"
+    note = f"Grid of {next(iter(grids.values())).size}, one run each {frames.epoch_convention(record)}"
+    sizes = frame["forget_size"].dropna().unique()
+    note += f", forget size {int(sizes[0])}" if len(sizes) == 1 else ""
     note += f", centre at lr = {number(float(centre.iloc[0]))}" if len(centre) else ""
     note += "." if with_alpha else "; the method has no α."
     note += " Colour and numbers: change of the gap against the centre (bold labels), in percentage points, one scale for all"

@@ -1,8 +1,9 @@
-"""The gaps of several sweeps side by side: one panel per gap."""
+"""The gaps of several sweeps side by side: one panel per measure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import pandas as pd
@@ -14,54 +15,91 @@ from reports.names import metric, scenario_label, score_label
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
 
-_SYMBOLS = ("circle", "square-open", "diamond", "triangle-up-open", "cross", "x-open")
+__all__ = ["gaps_side_by_side"]
+
+_SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon", "pentagon", "hourglass")
+_SYMBOLS = tuple(f"{s}-open" if (i + j) % 2 else s for j in (0, 1) for i, s in enumerate(_SHAPES))
 
 
 def gaps_side_by_side(
     frame: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: str, styles: dict[str, MethodStyle]
 ) -> Drawing:
-    """One panel per gap: a method's sweeps one under the other, told apart by the marker."""
+    """One panel per measure: a method's sweeps one under the other, told apart by the marker."""
     rivals = frame[frame["method"] != frames.FLOOR]
-    metrics = list(dict.fromkeys(rivals["metric"]))
     shown = [s for m, s in styles.items() if (rivals["method"] == m).any()]
     sweeps = [s for s in named if (rivals["sweep"] == s).any()]
-    score = score_label(next(iter(named.values())))
-    step = 0.6 / max(len(sweeps), 1)
+    panels = _panels(rivals, {s: named[s] for s in sweeps}, scenario)
 
     def build(columns: int) -> go.Figure:
-        titles = [score if m == "score" else metric(m).title for m in metrics]
-        figure = panel_grid(titles, columns, 40 + 18 * len(shown) * max(len(sweeps), 2), x_gap=24)
-        for i, m in enumerate(metrics):
+        figure = panel_grid([p.title for p in panels], columns, 40 + 18 * len(shown) * max(len(sweeps), 2), x_gap=24)
+        for i, panel in enumerate(panels):
             at = {"row": i // columns + 1, "col": i % columns + 1}
-            for place, style in enumerate(shown):
-                for k, sweep in enumerate(sweeps):
-                    rows = rivals[
-                        (rivals["method"] == style.key) & (rivals["metric"] == m) & (rivals["sweep"] == sweep)
-                    ]
-                    told = escape(f"{style.label}, {sweep}")
-                    point = go.Scatter(
-                        x=rows["mean"].tolist(),
-                        y=[place + step * (k - (len(sweeps) - 1) / 2)] * len(rows),
-                        error_x=error_bars(rows["std"].tolist()),
-                        mode="markers",
-                        marker={"color": style.colour, "symbol": _SYMBOLS[k % len(_SYMBOLS)], "size": 9},
-                        name=told,
-                        showlegend=False,
-                        meta={"method": style.key},
-                        hovertemplate=f"{told}: %{{x:.3g}}<extra></extra>",
-                    )
-                    figure.add_trace(point, **at)
-            figure.update_xaxes(
-                title_text="" if m == "score" else metric(m).axis, title_standoff=4, rangemode="tozero", **at
-            )
+            for point in _points(rivals[rivals["metric"] == panel.metric], panel, shown, sweeps):
+                figure.add_trace(point, **at)
+            figure.update_xaxes(title_text=panel.axis, title_standoff=4, rangemode="tozero", **at)
             ticks = {"tickvals": list(range(len(shown))), "ticktext": [escape(s.label) for s in shown]}
             figure.update_yaxes(
                 range=[len(shown) - 0.4, -0.6], showgrid=False, showticklabels=at["col"] == 1, **ticks, **at
             )
         return figure
 
-    markers = ", ".join(f"{_SYMBOLS[k % len(_SYMBOLS)].replace('-', ' ')} {s}" for k, s in enumerate(sweeps))
-    n = f"{int(rivals['n'].min())} to {int(rivals['n'].max())}"
-    note = f"Mean ± std over n = {n} forget sets, each sweep at its own tuned size. Markers: {markers}."
+    markers = ", ".join(f"{_symbol(k).replace('-', ' ')} {s}" for k, s in enumerate(sweeps))
+    n = f"{int(rivals['n'].min())} to {int(rivals['n'].max())}" if len(rivals) else "0"
+    note = f"Mean ± std over n = {n} forget sets, each sweep at its own size. Markers: {markers}."
     title = f"{scenario_label(scenario)}: gaps to the oracle, sweep by sweep"
-    return Drawing(f"{scenario}-compared", title, note, build, columns=columns_for(len(metrics)), legend=shown)
+    return Drawing(f"{scenario}-compared", title, note, build, columns=columns_for(len(panels)), legend=shown)
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One measure, of the sweeps in which it is the same one."""
+
+    metric: str
+    title: str
+    axis: str
+    sweeps: tuple[str, ...]
+
+
+def _panels(rivals: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: str) -> list[_Panel]:
+    """One per gap, and one per kind of score: sweeps of different objectives do not share a panel."""
+    panels = []
+    for m in dict.fromkeys(rivals["metric"]):
+        if m != "score":
+            known = metric(next(iter(named.values())), m)
+            panels.append(_Panel(m, known.title, known.axis, tuple(named)))
+            continue
+        kinds: dict[str, list[str]] = {}
+        for sweep, record in named.items():
+            kinds.setdefault(frames.score_definition(record, scenario), []).append(sweep)
+        for kind, sweeps in kinds.items():
+            label = score_label(named[sweeps[0]])
+            title = label if len(kinds) == 1 else f"{label}: {', '.join(sweeps)}"
+            panels.append(_Panel(m, title, "" if len(kinds) == 1 else kind, tuple(sweeps)))
+    return panels
+
+
+def _points(
+    rows: pd.DataFrame, panel: _Panel, shown: Sequence[MethodStyle], sweeps: Sequence[str]
+) -> Iterator[go.Scatter]:
+    step = 0.6 / max(len(sweeps), 1)
+    for place, style in enumerate(shown):
+        for k, sweep in enumerate(sweeps):
+            if sweep not in panel.sweeps:
+                continue
+            found = rows[(rows["method"] == style.key) & (rows["sweep"] == sweep)]
+            told = escape(f"{style.label}, {sweep}")
+            yield go.Scatter(
+                x=found["mean"].tolist(),
+                y=[place + step * (k - (len(sweeps) - 1) / 2)] * len(found),
+                error_x=error_bars(found["std"].tolist()),
+                mode="markers",
+                marker={"color": style.colour, "symbol": _symbol(k), "size": 9},
+                name=told,
+                showlegend=False,
+                meta={"method": style.key},
+                hovertemplate=f"{told}: %{{x:.3g}}<extra></extra>",
+            )
+
+
+def _symbol(k: int) -> str:
+    return _SYMBOLS[k % len(_SYMBOLS)]

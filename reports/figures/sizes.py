@@ -17,7 +17,7 @@ __all__ = ["gaps_by_size"]
 
 def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel per gap: mean ± std at each forget size; a flat, low line is stable. None below two sizes."""
-    metrics = frames.gap_metrics(frames.evaluations(record, scenario))
+    metrics = frames.gap_metrics(record, frames.evaluations(record, scenario))
     frame = frames.metric_summary(record, scenario, metrics, compared=False)
     if frame["forget_size"].nunique() < 2:
         return None
@@ -31,7 +31,7 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
     shift = {s.key: step * (i - (len(shown) - 1) / 2) for i, s in enumerate(shown)}
 
     def build(columns: int) -> go.Figure:
-        figure = panel_grid([metric(m).title for m in metrics], columns, 240)
+        figure = panel_grid([metric(record, m).title for m in metrics], columns, 240)
         for i, m in enumerate(metrics):
             at = {"row": i // columns + 1, "col": i % columns + 1}
             for style in shown:
@@ -55,7 +55,7 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
             ticks = {"tickvals": list(range(len(sizes))), "ticktext": labels}
             figure.update_xaxes(title_text="forget size", title_standoff=4, **ticks, **at)
             figure.update_yaxes(
-                title_text=f"{metric(m).short} ({metric(m).unit.removeprefix('percentage ') or 'unit'})",
+                title_text=metric(record, m).axis,
                 title_standoff=4,
                 rangemode="tozero",
                 **at,
@@ -64,6 +64,6 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
 
     low, high = int(frame["n"].min()), int(frame["n"].max())
     counts = f"n = {high}" if low == high else f"n = {low} to {high}"
-    title = f"{scenario_label(scenario)}: gaps over forget sizes, hyperparameters tuned at {tuned}"
+    title = f"{scenario_label(scenario)}: gaps over forget sizes, {frames.tuning_label(record, scenario)}"
     note = f"Mean ± std over {counts} forget sets a size. Lower is nearer to the oracle; flatter is more stable."
     return Drawing(f"{scenario}-sizes", title, note, build, columns=columns_for(len(metrics)), legend=shown)

@@ -1,4 +1,4 @@
-"""The canary scenario's gaps stacked, one bar a method (the summary panel of the paper's Figure 2)."""
+"""Gaps stacked where a scenario's forget set has parts, one bar a method (canary: the summary panel of the paper's Figure 2)."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ import plotly.graph_objects as go
 
 from reports import frames
 from reports.figures._base import Drawing, panel_grid, translucent
-from reports.names import metric, scenario_label
+from reports.names import measures, metric, scenario_label
 from reports.styles import FLOOR_COLOUR, MethodStyle
 from sweeps.record import SweepRecord
 
 __all__ = ["stacked_gaps"]
 
-_IN_AND_OOD = (("forget_in_gap", "forget_ood_gap"), ("forget_in_accuracy_gap", "forget_ood_accuracy_gap"))
 _OPACITIES = (1.0, 0.72, 0.46, 0.26)
 
 
 def stacked_gaps(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
-    """Gaps of forget accuracy (ordinary, scrambled), retain accuracy and utility, end to end; None without scrambled samples."""
+    """Gaps of the parts' forget accuracies (canary: ordinary, scrambled), retain accuracy and utility, end to end; else None."""
     known = set(frames.metrics_of(frames.evaluations(record, scenario)))
-    pair = next((pair for pair in _IN_AND_OOD if known.issuperset(pair)), None)
-    if pair is None:
+    parts = measures(record).groups(known)
+    if len(parts) < 2:
         return None
-    metrics = [m for m in (*pair, "retain_gap", "utility_gap") if m in known]
-    size = frames.tuned_size(record, scenario)
+    metrics = [*parts, *(m for m in ("retain_gap", "utility_gap") if m in known)]
+    size = frames.shown_size(record, scenario)
     frame = frames.metric_summary(record, scenario, metrics, compared=False)
     floor = frames.floor_summary(record, scenario, metrics)
     means = {(r.method, r.metric): r.mean for f in (frame, floor) for r in frames.iterate(f[f["forget_size"] == size])}
@@ -44,13 +43,13 @@ def stacked_gaps(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
                     orientation="h",
                     width=0.7,
                     marker={"color": translucent(colour, opacity), "line": {"width": 1, "color": colour}},
-                    text=[metric(m).short.removeprefix("Δ")],
+                    text=[metric(record, m).short.removeprefix("Δ")],
                     textposition="inside",
                     insidetextanchor="middle",
-                    name=metric(m).title,
+                    name=metric(record, m).title,
                     showlegend=False,
                     meta={"method": key} if key != frames.FLOOR else None,
-                    hovertemplate=f"{escape(label)}, {metric(m).short}: %{{x:.3g}}<extra></extra>",
+                    hovertemplate=f"{escape(label)}, {metric(record, m).short}: %{{x:.3g}}<extra></extra>",
                 )
                 figure.add_trace(bar)
         figure.update_layout(barmode="stack")
@@ -59,7 +58,7 @@ def stacked_gaps(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
         return figure
 
     n = int(frame.loc[frame["forget_size"] == size, "n"].max())
-    order = ", ".join(metric(m).short for m in metrics)
+    order = ", ".join(metric(record, m).short for m in metrics)
     note = f"Means over n = {n} forget sets, from left to right: {order}. Shorter is nearer to the oracle."
-    title = f"{scenario_label(scenario)}: gaps of ordinary and scrambled samples stacked, forget size {size}"
+    title = f"{scenario_label(scenario)}: gaps stacked, the parts of the forget set apart, {frames.size_label(record, scenario)}"
     return Drawing(f"{scenario}-stacked", title, note, build)

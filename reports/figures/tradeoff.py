@@ -18,10 +18,10 @@ __all__ = ["trade_off"]
 
 def trade_off(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """Left, the evaluated methods; right, every search trial with each method's Pareto front. Nearer to the corner is better."""
-    evaluated = frames.directions(frames.evaluations(record, scenario))
-    size = frames.tuned_size(record, scenario)
+    evaluated = frames.directions(record, frames.evaluations(record, scenario))
+    size = frames.shown_size(record, scenario)
     evaluated = evaluated[evaluated["forget_size"] == size] if len(evaluated) else evaluated
-    searched = frames.directions(frames.stage_trials(record, "search", scenario, "COMPLETE"))
+    searched = frames.directions(record, frames.stage_trials(record, "search", scenario, "COMPLETE"))
     parts = [(n, f) for n, f in (("Evaluated winners", evaluated), ("Search trials", searched)) if len(f)]
     if not parts:
         return None
@@ -46,7 +46,7 @@ def trade_off(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]
 
     note = "Utility gap: mean of ΔRA and ΔUtility; forgetting gap: mean of ΔUA, ΔCTA and the attacks' gaps present."
     note += " Nearer to the lower left corner is better."
-    note += f" Winners: mean ± std over forget sets at size {size}." if len(evaluated) else ""
+    note += f" Winners: mean ± std over forget sets, {frames.size_label(record, scenario)}." if len(evaluated) else ""
     note += " Search: points are completed trials, lines join each method's undominated ones." if len(searched) else ""
     title = f"{scenario_label(scenario)}: utility against forgetting"
     return Drawing(f"{scenario}-trade-off", title, note, build, columns=len(parts), legend=shown)

@@ -19,7 +19,7 @@ _AGAINST = ("score", "mia_knn_forget_gap", "mia_knn_train_gap")
 
 def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel each for the score and the attacks on the features: methods as points. None where no distance was measured."""
-    size = frames.tuned_size(record, scenario)
+    size = frames.shown_size(record, scenario)
     frame = frames.metric_summary(record, scenario, ["weight_distance", *_AGAINST], compared=False)
     frame = frame[frame["forget_size"] == size]
     metrics = [m for m in _AGAINST if (frame["metric"] == m).any()]
@@ -27,7 +27,7 @@ def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, Method
     shown = [s for m, s in styles.items() if (m, "weight_distance") in values]
     if not shown:
         return None
-    titles = [score_label(record) if m == "score" else metric(m).title for m in metrics]
+    titles = [score_label(record) if m == "score" else metric(record, m).title for m in metrics]
 
     def build(columns: int) -> go.Figure:
         figure = panel_grid(titles, columns, 290, x_gap=64)
@@ -56,5 +56,5 @@ def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, Method
         return figure
 
     note = "Mean ± std over forget sets; distance of the penultimate layer to the oracle's, after matching its units."
-    title = f"{scenario_label(scenario)}: weight distance to the oracle against the gaps, forget size {size}"
+    title = f"{scenario_label(scenario)}: weight distance to the oracle against the gaps, {frames.size_label(record, scenario)}"
     return Drawing(f"{scenario}-weights", title, note, build, columns=columns_for(len(metrics)), legend=shown)

@@ -8,53 +8,74 @@ from reports.frames._base import (
     methods,
     metrics_of,
     scenarios,
+    shown_size,
+    size_label,
     stage_trials,
     tuned_size,
+    tuning_label,
 )
-from reports.frames.directions import FORGETTING, UTILITY, directions, pareto_front
+from reports.frames.directions import directions, pareto_front, sides, sides_of_every_epoch
+from reports.frames.epochs import (
+    cost_of_not_knowing,
+    epoch_convention,
+    hindsight_gaps,
+    on_one_draw,
+    score_definition,
+    winner_of,
+)
 from reports.frames.history import search_history
 from reports.frames.hyperparameters import best_hyperparameters
 from reports.frames.importance import importances
-from reports.frames.metrics import floor_summary, metric_summary
+from reports.frames.metrics import Epochs, floor_summary, metric_summary
 from reports.frames.oracle import evaluation_curves, oracle_values
-from reports.frames.outcomes import STAGES, Winner, failures, optimism, progress, winner
+from reports.frames.outcomes import Standing, failures, optimism, progress, standing
 from reports.frames.ranks import critical_difference, mean_ranks
 from reports.frames.sensitivity import sensitivity, sensitivity_grid, sensitivity_summary
-from reports.frames.statistics import TEST, compare, summarise
+from reports.frames.statistics import LEAST_PAIRS, TEST, compare, summarise
 
 __all__ = [
     "FLOOR",
-    "FORGETTING",
-    "STAGES",
+    "LEAST_PAIRS",
     "TEST",
-    "UTILITY",
-    "Winner",
+    "Epochs",
+    "Standing",
     "best_hyperparameters",
     "compare",
+    "cost_of_not_knowing",
     "critical_difference",
     "directions",
+    "epoch_convention",
     "evaluation_curves",
     "evaluations",
     "failures",
     "floor_summary",
     "gap_metrics",
+    "hindsight_gaps",
     "importances",
     "iterate",
     "mean_ranks",
     "methods",
     "metric_summary",
     "metrics_of",
+    "on_one_draw",
     "optimism",
     "oracle_values",
     "pareto_front",
     "progress",
     "scenarios",
+    "score_definition",
     "search_history",
     "sensitivity",
     "sensitivity_grid",
     "sensitivity_summary",
+    "shown_size",
+    "sides",
+    "sides_of_every_epoch",
+    "size_label",
     "stage_trials",
+    "standing",
     "summarise",
     "tuned_size",
-    "winner",
+    "tuning_label",
+    "winner_of",
 ]

@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from reports.names import measures
 from sweeps.record import SweepRecord
 
 __all__ = [
+    "EPOCH",
     "FLOOR",
     "evaluations",
     "gap_metrics",
@@ -17,12 +19,15 @@ __all__ = [
     "methods",
     "metrics_of",
     "scenarios",
+    "shown_size",
+    "size_label",
     "stage_trials",
     "tuned_size",
+    "tuning_label",
 ]
 
-ACCURACY_GAPS = ("forget_gap", "utility_gap", "retain_gap", "class_test_gap")
-_FIRST = (*ACCURACY_GAPS, "mia_loss_gap", "mia_confidence_gap", "mia_knn_forget_gap", "mia_knn_train_gap")
+#: Prefix of the columns that hold metrics at the epoch that counts.
+EPOCH = "metric."
 _REFERENCES = ("oracle", "original")
 
 #: The method that retrains the oracle with another seed: its gaps are the noise floor; it is no rival and never ranked.
@@ -61,27 +66,20 @@ def stage_trials(
     return rows
 
 
-def metrics_of(frame: pd.DataFrame, prefix: str = "metric.") -> list[str]:
+def metrics_of(frame: pd.DataFrame, prefix: str = EPOCH) -> list[str]:
     """Metrics that a frame of trials holds at least one value of."""
     return [c.removeprefix(prefix) for c in frame.columns if c.startswith(prefix) and frame[c].notna().any()]
 
 
-def gap_metrics(frame: pd.DataFrame) -> list[str]:
-    """The gaps to the oracle that these trials hold, in the paper's order: UA, utility, RA, CTA, attacks, others.
-
-    Gaps of errors are left out: they are the gaps of accuracies once more, or have a table of their own (confusion).
-    """
-    known = set(metrics_of(frame))
-    others = sorted(m for m in known - set(_FIRST) if m.endswith("_gap") and "error" not in m and m != "average_gap")
-    return [m for m in _FIRST if m in known] + others
+def gap_metrics(record: SweepRecord, frame: pd.DataFrame) -> list[str]:
+    """The gaps to the oracle that these trials hold, in the paper's order: UA, utility, RA, CTA, attacks, others."""
+    return measures(record).gaps(metrics_of(frame)) if len(frame) else []
 
 
 def evaluations(record: SweepRecord, scenario: str, *, floor: bool = False) -> pd.DataFrame:
     """Completed evaluation trials with a `score` column, one per method, forget size, forget set and seed.
 
-    Of the methods that compete; with `floor`, of the retrained oracle instead.
-
-    The score is the trial's value; where it has none (a search of two directions), the mean of its gaps.
+    Of the methods that compete; with `floor`, of the retrained oracle instead. The score is the trial's value.
     """
     rows = stage_trials(record, "evaluation", scenario, "COMPLETE")
     rows = rows[(rows["method"] == FLOOR) == floor] if len(rows) else rows
@@ -89,18 +87,45 @@ def evaluations(record: SweepRecord, scenario: str, *, floor: bool = False) -> p
         return pd.DataFrame(columns=["study", "method", "number", "forget_size", "forget_seed", "seed", "score"])
     keys = ["method", "forget_size", "forget_seed", "seed"]
     rows = rows.sort_values("number").drop_duplicates(keys, keep="last")
-    gaps = [f"metric.{m}" for m in gap_metrics(rows)]
-    score = rows["value"].astype(float)
-    return rows.assign(score=score.fillna(rows[gaps].mean(axis=1)) if gaps else score)
+    return rows.assign(score=rows["value"].astype(float))
 
 
 def tuned_size(record: SweepRecord, scenario: str) -> int | None:
-    """The forget size that the hyperparameters were tuned at; where it was not evaluated, the largest size that was."""
-    size = (record.spec.get("scenarios", {}).get(scenario) or {}).get("tune_size")
+    """The forget size of the searches that found the hyperparameters; None where they come from elsewhere, or none was run."""
+    sources = {w.source for w in record.winners.get(scenario, {}).values()}
+    rows = stage_trials(record, "search", scenario)
+    sizes = rows["forget_size"].dropna() if len(rows) else rows.get("forget_size", pd.Series(dtype=float))
+    if ("given" in sources and not sources & {"search", "confirmation"}) or not len(sizes):
+        return None
+    return int(sizes.mode().iloc[0])
+
+
+def shown_size(record: SweepRecord, scenario: str) -> int | None:
+    """The forget size at which methods are compared: the one tuned at where it was evaluated, else the largest that was.
+
+    Before any evaluation the size of the searches; None where there is neither.
+    """
+    tuned = tuned_size(record, scenario)
+    if tuned is None:
+        tuned = (record.spec.get("scenarios", {}).get(scenario) or {}).get("tune_size")
     sizes = [int(s) for s in evaluations(record, scenario)["forget_size"].dropna().unique()]
-    if sizes and size not in sizes:
+    if sizes and tuned not in sizes:
         return max(sizes)
-    return None if size is None else int(size)
+    return None if tuned is None else int(tuned)
+
+
+def size_label(record: SweepRecord, scenario: str) -> str:
+    """ "forget size 50", with the size tuned at where that is another."""
+    shown, tuned = shown_size(record, scenario), tuned_size(record, scenario)
+    if shown is None:
+        return "all that the scenario forgets"
+    return f"forget size {shown}" + (f", tuned at {tuned}" if tuned not in (None, shown) else "")
+
+
+def tuning_label(record: SweepRecord, scenario: str) -> str:
+    """Where the hyperparameters come from, as far as one phrase can say it for every method."""
+    tuned = tuned_size(record, scenario)
+    return "hyperparameters as given" if tuned is None else f"hyperparameters tuned at {tuned}"
 
 
 def iterate(frame: pd.DataFrame) -> Iterable[Any]:

@@ -16,9 +16,10 @@ def best_hyperparameters(record: SweepRecord, scenario: str) -> pd.DataFrame:
     """One row per searched hyperparameter, one column per method; None where a method lacks one or no trial of it completed.
 
     A method that has no forget batch but a searched retain batch (FineTune, L1Sparse) shows it in the `forget_batch_size` row,
-    as the paper does, and is named in the frame's `attrs["retain_batch"]`.
+    as the paper does, and is named in the frame's `attrs["retain_batch"]`. The stop epoch is the last row, where one has any.
     """
-    best = record.best.get(scenario, {})
+    winners = record.winners.get(scenario, {})
+    best = {method: found.hyperparameters for method, found in winners.items()}
     marked = [m for m in best if "forget_batch_size" not in best[m] and "retain_batch_size" in best[m]]
     columns: dict[str, dict[str, object]] = {}
     for method in methods(record, scenario):
@@ -29,6 +30,9 @@ def best_hyperparameters(record: SweepRecord, scenario: str) -> pd.DataFrame:
     searched = {name for method, name in _searched(record, scenario) if name in columns.get(method, {})}
     rows = [*_FIRST, *sorted(searched - set(_FIRST))]
     frame = pd.DataFrame({m: [v.get(name) for name in rows] for m, v in columns.items()}, index=rows, dtype=object)
+    stops = {m: winners[m].stop_epoch if m in winners else None for m in columns}
+    if any(stop is not None for stop in stops.values()):
+        frame.loc["stop_epoch"] = pd.Series(stops, dtype=object)
     frame.index.name = "hyperparameter"
     frame.attrs["retain_batch"] = [m for m in columns if m in marked]
     return frame

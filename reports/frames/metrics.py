@@ -13,6 +13,8 @@ from sweeps.record import SweepRecord
 
 __all__ = ["floor_summary", "metric_summary"]
 
+#: Which epoch's metrics: at the one that counts, at the best one in hindsight, or the mean of the five best in hindsight.
+Epochs = Literal["metric", "hindsight", "top5"]
 COLUMNS = ["scenario", "forget_size", "method", "metric", "mean", "std", "n", "best", "tied", "p", "pairs"]
 _UNCOMPARED = {"best": False, "tied": False, "p": float("nan"), "pairs": 0}
 
@@ -21,12 +23,13 @@ def metric_summary(
     record: SweepRecord,
     scenario: str,
     metrics: Sequence[str],
-    epochs: Literal["metric", "top5"] = "metric",
+    epochs: Epochs = "metric",
     compared: bool = True,
 ) -> pd.DataFrame:
     """Long table, one row per forget size, method and metric: mean, std, n, best, tied, p, pairs.
 
-    `score` among the metrics is the objective's score. `epochs` picks the epoch that counts or the mean of the five best.
+    `score` among the metrics is the objective's score. `epochs` picks the epoch that counts, the best one in hindsight, or
+    the mean of the five best.
     `compared=False` makes no comparison, for metrics of which less is not better or where only mean and std are asked for:
     `best` and `tied` are false, `p` NaN and `pairs` 0.
     """
@@ -64,7 +67,8 @@ def _verdicts(values: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
 
 def _values(rows: pd.DataFrame, metrics: Sequence[str], epochs: str) -> pd.DataFrame:
     """What tells a run apart, in four columns, and one column per metric that any run has."""
-    columns = {m: m if m == "score" else f"{epochs}.{m}" for m in metrics}
+    score = "hindsight_score" if epochs == "hindsight" else "score"
+    columns = {m: score if m == "score" else f"{epochs}.{m}" for m in metrics}
     columns = {m: c for m, c in columns.items() if c in rows and rows[c].notna().any()}
     return rows[["forget_size", "forget_seed", "seed", "method"]].assign(
         **{m: rows[c].astype(float) for m, c in columns.items()}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from reports.frames._base import evaluations, iterate, stage_trials
-from reports.names import GAP_OF
-from reports.names import metric as metric_of
+from reports.frames._base import EPOCH, evaluations, iterate, stage_trials
+from reports.names import measures
 from sweeps.record import SweepRecord
 
 __all__ = ["evaluation_curves", "oracle_values"]
@@ -31,9 +30,9 @@ def oracle_values(record: SweepRecord, scenario: str, size: int | None, metric: 
     gap leave two candidates, value ± gap, and the one that fits every epoch of every method on the same forget set (and is a
     percentage, where the metric is one) is the oracle's.
     """
-    gap = GAP_OF.get(metric, f"{metric}_gap")
+    gap = measures(record).gap_name(metric)
     trials = evaluations(record, scenario)
-    trials = trials[trials["forget_size"] == size].rename(columns={f"metric.{m}": m for m in (metric, gap)})
+    trials = trials[trials["forget_size"] == size].rename(columns={f"{EPOCH}{m}": m for m in (metric, gap)})
     columns = ["forget_seed", metric, gap]
     sources = [frame.reindex(columns=columns) for frame in (trials, evaluation_curves(record, scenario, size))]
     known = pd.concat([s for s in sources if len(s)] or sources[:1]).dropna()
@@ -43,7 +42,7 @@ def oracle_values(record: SweepRecord, scenario: str, size: int | None, metric: 
     for seed, rows in known.groupby("forget_seed"):
         value, distance = rows[metric].to_numpy(float), rows[gap].to_numpy(float)
         candidates = np.unique(np.round([value[0] - distance[0], value[0] + distance[0]], 9))
-        if metric_of(metric).unit == "%":
+        if measures(record).label(metric).unit == "%":
             candidates = candidates[(candidates >= 0) & (candidates <= 100)]
         fits = [c for c in candidates if np.max(np.abs(np.abs(value - c) - distance)) < _TOLERANCE]
         if len(fits) == 1:
@@ -54,7 +53,7 @@ def oracle_values(record: SweepRecord, scenario: str, size: int | None, metric: 
 def _stored(record: SweepRecord, scenario: str, size: int | None, metric: str) -> dict[object, float]:
     """What the oracles' own trials say, by forget set."""
     rows = stage_trials(record, "reference", scenario, "COMPLETE")
-    column = f"metric.{metric}"
+    column = f"{EPOCH}{metric}"
     if not len(rows) or column not in rows:
         return {}
     rows = rows[(rows["method"] == "oracle") & (rows["forget_size"] == size) & (rows["scored_on"] == "test")]

@@ -7,13 +7,12 @@ from typing import Literal
 
 import pandas as pd
 
-from reports.frames._base import FLOOR, evaluations, methods, scenarios, stage_trials, tuned_size
+from reports.frames._base import FLOOR, evaluations, methods, scenarios, shown_size, stage_trials, tuned_size
+from reports.frames.epochs import winner_of
 from reports.frames.metrics import metric_summary
-from sweeps.record import SweepRecord
+from sweeps.record import STAGES, SweepRecord
 
-__all__ = ["STAGES", "Winner", "failures", "optimism", "progress", "winner"]
-
-STAGES = ("search", "confirmation", "evaluation", "sensitivity")
+__all__ = ["Standing", "failures", "optimism", "progress", "standing"]
 
 
 def progress(record: SweepRecord) -> pd.DataFrame:
@@ -28,7 +27,7 @@ def progress(record: SweepRecord) -> pd.DataFrame:
         for s in scenarios(record)
         for m in [*methods(record, s), FLOOR]
         for stage in STAGES
-        if (m != FLOOR and stage != "confirmation") or (stage, s, m) in record.planned
+        if stage != "reference" and ((m != FLOOR and stage != "confirmation") or (stage, s, m) in record.planned)
     ]
     for scenario, method, stage in keys:
         trials = stage_trials(record, stage, scenario)
@@ -57,8 +56,8 @@ def failures(record: SweepRecord) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Winner:
-    """Who won a scenario.
+class Standing:
+    """Which method has the least score in a scenario, and which ones are told apart from it.
 
     Attributes:
         method: None where nothing is known yet.
@@ -78,47 +77,61 @@ class Winner:
         rows = self.scores
         return [str(m) for m in rows.loc[rows["best"] | rows["tied"], "method"] if m != self.method]
 
+    @property
+    def behind(self) -> list[str]:
+        """Methods that are distinguishable from it, and worse."""
+        rows = self.scores
+        if self.source != "evaluation" or len(rows) < 2:
+            return []
+        known = rows.loc[~(rows["best"] | rows["tied"]), "method"]
+        return [str(m) for m in known if m != self.method]
 
-def winner(record: SweepRecord, scenario: str) -> Winner:
+
+def standing(record: SweepRecord, scenario: str) -> Standing:
     """The least mean score over the evaluation's forget sets at the tuned size; before evaluation, the least search score."""
-    size = tuned_size(record, scenario)
+    size = shown_size(record, scenario)
     scores = metric_summary(record, scenario, ["score"])
     scores = scores[scores["forget_size"] == size]
     if len(scores):
-        scores = scores.sort_values("mean", kind="stable", ignore_index=True)
-        return Winner(scenario, str(scores["method"].iloc[0]), "evaluation", size, scores)
+        order = scores.assign(after=~scores["best"], level=scores["mean"].where(~scores["best"]))
+        order = order.sort_values(["after", "level", "method"], kind="stable")
+        scores = scores.loc[order.index].reset_index(drop=True)
+        return Standing(scenario, str(scores["method"].iloc[0]), "evaluation", size, scores)
     searched = stage_trials(record, "search", scenario, "COMPLETE")
     searched = searched.dropna(subset=["value"]) if len(searched) else searched
     if not len(searched):
-        return Winner(scenario, None, None, size, scores)
+        return Standing(scenario, None, None, size, scores)
     least = searched.groupby("method")["value"].min().sort_values(kind="stable")
     table = pd.DataFrame({"method": least.index, "mean": least.to_numpy(), "std": float("nan"), "n": 1})
     table = table.assign(best=table["mean"] == table["mean"].min(), tied=False, p=float("nan"), pairs=0)
-    return Winner(scenario, str(table["method"].iloc[0]), "search", size, table)
+    return Standing(scenario, str(table["method"].iloc[0]), "search", size, table)
 
 
 def optimism(record: SweepRecord, scenario: str) -> pd.DataFrame:
-    """Per method what the winner scored in the search, when confirmed, and when evaluated at the tuned size.
+    """Per method what the winner scored in the search, when confirmed, and when evaluated at the size tuned at.
 
+    The search's score is that of its best epoch, which it chose; the others stand at the stop epoch, where there is one.
     `confirmed_optimism` and `optimism` are how much worse than in the search it did on the further tuning forget sets, and on
-    fresh ones; the confirmed columns are NaN where nothing was confirmed.
+    fresh ones; NaN where nothing was confirmed, or evaluated at that size. Methods whose parameters were given have no row.
     """
     evaluated = evaluations(record, scenario)
     evaluated = evaluated[evaluated["forget_size"] == tuned_size(record, scenario)]
-    searches = stage_trials(record, "search", scenario, "COMPLETE")
     rows = []
     for method in methods(record, scenario):
-        searched = searches[searches["method"] == method]
+        found = winner_of(record, scenario, method)
+        complete = stage_trials(record, "search", scenario, "COMPLETE")
+        trials = int((complete["method"] == method).sum()) if len(complete) else 0
+        searched = record.at_best("search", scenario, method)["value"] if trials else pd.Series(dtype=float)
         fresh = evaluated.loc[evaluated["method"] == method, "score"]
-        if not len(searched) or not len(fresh):
+        confirmed = _confirmed(record, scenario, method)
+        if not len(searched) or (found is not None and found.source == "given") or not (len(fresh) or len(confirmed)):
             continue
-        score = float(record.at_best("search", scenario, method)["value"].min())
-        confirmed = record.at_best("confirmation", scenario, method)["value"]
+        score = float(searched.min())
         rows.append(
             {
                 "method": method,
                 "search_score": score,
-                "trials": len(searched),
+                "trials": trials,
                 "confirmed_mean": confirmed.mean(),
                 "confirmed_std": confirmed.std(),
                 "confirmed_n": len(confirmed),
@@ -130,3 +143,13 @@ def optimism(record: SweepRecord, scenario: str) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _confirmed(record: SweepRecord, scenario: str, method: str) -> pd.Series[float]:
+    """The winner's scores on the further tuning forget sets, at its stop epoch where it has one."""
+    trials = record.at_best("confirmation", scenario, method)
+    found = winner_of(record, scenario, method)
+    if found is None or found.stop_epoch is None or not len(trials):
+        return trials["value"].astype(float)
+    at = record.curves[record.curves["epoch"] == found.stop_epoch]
+    return trials[["study", "number"]].merge(at, on=["study", "number"])["score"].astype(float)

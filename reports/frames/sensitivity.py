@@ -8,18 +8,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.frames._base import ACCURACY_GAPS, metrics_of, stage_trials
+from reports.frames._base import EPOCH, metrics_of, stage_trials
+from reports.names import measures
 from sweeps.record import SweepRecord
 
 __all__ = ["sensitivity", "sensitivity_grid", "sensitivity_summary"]
 
-COLUMNS = ["scenario", "method", "metric", "lr", "alpha", "lr_factor", "alpha_factor", "value", "change", "failed"]
+COLUMNS = [
+    "scenario",
+    "method",
+    "metric",
+    "lr",
+    "alpha",
+    "lr_factor",
+    "alpha_factor",
+    "value",
+    "change",
+    "failed",
+    "forget_size",
+]
 
 
 def sensitivity(record: SweepRecord, scenario: str, method: str) -> pd.DataFrame:
     """One row per accuracy gap and grid point: its value and its change against the centre (percentage points, + is worse).
 
-    The centre is the grid point at the best hyperparameters (without them, the middle of the grid). A failed point has
+    The centre is the grid point at the best hyperparameters (where it has none, its middle). A failed point has
     NaNs and `failed`; where the centre itself has no value, no change is known. `alpha` is NaN for a method without one.
     """
     rows = stage_trials(record, "sensitivity", scenario)
@@ -29,12 +42,13 @@ def sensitivity(record: SweepRecord, scenario: str, method: str) -> pd.DataFrame
     lr = _same(rows["hp.lr"].astype(float))
     alpha = rows["hp.alpha"].astype(float) if "hp.alpha" in rows else pd.Series(np.nan, rows.index)
     points = pd.DataFrame({"lr": lr, "alpha": _same(alpha), "done": rows["state"] == "COMPLETE"})
+    sizes = rows["forget_size"].dropna().unique()
     best = record.best.get(scenario, {}).get(method, {})
     centre_lr, centre_alpha = _centre(points["lr"], best, "lr"), _centre(points["alpha"], best, "alpha")
     known = metrics_of(rows)
     parts = []
-    for metric in [m for m in ACCURACY_GAPS if m in known]:
-        values = points.assign(value=rows[f"metric.{metric}"].astype(float).where(points["done"]))
+    for metric in measures(record).family_gaps("accuracy", known):
+        values = points.assign(value=rows[f"{EPOCH}{metric}"].astype(float).where(points["done"]))
         grid = values.groupby(["lr", "alpha"], dropna=False, as_index=False).agg(
             value=("value", "mean"), done=("done", "any")
         )
@@ -46,7 +60,8 @@ def sensitivity(record: SweepRecord, scenario: str, method: str) -> pd.DataFrame
         return pd.DataFrame(columns=COLUMNS)
     out = pd.concat(parts, ignore_index=True)
     factors = {"lr_factor": out["lr"] / centre_lr, "alpha_factor": out["alpha"] / centre_alpha}
-    return out.assign(scenario=scenario, method=method, **factors)[COLUMNS]
+    size = sizes[0] if len(sizes) == 1 else np.nan
+    return out.assign(scenario=scenario, method=method, forget_size=size, **factors)[COLUMNS]
 
 
 def sensitivity_grid(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -83,5 +98,7 @@ def _centre(values: pd.Series[float], best: Mapping[str, Any], name: str) -> flo
         return float("nan")
     target = best.get(name)
     if isinstance(target, int | float):
-        return float(known[np.argmin(np.abs(known - target))])
+        nearest = float(known[np.argmin(np.abs(known - target))])
+        if np.isclose(nearest, target, rtol=1e-6, atol=0):
+            return nearest  # else the grid was laid round another point
     return float(known[len(known) // 2])

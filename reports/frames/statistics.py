@@ -9,15 +9,17 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-__all__ = ["LEVEL", "TEST", "compare", "holm", "paired_p", "summarise"]
+__all__ = ["LEAST_PAIRS", "LEVEL", "TEST", "compare", "holm", "paired_p", "summarise"]
 
 LEVEL = 0.05
+#: Below so many forget sets that two methods share, nothing is told apart: two equal differences would be proof enough.
+LEAST_PAIRS = 3
 
 #: How the comparison is made, to be printed wherever its result is.
 TEST = (
     "Lower is better. Bold: the least mean. ≈: not distinguishable from it at the 5 % level by a two-sided paired t-test over "
     "the forget sets that both methods share, Holm-corrected over the methods compared "
-    "(with fewer than six forget sets a Wilcoxon test could never reach 5 %; with one, nothing can be told apart)."
+    "(with fewer than six forget sets a Wilcoxon test could never reach 5 %; with fewer than three, nothing can be told apart)."
 )
 
 
@@ -66,17 +68,21 @@ def compare(samples: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Indexed by method: `best` (least mean; several where means are equal; none where there is no rival), `tied` (others not
-        distinguishable from it), `p` (Holm-adjusted, against the first of the best), `pairs`.
+        distinguishable from it), `p` (Holm-adjusted, against the best, of several the first by name; NaN below three pairs),
+        `pairs`. One that is better on the forget sets that both share, and has the greater mean for others alone, is tied
+        whatever its p.
     """
     means = samples.mean()
     out = pd.DataFrame({"best": False, "tied": False, "p": np.nan, "pairs": 0}, index=samples.columns)
     if means.notna().sum() < 2:
         return out
-    first = str(means.idxmin())
-    out["best"] = np.isclose(means, means[first], rtol=0, atol=1e-9)
+    out["best"] = np.isclose(means, means.min(), rtol=0, atol=1e-9)
+    first = min(out.index[out["best"]])
     others = [m for m in samples.columns if m != first and pd.notna(means[m])]
     differences = {m: (samples[m] - samples[first]).dropna() for m in others}
     out.loc[others, "pairs"] = [len(differences[m]) for m in others]
-    out.loc[others, "p"] = holm([paired_p(differences[m]) for m in others])
-    out.loc[others, "tied"] = ~(out.loc[others, "p"] < LEVEL) & ~out.loc[others, "best"]
+    p = [paired_p(differences[m]) if len(differences[m]) >= LEAST_PAIRS else np.nan for m in others]
+    out.loc[others, "p"] = holm(p)
+    worse = np.array([differences[m].mean() > 0 for m in others])
+    out.loc[others, "tied"] = ~((out.loc[others, "p"] < LEVEL) & worse) & ~out.loc[others, "best"]
     return out

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
+import re
 from collections.abc import Iterator
-from html import escape
+from html import escape, unescape
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from plotly.offline import get_plotlyjs
@@ -16,13 +17,29 @@ from reports.content import Block, Section
 from reports.figures import Drawing
 from reports.names import method_label, scenario_label
 from reports.page.html import figure_data, figure_html, script_json, swatch, table_html
+from reports.page.reproduce import steps
 from reports.styles import MethodStyle
-from reports.summary import Verdict, missing_work, protocol_sentence, verdict
+from reports.summary import Verdict, cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
 from sweeps.record import SweepRecord
 
-__all__ = ["render_comparison", "render_page"]
+__all__ = ["fingerprint_of", "render_comparison", "render_page"]
 
 _MOST_FAILURES = 8
+_WIDEST = 100
+
+
+#: Name of the `meta` element that tells from which state of the storage a page was made.
+FINGERPRINT = "unlearn-sweeps-fingerprint"
+
+
+def fingerprint_of(page: Path) -> str | None:
+    """From which state of a storage a page was made; None where there is no page, or it does not tell."""
+    try:
+        with page.open(encoding="utf-8", errors="replace") as file:
+            found = re.search(f'<meta name="{FINGERPRINT}" content="([^"]*)">', file.read(4096))
+    except OSError:
+        return None
+    return unescape(found[1]) if found else None
 
 
 def render_page(record: SweepRecord, sections: list[Section], styles: dict[str, MethodStyle], *, partial: bool) -> str:
@@ -39,7 +56,7 @@ def render_page(record: SweepRecord, sections: list[Section], styles: dict[str, 
         _provenance(record),
         "</main>",
     ]
-    return _document(f"{record.name}: unlearning sweep", body, sections, identifiers)
+    return _document(f"{record.name}: unlearning sweep", body, sections, identifiers, record.fingerprint)
 
 
 def render_comparison(names: list[str], sections: list[Section], styles: dict[str, MethodStyle]) -> str:
@@ -66,7 +83,9 @@ def _drawings(sections: list[Section]) -> list[Drawing]:
     return [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Drawing)]
 
 
-def _document(title: str, body: list[str], sections: list[Section], identifiers: dict[int, str]) -> str:
+def _document(
+    title: str, body: list[str], sections: list[Section], identifiers: dict[int, str], fingerprint: str = ""
+) -> str:
     drawings = _drawings(sections)
     data = script_json([figure_data(d, identifiers[id(d)]) for d in drawings])
     themes = {"light": _theme(dark=False), "dark": _theme(dark=True)}
@@ -76,6 +95,7 @@ def _document(title: str, body: list[str], sections: list[Section], identifiers:
             "<!doctype html>",
             '<html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            *([f'<meta name="{FINGERPRINT}" content="{escape(fingerprint, quote=True)}">'] if fingerprint else []),
             f"<title>{escape(title)}</title>",
             '<link rel="icon" href="data:,">',
             f"<style>{assets.joinpath('page.css').read_text(encoding='utf-8')}</style></head><body>",
@@ -139,7 +159,8 @@ def _summary(record: SweepRecord, styles: dict[str, MethodStyle], partial: bool)
     parts = ['<section id="summary"><h2>Summary</h2>']
     if partial:
         parts.append('<p class="warning">This report is partial: the sweep was not finished when it was made.</p>')
-    parts.append(f"<p>{escape(protocol_sentence(record))}</p>")
+    told = [protocol_sentence(record), one_draw_sentence(record), cost_sentence(record)]
+    parts += [f"<p>{escape(sentence)}</p>" for sentence in told if sentence]
     parts.append(f'<p class="note" id="comparison">How methods are compared: {escape(frames.TEST)}</p>')
     parts.append(f'<div class="verdicts">{"".join(_verdict(v, styles) for v in verdicts)}</div>')
     if scores is not None:
@@ -205,22 +226,14 @@ def _block(block: Block, anchor: str, identifiers: dict[int, str]) -> str:
 
 
 def _reproduce(record: SweepRecord) -> str:
-    name = shlex.quote(record.name)
-    params = shlex.quote(f"runs/{record.name}/best_params.yaml")
-    commit, command = (record.provenance.get(k) for k in ("commit", "command"))
-    steps = [(f"git checkout {shlex.quote(str(commit))}", "the code that ran it")] if commit else []
-    steps += [
-        (str(command or f"sweeps run {name}"), "the whole sweep; run again, it resumes"),
-        (f"sweeps evaluate {name} --params {params}", "the winners only, on fresh forget sets"),
-        (f"sweeps report {name}", "this report, from the storage"),
-    ]
-    width = max(len(step) for step, _ in steps)
-    lines = [f"{step:{width}}  # {why}" for step, why in steps]
+    commands = steps(record)
+    width = min(max(len(command) for command, _ in commands), _WIDEST)
+    lines = [f"{command:{width}}  # {why}" for command, why in commands]
     return (
         '<section id="reproduce"><h2>How to reproduce</h2>'
         f"<pre>{escape(chr(10).join(lines))}</pre>"
-        '<p class="note">A sweep from a file of your own is named by its path: <code>sweeps run path/to/sweep.yaml</code>. '
-        "The resolved spec below is that file with every default written out.</p></section>"
+        '<p class="note">As typed, *** for a password. '
+        "The resolved spec below is the sweep's file with every default written out.</p></section>"
     )
 
 

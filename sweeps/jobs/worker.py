@@ -19,6 +19,7 @@ from sweeps.objective import Objective
 from sweeps.plan import ForgetDraw
 from sweeps.spec import Spec, scenario_of
 from unlearn.errors import DivergedError
+from unlearn.gaps import Measures, declared
 from unlearn.methods import Method
 from unlearn.registry import find
 from unlearn.run import Evaluation, run_unlearning
@@ -53,7 +54,8 @@ class Worker:
     def __init__(self, spec: Spec, cache: Cache, device: torch.device | None = None) -> None:
         self.spec = spec
         self.workspace = Workspace(setting_of(spec), cache.folder, device, cache.share)
-        self.objective = Objective(spec.objective.name, tuple(spec.objective.gaps))
+        own = declared(find("metrics", family) for family in spec.metrics.every_epoch)
+        self.objective = Objective(spec.objective.name, tuple(spec.objective.gaps), Measures(own))
 
     def task(self, draw: ForgetDraw, scored_on: str) -> Task:
         """The task of one forget set; a scenario that fixes its own size takes all that it can."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sweeps.record import COLUMNS, SweepRecord
+from sweeps.record import COLUMNS, SweepRecord, Winner
 
 
 @dataclass
@@ -24,6 +24,10 @@ class RecordBuilder:
     importances: dict[str, dict[str, dict[str, float] | None]] = field(default_factory=dict)
     trials: list[dict[str, Any]] = field(default_factory=list)
     curves: list[dict[str, Any]] = field(default_factory=list)
+    winners: dict[str, dict[str, Winner]] = field(default_factory=dict)
+    in_hindsight: bool = False
+    protocol_note: str = ""
+    measures: list[dict[str, Any]] = field(default_factory=list)
 
     def trial(
         self,
@@ -34,6 +38,9 @@ class RecordBuilder:
         state: str = "COMPLETE",
         metrics: Mapping[str, float] | None = None,
         top5: Mapping[str, float] | None = None,
+        hindsight: Mapping[str, float] | None = None,
+        stop_epoch: int | None = None,
+        hindsight_score: float = float("nan"),
         hp: Mapping[str, Any] | None = None,
         curve: list[Mapping[str, float]] | None = None,
         scenario: str = "random",
@@ -53,7 +60,9 @@ class RecordBuilder:
             "number": number,
             "state": state,
             "value": value,
-            "best_epoch": 1,
+            "epoch": stop_epoch or 1,
+            "stop_epoch": stop_epoch,
+            "hindsight_score": hindsight_score,
             "fail_reason": reason,
             "retry_of": None,
             "started": pd.Timestamp("2026-01-01"),
@@ -68,6 +77,7 @@ class RecordBuilder:
         }
         row |= {f"hp.{k}": v for k, v in (hp or {}).items()}
         row |= {f"metric.{k}": v for k, v in (metrics or {}).items()}
+        row |= {f"hindsight.{k}": v for k, v in (hindsight or {}).items()}
         row |= {f"top5.{k}": v for k, v in (top5 or {}).items()}
         self.trials.append(row)
         identity = {k: row[k] for k in ("study", "stage", "scenario", "method", "number")}
@@ -80,8 +90,12 @@ class RecordBuilder:
         identity = ["study", "stage", "scenario", "method", "number", "epoch", "score"]
         curves = pd.DataFrame(self.curves) if self.curves else pd.DataFrame(columns=identity)
         provenance = {"commit": "0123abc", "versions": {"torch": "2.9"}}
-        parts = (self.planned, trials, curves, self.best, self.importances)
-        return SweepRecord(self.name, self.spec, provenance, *parts)
+        found = {s: {m: Winner(h) for m, h in methods.items()} for s, methods in self.best.items()}
+        winners = {s: found.get(s, {}) | self.winners.get(s, {}) for s in dict.fromkeys([*found, *self.winners])}
+        best = {s: {m: w.hyperparameters for m, w in methods.items()} for s, methods in winners.items()}
+        parts = (self.planned, trials, curves, best, self.importances)
+        about = {"in_hindsight": self.in_hindsight, "protocol_note": self.protocol_note, "fingerprint": "0f1e2d"}
+        return SweepRecord(self.name, self.spec, provenance, *parts, winners=winners, measures=self.measures, **about)
 
 
 @pytest.fixture
@@ -97,6 +111,7 @@ def new_builder() -> RecordBuilder:
         "objective": {"name": "average_gap", "gaps": None},
         "search": {"trials": 3},
         "evaluation": {"seeds": 3},
+        "unlearning": {"epochs": 3},
     }
     return RecordBuilder(spec=spec)
 
@@ -139,10 +154,17 @@ def full_record() -> SweepRecord:
                     epochs.append(values | gaps | cost | {"score": float(np.mean(list(gaps.values())))})
                 return epochs
 
+            builder.winners.setdefault(scenario, {})[method] = Winner(hp, stop_epoch=2)
+
             def run(stage: str, size: int, seed: int, hp: dict[str, float], state: str = "COMPLETE") -> None:
                 curve = measured(1.0 + k)  # noqa: B023  # called at once
-                best = min(curve, key=lambda e: e["score"])
-                metrics = {m: v for m, v in best.items() if m != "score"} | {"weight_distance": 3.0 + k}  # noqa: B023
+                least = min(curve, key=lambda e: e["score"])
+                stopped = stage in {"evaluation", "sensitivity"}
+                best = curve[1] if stopped else least
+                metrics, hindsight = (
+                    {m: v for m, v in epoch.items() if m != "score"} | {"weight_distance": 3.0 + k}  # noqa: B023
+                    for epoch in (best, least)
+                )
                 builder.trial(
                     stage,
                     method,  # noqa: B023
@@ -150,6 +172,9 @@ def full_record() -> SweepRecord:
                     state=state,
                     metrics=metrics,
                     top5=metrics,
+                    hindsight=hindsight if stopped else None,
+                    hindsight_score=least["score"] if stopped else float("nan"),
+                    stop_epoch=2 if stopped else None,
                     hp=hp,
                     curve=curve,
                     scenario=scenario,  # noqa: B023

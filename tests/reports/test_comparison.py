@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import plotly.graph_objects as go
 import pytest
 
 from reports import write_comparison
 from reports.comparison import compared, labels_of
+from reports.comparison import scenario_section as scenario_of
+from reports.figures import Drawing
+from reports.styles import method_styles
 from sweeps.record import SweepRecord
 from tests.reports.conftest import new_builder
 
@@ -53,6 +57,41 @@ def test_the_page_and_its_tables(tmp_path: Path):
     assert "| SURE | 2.0 ± 1.0 | 2.5 ± 0.7 |" in table
     assert "noise floor" in table.splitlines()[5]
     assert "hyperparameters-compared.csv" in {p.name for p in (tmp_path / "tables").iterdir()}
+
+
+def test_scores_of_different_objectives_share_no_label(tmp_path: Path):
+    a, b = small("a", 1.0, 3), small("b", 2.0, 3)
+    b = replace(b, spec={**b.spec, "objective": {"name": "tow", "gaps": None}}, in_hindsight=True)
+    page = write_comparison([a, b], tmp_path).read_text(encoding="utf-8")
+    header = (tmp_path / "tables" / "random-compared.md").read_text(encoding="utf-8").splitlines()[2]
+    assert "Average gap, a" in header
+    assert "Tug-of-war, b" in header
+    assert "The scores are not the same measure: a: mean of the gaps present; b: tug-of-war of" in page
+    assert "Nor are the epochs chosen alike: a: at the stop epoch; b: in hindsight." in page
+    assert "The sweeps differ in objective.name." in page
+    titles = [annotation.text for annotation in _figure(a, b).layout.annotations]
+    assert titles[:2] == ["Average gap: a", "Tug-of-war: b"]
+    shown = {(trace.xaxis, trace.name.split(", ")[1]) for trace in _figure(a, b).data}
+    assert shown == {("x", "a"), ("x2", "b"), ("x3", "a"), ("x3", "b")}
+
+
+def _figure(*records: SweepRecord) -> go.Figure:
+    named = {record.name: record for record in records}
+    section = scenario_of(named, "random", method_styles(["sure"]))
+    drawing = section.blocks[0].parts[0]
+    assert isinstance(drawing, Drawing)
+    return drawing.wide
+
+
+def test_gaps_that_enter_the_score_are_told_apart():
+    a, b = small("a", 1.0, 3), small("b", 2.0, 3)
+    specs = [
+        {**r.spec, "objective": {"name": "average_gap", "gaps": gaps}}
+        for r, gaps in ((a, ["forget_gap"]), (b, ["retain_gap"]))
+    ]
+    a, b = replace(a, spec=specs[0]), replace(b, spec=specs[1])
+    titles = [annotation.text for annotation in _figure(a, b).layout.annotations]
+    assert titles[:2] == ["Average gap: a", "Average gap: b"]
 
 
 def test_a_sweep_without_a_scenario_or_evaluation_is_named(tmp_path: Path):

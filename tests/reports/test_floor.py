@@ -25,7 +25,7 @@ def record(builder: RecordBuilder) -> SweepRecord:
 
 
 def test_it_is_no_rival(record: SweepRecord):
-    won = frames.winner(record, "random")
+    won = frames.standing(record, "random")
     assert won.method == "sure"
     assert set(won.scores["method"]) == {"sure", "finetune"}
     assert set(frames.mean_ranks(record, "random")["method"]) == {"sure", "finetune"}
@@ -70,5 +70,5 @@ def test_the_summary_names_the_floor_and_progress_counts_it(record: SweepRecord)
 def test_alone_it_makes_a_section(builder: RecordBuilder):
     builder.trial("evaluation", "oracle", value=0.1, metrics={"forget_gap": 0.1})
     record = builder.record()
-    assert frames.winner(record, "random").method is None
+    assert frames.standing(record, "random").method is None
     assert scenario_section(record, "random", method_styles(frames.methods(record))).blocks

@@ -6,10 +6,12 @@ import math
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reports.format import Cell, Row, Table, number, significant, uncertain
 from reports.styles import method_styles
-from reports.writers import slug, to_latex, to_markdown, write_atomically, write_table
+from reports.writers import slug, to_latex, to_markdown, write_table, write_text
 
 
 @pytest.mark.parametrize(
@@ -23,10 +25,25 @@ from reports.writers import slug, to_latex, to_markdown, write_atomically, write
         (2.0, 0.0, 3, "2.00 ± 0"),
         (math.nan, math.nan, 0, "–"),
         (0.5, 0.0996, 4, "0.50 ± 0.10"),
+        (0.847457627118644, 5e-15, 3, "0.85 ± 0"),
+        (12.3, 1e-8, 5, "12.30 ± 0"),
+        (1.0, 2e-9, 5, "1.00 ± 2e-09"),
+        (1e-7, 3e-8, 3, "1.00e-07 ± 3e-08"),
+        (0.0, 1e-16, 3, "0.00 ± 0"),
+        (-0.003, 0.2, 3, "0.0 ± 0.2"),
+        (-4.2, 0.6, 3, "−4.2 ± 0.6"),
     ],
 )
 def test_no_more_digits_than_the_error_carries(mean: float, std: float, n: int, text: str):
     assert uncertain(mean, std, n) == text
+
+
+@given(st.floats(-1e9, 1e9), st.one_of(st.floats(0, 1e9), st.just(math.nan)), st.integers(1, 9))
+def test_no_cell_is_longer_than_a_person_reads(mean: float, std: float, n: int):
+    text = uncertain(mean, std, n)
+    assert len(text) <= 2 * 18 + 3
+    assert "-" not in text.replace("e-", "")
+    assert all(len(part.partition(".")[2].partition("e")[0]) <= 6 for part in text.split(" ± "))
 
 
 @pytest.mark.parametrize(
@@ -81,9 +98,9 @@ def test_files_of_a_table(table: Table, tmp_path):
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = write_atomically(tmp_path / "page.html", "old")
+    path = write_text(tmp_path / "page.html", "old")
     with pytest.raises(UnicodeEncodeError):
-        write_atomically(path, "\ud800")
+        write_text(path, "\ud800")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from reports import frames
+from sweeps.objective import Objective
 
 
 def evaluate(builder, method, values, size=100, **more):
@@ -61,11 +62,6 @@ def test_evaluations_of_a_superseded_winner_do_not_count(builder):
     assert frames.evaluations(builder.record(), "random")["score"].tolist() == [7.0]
 
 
-def test_two_directions_score_by_their_mean_gap(builder):
-    builder.trial("evaluation", "sure", metrics={"forget_gap": 1.0, "utility_gap": 3.0})
-    assert frames.evaluations(builder.record(), "random")["score"].tolist() == [2.0]
-
-
 def test_top5_reads_its_own_columns(builder):
     builder.trial("evaluation", "sure", value=1.0, metrics={"forget_gap": 1.0}, top5={"forget_gap": 4.0})
     out = frames.metric_summary(builder.record(), "random", ["forget_gap"], epochs="top5")
@@ -105,7 +101,7 @@ def test_a_pruned_only_study_has_no_best(builder):
     builder.trial("search", "sure", value=5.0, state="PRUNED")
     record = builder.record()
     assert frames.search_history(record, "random")["best_so_far"].isna().all()
-    assert frames.winner(record, "random").method is None
+    assert frames.standing(record, "random").method is None
 
 
 def grid(builder, method="sure", alphas=(0.4, 0.5, 0.6)):
@@ -204,7 +200,26 @@ def test_ranks_need_a_rival(builder):
 def test_directions_and_front(builder):
     for forgetting, retain, utility in [(1.0, 4.0, 6.0), (2.0, 1.0, 1.0), (3.0, 1.0, 1.0), (0.5, 9.0, 9.0)]:
         metrics = {"forget_gap": forgetting, "retain_gap": retain, "utility_gap": utility}
-        builder.trial("search", "sure", value=1.0, metrics=metrics)
-    points = frames.directions(builder.record().trials)
+        builder.trial("search", "sure", value=1.0, metrics=metrics | {"mia_knn_train_gap": 50.0}, curve=[metrics])
+    record = builder.record()
+    points = frames.directions(record, record.trials)
     assert points["utility"].tolist() == [5.0, 1.0, 1.0, 9.0]
+    assert points["forgetting"].tolist() == [
+        1.0,
+        2.0,
+        3.0,
+        0.5,
+    ]  # what is measured at the chosen epoch alone was not searched
     assert frames.pareto_front(points)["number"].tolist() == [3, 0, 1]
+
+
+def test_the_drawn_directions_are_the_searched_ones(builder):
+    objective = Objective("pareto")
+    gaps = ("forget_gap", "class_test_gap", "mia_loss_gap", "mia_knn_train_gap", "retain_gap", "utility_gap")
+    for k in range(4):
+        metrics = {gap: float((7 * i + 3 * k) % 11) for i, gap in enumerate(gaps)}
+        builder.trial("search", "sure", value=objective.score(metrics), metrics=metrics, curve=[metrics])
+    record = builder.record()
+    points = frames.directions(record, record.trials)
+    searched = [objective.values({g: t[f"metric.{g}"] for g in gaps}) for _, t in record.trials.iterrows()]
+    assert points[["utility", "forgetting"]].to_numpy().tolist() == [pytest.approx(list(v)) for v in searched]

@@ -6,7 +6,7 @@ import pytest
 
 from reports import figures, frames, tables
 from reports.content import scenario_section
-from reports.names import metric, parameter_label
+from reports.names import parameter_label
 from reports.styles import method_styles
 from tests.reports.conftest import RecordBuilder
 
@@ -34,20 +34,6 @@ def test_too_few_trials_are_said(builder: RecordBuilder):
     record = builder.record()
     blocks = {b.title: b for b in scenario_section(record, "random", method_styles(["sure"])).blocks}
     assert "too few completed trials" in blocks["Importance of the hyperparameters"].missing
-
-
-@pytest.mark.parametrize(
-    ("key", "unit"),
-    [
-        ("fgt_error_retain_gap", "count"),
-        ("ic_error_heldout_gap", "fraction"),
-        ("retain_error_gap", "percentage points"),
-        ("forget_gap", "percentage points"),
-        ("my_metric_gap", ""),
-    ],
-)
-def test_a_gap_has_the_unit_of_what_it_is_the_gap_of(key: str, unit: str):
-    assert metric(key).unit == unit
 
 
 def test_an_alpha_that_is_no_retain_weight_says_so(builder: RecordBuilder):

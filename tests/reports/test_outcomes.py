@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
 from reports import frames, tables
+from reports.names import method_label
 from reports.summary import missing_work, protocol_sentence, verdict
+from tests.reports.conftest import new_builder
 
 
 def test_progress_leaves_out_what_was_queued_again(builder):
@@ -35,34 +43,117 @@ def test_the_winner_is_evaluated_at_the_tuned_size(builder):
         builder.trial("evaluation", "sure", value=1.0 + 0.01 * seed, forget_seed=seed)
         builder.trial("evaluation", "finetune", value=9.0 + 0.02 * seed, forget_seed=seed)
         builder.trial("evaluation", "sure", value=99.0, size=10, forget_seed=seed)
-    won = frames.winner(builder.record(), "random")
+    won = frames.standing(builder.record(), "random")
     assert (won.method, won.source, won.forget_size, won.equals) == ("sure", "evaluation", 100, [])
     answer = verdict(builder.record(), "random")
     assert answer.headline == "Random: SURE wins"
-    assert "Score 1.010 ± 0.010 points over 3 fresh forget sets of 100 (lower is better)." in answer.sentences
+    assert (
+        "Least mean score: SURE, 1.010 ± 0.010 points over 3 fresh forget sets of 100 (lower is better)."
+        in answer.sentences
+    )
 
 
-def test_a_winner_that_cannot_be_told_apart_only_leads(builder):
-    builder.trial("evaluation", "sure", value=1.0)
-    builder.trial("evaluation", "finetune", value=2.0)
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_below_three_forget_sets_no_method_can_be_told_apart(builder, seeds):
+    for seed in range(seeds):  # two equal differences would be p = 0
+        builder.trial("evaluation", "sure", value=1.0 + seed, forget_seed=seed)
+        builder.trial("evaluation", "finetune", value=9.0 + seed, forget_seed=seed)
     answer = verdict(builder.record(), "random")
-    assert answer.headline == "Random: SURE leads"
-    assert "Not distinguishable from it: FineTune." in answer.sentences
+    assert answer.headline == "Random: no method can be told apart"
+    assert answer.method is None
+    shared = f"they share {seeds} forget {'set' if seeds == 1 else 'sets'}; below 3 nothing is told apart"
+    assert f"Not distinguishable from it: FineTune ({shared})." in answer.sentences
+
+
+def test_one_method_alone_wins_nothing(builder):
+    for seed in range(5):
+        builder.trial("evaluation", "sure", value=1.0 + 0.01 * seed, forget_seed=seed)
+    answer = verdict(builder.record(), "random")
+    assert answer.headline == "Random: no method can be told apart"
+    assert answer.sentences[0].startswith("SURE is the only method evaluated: score 1.020 ± 0.016 points over 5")
+
+
+def test_some_apart_and_some_not(builder):
+    scores = {"sure": (1.0, 1.1, 0.9, 1.0), "scrub": (1.2, 0.9, 1.3, 0.9), "finetune": (9.0, 9.2, 8.9, 9.1)}
+    for method, values in scores.items():
+        for seed, value in enumerate(values):
+            builder.trial("evaluation", method, value=value, forget_seed=seed)
+    answer = verdict(builder.record(), "random")
+    assert answer.headline == "Random: SURE is ahead of FineTune"
+    assert "Not distinguishable from it: SCRUB. Distinguishable from it, and worse: FineTune." in answer.sentences
+
+
+def test_a_method_that_failed_on_hard_sets_is_not_ahead_by_that(builder):
+    for seed in range(6):
+        builder.trial("evaluation", "sure", value=(5.0, 5.1, 5.2, 20.0, 20.0, 20.0)[seed], forget_seed=seed)
+        if seed < 3:  # worse on each set that both share; its mean is less for want of the others
+            builder.trial("evaluation", "finetune", value=6.0 + seed / 10, forget_seed=seed)
+    answer = verdict(builder.record(), "random")
+    assert answer.headline == "Random: no method can be told apart"
+    assert "Evaluated on fewer than 6 forget sets: FineTune 3." in answer.sentences
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.lists(st.one_of(st.none(), st.integers(0, 8)), min_size=6, max_size=6), max_size=5))
+def test_no_headline_says_more_than_the_numbers(columns):
+    names = ["sure", "finetune", "scrub", "neg_grad", "ssd"][: len(columns)]
+    builder = new_builder()
+    builder.spec["methods"] = names
+    for method, values in zip(names, columns, strict=True):
+        for seed, value in enumerate(values):
+            if value is not None:
+                builder.trial("evaluation", method, value=float(value), forget_seed=seed)
+    answer = verdict(builder.record(), "random")
+    means = {
+        m: np.mean([v for v in c if v is not None]) for m, c in zip(names, columns, strict=True) if set(c) != {None}
+    }
+    if not means:
+        assert answer.headline == "Random: nothing known yet"
+        return
+    first = min(m for m in means if means[m] == min(means.values()))
+    apart = told_apart(first, {m: c for m, c in zip(names, columns, strict=True) if m in means})
+    if not apart:
+        assert answer.headline == "Random: no method can be told apart"
+        assert answer.method is None
+    elif len(apart) == len(means) - 1:
+        assert answer.headline == f"Random: {method_label(first)} wins"
+    else:
+        said = " and ".join(map(method_label, apart)) if len(apart) < 3 else f"{len(apart)} of {len(means) - 1} others"
+        assert answer.headline == f"Random: {method_label(first)} is ahead of {said}"
+
+
+def told_apart(first: str, scores: dict[str, list[int | None]]) -> list[str]:
+    """Those worse than the first by SciPy's paired t-test and Holm's rule, least mean first."""
+    p, worse = {}, {}
+    for method in scores.keys() - {first}:
+        pairs = [(b, a) for a, b in zip(scores[first], scores[method], strict=True) if a is not None and b is not None]
+        if len(pairs) >= 3:
+            d = np.array([b - a for b, a in pairs], float)
+            worse[method] = d.mean() > 0
+            p[method] = stats.ttest_1samp(d, 0).pvalue if np.ptp(d) else float(d[0] == 0)
+    rejected = []
+    for rank, method in enumerate(sorted(p, key=p.__getitem__)):
+        if p[method] * (len(p) - rank) >= 0.05:
+            break
+        rejected.append(method)
+    mean = {m: np.mean([v for v in c if v is not None]) for m, c in scores.items()}
+    found = [m for m in rejected if worse[m] and abs(mean[m] - mean[first]) > 1e-9]
+    return sorted(found, key=lambda m: (mean[m], m))
 
 
 def test_before_evaluation_the_search_decides_and_says_so(builder):
     builder.trial("search", "finetune", value=2.5)
     builder.trial("search", "sure", value=3.0)
-    won = frames.winner(builder.record(), "random")
+    won = frames.standing(builder.record(), "random")
     assert (won.method, won.source) == ("finetune", "search")
-    assert verdict(builder.record(), "random").headline == "Random: FineTune leads the search"
+    assert verdict(builder.record(), "random").headline == "Random: not evaluated yet"
 
 
 def test_nothing_completed(builder):
     builder.trial("search", "sure", state="FAIL", reason="diverged at epoch 1")
     answer = verdict(builder.record(), "random")
     assert answer.method is None
-    assert answer.headline == "Random: no winner yet"
+    assert answer.headline == "Random: nothing known yet"
 
 
 def test_optimism_is_evaluation_less_search(builder):

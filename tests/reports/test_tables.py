@@ -38,7 +38,8 @@ def test_stability_has_a_row_per_size_and_method(builder):
 
 def test_top1_stands_beside_top5(builder):
     metrics, top5 = {"forget_gap": 1.0, "retain_gap": 2.0, "mia_loss_gap": 9.0}, {"forget_gap": 3.0, "retain_gap": 4.0}
-    builder.trial("evaluation", "sure", value=1.0, metrics=metrics, top5=top5)
+    chosen = dict.fromkeys(metrics, 7.0)
+    builder.trial("evaluation", "sure", value=1.0, metrics=chosen, hindsight=metrics, top5=top5)
     assert texts(tables.top5_table(builder.record(), "random")) == [
         ["Method", "ΔUA top-1", "ΔUA top-5", "ΔRA top-1", "ΔRA top-5", "n"],
         ["SURE", "1.00", "3.00", "2.00", "4.00", "1"],

@@ -12,13 +12,14 @@ import pytest
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from sweeps.objective import knee, pareto_front
+from sweeps.objective import knee
 from sweeps.plan import make_plan
 from sweeps.spec import Spec
 from sweeps.storage import open_storage
 from sweeps.studies.sampling import grid_point, sampler_name, sobol_point
 from sweeps.studies.search import SearchState
 from sweeps.studies.winners import confirmed, leaders
+from unlearn.gaps import pareto_front
 
 SpecMaker = Callable[..., Spec]
 

@@ -12,22 +12,17 @@ import math
 from collections.abc import Iterable, Mapping
 
 from unlearn.errors import MetricError
+from unlearn.gaps import Measures
 from unlearn.metrics._base import Floats, Outputs, SetOutputs
 from unlearn.models import Classifier
 from unlearn.registry import find
 
-__all__ = ["COMPARISONS", "GAP_NAMES", "Floats", "Outputs", "SetOutputs", "compare", "gaps", "measure"]
+__all__ = ["COMPARISONS", "Floats", "Outputs", "SetOutputs", "compare", "gaps", "measure"]
 
 #: Families that compare a model with the oracle; `compare` takes them, and `measure` passes over them.
 COMPARISONS = frozenset({"weight_distance"})
 
-#: The paper's names for the gaps in accuracy; any other value's gap is `<value>_gap`.
-GAP_NAMES = {
-    "retain_accuracy": "retain_gap",
-    "forget_accuracy": "forget_gap",
-    "heldout_accuracy": "utility_gap",
-    "class_accuracy": "class_test_gap",
-}
+_MEASURES = Measures()
 
 
 def measure(outputs: Outputs, families: Iterable[str]) -> dict[str, float]:
@@ -68,6 +63,4 @@ def _finite(family: str, values: Mapping[str, float]) -> Mapping[str, float]:
 
 def gaps(unlearned: Mapping[str, float], oracle: Mapping[str, float]) -> dict[str, float]:
     """Absolute differences, unlearned against oracle, of the values that both have (percentage points for percentages)."""
-    return {
-        GAP_NAMES.get(name, f"{name}_gap"): abs(unlearned[name] - oracle[name]) for name in unlearned if name in oracle
-    }
+    return {_MEASURES.gap_name(name): abs(unlearned[name] - oracle[name]) for name in unlearned if name in oracle}
