@@ -17,6 +17,7 @@ __all__ = ["Verdict", "cost_sentence", "missing_work", "one_draw_sentence", "pro
 
 
 _MOST_NAMED = 5
+_HINDSIGHT = "its numbers are in hindsight: each run at the epoch of the least score on the very forget set and test images reported"
 NOTHING_APART = "no method can be told apart"
 
 
@@ -33,21 +34,14 @@ class Verdict:
 def protocol_sentence(record: SweepRecord) -> str:
     """How the search was scored and at which epoch numbers stand, and so what they are worth."""
     protocol = record.spec.get("protocol")
-    note = f" ({record.protocol_note})" if record.protocol_note else ""
+    hindsight = (record.protocol_note or _HINDSIGHT).rstrip(".")
     if protocol == "paper":
-        return (
-            "Protocol paper: the search itself was scored on the test set, as the paper did; its scores are optimistic. "
-            f"All numbers are in hindsight{note}: each run at the epoch of its least score on the very forget set and test "
-            "images that are reported."
-        )
+        return f"Protocol paper: the search itself was scored on the test set, as the paper did, and is optimistic; {hindsight}."
     if protocol != "strict":
         return f"Protocol: {protocol or 'not stored'}."
     strict = "Protocol strict: the search was scored on held-out dev images and on forget sets used nowhere else"
     if record.in_hindsight:
-        return (
-            f"{strict}. But the numbers of the evaluation are in hindsight{note}: each run at the epoch of its least score on "
-            "the very forget set and test images that are reported. That is optimistic."
-        )
+        return f"{strict}. But {hindsight}. That is optimistic."
     return (
         f"{strict}; configuration and stop epoch were chosen there. Only the evaluation read the test set, on fresh forget sets, "
         "at the stop epoch, and decided nothing."

@@ -376,7 +376,7 @@ def _by_method(
     notes = ["Mean ± std over forget sets" + (" (n)." if counts else "."), convention or _convention(record)]
     if any(row.last for row in rows):
         notes.append(
-            "Noise floor: gaps between two oracles that differ in their seed only; nothing can be nearer but by chance."
+            "Noise floor: the gaps between two oracles that differ in their seed only, which retraining itself cannot avoid."
         )
     marked = compared and any(c.best for row in rows for c in row.cells)
     return Table(

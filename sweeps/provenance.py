@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,14 @@ from sweeps.spec import Spec
 PACKAGES = ("unlearn-sweeps", "torch", "torchvision", "optuna", "ray", "scikit-learn", "numpy")
 
 
-def provenance(spec: Spec) -> dict[str, Any]:
-    """Versions, commit, machine and time of this run of a sweep."""
+def provenance(spec: Spec, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Versions, commit, machine and time of this run of a sweep, and every command that ran stages of it.
+
+    Args:
+        before: what the run before this one left.
+    """
+    command = shlex.join(["sweeps", *map(mask, sys.argv[1:])])
+    earlier = before.get("commands") or filter(None, [before.get("command")])
     versions = {}
     for package in PACKAGES:
         try:
@@ -33,7 +40,8 @@ def provenance(spec: Spec) -> dict[str, Any]:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "seed": spec.seed,
         "last_started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command": shlex.join(["sweeps", *map(mask, sys.argv[1:])]),
+        "command": command,
+        "commands": [*(c for c in earlier if c != command), command],
     }
 
 

@@ -30,6 +30,8 @@ from sweeps.storage.urls import storage_exists
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.studies.retries import Which, no_trial
 from unlearn.files import write_atomically
+from unlearn.gaps import declared
+from unlearn.registry import find
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,19 @@ class Sweep:
             study.set_user_attr("spec", dump)
         if data is not None:
             study.set_user_attr("dataset", asdict(data))
-        study.set_user_attr("provenance", study.user_attrs.get("provenance", {}) | provenance(self.spec))
+        known = study.user_attrs.get("provenance", {})
+        study.set_user_attr("provenance", known | provenance(self.spec, known))
+        measures = self._declared_measures()
+        if study.user_attrs.get("measures", []) != measures:
+            study.set_user_attr("measures", measures)
         elsewhere = None if self.url == self.folder.own_storage else mask(self.url)  # a folder may be moved or copied
         text = dump_yaml({**dump, "storage": elsewhere}, stored=True)
         write_atomically(self.folder.spec, text.encode())
+
+    def _declared_measures(self) -> list[dict[str, Any]]:
+        """What the sweep's metrics say of their own values, for reports."""
+        families = [*self.spec.metrics.every_epoch, *self.spec.metrics.best_epoch]
+        return declared(find("metrics", family) for family in families)
 
     @property
     def outputs(self) -> tuple[Path, Path]:

@@ -25,7 +25,6 @@ from sweeps.record import SweepRecord
 __all__ = ["fingerprint_of", "render_comparison", "render_page"]
 
 _MOST_FAILURES = 8
-_WIDEST = 100
 
 
 #: Name of the `meta` element that tells from which state of the storage a page was made.
@@ -226,9 +225,7 @@ def _block(block: Block, anchor: str, identifiers: dict[int, str]) -> str:
 
 
 def _reproduce(record: SweepRecord) -> str:
-    commands = steps(record)
-    width = min(max(len(command) for command, _ in commands), _WIDEST)
-    lines = [f"{command:{width}}  # {why}" for command, why in commands]
+    lines = [line for command, why in steps(record) for line in (f"# {why}", command)]
     return (
         '<section id="reproduce"><h2>How to reproduce</h2>'
         f"<pre>{escape(chr(10).join(lines))}</pre>"

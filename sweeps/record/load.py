@@ -92,6 +92,7 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
         classes={
             label: [(position, text) for position, text in of] for label, of in dataset.get("classes", {}).items()
         },
+        measures=attrs.get("measures", []),
         winners=winners,
         in_hindsight=old or paper,
         protocol_note=PAPER if paper else OLD_VERSION if old else "",

@@ -36,6 +36,7 @@ class SweepRecord:
             adding up to 1; None where too few trials are complete.
         data: what was read as its data set; empty in records of older versions.
         classes: the forget classes of each scenario that has some, as [position, name]; likewise.
+        measures: what metrics declare of their values, for those that are not shipped (`unlearn.gaps.Measures` reads it).
         winners: of every method that searches, {scenario: {method: winner}}: what its evaluation runs with, else what came out
             of the confirmation, else of the search.
         in_hindsight: whether evaluations count at an epoch that was chosen on what they report; `protocol_note` says why.
@@ -52,6 +53,7 @@ class SweepRecord:
     importances: dict[str, dict[str, dict[str, float] | None]] = field(default_factory=dict)
     data: str = ""
     classes: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    measures: list[dict[str, Any]] = field(default_factory=list)
     winners: dict[str, dict[str, Winner]] = field(default_factory=dict)
     in_hindsight: bool = False
     protocol_note: str = ""

@@ -88,11 +88,11 @@ def test_headline_tables_say_at_which_epoch(stopped: RecordBuilder):
 
 @pytest.mark.parametrize("protocol", ["strict", "paper"])
 def test_numbers_in_hindsight_are_called_so(stopped: RecordBuilder, tmp_path, protocol: str):
-    stopped.in_hindsight, stopped.protocol_note = True, "made by an earlier version"
+    stopped.in_hindsight, stopped.protocol_note = True, "its numbers are in hindsight: an older version made them"
     stopped.spec["protocol"] = protocol
     record = stopped.record()
     said = protocol_sentence(record)
-    assert "in hindsight (made by an earlier version)" in said
+    assert "its numbers are in hindsight: an older version made them." in said
     assert tables.hindsight_table(record, "random") is None
     table = tables.score_table(record)
     assert table is not None

@@ -152,7 +152,7 @@ def check(record: SweepRecord, undisturbed: SweepRecord) -> None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thousands of drivers start here: what they write beside the storage is left out."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    monkeypatch.setattr("sweeps.sweep.provenance", lambda spec: {"seed": spec.seed})
+    monkeypatch.setattr("sweeps.sweep.provenance", lambda spec, before: {"seed": spec.seed})
     monkeypatch.setattr("sweeps.sweep.write_atomically", lambda path, content: None)
 
 
