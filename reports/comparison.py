@@ -62,7 +62,7 @@ def compared(named: Mapping[str, SweepRecord], scenario: str) -> pd.DataFrame:
         metrics = ["score", *frames.gap_metrics(record, frames.evaluations(record, scenario))]
         rivals = frames.metric_summary(record, scenario, metrics, compared=False)
         floor = frames.floor_summary(record, scenario, metrics)
-        size = frames.shown_size(record, scenario)
+        size = record.shown_size(scenario)
         parts += [p[p["forget_size"] == size].assign(sweep=label) for p in (rivals, floor) if len(p)]
     columns = ["sweep", "forget_size", "method", "metric", "mean", "std", "n"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)

@@ -17,7 +17,9 @@ __all__ = ["Verdict", "cost_sentence", "missing_work", "one_draw_sentence", "pro
 
 
 _MOST_NAMED = 5
-_HINDSIGHT = "its numbers are in hindsight: each run at the epoch of the least score on the very forget set and test images reported"
+_HINDSIGHT = (
+    "its numbers are in hindsight: each run at the epoch of the least score on the very forget set and images reported"
+)
 NOTHING_APART = "no method can be told apart"
 
 

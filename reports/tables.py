@@ -41,7 +41,7 @@ def metric_table(
     """Methods down, metrics across, at the tuned forget size; with `floor`, the retrained oracle below them."""
     frame = frames.metric_summary(record, scenario, metrics, compared=compared)
     frame = _with_floor(record, scenario, frame, metrics) if floor else frame
-    size = frames.shown_size(record, scenario)
+    size = record.shown_size(scenario)
     return _by_method(
         record,
         frame[frame["forget_size"] == size],
@@ -67,7 +67,7 @@ def attack_table(record: SweepRecord, scenario: str) -> Table | None:
     table = metric_table(record, scenario, attacks, key=f"{scenario}-attacks", title=title, compared=False, floor=False)
     if table is None:
         return None
-    size = frames.shown_size(record, scenario)
+    size = record.shown_size(scenario)
     values = [frames.oracle_values(record, scenario, size, m) for m in attacks]
     cells = [Cell(uncertain(v.mean(), v.std(), len(v)), v.mean() if len(v) else None) for v in values]
     n = max(map(len, values))
@@ -87,7 +87,7 @@ def top5_table(record: SweepRecord, scenario: str) -> Table | None:
 
     None where runs ended at their stop epoch.
     """
-    size = frames.shown_size(record, scenario)
+    size = record.shown_size(scenario)
     attacks = measures(record).family_gaps("attack", frames.metrics_of(frames.evaluations(record, scenario)))
     gaps = [m for m in frames.gap_metrics(record, frames.evaluations(record, scenario)) if m not in attacks]
     if not record.in_hindsight and not frames.hindsight_gaps(record, scenario):
@@ -115,7 +115,7 @@ def hindsight_table(record: SweepRecord, scenario: str) -> Table | None:
     if not len(frame):
         return None
     gaps = frames.hindsight_gaps(record, scenario)
-    size = frames.shown_size(record, scenario)
+    size = record.shown_size(scenario)
     there = frames.metric_summary(record, scenario, gaps, epochs="hindsight", compared=False)
     there = there[there["forget_size"] == size]
     cells = {(r.method, r.metric): r for r in frames.iterate(there)}
@@ -300,7 +300,7 @@ def optimism_table(record: SweepRecord, scenario: str) -> Table | None:
         *(("Confirmed", "n", "Optimism") if confirmed else ()),
         *("Evaluated", "n", "Optimism"),
     )
-    title = f"{scenario_label(scenario)}: the winner's optimism, forget size {frames.tuned_size(record, scenario)}"
+    title = f"{scenario_label(scenario)}: the winner's optimism, forget size {record.tuned_size(scenario)}"
     notes = _optimism_notes(record, confirmed)
     return Table(f"{scenario}-optimism", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
 

@@ -22,7 +22,7 @@ FLOOR_SHORT = "Noise floor"
 def gap_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel per gap, one bar per method: shorter is nearer to the oracle."""
     metrics = frames.gap_metrics(record, frames.evaluations(record, scenario))
-    size = frames.shown_size(record, scenario)
+    size = record.shown_size(scenario)
     title = f"{scenario_label(scenario)}: gaps to the oracle, {frames.size_label(record, scenario)}"
     note = "Shorter is nearer to the oracle."
     floor = frames.floor_summary(record, scenario, metrics)
@@ -53,7 +53,7 @@ def _bars(
     reference: bool = False,
     floor: pd.DataFrame | None = None,
 ) -> Drawing | None:
-    size = frames.shown_size(record, scenario)
+    size = record.shown_size(scenario)
     frame = frames.metric_summary(record, scenario, metrics, compared=False)
     frame = frame[frame["forget_size"] == size]
     if not len(frame):

@@ -21,7 +21,7 @@ def normalised(record: SweepRecord, scenario: str) -> pd.DataFrame:
     """Methods down, gaps and relative run time across, at the tuned size: means divided by the largest of their column."""
     metrics = [*frames.gap_metrics(record, frames.evaluations(record, scenario)), "relative_run_time"]
     frame = frames.metric_summary(record, scenario, metrics, compared=False)
-    frame = frame[frame["forget_size"] == frames.shown_size(record, scenario)]
+    frame = frame[frame["forget_size"] == record.shown_size(scenario)]
     grid = frame.pivot(index="method", columns="metric", values="mean")
     grid = grid[[m for m in metrics if m in grid]]
     return grid / grid.max().where(grid.max() > 0, 1.0)

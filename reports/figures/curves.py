@@ -20,7 +20,7 @@ _MOST_BANDS = 6
 
 def accuracy_curves(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel per accuracy: mean over forget sets at every epoch."""
-    size = frames.shown_size(record, scenario)
+    size = record.shown_size(scenario)
     curves = frames.evaluation_curves(record, scenario, size)
     metrics = measures(record).family("accuracy", [str(m) for m in curves if curves[m].notna().any()])
     if not metrics:

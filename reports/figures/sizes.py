@@ -24,7 +24,7 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
     shown = [s for m, s in styles.items() if (frame["method"] == m).any()]
     if not shown:
         return None
-    tuned = frames.tuned_size(record, scenario)
+    tuned = record.tuned_size(scenario)
     sizes = sorted(int(s) for s in frame["forget_size"].unique())
     labels = [f"<b>{s}</b> (tuned)" if s == tuned else str(s) for s in sizes]
     step = min(0.08, 0.5 / len(shown))  # methods side by side, so that error bars do not hide each other

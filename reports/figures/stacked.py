@@ -24,7 +24,7 @@ def stacked_gaps(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
     if len(parts) < 2:
         return None
     metrics = [*parts, *(m for m in ("retain_gap", "utility_gap") if m in known)]
-    size = frames.shown_size(record, scenario)
+    size = record.shown_size(scenario)
     frame = frames.metric_summary(record, scenario, metrics, compared=False)
     floor = frames.floor_summary(record, scenario, metrics)
     means = {(r.method, r.metric): r.mean for f in (frame, floor) for r in frames.iterate(f[f["forget_size"] == size])}

@@ -19,7 +19,7 @@ __all__ = ["trade_off"]
 def trade_off(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """Left, the evaluated methods; right, every search trial with each method's Pareto front. Nearer to the corner is better."""
     evaluated = frames.directions(record, frames.evaluations(record, scenario))
-    size = frames.shown_size(record, scenario)
+    size = record.shown_size(scenario)
     evaluated = evaluated[evaluated["forget_size"] == size] if len(evaluated) else evaluated
     searched = frames.directions(record, frames.stage_trials(record, "search", scenario, "COMPLETE"))
     parts = [(n, f) for n, f in (("Evaluated winners", evaluated), ("Search trials", searched)) if len(f)]

@@ -19,7 +19,7 @@ _AGAINST = ("score", "mia_knn_forget_gap", "mia_knn_train_gap")
 
 def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel each for the score and the attacks on the features: methods as points. None where no distance was measured."""
-    size = frames.shown_size(record, scenario)
+    size = record.shown_size(scenario)
     frame = frames.metric_summary(record, scenario, ["weight_distance", *_AGAINST], compared=False)
     frame = frame[frame["forget_size"] == size]
     metrics = [m for m in _AGAINST if (frame["metric"] == m).any()]

@@ -8,10 +8,8 @@ from reports.frames._base import (
     methods,
     metrics_of,
     scenarios,
-    shown_size,
     size_label,
     stage_trials,
-    tuned_size,
     tuning_label,
 )
 from reports.frames.directions import directions, pareto_front, sides, sides_of_every_epoch
@@ -68,14 +66,12 @@ __all__ = [
     "sensitivity",
     "sensitivity_grid",
     "sensitivity_summary",
-    "shown_size",
     "sides",
     "sides_of_every_epoch",
     "size_label",
     "stage_trials",
     "standing",
     "summarise",
-    "tuned_size",
     "tuning_label",
     "winner_of",
 ]

@@ -19,10 +19,8 @@ __all__ = [
     "methods",
     "metrics_of",
     "scenarios",
-    "shown_size",
     "size_label",
     "stage_trials",
-    "tuned_size",
     "tuning_label",
 ]
 
@@ -90,33 +88,9 @@ def evaluations(record: SweepRecord, scenario: str, *, floor: bool = False) -> p
     return rows.assign(score=rows["value"].astype(float))
 
 
-def tuned_size(record: SweepRecord, scenario: str) -> int | None:
-    """The forget size of the searches that found the hyperparameters; None where they come from elsewhere, or none was run."""
-    sources = {w.source for w in record.winners.get(scenario, {}).values()}
-    rows = stage_trials(record, "search", scenario)
-    sizes = rows["forget_size"].dropna() if len(rows) else rows.get("forget_size", pd.Series(dtype=float))
-    if ("given" in sources and not sources & {"search", "confirmation"}) or not len(sizes):
-        return None
-    return int(sizes.mode().iloc[0])
-
-
-def shown_size(record: SweepRecord, scenario: str) -> int | None:
-    """The forget size at which methods are compared: the one tuned at where it was evaluated, else the largest that was.
-
-    Before any evaluation the size of the searches; None where there is neither.
-    """
-    tuned = tuned_size(record, scenario)
-    if tuned is None:
-        tuned = (record.spec.get("scenarios", {}).get(scenario) or {}).get("tune_size")
-    sizes = [int(s) for s in evaluations(record, scenario)["forget_size"].dropna().unique()]
-    if sizes and tuned not in sizes:
-        return max(sizes)
-    return None if tuned is None else int(tuned)
-
-
 def size_label(record: SweepRecord, scenario: str) -> str:
     """ "forget size 50", with the size tuned at where that is another."""
-    shown, tuned = shown_size(record, scenario), tuned_size(record, scenario)
+    shown, tuned = record.shown_size(scenario), record.tuned_size(scenario)
     if shown is None:
         return "all that the scenario forgets"
     return f"forget size {shown}" + (f", tuned at {tuned}" if tuned not in (None, shown) else "")
@@ -124,7 +98,7 @@ def size_label(record: SweepRecord, scenario: str) -> str:
 
 def tuning_label(record: SweepRecord, scenario: str) -> str:
     """Where the hyperparameters come from, as far as one phrase can say it for every method."""
-    tuned = tuned_size(record, scenario)
+    tuned = record.tuned_size(scenario)
     return "hyperparameters as given" if tuned is None else f"hyperparameters tuned at {tuned}"
 
 

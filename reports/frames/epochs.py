@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from reports.frames._base import evaluations, gap_metrics, shown_size
+from reports.frames._base import evaluations, gap_metrics
 from reports.names import measures, metric
 from sweeps.record import SweepRecord, Winner
 
@@ -63,7 +63,7 @@ def cost_of_not_knowing(record: SweepRecord, scenario: str) -> pd.DataFrame:
     trials = evaluations(record, scenario)
     if record.in_hindsight or "hindsight_score" not in trials:
         return pd.DataFrame()
-    trials = trials[(trials["forget_size"] == shown_size(record, scenario)) & trials["hindsight_score"].notna()]
+    trials = trials[(trials["forget_size"] == record.shown_size(scenario)) & trials["hindsight_score"].notna()]
     rows = []
     for method in dict.fromkeys(trials["method"]):
         own = trials[trials["method"] == method]

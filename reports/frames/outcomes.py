@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from reports.frames._base import FLOOR, evaluations, methods, scenarios, shown_size, stage_trials, tuned_size
+from reports.frames._base import FLOOR, evaluations, methods, scenarios, stage_trials
 from reports.frames.epochs import winner_of
 from reports.frames.metrics import metric_summary
 from sweeps.record import STAGES, SweepRecord
@@ -89,7 +89,7 @@ class Standing:
 
 def standing(record: SweepRecord, scenario: str) -> Standing:
     """The least mean score over the evaluation's forget sets at the tuned size; before evaluation, the least search score."""
-    size = shown_size(record, scenario)
+    size = record.shown_size(scenario)
     scores = metric_summary(record, scenario, ["score"])
     scores = scores[scores["forget_size"] == size]
     if len(scores):
@@ -115,7 +115,7 @@ def optimism(record: SweepRecord, scenario: str) -> pd.DataFrame:
     fresh ones; NaN where nothing was confirmed, or evaluated at that size. Methods whose parameters were given have no row.
     """
     evaluated = evaluations(record, scenario)
-    evaluated = evaluated[evaluated["forget_size"] == tuned_size(record, scenario)]
+    evaluated = evaluated[evaluated["forget_size"] == record.tuned_size(scenario)]
     rows = []
     for method in methods(record, scenario):
         found = winner_of(record, scenario, method)
@@ -123,7 +123,7 @@ def optimism(record: SweepRecord, scenario: str) -> pd.DataFrame:
         trials = int((complete["method"] == method).sum()) if len(complete) else 0
         searched = record.at_best("search", scenario, method)["value"] if trials else pd.Series(dtype=float)
         fresh = evaluated.loc[evaluated["method"] == method, "score"]
-        confirmed = _confirmed(record, scenario, method)
+        confirmed = record.confirmed_scores(scenario, method)
         if not len(searched) or (found is not None and found.source == "given") or not (len(fresh) or len(confirmed)):
             continue
         score = float(searched.min())
@@ -143,13 +143,3 @@ def optimism(record: SweepRecord, scenario: str) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def _confirmed(record: SweepRecord, scenario: str, method: str) -> pd.Series[float]:
-    """The winner's scores on the further tuning forget sets, at its stop epoch where it has one."""
-    trials = record.at_best("confirmation", scenario, method)
-    found = winner_of(record, scenario, method)
-    if found is None or found.stop_epoch is None or not len(trials):
-        return trials["value"].astype(float)
-    at = record.curves[record.curves["epoch"] == found.stop_epoch]
-    return trials[["study", "number"]].merge(at, on=["study", "number"])["score"].astype(float)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
-from html import escape, unescape
+from html import escape
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from plotly.offline import get_plotlyjs
@@ -22,23 +20,13 @@ from reports.styles import MethodStyle
 from reports.summary import Verdict, cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
 from sweeps.record import SweepRecord
 
-__all__ = ["fingerprint_of", "render_comparison", "render_page"]
+__all__ = ["render_comparison", "render_page"]
 
 _MOST_FAILURES = 8
 
 
 #: Name of the `meta` element that tells from which state of the storage a page was made.
 FINGERPRINT = "unlearn-sweeps-fingerprint"
-
-
-def fingerprint_of(page: Path) -> str | None:
-    """From which state of a storage a page was made; None where there is no page, or it does not tell."""
-    try:
-        with page.open(encoding="utf-8", errors="replace") as file:
-            found = re.search(f'<meta name="{FINGERPRINT}" content="([^"]*)">', file.read(4096))
-    except OSError:
-        return None
-    return unescape(found[1]) if found else None
 
 
 def render_page(record: SweepRecord, sections: list[Section], styles: dict[str, MethodStyle], *, partial: bool) -> str:

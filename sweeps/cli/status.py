@@ -14,11 +14,15 @@ from rich.table import Table
 from sweeps.cli.options import Options
 from sweeps.cli.terminal import DONE, FAILED, RETRY, in_words, stdout_console, told
 from sweeps.record import SweepRecord
-from sweeps.record.progress import progress
+from sweeps.record.progress import StudyProgress, progress
 from sweeps.storage import open_storage
 from sweeps.storage.lease import holder
 from sweeps.sweep import Sweep
 
+#: What the last column of the table holds.
+SCORE = (
+    "of a search its best trial's, on one forget set; else the winner's mean ± std over n forget sets; lower is better"
+)
 STAGE_COMMANDS = ("run", "search", "evaluate", "sensitivity")
 
 
@@ -32,15 +36,15 @@ def show_status(options: Options) -> int:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("stage", "scenario", "method"):
         table.add_column(heading, overflow="fold")
-    for heading in ("done", "planned", "running", "pruned", "failed", "best"):
+    for heading in ("done", "planned", "running", "pruned", "failed", "score"):
         table.add_column(heading, justify="right", no_wrap=True)
     for study in progress(record):
-        shown = "" if study.stage == "reference" or math.isnan(study.best) else f"{study.best:.3g}"
         counts = (study.done, study.planned, study.running, study.pruned, study.failed)
-        table.add_row(study.stage, study.scenario, study.method, *map(str, counts), shown)
+        table.add_row(study.stage, study.scenario, study.method, *map(str, counts), _score(study))
     console.print(table)
     for scenario in record.classes:
         print(f"{scenario} forgets {record.named_classes(scenario)}")
+    print(f"score: {SCORE}")
     if record.protocol_note:
         print(f"note: {record.protocol_note}")
     failures = print_failures(record, whole=options.verbose)
@@ -49,6 +53,16 @@ def show_status(options: Options) -> int:
         print(f"once their cause is mended: {again} {RETRY}")
     _say_who_runs(sweep, record, again)
     return FAILED if failures else DONE
+
+
+def _score(study: StudyProgress) -> str:
+    """What a study comes to, with its spread over forget sets."""
+    if math.isnan(study.score):
+        return ""
+    if study.stage == "search":
+        return f"{study.score:.3g} (best)"
+    spread = "" if math.isnan(study.spread) else f" ± {study.spread:.2g}"
+    return f"{study.score:.3g}{spread} (n = {study.sets})"
 
 
 def _last_typed(record: SweepRecord) -> str | None:

@@ -80,26 +80,18 @@ def _scores(record: SweepRecord, scenario: str, method: str, winner: Winner) -> 
         scores["search"] = float(own["search"]["value"].min())
     scores["search_trials"] = int((search["state"] == "COMPLETE").sum())
     if len(own["confirmation"]):
-        scores["confirmation"] = float(_at_stop(record, own["confirmation"], winner).mean())
+        scores["confirmation"] = float(record.confirmed_scores(scenario, method).mean())
         scores["confirmation_sets"] = len(own["confirmation"])
     return scores | _evaluation(record, scenario, own["evaluation"])
-
-
-def _at_stop(record: SweepRecord, trials: pd.DataFrame, winner: Winner) -> pd.Series[float]:
-    """The scores of trials at the winner's stop epoch, where it has one."""
-    if winner.stop_epoch is None:
-        return trials["value"]
-    curves = record.curves[record.curves["epoch"] == winner.stop_epoch]
-    return trials[["study", "number"]].merge(curves, on=["study", "number"])["score"]
 
 
 def _evaluation(record: SweepRecord, scenario: str, trials: pd.DataFrame) -> dict[str, Any]:
     if not len(trials):
         return {}
-    size = record.spec["scenarios"][scenario].get("tune_size")
-    if not (trials["forget_size"] == size).any():
-        size = trials["forget_size"].max()
+    size = record.shown_size(scenario)
     trials = trials[trials["forget_size"] == size]
+    if not len(trials) or size is None:
+        return {}
     found = {
         "evaluation": float(trials["value"].mean()),
         "evaluation_std": float(trials["value"].std(ddof=1)) if len(trials) > 1 else None,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
 
 from sweeps.record.record import SweepRecord
 
@@ -14,7 +18,9 @@ class StudyProgress:
 
     Attributes:
         done: complete, pruned or failed for good.
-        best: the lowest value of a complete trial; NaN where there is none.
+        score: of a search its best trial's; of a confirmation and an evaluation the winner's mean over the forget sets (at the
+            size that methods are compared at); NaN where there is none. spread, sets: the standard deviation over them, and how
+            many they are.
     """
 
     stage: str
@@ -25,7 +31,9 @@ class StudyProgress:
     running: int
     pruned: int
     failed: int
-    best: float
+    score: float
+    spread: float = math.nan
+    sets: int = 0
 
     @property
     def left(self) -> int:
@@ -49,5 +57,19 @@ def progress(record: SweepRecord) -> Iterator[StudyProgress]:
             running=int(states.get("RUNNING", 0)),
             pruned=pruned,
             failed=failed,
-            best=float(mine.loc[mine["state"] == "COMPLETE", "value"].min()),
+            **_score(record, (stage, scenario, method), mine[mine["state"] == "COMPLETE"]),
         )
+
+
+def _score(record: SweepRecord, key: tuple[str, str, str], complete: pd.DataFrame) -> dict[str, Any]:
+    """The number that a study comes to, of the very trials that it is the number of."""
+    stage, scenario, method = key
+    if stage == "search":
+        return {"score": float(complete["value"].min()), "sets": int(len(complete) > 0)}
+    if stage == "confirmation":
+        values = record.confirmed_scores(scenario, method)
+    elif stage == "evaluation":
+        values = complete.loc[complete["forget_size"] == record.shown_size(scenario), "value"].astype(float)
+    else:  # a grid and references come to no one number
+        return {"score": math.nan}
+    return {"score": float(values.mean()), "spread": float(values.std()), "sets": len(values)}

@@ -83,6 +83,37 @@ class SweepRecord:
         )
         return found.nsmallest(1, "value") if stage == "search" and not point else own
 
+    def tuned_size(self, scenario: str) -> int | None:
+        """The forget size of the searches that found the winners; None where they were given, or nothing was searched."""
+        sources = {winner.source for winner in self.winners.get(scenario, {}).values()}
+        trials = self.counted
+        sizes = trials.loc[(trials["stage"] == "search") & (trials["scenario"] == scenario), "forget_size"].dropna()
+        given = "given" in sources and not sources & {"search", "confirmation"}
+        return None if given or not len(sizes) else int(sizes.mode().iloc[0])
+
+    def shown_size(self, scenario: str) -> int | None:
+        """The forget size at which methods are compared: the one tuned at where it was evaluated, else the largest that was.
+
+        Before any evaluation the size of the searches; None where there is neither.
+        """
+        tuned = self.tuned_size(scenario)
+        if tuned is None:
+            tuned = (self.spec.get("scenarios", {}).get(scenario) or {}).get("tune_size")
+        trials = self.counted
+        mine = (trials["stage"] == "evaluation") & (trials["scenario"] == scenario) & (trials["state"] == "COMPLETE")
+        sizes = {int(size) for size in trials.loc[mine, "forget_size"].dropna()}
+        if sizes and tuned not in sizes:
+            return max(sizes)
+        return None if tuned is None else int(tuned)
+
+    def confirmed_scores(self, scenario: str, method: str) -> pd.Series[float]:
+        """The winner's scores on the confirmation's forget sets, at its stop epoch where it has one."""
+        trials = self.at_best("confirmation", scenario, method)
+        winner = self.winners.get(scenario, {}).get(method)
+        if winner is None or winner.stop_epoch is None or not len(trials):
+            return trials["value"].astype(float)
+        at = self.curves[self.curves["epoch"] == winner.stop_epoch]
+        return trials[["study", "number"]].merge(at, on=["study", "number"])["score"].astype(float)
 
 def named_together(classes: Iterable[tuple[int, str]]) -> str:
     """Classes by position and name: `class 3 (cat)`, `class 0 (airplane) and class 1 (automobile)`."""

@@ -126,7 +126,7 @@ def tuned_elsewhere(builder: RecordBuilder) -> RecordBuilder:
 
 def test_a_size_that_was_not_tuned_at_is_not_called_so(builder: RecordBuilder):
     record = tuned_elsewhere(builder).record()
-    assert (frames.tuned_size(record, "random"), frames.shown_size(record, "random")) == (100, 50)
+    assert (record.tuned_size("random"), record.shown_size("random")) == (100, 50)
     gaps = tables.metric_table(record, "random", ["forget_gap"], key="k", title="Gaps")
     stability = tables.stability_table(record, "random")
     assert gaps is not None
