@@ -115,6 +115,7 @@ class SweepRecord:
         at = self.curves[self.curves["epoch"] == winner.stop_epoch]
         return trials[["study", "number"]].merge(at, on=["study", "number"])["score"].astype(float)
 
+
 def named_together(classes: Iterable[tuple[int, str]]) -> str:
     """Classes by position and name: `class 3 (cat)`, `class 0 (airplane) and class 1 (automobile)`."""
     return " and ".join(f"class {position} ({name})" for position, name in classes)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from reports import tables
+from dataclasses import asdict
+
+from reports import figures, frames, tables
 from reports.format import Table
+from reports.styles import method_styles
+from reports.summary import verdict
+from unlearn.gaps import Measure
 
 
 def texts(table: Table | None) -> list[list[str]]:
@@ -79,3 +84,20 @@ def test_no_trials_no_tables(builder):
     for lay in (tables.optimism_table, tables.sensitivity_table, tables.hyperparameter_table):
         assert lay(record, "random") is None
     assert tables.score_table(record) is None
+
+
+def test_a_metric_that_declares_itself_is_labelled_everywhere(builder):
+    own = Measure(
+        "mia_shadow", "MIA-S", "MIA-S: shadow models", gap_title="MIA-S gap", side="forgetting", family="attack"
+    )
+    builder.measures = [asdict(own)]
+    metrics = {"mia_shadow": 60.0, "mia_shadow_gap": 7.0, "forget_gap": 1.0, "retain_gap": 2.0}
+    builder.trial("evaluation", "sure", value=1.0, metrics=metrics, curve=[metrics])
+    record = builder.record()
+    assert texts(tables.attack_table(record, "random"))[0] == ["Method", "MIA-S", "n"]
+    assert texts(tables.stability_table(record, "random"))[0][3:] == ["ΔUA", "ΔRA", "ΔMIA-S", "n"]
+    drawing = figures.attack_bars(record, "random", method_styles(["sure"]))
+    assert drawing is not None
+    assert [a.text for a in drawing.wide.layout.annotations] == ["MIA-S: shadow models"]
+    assert frames.directions(record, frames.evaluations(record, "random"))["forgetting"].tolist() == [4.0]
+    assert "ΔMIA-S 7.00" in " ".join(verdict(record, "random").sentences)
