@@ -193,9 +193,9 @@ def _trade_off(record: SweepRecord, scenario: str, won: frames.Standing) -> list
     for side, keys in frames.sides(record, metrics).items():
         values = [f"{metric(record, m).short} {_value(own[m])}" for m in keys if m in own]
         if values:
-            sides.append(f"{side}: {', '.join(values)}")
+            sides.append(f"{side} {', '.join(values)}")
     cost = f" It took {_value(own['relative_run_time'])} of the oracle's time." if "relative_run_time" in own else ""
-    sentences = [f"Trade-off, {'; '.join(sides)}.{cost}"] if sides else []
+    sentences = [f"Its trade-off: {'; '.join(sides)}.{cost}"] if sides else []
     led = [
         r
         for r in frames.iterate(frame)

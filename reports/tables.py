@@ -13,6 +13,9 @@ from reports.format import MISSING, Cell, Row, Table, number, significant, uncer
 from reports.names import FLOOR_LABEL, measures, method_label, metric, parameter_label, scenario_label, score_label
 from sweeps.record import SweepRecord
 
+#: Epochs behind a top-5 column.
+TOP = 5
+
 __all__ = [
     "attack_table",
     "hyperparameter_table",
@@ -106,6 +109,9 @@ def top5_table(record: SweepRecord, scenario: str) -> Table | None:
     at = frames.size_label(record, scenario)
     title = f"{scenario_label(scenario)}: best epoch (top-1) against the mean of the five best (top-5), {at}"
     said = "In hindsight: the least score on the very forget set and images that are reported, as the paper does."
+    epochs = (record.spec.get("unlearning") or {}).get("epochs")
+    if epochs is not None and epochs < TOP:
+        said += f" Runs have {epochs} epochs: top-5 is the mean of all of them."
     return _by_method(record, frame, key=f"{scenario}-top5", title=title, compared=True, columns=order, convention=said)
 
 
@@ -128,8 +134,8 @@ def hindsight_table(record: SweepRecord, scenario: str) -> Table | None:
         body = [_statistic_cell(cells.get((r.method, g))) for g in gaps]
         rows.append(Row((Cell(label, label), stop, *numbers, *body, Cell(str(r.n), float(r.n))), r.method))
     score = score_label(record)
-    heads = ("Method", "Stop epoch", f"{score} at the stop epoch", "In hindsight", "Cost of not knowing")
-    columns = (*heads, *(f"{metric(record, g).short} in hindsight" for g in gaps), "n")
+    heads = ("Method", "Stop epoch", score, f"{score}, hindsight", "Cost of not knowing")
+    columns = (*heads, *(f"{metric(record, g).short}, hindsight" for g in gaps), "n")
     title = f"{scenario_label(scenario)}: in hindsight (the paper's convention), {frames.size_label(record, scenario)}"
     notes = [
         "In hindsight: the epoch of the least score on the very forget set and test images that are reported; nobody without "
@@ -201,7 +207,8 @@ def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
         meanings = ", ".join(f"{method_label(m)}'s {label}" for m, label in others.items())
         notes.append(f"‡ not the retain weight that other methods call α: {meanings}.")
     notes += _origin_notes(record, scenario, unconfirmed)
-    title = f"{scenario_label(scenario)}: best hyperparameters"
+    sources = {w.source for w in record.winners.get(scenario, {}).values()}
+    title = f"{scenario_label(scenario)}: {'given' if sources == {'given'} else 'best'} hyperparameters"
     data = frame.reset_index()
     return Table(f"{scenario}-hyperparameters", title, columns, tuple(rows), data, notes, sortable=False)
 

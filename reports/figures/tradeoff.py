@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from reports import frames
 from reports.figures._base import Drawing, error_bars, panel_grid
-from reports.names import scenario_label
+from reports.names import metric, scenario_label
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
 
@@ -44,7 +44,14 @@ def trade_off(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]
             figure.update_yaxes(title_text="utility gap (points)", title_standoff=4, rangemode="tozero", **at)
         return figure
 
-    note = "Utility gap: mean of ΔRA and ΔUtility; forgetting gap: mean of ΔUA, ΔCTA and the attacks' gaps present."
+    sides = frames.sides_of_every_epoch(
+        record, frames.evaluations(record, scenario) if len(evaluated) else record.counted
+    )
+    means = [
+        f"the {side} gap is the mean of {', '.join(metric(record, g).short for g in gaps)}"
+        for side, gaps in sides.items()
+    ]
+    note = f"Here {' and '.join(means)}: what is measured at every epoch."
     note += " Nearer to the lower left corner is better."
     note += f" Winners: mean ± std over forget sets, {frames.size_label(record, scenario)}." if len(evaluated) else ""
     note += " Search: points are completed trials, lines join each method's undominated ones." if len(searched) else ""

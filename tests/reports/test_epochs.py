@@ -51,10 +51,10 @@ def test_the_cost_of_not_knowing_is_the_mean_difference_run_by_run(stopped: Reco
         [
             "Method",
             "Stop epoch",
-            "Average gap at the stop epoch",
-            "In hindsight",
+            "Average gap",
+            "Average gap, hindsight",
             "Cost of not knowing",
-            "ΔUA in hindsight",
+            "ΔUA, hindsight",
             "n",
         ],
         ["SURE", "2", "4.0 ± 1.4", "2.0 ± 1.4", "2 ± 3", "2.0 ± 1.4", "2"],
