@@ -8,7 +8,7 @@ from pathlib import Path
 from reports import figures, frames, tables
 from reports.figures import Drawing
 from reports.format import Table
-from reports.names import measures, method_label, scenario_label
+from reports.names import measures, method_label, scenario_label, units
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
 
@@ -46,7 +46,7 @@ def scenario_section(
     confusion = measures(record).family("error", known)
     heatmaps = [figures.sensitivity_heatmap(record, scenario, m) for m in frames.methods(record, scenario)]
     gap_table = tables.metric_table(
-        record, scenario, gaps, key=f"{scenario}-gaps", title=f"{label}: gaps to the oracle (percentage points)"
+        record, scenario, gaps, key=f"{scenario}-gaps", title=f"{label}: gaps to the oracle{units(record, gaps)}"
     )
     confusion_table = tables.metric_table(
         record,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from sweeps.record import SweepRecord
 from unlearn.gaps import POINTS, Label, Measures
@@ -17,6 +18,7 @@ __all__ = [
     "scenario_label",
     "score_label",
     "score_unit",
+    "units",
 ]
 
 _METHODS = {
@@ -81,6 +83,12 @@ def score_label(record: SweepRecord) -> str:
     """What the objective's score is called."""
     name = str((record.spec.get("objective") or {}).get("name", "score"))
     return {"average_gap": "Average gap", "tow": "Tug-of-war", "pareto": "Mean gap"}.get(name, f"Score ({name})")
+
+
+def units(record: SweepRecord, names: Iterable[str]) -> str:
+    """ " (percentage points)" where all the values named, `score` among them or not, are in these; empty otherwise."""
+    found = {score_unit(record) if name == "score" else metric(record, name).unit for name in names}
+    return f" ({POINTS})" if found == {POINTS} else ""
 
 
 def score_unit(record: SweepRecord) -> str:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from reports import frames
 from reports.figures._base import Drawing, error_bars, panel_grid
-from reports.names import metric, scenario_label
+from reports.names import metric, scenario_label, units
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
 
@@ -28,6 +28,11 @@ def trade_off(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]
     known = set(evaluated["method"]) | set(searched["method"])
     shown = [s for m, s in styles.items() if m in known]
 
+    sides = frames.sides_of_every_epoch(
+        record, frames.evaluations(record, scenario) if len(evaluated) else record.counted
+    )
+    unit = units(record, [gap for gaps in sides.values() for gap in gaps]).replace("percentage ", "")
+
     def build(columns: int) -> go.Figure:
         figure = panel_grid([name for name, _ in parts], columns, 330, x_gap=70)
         named: set[str] = set()
@@ -40,13 +45,10 @@ def trade_off(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]
                     traces[0].showlegend = style.key not in named
                     named.add(style.key)
                     figure.add_traces(traces, rows=at["row"], cols=at["col"])
-            figure.update_xaxes(title_text="forgetting gap (points)", title_standoff=4, rangemode="tozero", **at)
-            figure.update_yaxes(title_text="utility gap (points)", title_standoff=4, rangemode="tozero", **at)
+            figure.update_xaxes(title_text=f"forgetting gap{unit}", title_standoff=4, rangemode="tozero", **at)
+            figure.update_yaxes(title_text=f"utility gap{unit}", title_standoff=4, rangemode="tozero", **at)
         return figure
 
-    sides = frames.sides_of_every_epoch(
-        record, frames.evaluations(record, scenario) if len(evaluated) else record.counted
-    )
     means = [
         f"the {side} gap is the mean of {', '.join(metric(record, g).short for g in gaps)}"
         for side, gaps in sides.items()

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from reports import frames
 from reports.figures._base import Drawing, columns_for, error_bars, panel_grid
-from reports.names import metric, scenario_label, score_label
+from reports.names import metric, scenario_label, score_label, units
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
 
@@ -52,7 +52,12 @@ def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, Method
                 )
                 figure.add_trace(point, **at)
             figure.update_xaxes(title_text="weight distance (L2)", title_standoff=4, **at)
-            figure.update_yaxes(title_text="points", title_standoff=4, rangemode="tozero", **at)
+            figure.update_yaxes(
+                title_text=units(record, [m]).strip(" ()").removeprefix("percentage "),
+                title_standoff=4,
+                rangemode="tozero",
+                **at,
+            )
         return figure
 
     note = "Mean ± std over forget sets; distance of the penultimate layer to the oracle's, after matching its units."
