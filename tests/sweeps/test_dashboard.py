@@ -89,7 +89,7 @@ def decorated(unfinished: Sweep, tmp_path: Path) -> Path:
     """The folder of a copy of that sweep, decorated."""
     folder = Path(shutil.copytree(unfinished.folder.path, tmp_path / "tiny"))
     storage = stored_in(folder)
-    decorate(storage, load_sweep(storage, "tiny"), folder)
+    decorate(storage, load_sweep(storage, "tiny"), folder / "artifacts")
     return folder
 
 
@@ -137,7 +137,7 @@ def test_written_again_nothing_is_written_nor_drawn(decorated: Path, monkeypatch
     monkeypatch.setattr(notes, "study_figures", None)
     monkeypatch.setattr(notes, "sweep_figures", None)
     with writes(storage) as written:
-        decorate(storage, replace(record, provenance={"ended": "now"}), decorated)
+        decorate(storage, replace(record, provenance={"ended": "now"}), decorated / "artifacts")
     assert written == []
     assert {path: path.stat().st_mtime_ns for path in (decorated / "artifacts").iterdir()} == files
     assert get_note(search).split(OWN_NOTES)[1].strip() == "look at trial 2"
@@ -152,7 +152,7 @@ def test_a_new_trial_changes_note_figures_and_tables_and_own_notes_stay(decorate
     old = search.trials[0]
     copied = {"params": old.params, "distributions": old.distributions, "user_attrs": old.user_attrs}
     search.add_trial(create_trial(value=0.001, **copied))
-    decorate(storage, load_sweep(storage, "tiny"), decorated)
+    decorate(storage, load_sweep(storage, "tiny"), decorated / "artifacts")
     assert "5 complete." in get_note(search)
     assert "0.001" in get_note(search)
     assert get_note(search).split(OWN_NOTES)[1] == note.split(OWN_NOTES)[1]
@@ -170,10 +170,10 @@ def test_what_was_edited_above_the_line_or_lost_is_mended(decorated: Path) -> No
     save_note(search, "oops" + note)
     table = tables_of(search, decorated)["trials.csv"]
     text = table.read_text()
-    decorate(storage, load_sweep(storage, "tiny"), decorated)
+    decorate(storage, load_sweep(storage, "tiny"), decorated / "artifacts")
     assert get_note(search) == note
     table.unlink()
-    decorate(storage, load_sweep(storage, "tiny"), decorated)
+    decorate(storage, load_sweep(storage, "tiny"), decorated / "artifacts")
     assert table.read_text() == text
     assert plot_of(search) == plot
 
@@ -187,16 +187,16 @@ def test_a_newer_plotly_or_other_code_draws_again(
     draw = notes.study_figures
     monkeypatch.setattr(notes, "study_figures", lambda record, key: drawn.append(key) or draw(record, key))
     monkeypatch.setattr(dashboard, "version", lambda library: f"{library} 99")
-    decorate(storage, record, decorated)
+    decorate(storage, record, decorated / "artifacts")
     assert len(drawn) == len(set(drawn)) == len(storage.get_all_studies()) - 1
     sources = Path(shutil.copytree(Path(reports.__file__).parent, tmp_path / "reports"))
     monkeypatch.setattr(reports, "__file__", str(sources / "__init__.py"))
     drawn.clear()
-    decorate(storage, record, decorated)
+    decorate(storage, record, decorated / "artifacts")
     assert drawn == []
     with (sources / "figures" / "epochs.py").open("a") as file:
         file.write("# draws otherwise\n")
-    decorate(storage, record, decorated)
+    decorate(storage, record, decorated / "artifacts")
     assert drawn
 
 
