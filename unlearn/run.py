@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from unlearn.errors import DivergedError, UnlearnError
 from unlearn.methods import Method, Streams
 from unlearn.metrics import COMPARISONS, Outputs, compare, gaps, measure
 from unlearn.models import Classifier
+from unlearn.switches import Switches, isolated
 from unlearn.workspace import Task, Workspace
 
 __all__ = ["Evaluation", "Snapshot", "run_unlearning"]
@@ -87,8 +88,9 @@ def run_unlearning(
 ) -> Iterator[Evaluation]:
     """Unlearn `task` with `method`, yielding one evaluation per epoch.
 
-    The run is a function of its arguments: the same ones give the same weights on the same machine. Seconds count the
-    method's work only, not the evaluation; samples count what passed forward and backward, forward-only passes apart.
+    The run is a function of its arguments: the same ones give the same weights on the same machine. A method has the
+    process-wide switches to itself, global generators seeded by `seed`; between its epochs they are ours again. Seconds count
+    the method's work only, not the evaluation; samples count what passed forward and backward, forward-only passes apart.
     A method whose epoch is chosen by SCRUB-R's rule is evaluated before its first epoch too (epoch 0), and on validation images.
 
     Raises:
@@ -126,16 +128,42 @@ def run_unlearning(
             workspace,
         )
 
-    epochs = method.unlearn(model, data, Streams(seed))
-    epoch = 0
-    if scrub_r:
-        yield evaluate(epoch)
-    while True:
-        started = time.perf_counter()
-        with workspace.arithmetic(), torch.random.fork_rng(devices=[]):
-            if next(epochs, epochs) is epochs:
+    streams = Streams(seed)
+    with closing(_Steps(lambda: method.unlearn(model, data, streams), streams.integer("global"))) as steps:
+        epoch = 0
+        if scrub_r:
+            yield evaluate(epoch)
+        while True:
+            started = time.perf_counter()
+            if not steps.take(workspace.arithmetic()):
                 return
-        workspace.synchronize()
-        seconds += time.perf_counter() - started
-        epoch += 1
-        yield evaluate(epoch)
+            workspace.synchronize()
+            seconds += time.perf_counter() - started
+            epoch += 1
+            yield evaluate(epoch)
+
+
+class _Steps:
+    """The epochs of a method, each under the process-wide switches that the method itself has left; ours return after each."""
+
+    def __init__(self, start: Callable[[], Iterator[None]], seed: int) -> None:
+        self._start, self._seed = start, seed
+        self._epochs: Iterator[None] | None = None
+        self._own: Switches | None = None
+
+    def take(self, arithmetic: AbstractContextManager[None]) -> bool:
+        """Run one epoch under `arithmetic`; whether there was one."""
+        with isolated(self._seed), arithmetic:
+            if self._own is not None:
+                self._own.restore()
+            if self._epochs is None:
+                self._epochs = self._start()
+            there_was = next(self._epochs, self._epochs) is not self._epochs
+            self._own = Switches.now()
+        return there_was
+
+    def close(self) -> None:
+        """Let a generator clean up now, and not whenever it is collected."""
+        with isolated(self._seed):
+            if isinstance(self._epochs, Generator):
+                self._epochs.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -22,8 +24,10 @@ from unlearn.metrics import Outputs, SetOutputs, measure
 from unlearn.models import Classifier
 from unlearn.registry import find
 from unlearn.scenarios import ForgetSet, Scenario, check_drawn
+from unlearn.seal import ChangedError, Seal
 from unlearn.shared import SharedFolder
 from unlearn.steps import joins_last
+from unlearn.switches import isolated
 from unlearn.training import ModelStore, Recipe, StoredModel, TrainingCost, content_key, train
 
 __all__ = ["Reference", "Setting", "Task", "TaskData", "Workspace"]
@@ -69,6 +73,7 @@ class TaskData:
     """A task on the device. All index tensors are positions in `images`; `labels` are those trained on, `truth` the true ones.
 
     `validation` is what methods see, as many as the forget set; `validation_alike` all of the forget set's classes.
+    `seals` are on all that is not the whole pool's.
     """
 
     images: Tensor
@@ -83,6 +88,7 @@ class TaskData:
     heldout_class: Tensor | None
     groups: Mapping[str, Tensor]
     forget_set: ForgetSet
+    seals: tuple[Seal, ...]
 
 
 @dataclass(frozen=True)
@@ -93,10 +99,14 @@ class Reference:
     model: Classifier
     cost: TrainingCost
     loaded: bool
+    seal: Seal
 
 
 class Workspace:
     """Loads everything once; thereafter a trial costs its own gradient steps only.
+
+    What it holds is shared by all trials of a process and sealed when it is loaded; `check_unchanged` finds what a method or
+    another component has changed all the same. A workspace that was changed is to be replaced.
 
     Args:
         cache: folder of this machine (or shared path) for decoded data and trained models.
@@ -120,8 +130,9 @@ class Workspace:
         parts = [splits.train, splits.validation, splits.dev]
         pool = np.concatenate([self.data.train_images[p] for p in parts] + [self.data.test_images])
         truth = np.concatenate([self.data.train_labels[p] for p in parts] + [self.data.test_labels])
-        self.train_images = pool[: len(splits.train)]  # shares memory with `images` on a CPU
         self.images = torch.from_numpy(pool).to(self.device)
+        pool.setflags(write=False)  # on a CPU it is the memory of `images`
+        self.train_images = pool[: len(splits.train)]
         self.truth = torch.from_numpy(truth).to(self.device)
         ends = np.cumsum([0, *map(len, parts), len(self.data.test_images)])
         self.positions = {
@@ -130,8 +141,25 @@ class Workspace:
         self.task_data = lru_cache(maxsize=8)(self._task_data)
         self.original = lru_cache(maxsize=2)(self._original)
         self.oracle = lru_cache(maxsize=8)(self._oracle)
-        self._altered: tuple[Scenario | None, Tensor] = (None, self.images)
+        self._seal = Seal({"images": self.images, "true labels": self.truth})
+        self._altered: tuple[Scenario | None, Tensor, Seal] = (None, self.images, self._seal)
+        self._seals = WeakSet([self._seal])  # of what is held; with the tensors a seal goes too
         self._oracle_measures: dict[tuple[Task, tuple[str, ...]], dict[str, float]] = {}
+
+    def check_unchanged(self) -> None:
+        """Compare everything shared with its seal.
+
+        Raises:
+            ChangedError: a component has changed some of it.
+        """
+        changed = {name for seal in list(self._seals) for name in seal.broken()}
+        if changed:
+            raise ChangedError(sorted(changed))
+
+    def _sealed(self, tensors: Mapping[str, Tensor], models: Mapping[str, Classifier] | None = None) -> Seal:
+        seal = Seal(tensors, models)
+        self._seals.add(seal)
+        return seal
 
     # --- data ---
 
@@ -146,16 +174,19 @@ class Workspace:
         Raises:
             UnlearnError: the scenario cannot draw so many, or does not.
         """
-        drawn = task.scenario.draw(self.train_images, self.train_labels, task.forget_size, task.forget_seed)
+        with isolated(task.forget_seed):
+            drawn = task.scenario.draw(self.train_images, self.train_labels, task.forget_size, task.forget_seed)
         check_drawn(task.scenario, drawn, task.forget_size, len(self.train_labels))
         return drawn
 
     def _task_data(self, task: Task) -> TaskData:
         forget_set = self.forget_set(task)
-        images, labels = self.images, self.truth
+        self.check_unchanged()  # by the scenario: what is drawn and trained from here on is kept
+        images, labels, seals = self.images, self.truth, [self._seal]
         n = len(self.positions["train"])
         if forget_set.images is not None:
-            images = self._altered_pool(task.scenario, forget_set.images)
+            images, seal = self._altered_pool(task.scenario, forget_set.images)
+            seals.append(seal)
         if forget_set.labels is not None:
             labels = torch.cat([torch.from_numpy(forget_set.labels).to(self.device), labels[n:]])
         retain = np.setdiff1d(self.positions["train"], forget_set.indices)
@@ -172,31 +203,39 @@ class Workspace:
         validation = rng.permutation(validation)[: len(forget_set.indices)]
 
         def on_device(index: Indices) -> Tensor:
-            return torch.from_numpy(index).to(self.device)
+            return torch.tensor(index, device=self.device)  # a copy: a scenario may keep its arrays
 
+        index = {
+            "train": on_device(self.positions["train"]),
+            "retain": on_device(retain),
+            "forget": on_device(forget_set.indices),
+            "validation": on_device(np.sort(validation)),
+            "validation_alike": on_device(alike),
+            "heldout": on_device(heldout),
+        }
+        of_class = {} if heldout_class is None else {"heldout_class": on_device(heldout_class)}
+        groups = {name: on_device(rows) for name, rows in forget_set.groups.items()}
+        everything = {f"index of {name}": rows for name, rows in {**index, **of_class, **groups}.items()}
+        seals.append(self._sealed({"labels": labels, **everything}))
         return TaskData(
             images=images,
             labels=labels,
             truth=self.truth,
-            train=on_device(self.positions["train"]),
-            retain=on_device(retain),
-            forget=on_device(forget_set.indices),
-            validation=on_device(np.sort(validation)),
-            validation_alike=on_device(alike),
-            heldout=on_device(heldout),
-            heldout_class=None if heldout_class is None else on_device(heldout_class),
-            groups={name: on_device(index) for name, index in forget_set.groups.items()},
+            heldout_class=of_class.get("heldout_class"),
+            groups=groups,
             forget_set=forget_set,
+            seals=tuple(seals),
+            **index,
         )
 
-    def _altered_pool(self, scenario: Scenario, train_images: Pixels) -> Tensor:
-        """The pool with other training images; tasks whose scenario alters them alike share one copy."""
+    def _altered_pool(self, scenario: Scenario, train_images: Pixels) -> tuple[Tensor, Seal]:
+        """The pool with other training images, sealed; tasks whose scenario alters them alike share one copy."""
         if not scenario.original_per_draw and self._altered[0] == scenario:
-            return self._altered[1]
-        altered = torch.from_numpy(train_images).to(self.device)
+            return self._altered[1:]
+        altered = torch.tensor(train_images, device=self.device)
         pool = torch.cat([altered, self.images[len(altered) :]])
-        self._altered = (scenario, pool)
-        return pool
+        self._altered = (scenario, pool, self._sealed({"altered images": pool}))
+        return self._altered[1:]
 
     def unlearning_data(self, task: Task) -> UnlearningData:
         """What a method gets: fresh counters over the task's resident samples."""
@@ -211,10 +250,9 @@ class Workspace:
     def new_model(self, seed: int) -> Classifier:
         """A fresh network, normalised by the data set's mean and deviation; torch's global generator is left as it was."""
         setting = self.setting
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with isolated(seed):
             model: Classifier = find("models", setting.model)(
-                self.data.image_shape, self.data.num_classes, **setting.model_options
+                self.data.image_shape, self.data.num_classes, **copy.deepcopy(dict(setting.model_options))
             )
         model.normalise(self.data.summary.mean, self.data.summary.std)
         return model.to(self.device)
@@ -248,7 +286,7 @@ class Workspace:
         model = self.load_model(stored.state).eval().requires_grad_(False)
         if not model.finite:
             raise DivergedError(None)
-        return Reference(key, model, stored.cost, stored.loaded)
+        return Reference(key, model, stored.cost, stored.loaded, self._sealed({}, {f"the {kind}": model}))
 
     def _content(self, kind: str, data: TaskData, index: Tensor) -> dict[str, Any]:
         setting, rows = self.setting, index.cpu().numpy()
@@ -282,11 +320,12 @@ class Workspace:
         }
 
     def _train(self, key: str, data: TaskData, index: Tensor) -> tuple[dict[str, Tensor], TrainingCost]:
+        self.check_unchanged()  # a model that has learnt from changed data would be kept for good
         streams = Streams(int(key[:12], 16))
         model = self.new_model(streams.generator("model").initial_seed() % 2**31)
         batches = Batches(data.images, data.labels, index)
         started = time.perf_counter()
-        with self.arithmetic():
+        with isolated(streams.integer("global")), self.arithmetic():  # dropout, say, draws from global generators
             for _ in train(model, batches, self.setting.recipe, streams.generator("retain")):
                 pass
         self.synchronize()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import platform
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,9 +26,13 @@ from unlearn.gaps import Measures, declared
 from unlearn.methods import Method
 from unlearn.registry import find
 from unlearn.run import Evaluation, run_unlearning
+from unlearn.seal import ChangedError
 from unlearn.shared import ShareError
+from unlearn.switches import Switches
 from unlearn.training import Recipe
 from unlearn.workspace import Setting, Task, Workspace
+
+logger = logging.getLogger(__name__)
 
 REPORT_SECONDS = 2.0
 #: The cache cannot be written: no trial's fault, and none may fail for it.
@@ -53,7 +60,9 @@ class Worker:
 
     def __init__(self, spec: Spec, cache: Cache, device: torch.device | None = None) -> None:
         self.spec = spec
-        self.workspace = Workspace(setting_of(spec), cache.folder, device, cache.share)
+        self._load = partial(Workspace, setting_of(spec), cache.folder, device, cache.share)
+        self.workspace = self._load()
+        self._reports: Generator[Report] | None = None
         own = declared(find("metrics", family) for family in spec.metrics.every_epoch)
         self.objective = Objective(spec.objective.name, tuple(spec.objective.gaps), Measures(own))
 
@@ -76,8 +85,43 @@ class Worker:
     def run(self, job: Job) -> Iterator[Report]:
         """Do one job, reporting every epoch (with `prune`) or every few seconds; the last report is done.
 
-        Nothing is raised: a failure is a report with its reason.
+        Nothing is raised: a failure is a report with its reason. A trial that changes what trials share ends as an error, and
+        that is loaded afresh; process-wide switches are as before at every report, and after a trial that is cut off.
         """
+        if self._reports is not None:
+            self._reports.close()  # cut off before its end
+        self._reports = self._guarded(job)
+        return self._reports
+
+    def _guarded(self, job: Job) -> Generator[Report]:
+        """The reports of `job`, each after a look at what trials share."""
+        switches = Switches.now()
+        reports = self._attempt(job)
+        try:
+            for report in reports:
+                switches.restore()
+                changed = self._reload_if_changed()
+                if changed and report.outcome != "stopped":
+                    reason = changed if report.reason is None else f"{changed}\n{report.reason}"
+                    yield Report("error", reason=reason, about=report.about)
+                    return
+                yield report
+        finally:
+            reports.close()
+            switches.restore()
+            self._reload_if_changed()
+
+    def _reload_if_changed(self) -> str | None:
+        """Load afresh what trials share where one has changed it; what it was."""
+        try:
+            self.workspace.check_unchanged()
+        except ChangedError as error:
+            logger.warning("loading data and models afresh: %s", error)
+            self.workspace = self._load()
+            return str(error)
+        return None
+
+    def _attempt(self, job: Job) -> Generator[Report]:
         started = time.perf_counter()
         data = self.workspace.data.identity
         if not same_data(job.data, data):
@@ -86,12 +130,13 @@ class Worker:
         about: dict[str, Any] = {"host": platform.node(), "pid": os.getpid(), "device": str(self.workspace.device)}
         about["data"] = data
         try:
-            parts = self._unlearn(job) if job.kind == "unlearning" else iter([self._reference(job)])
-            for report in parts:
-                if report.done:
-                    about["seconds"] = time.perf_counter() - started
-                    report.about.update(about)
-                yield report
+            parts = self._unlearn(job) if job.kind == "unlearning" else (self._reference(job) for _ in range(1))
+            with closing(parts):
+                for report in parts:
+                    if report.done:
+                        about["seconds"] = time.perf_counter() - started
+                        report.about.update(about)
+                    yield report
         except DivergedError as error:
             yield Report("diverged", reason=str(error), about=about)
         except ShareError as error:
@@ -115,7 +160,7 @@ class Worker:
         }
         return Report("complete", values=[metrics["heldout_accuracy"]], metrics=metrics, about=about)
 
-    def _unlearn(self, job: Job) -> Iterator[Report]:
+    def _unlearn(self, job: Job) -> Generator[Report]:
         task, method = self.task(job.draw, job.scored_on), self.method(job)
         costly = self.spec.metrics.best_epoch
         rule: EpochRule = LeastScore(costly, job.stop_epoch, hindsight=job.all_epochs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ def scenario_of(spec: Spec, label: str, class_names: Sequence[str]) -> Scenario:
     Raises:
         UnlearnError: its options are wrong, or it names no class of the data set.
     """
-    scenario: Scenario = find("scenarios", spec.scenario_key(label))(**spec.scenarios[label].options)
+    scenario: Scenario = find("scenarios", spec.scenario_key(label))(**copy.deepcopy(spec.scenarios[label].options))
     return scenario.resolved(class_names)
 
 

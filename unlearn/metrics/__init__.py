@@ -16,6 +16,7 @@ from unlearn.gaps import Measures
 from unlearn.metrics._base import Floats, Outputs, SetOutputs
 from unlearn.models import Classifier
 from unlearn.registry import find
+from unlearn.switches import isolated
 
 __all__ = ["COMPARISONS", "Floats", "Outputs", "SetOutputs", "compare", "gaps", "measure"]
 
@@ -28,13 +29,16 @@ _MEASURES = Measures()
 def measure(outputs: Outputs, families: Iterable[str]) -> dict[str, float]:
     """Every value of the named families, for one model; families that compare two models are passed over.
 
+    A family that draws from global generators draws the same for every model.
+
     Raises:
         MetricError: a value is not a finite number.
     """
     values: dict[str, float] = {}
-    for family in families:
-        if family not in COMPARISONS:
-            values.update(_finite(family, find("metrics", family)(outputs)))
+    with isolated(outputs.seed):
+        for family in families:
+            if family not in COMPARISONS:
+                values.update(_finite(family, find("metrics", family)(outputs)))
     return values
 
 
@@ -45,9 +49,10 @@ def compare(model: Classifier, oracle: Classifier, families: Iterable[str]) -> d
         MetricError: a value is not a finite number.
     """
     values: dict[str, float] = {}
-    for family in families:
-        if family in COMPARISONS:
-            values.update(_finite(family, find("metrics", family)(model, oracle)))
+    with isolated(0):
+        for family in families:
+            if family in COMPARISONS:
+                values.update(_finite(family, find("metrics", family)(model, oracle)))
     return values
 
 
