@@ -228,18 +228,21 @@ def test_killed_every_few_writes_on_a_disk(small: Spec, tmp_path: Path, url: str
     done = False
     while not done:
         drivers += 1
-        with killed_before_write(open_storage(url), 23) as storage:
+        assert drivers < 100
+        with killed_before_write(open_storage(url), 31) as storage:
             done = drive(small, storage, tmp_path).done
     assert drivers > 5
     check(load_sweep(open_storage(url), small.name), undisturbed(small, tmp_path))
 
 
 def test_pruning_resumes(tiny: SpecMaker, tmp_path: Path) -> None:
-    search = {"trials": 12, "sampler": "tpe", "pruner": "median", "startup_trials": 4}
+    search = {"confirm": "none", "trials": 12, "sampler": "tpe", "pruner": "median", "startup_trials": 4}
     spec = tiny(methods={"finetune": {}}, search=search, evaluation={"seeds": 1})
     storage = InMemoryStorage()
-    done = False
+    done, drivers = False, 0
     while not done:
+        drivers += 1
+        assert drivers < 100
         with killed_before_write(storage, 47):
             done = drive(spec, storage, tmp_path).done
     record = load_sweep(storage, spec.name)

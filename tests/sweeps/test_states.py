@@ -74,7 +74,7 @@ def test_a_worker_out_of_memory_says_so(tmp_path: Path, cache: Path, monkeypatch
         "RAY_memory_usage_threshold", str((total - free + 2**21) / total)
     )  # 2 GiB more than is in use now
     lr = {"lr": {"low": 0.01, "high": 0.02}}
-    search = {"trials": 1, "sampler": "random", "max_retries": 1}
+    search = {"confirm": "none", "trials": 1, "sampler": "random", "max_retries": 1}
     write(tmp_path, methods={f"{BAD}:Hoards": lr}, search=search, resources={"workers": 1})
     code, out, err = sweeps(["search", "tiny.yaml"], tmp_path, cache)
     assert code == 1, err
