@@ -27,7 +27,7 @@ def seconds(storage: BaseStorage, record: SweepRecord, folder: Path) -> float:
 def forget(storage: BaseStorage) -> None:
     """As if the record or the code had changed."""
     for study in storage.get_all_studies():
-        storage.set_study_system_attr(study._study_id, STATE, "")
+        storage.set_study_system_attr(storage.get_study_id_from_name(study.study_name), STATE, "")
 
 
 def main(source: Path) -> None:

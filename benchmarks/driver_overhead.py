@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.jobs.cache import Cache
-from sweeps.ray_tune.driver import RAY_ENVIRONMENT, run_studies
+from sweeps.ray_tune.driver import run_studies
+from sweeps.ray_tune.internals import RAY_ENVIRONMENT
 
 os.environ.update(RAY_ENVIRONMENT)
 
@@ -92,7 +93,7 @@ def main() -> None:
                 gc.collect()
                 held.append(sum(type(thing) is RayTrial for thing in gc.get_objects()))
 
-        studies.on_finish = note
+        studies.listeners.append(note)
         profile = cProfile.Profile() if "profile" in sys.argv else None
         started = time.perf_counter()
         with profile or nullcontext():

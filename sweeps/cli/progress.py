@@ -96,7 +96,7 @@ def _bars(studies: Multiplexer, console: Console) -> Iterator[None]:
             if state == TrialState.FAIL:
                 progress.console.print(_failure(assignment), markup=False)
 
-        studies.on_finish = show
+        studies.listeners.append(show)
         yield
 
 
@@ -120,7 +120,7 @@ def _lines(studies: Multiplexer) -> Iterator[None]:
             last[0] = time.monotonic()
             say(line())
 
-    studies.on_finish = show
+    studies.listeners.append(show)
     yield
     say(line())
 

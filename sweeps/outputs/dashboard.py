@@ -51,16 +51,16 @@ def decorate(storage: BaseStorage, record: SweepRecord, folder: Path) -> int:
     for key, name in studies.items():
         study = optuna.load_study(study_name=name, storage=storage)
         _name_values(study, notes.metric_names(record, key[0]))
-        if not _is_current(study, inputs, store):
+        if not _is_current(storage, study, inputs, store):
             _save_note(study, notes.study_note(record, key))
-            _save_figures(study, notes.study_figures(record, key))
+            _save_figures(storage, study, notes.study_figures(record, key))
             _save_tables(study, record, store)
-            _mark_current(study, inputs, store)
+            _mark_current(storage, study, inputs, store)
     sweep = optuna.load_study(study_name=record.name, storage=storage)
-    if not _is_current(sweep, inputs, store):
+    if not _is_current(storage, sweep, inputs, store):
         _save_note(sweep, notes.sweep_note(record))
-        _save_figures(sweep, notes.sweep_figures(record))
-        _mark_current(sweep, inputs, store)
+        _save_figures(storage, sweep, notes.sweep_figures(record))
+        _mark_current(storage, sweep, inputs, store)
     return len(studies)
 
 
@@ -93,13 +93,14 @@ def _state(study: Study, inputs: str, store: FileSystemArtifactStore) -> str:
     return _digest(repr((inputs, get_note(study).split(OWN_NOTES, 1)[0], tables)))
 
 
-def _is_current(study: Study, inputs: str, store: FileSystemArtifactStore) -> bool:
-    written = study._storage.get_study_system_attrs(study._study_id).get(STATE)
+def _is_current(storage: BaseStorage, study: Study, inputs: str, store: FileSystemArtifactStore) -> bool:
+    written = storage.get_study_system_attrs(storage.get_study_id_from_name(study.study_name)).get(STATE)
     return bool(written == _state(study, inputs, store))
 
 
-def _mark_current(study: Study, inputs: str, store: FileSystemArtifactStore) -> None:
-    study._storage.set_study_system_attr(study._study_id, STATE, _state(study, inputs, store))
+def _mark_current(storage: BaseStorage, study: Study, inputs: str, store: FileSystemArtifactStore) -> None:
+    number = storage.get_study_id_from_name(study.study_name)
+    storage.set_study_system_attr(number, STATE, _state(study, inputs, store))
 
 
 def _holds(store: FileSystemArtifactStore, artifact: str) -> bool:
@@ -125,11 +126,11 @@ def _save_note(study: Study, text: str) -> None:
         _quietly(lambda: save_note(study, body))
 
 
-def _save_figures(study: Study, figures: Mapping[str, Any]) -> None:
+def _save_figures(storage: BaseStorage, study: Study, figures: Mapping[str, Any]) -> None:
     """Each figure under its own identifier, written only where it differs from what was written last."""
     from optuna_dashboard import save_plotly_graph_object  # noqa: PLC0415  # it comes with the server
 
-    storage, number = study._storage, study._study_id
+    number = storage.get_study_id_from_name(study.study_name)
     written = dict(storage.get_study_system_attrs(number).get(DIGESTS, {}))
     digests = {}
     for key, figure in figures.items():

@@ -13,38 +13,12 @@ from typing import Any
 
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
+from sweeps.ray_tune.internals import RAY_ENVIRONMENT, actor_errors_as_deaths, check, no_progress, quiet
 from sweeps.resources import bundle_of, places, workers_of
 from sweeps.signals import interruptible
 from sweeps.spec import Spec
 from sweeps.storage import told_of_storage
 from sweeps.studies.multiplexer import Multiplexer
-
-#: Set before ray is imported. Ray would otherwise rebuild the environment per worker under `uv run`, write six files a trial,
-#: handle signals itself, and snapshot what we never restore.
-RAY_ENVIRONMENT = {
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # else Ray Tune itself runs such a trial again, behind our back
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-}
-#: Likewise for MLflow, where the user has not set it: few words, and no minutes spent on a server that is gone.
-MLFLOW_ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-}
 
 
 def run_studies(
@@ -73,11 +47,12 @@ def run_studies(
     import ray  # noqa: PLC0415  # after the environment is set
     from ray import tune  # noqa: PLC0415  # likewise, and what imports it
 
-    from sweeps.ray_tune.internals import any_death_is_survived, quiet  # noqa: PLC0415
-    from sweeps.ray_tune.scheduler import NoProgress, PrunerScheduler  # noqa: PLC0415
+    from sweeps.ray_tune.loggers import TrialLogger, make_trackers  # noqa: PLC0415
+    from sweeps.ray_tune.scheduler import PrunerScheduler  # noqa: PLC0415
     from sweeps.ray_tune.searcher import StudySearcher  # noqa: PLC0415
     from sweeps.ray_tune.trainable import CACHE, FOLDER, IDENTITY, SLOT, SPEC, UnlearningTrainable  # noqa: PLC0415
 
+    check("ray")
     spec = studies.spec
     assert cache.identity, "the cache is prepared before the run"
     shared = {SPEC: json.dumps(spec.dump()), CACHE: cache.place, IDENTITY: cache.identity, FOLDER: str(Path.cwd())}
@@ -88,17 +63,20 @@ def run_studies(
     with (
         interruptible() as signals,
         quiet(verbose),
-        any_death_is_survived(),
+        actor_errors_as_deaths(),
         tempfile.TemporaryDirectory(prefix="sweeps-ray-") as scratch,
     ):
-        loggers = _loggers(spec)
+        trackers = make_trackers(
+            spec, folder / "tensorboard"
+        )  # before Ray starts: an error of theirs is the user's to see
+        loggers: list[TrialLogger] = []
         try:
             slots = _start_ray(ray, spec, ray_address, verbose)
             signals.take_over()  # Ray has set its own
             os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
             searcher = StudySearcher(studies, shared, slots)
-            for logger in loggers:
-                logger.follow(searcher, folder)
+            if trackers:
+                loggers.append(TrialLogger(searcher, trackers))
             tuner = tune.Tuner(
                 tune.with_resources(trainable or UnlearningTrainable, resources_of),
                 tune_config=tune.TuneConfig(
@@ -114,7 +92,7 @@ def run_studies(
                     storage_path=scratch,
                     verbose=0,
                     failure_config=tune.FailureConfig(max_failures=0),
-                    callbacks=[NoProgress(), *loggers],
+                    callbacks=[*no_progress(), *loggers],
                 ),
             )
             _fit(tuner, searcher)
@@ -123,17 +101,6 @@ def run_studies(
             ray.shutdown()
             for logger in loggers:
                 logger.close()
-
-
-def _loggers(spec: Spec) -> list[Any]:
-    """Ray Tune's callbacks that the sweep asks for; most ask for none, and then nothing is imported for them."""
-    if not (spec.logging.tensorboard or spec.logging.mlflow):
-        return []
-    for name, value in MLFLOW_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    from sweeps.ray_tune.loggers import make_loggers  # noqa: PLC0415  # after the environment is set
-
-    return list(make_loggers(spec))
 
 
 def _fit(tuner: Any, searcher: Any) -> None:

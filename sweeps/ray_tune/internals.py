@@ -1,16 +1,141 @@
-"""Ray's own insides, where there is no public way."""
+"""The one module that reaches names which Ray and tensorboardX do not promise to keep, and what is lost without each.
+
+Of Optuna and MLflow the public names do. Ray is imported late here: `RAY_ENVIRONMENT` is set before.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
+import inspect
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-import ray._private.worker as printer
-from ray.air.execution._internal.actor_manager import RayActorManager
-from ray.exceptions import RayActorError, RayError, RayTaskError
-from ray.tune.experiment import Trial
+from sweeps.errors import SweepError
+from sweeps.jobs.job import DIED
+
+logger = logging.getLogger(__name__)
+
+#: The oldest and the newest release of each that the tests have run with.
+TESTED = {"ray": ("2.50.0", "2.60.0"), "tensorboardX": ("2.6.2", "2.6.5")}
+
+#: Set before ray is imported; Ray documents some of these. Under a new name they would do nothing, and Ray would rebuild the
+#: environment per worker under `uv run`, write six files a trial, handle signals itself, and snapshot what we never restore.
+RAY_ENVIRONMENT = {
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # else Ray Tune itself runs such a trial again, behind our back
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+#: What Ray says of a worker's death; in other words, only the cause would go unsaid.
+OUT_OF_MEMORY_WORDS = ("OutOfMemoryError", "running low on memory")
+NODE_DIED_WORDS = ("node has died", "NODE_DIED")
+OUT_OF_MEMORY = "the worker died: its node ran out of memory; remedy: fewer resources.workers"
+
+#: Where Ray Tune keeps trials beside its list of all.
+KEPT = ("_live_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache")
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name of another package that its authors do not promise to keep.
+
+    Attributes:
+        where: the module, and after a colon the class.
+        lost: what a run would lose without it.
+        needed: whether no run is started without it; else the run only loses that.
+    """
+
+    where: str
+    name: str
+    lost: str
+    needed: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.where.replace(':', '.')}.{self.name}"
+
+    @property
+    def package(self) -> str:
+        return self.where.split(".")[0]
+
+    @property
+    def exists(self) -> bool:
+        module, _, kind = self.where.partition(":")
+        try:
+            holder = importlib.import_module(module)
+        except ImportError:
+            return False
+        if kind:
+            holder = getattr(holder, kind, None)  # type: ignore[assignment]
+        return hasattr(holder, self.name) or (inspect.isclass(holder) and self.name in _used_in(holder))
+
+
+_CONTROLLER = "ray.tune.execution.tune_controller:TuneController"
+_IDLE = "the workers that wait between two trials: each trial would start a process"
+_MEMORY = "the driver's memory: finished trials are kept to the end"
+_EVENTS = "TensorBoard's event files"
+
+NAMES = (
+    Name(
+        "ray.air.execution._internal.actor_manager:RayActorManager",
+        "_actor_task_failed",
+        "the run, with the first worker that is killed for want of memory",
+    ),
+    Name(_CONTROLLER, "_actor_cache", _IDLE),
+    Name("ray.tune.utils.object_cache:_ObjectCache", "increase_max", _IDLE),
+    *(Name(_CONTROLLER, name, _MEMORY, needed=False) for name in ("_trials", *KEPT)),
+    Name(
+        "ray.tune.progress_reporter",
+        "TrialProgressCallback",
+        "speed: Ray Tune's own reporter keeps every trial, and makes a page of each result",
+        needed=False,
+    ),
+    Name("ray._private.worker", "print_to_stdstream", "quiet: Ray's lines come between the sweep's", needed=False),
+    Name("tensorboardX.event_file_writer:EventsWriter", "write_event", _EVENTS),
+    Name("tensorboardX.proto.event_pb2", "Event", _EVENTS),
+    *(Name("tensorboardX.summary", name, _EVENTS) for name in ("scalar", "text", "hparams")),
+)
+
+
+def check(package: str) -> None:
+    """See that the installed release of a package has what is reached here; what can be done without is said.
+
+    Raises:
+        SweepError: it lacks a name that no run can do without.
+    """
+    lacks = [name for name in NAMES if name.package == package and not name.exists]
+    installed, (oldest, newest) = version(package), TESTED[package]
+    if needed := [name for name in lacks if name.needed]:
+        raise SweepError(
+            f"{package} must be a release that has {', '.join(map(str, needed))}, got {installed}; "
+            f"without, a sweep loses {'; '.join(dict.fromkeys(name.lost for name in needed))}\n"
+            f"  remedy: pip install '{package}>={oldest},<={newest}', the releases that this was tested with"
+        )
+    for name in lacks:
+        logger.warning(
+            "%s %s has no %s: the sweep runs, and loses %s (tested with %s to %s)",
+            *(package, installed, name, name.lost, oldest, newest),
+        )
+
+
+def _used_in(kind: type) -> set[str]:
+    """The names that the methods of a class use, so that attributes which `__init__` sets are among them."""
+    functions = (inspect.unwrap(value) for base in kind.__mro__ for value in vars(base).values() if callable(value))
+    return {name for function in functions if inspect.isfunction(function) for name in function.__code__.co_names}
 
 
 @contextlib.contextmanager
@@ -20,26 +145,43 @@ def quiet(verbose: bool) -> Iterator[None]:
         yield
         return
     loggers = [logging.getLogger(name) for name in ("ray", "ray.tune", "ray.data")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    prints = printer.print_to_stdstream
-    printer.print_to_stdstream = lambda *args, **kwargs: None  # "(raylet) A worker died …", on stdout
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.CRITICAL)
+    try:
+        with _no_printing():
+            yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
+
+
+@contextlib.contextmanager
+def _no_printing() -> Iterator[None]:
+    """Without "(raylet) A worker died …" on stdout."""
+    try:
+        printer: Any = importlib.import_module("ray._private.worker")
+        prints = printer.print_to_stdstream
+    except (ImportError, AttributeError):
+        yield
+        return
+    printer.print_to_stdstream = lambda *args, **kwargs: None
     try:
         yield
     finally:
         printer.print_to_stdstream = prints
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 @contextlib.contextmanager
-def any_death_is_survived() -> Iterator[None]:
+def actor_errors_as_deaths() -> Iterator[None]:
     """Let Ray Tune take whatever ends a worker as that worker's death.
 
     By itself it knows a dead actor only: where Ray kills a worker for want of memory, or loses an object with a node, the error
     is of another type, and the whole experiment breaks off.
     """
+    from ray.air.execution._internal.actor_manager import RayActorManager  # noqa: PLC0415  # after the environment is set
+    from ray.exceptions import RayActorError, RayError, RayTaskError  # noqa: PLC0415  # likewise
+
     ray_manager: Any = RayActorManager
     original = ray_manager._actor_task_failed
 
@@ -56,14 +198,86 @@ def any_death_is_survived() -> Iterator[None]:
 
 
 def keep_actor(tune_controller: Any, slot: Any) -> None:
-    """Keep one more actor with the resources of `slot` between its trials."""
+    """Keep one more actor with the resources of `slot` between its trials: else it stops unless a trial waits already."""
     tune_controller._actor_cache.increase_max(slot)
 
 
-def forget_finished(tune_controller: Any) -> set[Trial]:
+def forget_finished(tune_controller: Any) -> set[Any]:
     """Let go of trials that are over, and return them: Ray Tune would keep each, with all that it last said, to the end."""
-    finished = {trial for trial in tune_controller._trials if trial.is_finished()}
-    tune_controller._trials[:] = [trial for trial in tune_controller._trials if trial not in finished]
-    for kept in ("_live_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache"):
-        getattr(tune_controller, kept).difference_update(finished)
+    try:
+        trials, kept = tune_controller._trials, [getattr(tune_controller, name) for name in KEPT]
+    except AttributeError:
+        return set()
+    finished = {trial for trial in trials if trial.is_finished()}
+    trials[:] = [trial for trial in trials if trial not in finished]
+    for each in kept:
+        each.difference_update(finished)
     return finished
+
+
+def no_progress() -> list[Any]:
+    """Callbacks that print nothing: else Ray Tune adds one that keeps every trial, and makes a page of each result."""
+    try:
+        from ray.tune.progress_reporter import TrialProgressCallback  # noqa: PLC0415  # after the environment is set
+    except ImportError:
+        return []
+
+    class NoProgress(TrialProgressCallback):
+        def on_trial_result(self, *args: Any, **kwargs: Any) -> None: ...
+
+        def on_trial_error(self, *args: Any, **kwargs: Any) -> None: ...
+
+        def on_trial_complete(self, *args: Any, **kwargs: Any) -> None: ...
+
+    return [NoProgress()]
+
+
+def how_it_died(text: str) -> str:
+    """What Ray knows of a worker's death, in a few words."""
+    if any(words in text for words in OUT_OF_MEMORY_WORDS):
+        return OUT_OF_MEMORY
+    return "the worker's node died" if any(words in text for words in NODE_DIED_WORDS) else DIED
+
+
+class EventFile:
+    """A TensorBoard event file, written at once: the public writer has a thread, and hangs when that dies (a full disk)."""
+
+    def __init__(self, folder: Path) -> None:
+        from tensorboardX.event_file_writer import EventsWriter  # noqa: PLC0415  # not everyone has it
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = EventsWriter(str(folder / "events"))
+
+    def scalar(self, name: str, value: float, step: int) -> None:
+        """Write a number; readers see it after `flush`."""
+        from tensorboardX import summary  # noqa: PLC0415  # not everyone has it
+
+        self._add(summary.scalar(name, value), step)
+
+    def text(self, name: str, text: str) -> None:
+        """Write a text."""
+        from tensorboardX import summary  # noqa: PLC0415  # not everyone has it
+
+        self._add(summary.text(name, text), 0)
+
+    def hyperparameters(self, values: Mapping[str, Any]) -> None:
+        """Write the run's row of the HPARAMS table."""
+        from tensorboardX import summary  # noqa: PLC0415  # not everyone has it
+
+        # without the table's columns: TensorBoard takes one run's for all, those of one method; so it finds them all
+        _, *session = summary.hparams(dict(values), {})
+        for part in session:
+            self._add(part, 0)
+
+    def flush(self) -> None:
+        """Let readers see what was written."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._file.close()
+
+    def _add(self, summary: Any, step: int) -> None:
+        from tensorboardX.proto.event_pb2 import Event  # noqa: PLC0415  # not everyone has it
+
+        self._file.write_event(Event(wall_time=time.time(), step=step, summary=summary))

@@ -1,22 +1,81 @@
-"""TensorBoard and MLflow through Ray Tune's own callbacks, which are told each trial as the storage knows it.
+"""Every trial in TensorBoard or MLflow too: a plain Ray Tune callback that tells the trackers of each.
 
-By themselves they would log a trial's configuration (here a job as JSON) and its results (reports as JSON) under Ray's trial id.
-Here a run is named after its Optuna study and number, an epoch is a step, and the end is logged as Optuna was told it.
+Ray's own callbacks for them would log a trial's configuration (here a job as JSON) and its results (reports as JSON) under Ray's
+trial id. Here a run is named after its Optuna study and number, an epoch is a step, and the end is logged as Optuna was told it.
 """
 
 from __future__ import annotations
 
-from sweeps.ray_tune.mlflow import MLflowLogger
-from sweeps.ray_tune.runs import StudyLogger
-from sweeps.ray_tune.tensorboard import TensorBoardLogger
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Callback
+
+from sweeps.jobs.job import Report
+from sweeps.ray_tune.mlflow import MLflow
+from sweeps.ray_tune.runs import Run, numbers
+from sweeps.ray_tune.searcher import StudySearcher
+from sweeps.ray_tune.tensorboard import TensorBoard
+from sweeps.ray_tune.trackers import Guarded, Tracker, say
+from sweeps.ray_tune.trainable import REPORT
 from sweeps.spec import Spec
 
 
-def make_loggers(spec: Spec) -> list[StudyLogger]:
-    """The loggers that a sweep asks for.
+def make_trackers(spec: Spec, folder: Path) -> list[Tracker]:
+    """The trackers that a sweep asks for; most ask for none.
+
+    Args:
+        folder: for TensorBoard's event files.
 
     Raises:
         SweepError: one cannot be used.
     """
-    board: list[StudyLogger] = [TensorBoardLogger()] if spec.logging.tensorboard else []
-    return [*board, *([MLflowLogger(spec)] if spec.logging.mlflow else [])]
+    board: list[Tracker] = [TensorBoard(folder)] if spec.logging.tensorboard else []
+    return [*board, *([MLflow(spec.logging.mlflow, spec.name)] if spec.logging.mlflow else [])]
+
+
+class TrialLogger(Callback):
+    """Tells trackers of each trial that Ray Tune runs."""
+
+    def __init__(self, searcher: StudySearcher, trackers: Iterable[Tracker]) -> None:
+        self._searcher = searcher
+        self._trackers = [Guarded(tracker) for tracker in trackers]
+        self._runs: dict[str, Run] = {}
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Taken here, as Ray Tune tells its search algorithm of a trial's end before it tells its callbacks."""
+        if assignment := self._searcher.assignments.get(trial.trial_id):
+            run = self._runs[trial.trial_id] = Run(assignment)
+            for tracker in self._trackers:
+                tracker.start(run)
+
+    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
+        if run := self._runs.get(trial.trial_id):
+            epochs = Report.load(result[REPORT]).epochs
+            for tracker in self._trackers:
+                tracker.log(run, {int(e["epoch"]): numbers({**e, "epoch": None}) for e in epochs})
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        if run := self._runs.get(trial.trial_id):
+            self._end(run)
+            del self._runs[trial.trial_id]  # not where Ctrl-C came in between: `close` then ends it
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self.on_trial_complete(iteration, trials, trial)
+
+    def close(self) -> None:
+        """End the runs that are cut off with the driver, and say what the trackers have missed."""
+        while self._runs:
+            self._end(self._runs.popitem()[1])
+        for tracker in self._trackers:
+            if summary := tracker.summary:
+                say(summary)
+
+    def _end(self, run: Run) -> None:
+        for tracker in self._trackers:
+            tracker.end(run)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray Tune pickles it for a restoration that is never asked for."""
+        return {}

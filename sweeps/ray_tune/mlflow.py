@@ -2,70 +2,78 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping
 from typing import Any
 
-from ray.air.integrations.mlflow import MLflowLoggerCallback
-
 from sweeps.errors import SweepError
-from sweeps.ray_tune.runs import Run, StudyLogger, in_short
-from sweeps.spec import Spec
+from sweeps.ray_tune.runs import Run
+from sweeps.ray_tune.trackers import Epochs, Tracker, in_short
 from sweeps.studies.retries import INTERRUPTED
 
+#: Set before MLflow is imported, where the user has not: few words, and no minutes spent on a server that is gone.
+MLFLOW_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
 #: MLflow's words for how a trial ended.
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
 
-class MLflowLogger(StudyLogger, MLflowLoggerCallback):
-    """Runs in the experiment named after the sweep; one request for what belongs together, where Ray's makes one per number."""
+class MLflow(Tracker):
+    """Runs in the experiment named after the sweep; one request for what belongs together."""
 
     name = "MLflow"
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, uri: str, experiment: str) -> None:
         """Connect.
 
         Raises:
             SweepError: the tracking store cannot be used.
         """
-        uri = spec.logging.mlflow
-        super().__init__(tracking_uri=uri, experiment_name=spec.name, log_params_on_trial_end=True)
+        for name, value in MLFLOW_ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        from mlflow import MlflowClient  # noqa: PLC0415  # not everyone has it
+
+        self._run_ids: dict[Run, str] = {}
         try:
-            MLflowLoggerCallback.setup(self)  # type: ignore[no-untyped-call]  # Ray leaves it untyped
+            self._client = MlflowClient(tracking_uri=uri)
+            known = self._client.get_experiment_by_name(experiment)
+            self._experiment = known.experiment_id if known else self._client.create_experiment(experiment)
         except Exception as error:  # MLflow raises its own, its database's and its HTTP library's
             raise SweepError(
                 f"logging.mlflow must be a tracking URI that works, got {uri!r}: {in_short(error)}\n"
-                "  remedy: start the server, or mend the URI, or go without: --set logging.mlflow=null"
+                "  remedy: start the server, or fix the URI, or go without: --set logging.mlflow=null"
             ) from error
 
-    def log_trial_start(self, run: Any) -> None:
+    def start(self, run: Run) -> None:
         from mlflow.entities import Param  # noqa: PLC0415  # not everyone has it
 
-        self.tags = {**run.place, "number": str(run.assignment.trial.number)}
-        super().log_trial_start(run)
-        self._log(run, params=[Param(name, str(value)) for name, value in run.config.items()])
+        tags = {**run.tags, "number": str(run.assignment.trial.number)}
+        started = self._client.create_run(self._experiment, tags=tags, run_name=str(run))
+        self._run_ids[run] = started.info.run_id
+        self._log(run, params=[Param(name, str(value)) for name, value in run.params.items()])
 
-    def log_epochs(self, run: Run, epochs: Mapping[int, Mapping[str, float]]) -> None:
+    def log(self, run: Run, epochs: Epochs) -> None:
         self._log(run, metrics=_metrics(epochs))
 
-    def log_trial_end(self, run: Any, failed: bool = False) -> None:
+    def end(self, run: Run) -> None:
         from mlflow.entities import RunTag  # noqa: PLC0415  # not everyone has it
 
         state, reason = run.end
         tags = {"state": state, "fail_reason": reason[-4000:]}  # MLflow takes no more than 5000 characters
         self._log(run, metrics=_metrics(dict([run.result])), tags=[RunTag(k, v) for k, v in tags.items() if v])
-        self._client.set_terminated(self._trial_runs[run], "KILLED" if reason == INTERRUPTED else STATUS[state])
-        del self._trial_runs[run]
+        self._client.set_terminated(self._run_ids[run], "KILLED" if reason == INTERRUPTED else STATUS[state])
+        del self._run_ids[run]
 
     def _log(self, run: Run, **what: Any) -> None:
-        self._client.log_batch(self._trial_runs[run], **what)
-
-    @property
-    def _client(self) -> Any:
-        return self.mlflow_util._get_client()
+        self._client.log_batch(self._run_ids[run], **what)
 
 
-def _metrics(epochs: Mapping[int, Mapping[str, float]]) -> list[Any]:
+def _metrics(epochs: Epochs) -> list[Any]:
     from mlflow.entities import Metric  # noqa: PLC0415  # not everyone has it
 
     now = int(time.time() * 1000)

@@ -9,19 +9,17 @@ from typing import Any
 
 import ray
 from ray.tune.experiment import Trial
-from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 
 from sweeps.errors import SweepError
-from sweeps.jobs.job import DIED, Report
-from sweeps.ray_tune.internals import forget_finished, keep_actor
+from sweeps.jobs.job import Report
+from sweeps.ray_tune.internals import forget_finished, how_it_died, keep_actor
 from sweeps.ray_tune.searcher import StudySearcher
 from sweeps.ray_tune.trainable import REPORT
 
 #: Seconds that a trial waits for a place on the cluster before another slot gets it: while a worker idles, and while none does.
 PATIENCE_IDLE, PATIENCE = 5.0, 60.0
 LOOK_SECONDS = 1.0
-OUT_OF_MEMORY = "the worker died: its node ran out of memory; remedy: fewer resources.workers"
 
 
 class PrunerScheduler(FIFOScheduler):
@@ -39,7 +37,7 @@ class PrunerScheduler(FIFOScheduler):
         self._node = ray.get_runtime_context().get_node_id()
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        """Keep this slot's actor for its next trial: Ray Tune would stop it unless that trial were waiting already."""
+        """Keep this slot's actor for its next trial, and let go of trials that are over."""
         for finished in forget_finished(tune_controller):
             self._waiting.pop(finished, None)
         slot = trial.placement_group_factory
@@ -89,16 +87,6 @@ class PrunerScheduler(FIFOScheduler):
         return {}
 
 
-class NoProgress(TrialProgressCallback):
-    """Prints nothing: without it Ray Tune adds one that keeps every trial, and makes a page of each of its results."""
-
-    def on_trial_result(self, *args: Any, **kwargs: Any) -> None: ...
-
-    def on_trial_error(self, *args: Any, **kwargs: Any) -> None: ...
-
-    def on_trial_complete(self, *args: Any, **kwargs: Any) -> None: ...
-
-
 def check_alive(node: str) -> None:
     """See that the node on which the driver stands is there.
 
@@ -114,13 +102,6 @@ def check_alive(node: str) -> None:
 
 def _nodes() -> list[dict[str, Any]]:
     return list(ray.nodes())  # type: ignore[no-untyped-call]  # Ray leaves it untyped
-
-
-def how_it_died(text: str) -> str:
-    """What Ray knows of a worker's death, in a few words."""
-    if "OutOfMemoryError" in text or "running low on memory" in text:
-        return OUT_OF_MEMORY
-    return "the worker's node died" if "node has died" in text or "NODE_DIED" in text else DIED
 
 
 def _without_place(trials: list[Trial], searcher: StudySearcher) -> list[Trial]:

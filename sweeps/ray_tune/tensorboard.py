@@ -2,64 +2,41 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from ray.tune.logger import TBXLoggerCallback
-
-from sweeps.ray_tune.runs import StudyLogger
-
-
-class EventFile:
-    """A TensorBoard event file, written at once: tensorboardX's writer has a thread, and hangs when that dies (a full disk)."""
-
-    def __init__(self, folder: str, **options: Any) -> None:
-        from tensorboardX.event_file_writer import EventsWriter  # noqa: PLC0415  # not everyone has it
-
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        self._file = EventsWriter(f"{folder}/events")
-
-    def add(self, summary: Any, step: int) -> None:
-        """Write one value; readers see it after `flush`."""
-        from tensorboardX.proto.event_pb2 import Event  # noqa: PLC0415  # not everyone has it
-
-        self._file.write_event(Event(wall_time=time.time(), step=step, summary=summary))
-
-    def flush(self) -> None:
-        """Let readers see what was written."""
-        self._file.flush()
-
-    def close(self) -> None:
-        """Write what is left."""
-        self._file.close()
+from sweeps.ray_tune.internals import EventFile, check
+from sweeps.ray_tune.runs import Run
+from sweeps.ray_tune.trackers import Epochs, Tracker
 
 
-class TensorBoardLogger(StudyLogger, TBXLoggerCallback):
+class TensorBoard(Tracker):
     """Event files in `<folder>/<stage>/<scenario>/<method>/<number>`."""
 
     name = "TensorBoard"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._summary_writer_cls = EventFile
+    def __init__(self, folder: Path) -> None:
+        """See that event files can be written.
 
-    def log_epochs(self, run: Any, epochs: Mapping[int, Mapping[str, float]]) -> None:
-        from tensorboardX.summary import scalar  # noqa: PLC0415  # not everyone has it
+        Raises:
+            SweepError: tensorboardX is of a release that cannot.
+        """
+        check("tensorboardX")
+        self._folder = folder
+        self._files: dict[Run, EventFile] = {}
 
+    def start(self, run: Run) -> None:
+        self._files[run] = EventFile(self._folder.joinpath(*run.key))
+
+    def log(self, run: Run, epochs: Epochs) -> None:
         for epoch, values in epochs.items():
             for name, value in values.items():
-                self._trial_writer[run].add(scalar(name, value), epoch)
-        self._trial_writer[run].flush()
+                self._files[run].scalar(name, value, epoch)
+        self._files[run].flush()
 
-    def log_trial_end(self, run: Any, failed: bool = False) -> None:
-        from tensorboardX.summary import hparams, text  # noqa: PLC0415  # not everyone has it
-
-        self.log_epochs(run, dict([run.result]))
-        # Ray adds the table's columns, and TensorBoard takes one run's for all: those of one method. Without, it finds them all.
-        _, *session = hparams(run.evaluated_params, {})
-        for summary in (text("state", ": ".join(filter(None, run.end))), *session):
-            self._trial_writer[run].add(summary, 0)
-        self._trial_writer[run].close()
-        del self._trial_writer[run], self._trial_result[run]
+    def end(self, run: Run) -> None:
+        self.log(run, dict([run.result]))
+        file = self._files[run]
+        file.text("state", ": ".join(filter(None, run.end)))
+        file.hyperparameters({**run.tags, **run.params, "state": run.end[0]})
+        file.close()
+        del self._files[run]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from optuna.exceptions import StorageInternalError
-from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._file import get_lock_file
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 
 class WholeLines(JournalFileBackend):
@@ -18,8 +19,12 @@ class WholeLines(JournalFileBackend):
     Optuna reads past a half line at the end, but would append to it, and then read neither.
     """
 
+    def __init__(self, path: Path) -> None:
+        self.path, self.lock = path, JournalFileSymlinkLock(str(path))
+        super().__init__(str(path), lock_obj=self.lock)
+
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        with get_lock_file(self._lock), Path(self._file_path).open("r+b") as file:
+        with self._locked(), self.path.open("r+b") as file:
             end = _end_of_lines(file)
             file.truncate(end)
             file.seek(end)
@@ -29,10 +34,18 @@ class WholeLines(JournalFileBackend):
                 os.fsync(file.fileno())
             except OSError as error:
                 os.ftruncate(file.fileno(), end)
-                raise StorageInternalError(f"{error.strerror}: {self._file_path}") from error
+                raise StorageInternalError(f"{error.strerror}: {self.path}") from error
             except BaseException:
                 os.ftruncate(file.fileno(), end)
                 raise
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.lock.acquire()
+        try:
+            yield
+        finally:
+            self.lock.release()
 
 
 def _end_of_lines(file: BinaryIO) -> int:

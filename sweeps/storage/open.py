@@ -47,7 +47,7 @@ def open_storage(url: str, *, to_read: bool = False) -> BaseStorage:
         if to_read and not _may_be_written(file):
             file = _copy(file)
         file.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(WholeLines(str(file))) if url.startswith(JOURNAL) else _sqlite(file)
+        return JournalStorage(WholeLines(file)) if url.startswith(JOURNAL) else _sqlite(file)
     except (*STORAGE_ERRORS, OSError, ImportError, ValueError, RuntimeError, KeyError) as error:
         reason = _first_line(error)
         raise SweepError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sweeps.errors import SweepError
 from sweeps.jobs.job import DIED, Job, Report, other_data, same_data
@@ -27,13 +27,18 @@ DATA = "data"
 
 @dataclass
 class Assignment:
-    """A trial on a worker, with what the worker has reported of it."""
+    """A trial on a worker, with what the worker has reported of it.
+
+    Attributes:
+        ended: the trial as the storage has it, once it has been told.
+    """
 
     state: StudyState
     trial: Trial
     job: Job
     epochs: list[dict[str, float]] = field(default_factory=list)
     pruned: bool = False
+    ended: FrozenTrial | None = None
 
 
 class Multiplexer:
@@ -48,7 +53,7 @@ class Multiplexer:
         retry: which trials that have ended are to be run once more.
 
     Attributes:
-        on_finish: called after each trial that is told for good.
+        listeners: each is called after a trial that is told for good.
         finished_now: how many those were, since the studies were opened.
     """
 
@@ -62,7 +67,7 @@ class Multiplexer:
         retry: Which = no_trial,
     ) -> None:
         self.plan, self.spec, self.storage = plan, plan.spec, storage
-        self.on_finish: Callable[[Assignment, TrialState], None] = lambda assignment, state: None
+        self.listeners: list[Callable[[Assignment, TrialState], None]] = []
         self.references: list[DesignState] = []
         self.searches: dict[tuple[str, str], SearchState] = {}
         self.designs: list[DesignState] = []
@@ -204,19 +209,20 @@ class Multiplexer:
         if report.outcome == "stopped":  # stays RUNNING: the next driver runs it again
             raise SweepError(
                 f"a worker cannot go on: {report.reason}\n"
-                "  remedy: mend that (a full disk: make room); the same command then resumes, nothing finished is lost"
+                "  remedy: fix that (a full disk: make room); the same command then resumes, nothing finished is lost"
             )
         if report.outcome == "died" and attempt_of(trial.user_attrs) < self.spec.search.max_retries:
-            state.tell_retry(trial, report.reason or DIED)
+            assignment.ended = state.tell_retry(trial, report.reason or DIED)
             return
         if report.done:
             self.report(assignment, report)
         retries = self.spec.search.max_retries
         outcome, values, attrs = verdict(report, assignment.epochs, pruned=assignment.pruned, max_retries=retries)
         set_attrs(trial, attrs)
-        state.tell(trial, outcome, values)
+        assignment.ended = state.tell(trial, outcome, values)
         self.finished_now += 1
-        self.on_finish(assignment, outcome)
+        for listener in self.listeners:
+            listener(assignment, outcome)
 
 
 def _kind(state: StudyState) -> Any:

@@ -43,7 +43,7 @@ class StudyState:
     """
 
     def __init__(self, plan: StudyPlan, spec: Spec, storage: BaseStorage, *, retry: Which = no_trial) -> None:
-        self.plan, self.spec = plan, spec
+        self.plan, self.spec, self.storage = plan, spec, storage
         minimize = [StudyDirection.MINIMIZE] * len(Objective(spec.objective.name).directions)
         directions = [StudyDirection.MAXIMIZE] if plan.stage == "reference" else minimize
         self.study = optuna.create_study(
@@ -53,6 +53,7 @@ class StudyState:
             sampler=RandomSampler(),  # never asked: trials are made with their parameters
             load_if_exists=True,
         )
+        self.study_id = storage.get_study_id_from_name(plan.name)
         self.states: Counter[str] = Counter()
         self.running_keys: Counter[Key] = Counter()
         self.final_keys: dict[Key, TrialState] = {}
@@ -104,17 +105,21 @@ class StudyState:
         """Whether nothing is left to run."""
         return self.final >= self.planned and not self.running
 
-    def tell(self, trial: Trial, state: TrialState, values: Sequence[float] | None = None) -> None:
-        """Close a trial for good."""
-        self._stopped(trial, self.study.tell(trial, list(values) if values else None, state=state))
-        self._count(state, trial_key(trial), values)
+    def tell(self, trial: Trial, state: TrialState, values: Sequence[float] | None = None) -> FrozenTrial:
+        """Close a trial for good; returns it as the storage now has it."""
+        ended = self.study.tell(trial, list(values) if values else None, state=state)
+        self._stopped(ended)
+        self._count(state, trial_key(ended), values)
+        return ended
 
-    def tell_retry(self, trial: Trial, reason: str) -> None:
-        """Close a trial whose worker died; its parameters will be run again."""
+    def tell_retry(self, trial: Trial, reason: str) -> FrozenTrial:
+        """Close a trial whose worker died; its parameters will be run again. Returns it as the storage now has it."""
         attempt = attempt_of(trial.user_attrs) + 1
         set_attrs(trial, {"requeued": True, "fail_reason": reason})
-        self._stopped(trial, self.study.tell(trial, state=TrialState.FAIL))
-        self.retries.append(Retry.of(trial, attempt))
+        ended = self.study.tell(trial, state=TrialState.FAIL)
+        self._stopped(ended)
+        self.retries.append(Retry.of(ended, attempt))
+        return ended
 
     def _ask(self, point: Point, distributions: dict[str, BaseDistribution], attrs: Mapping[str, Any]) -> Asked:
         """The trial at `point`, with all that tells what it is: one write, so that a kill leaves it whole or not at all."""
@@ -128,7 +133,7 @@ class StudyState:
             distributions=distributions,
             user_attrs=plain({**attrs, **facts, **stop, **draw_params(point.draw), **shown}),
         )
-        trial_id = self.study._storage.create_new_trial(self.study._study_id, template_trial=template)
+        trial_id = self.storage.create_new_trial(self.study_id, template_trial=template)
         self.running_keys[point.key] += 1
         return Trial(self.study, trial_id), job
 
@@ -157,9 +162,9 @@ class StudyState:
             return {}
         return {r.name: hyperparameters[r.name] for r in space.ranges if r.name != r.raw_name}
 
-    def _stopped(self, trial: Trial, told: FrozenTrial) -> None:
+    def _stopped(self, trial: FrozenTrial) -> None:
         self.running_keys[trial_key(trial)] -= 1
-        self._closed(told)
+        self._closed(trial)
 
     def _counts(self, trial: FrozenTrial) -> bool:
         """Whether a trial is one of the plan."""
@@ -179,5 +184,6 @@ class StudyState:
         """Fail what an earlier driver left RUNNING."""
         for stale in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if not (requeued(stale) and "fail_reason" in stale.user_attrs):
-                set_attrs(Trial(self.study, stale._trial_id), {"requeued": True, "fail_reason": INTERRUPTED})
+                trial_id = self.storage.get_trial_id_from_study_id_trial_number(self.study_id, stale.number)
+                set_attrs(Trial(self.study, trial_id), {"requeued": True, "fail_reason": INTERRUPTED})
             self.study.tell(stale.number, state=TrialState.FAIL)

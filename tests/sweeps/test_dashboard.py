@@ -56,8 +56,8 @@ def unfinished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Sweep:
 
 
 def study_attrs(sweep: Sweep, name: str) -> dict[str, Any]:
-    study = optuna.load_study(study_name=name, storage=open_storage(sweep.url))
-    return dict(study._storage.get_study_system_attrs(study._study_id))
+    storage = open_storage(sweep.url)
+    return storage.get_study_system_attrs(storage.get_study_id_from_name(name))
 
 
 def test_an_unfinished_sweep_is_annotated_and_trials_are_left_alone(unfinished: Sweep) -> None:
@@ -103,8 +103,8 @@ def search_in(storage: BaseStorage) -> optuna.Study:
     return optuna.load_study(study_name=SEARCH, storage=storage)
 
 
-def plot_of(study: optuna.Study) -> str:
-    attrs = study._storage.get_study_system_attrs(study._study_id)
+def plot_in(storage: BaseStorage) -> str:
+    attrs = storage.get_study_system_attrs(storage.get_study_id_from_name(SEARCH))
     return "".join(attrs[key] for key in sorted(attrs, key=lambda k: (len(k), k)) if key.startswith(CURVES))
 
 
@@ -147,7 +147,7 @@ def test_a_new_trial_changes_note_figures_and_tables_and_own_notes_stay(decorate
     storage = stored_in(decorated)
     search = search_in(storage)
     save_note(search, get_note(search) + "look at trial 2\n")
-    note, plot = get_note(search), plot_of(search)
+    note, plot = get_note(search), plot_in(storage)
     tables = {name: path.read_text() for name, path in tables_of(search, decorated).items()}
     old = search.trials[0]
     copied = {"params": old.params, "distributions": old.distributions, "user_attrs": old.user_attrs}
@@ -156,7 +156,7 @@ def test_a_new_trial_changes_note_figures_and_tables_and_own_notes_stay(decorate
     assert "5 complete." in get_note(search)
     assert "0.001" in get_note(search)
     assert get_note(search).split(OWN_NOTES)[1] == note.split(OWN_NOTES)[1]
-    assert len(json.loads(plot_of(search))["data"][0]["x"]) == 5 / 4 * len(json.loads(plot)["data"][0]["x"])
+    assert len(json.loads(plot_in(storage))["data"][0]["x"]) == 5 / 4 * len(json.loads(plot)["data"][0]["x"])
     after = {name: path.read_text() for name, path in tables_of(search, decorated).items()}
     assert len(after["trials.csv"].splitlines()) == 1 + len(tables["trials.csv"].splitlines())
     assert after["curves.csv"].startswith(tables["curves.csv"])
@@ -166,7 +166,7 @@ def test_a_new_trial_changes_note_figures_and_tables_and_own_notes_stay(decorate
 def test_what_was_edited_above_the_line_or_lost_is_mended(decorated: Path) -> None:
     storage = stored_in(decorated)
     search = search_in(storage)
-    note, plot = get_note(search), plot_of(search)
+    note, plot = get_note(search), plot_in(storage)
     save_note(search, "oops" + note)
     table = tables_of(search, decorated)["trials.csv"]
     text = table.read_text()
@@ -175,7 +175,7 @@ def test_what_was_edited_above_the_line_or_lost_is_mended(decorated: Path) -> No
     table.unlink()
     decorate(storage, load_sweep(storage, "tiny"), decorated / "artifacts")
     assert table.read_text() == text
-    assert plot_of(search) == plot
+    assert plot_in(storage) == plot
 
 
 def test_a_newer_plotly_or_other_code_draws_again(
@@ -266,7 +266,7 @@ def test_in_the_browser(unfinished: Sweep, address: str) -> None:
     if path is None:
         pytest.skip(f"no browser to open the dashboard in: none of {', '.join(names)} is on the PATH")
     storage = open_storage(unfinished.url)
-    number = optuna.load_study(study_name=SEARCH, storage=storage)._study_id
+    number = storage.get_study_id_from_name(SEARCH)
     complaints: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)

@@ -176,6 +176,8 @@ def test_both_show_what_the_storage_holds_and_harm_nothing_when_they_fail(tmp_pa
     assert err.count("MLflow: a trial could not be logged") == 1
     assert "no room" in err
     assert err.count("TensorBoard: a trial could not be logged") == 1
+    for name in ("MLflow", "TensorBoard"):
+        assert f"{name} shows 4 of this run's 4 trials not at all or in part: " in err
     after = record(tmp_path)
     evaluated = after.trials.query("stage == 'evaluation' and method == 'finetune'")
     assert evaluated["state"].tolist() == ["COMPLETE"] * 4
