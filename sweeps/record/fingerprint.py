@@ -19,7 +19,7 @@ def fingerprint(storage: BaseStorage, name: str) -> str:
         if study.study_name == name:
             state["spec"] = study.user_attrs.get("spec")
         elif study.study_name.startswith(f"{name}/"):
-            trials = storage.get_all_trials(study._study_id, deepcopy=False)
+            trials = storage.get_all_trials(storage.get_study_id_from_name(study.study_name), deepcopy=False)
             counts = Counter(trial.state.name for trial in trials)
             last = max((trial.datetime_complete for trial in trials if trial.datetime_complete), default=None)
             state[study.study_name] = [study.user_attrs.get(DESIGN), sorted(counts.items()), str(last)]

@@ -81,7 +81,7 @@ class ModelStore:
                 found = None  # dealt with below, under the lock
             if found is not None:
                 return found
-        with self._lock(key):
+        with self._locked(key):
             found = self._fetch(key) or self._intact(key)  # another process may have trained it while we waited
             if found is None:
                 self._agreed.discard(key)  # what was shared may have been deleted
@@ -98,7 +98,7 @@ class ModelStore:
         try:
             return self._read(key)
         except _DamagedError:
-            with self._lock(key):
+            with self._locked(key):
                 return self._intact(key)
 
     def _agree(self, key: str) -> None:
@@ -155,7 +155,7 @@ class ModelStore:
         Raises:
             ShareError: the shared folder cannot be written.
         """
-        with self._lock(key):
+        with self._locked(key):
             files = [path for path in self.folder.glob(f"{key}.*") if path.suffix != ".lock"]
             freed = sum(path.stat().st_size for path in files)
             for path in files:
@@ -190,7 +190,7 @@ class ModelStore:
             stale.unlink(missing_ok=True)
         write_atomically(self.path(key), save_tensors(tensors, header))
 
-    def _lock(self, key: str) -> AbstractContextManager[None]:
+    def _locked(self, key: str) -> AbstractContextManager[None]:
         return locked(self.folder / f"{key}.lock")
 
 
