@@ -66,9 +66,7 @@ def run_studies(
         actor_errors_as_deaths(),
         tempfile.TemporaryDirectory(prefix="sweeps-ray-") as scratch,
     ):
-        trackers = make_trackers(
-            spec, folder / "tensorboard"
-        )  # before Ray starts: an error of theirs is the user's to see
+        trackers = make_trackers(spec, folder)  # before Ray starts: an error of theirs is the user's to see
         loggers: list[TrialLogger] = []
         try:
             slots = _start_ray(ray, spec, ray_address, verbose)
