@@ -11,13 +11,15 @@ from reports.format import MISSING, Table, number, significant, uncertain
 from reports.names import method_label, metric, parameter_label, scenario_label, score_label
 from reports.styles import method_styles
 from reports.summary import cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
-from reports.writers import to_markdown
+from reports.writers import as_markdown, to_markdown
 from sweeps.record import SweepRecord
+from sweeps.text import shortened
 
 __all__ = ["metric_names", "study_figures", "study_note", "sweep_figures", "sweep_note"]
 
 Key = tuple[str, str, str]
 _MOST_FAILURES = 5
+_MOST_CHARACTERS = 400
 #: Pixels of a figure's card in optuna-dashboard.
 CARD_HEIGHT = 470
 _ORIGINS = {
@@ -40,14 +42,14 @@ def metric_names(record: SweepRecord, stage: str) -> list[str]:
 def sweep_note(record: SweepRecord) -> str:
     """The report's summary."""
     told = (protocol_sentence(record), one_draw_sentence(record), cost_sentence(record))
-    parts = [f"# {record.name}", *(sentence for sentence in told if sentence)]
+    parts = [f"# {record.name}", *(as_markdown(sentence) for sentence in told if sentence)]
     for scenario in frames.scenarios(record):
         answer = verdict(record, scenario)
-        parts.append(f"**{answer.headline}.** {' '.join(answer.sentences)}")
+        parts.append(f"**{as_markdown(answer.headline)}.** {as_markdown(' '.join(answer.sentences))}")
     scores = tables.score_table(record)
     parts += [to_markdown(scores)] if scores is not None else []
     missing = missing_work(record)
-    parts.append("\n".join(f"- {s}" for s in missing) if missing else "Everything planned was run.")
+    parts.append("\n".join(f"- {as_markdown(s)}" for s in missing) if missing else "Everything planned was run.")
     parts.append(
         f"Each stage of each scenario and method is a study: `{record.name}/search/<scenario>/<method>`, and so on. "
         f"The whole report: `runs/{record.name}/report/index.html`, from `sweeps report {record.name}`."
@@ -59,7 +61,7 @@ def study_note(record: SweepRecord, key: Key) -> str:
     """One study, (stage, scenario, method): how far it is, what failed and what it says so far."""
     stage, scenario, method = key
     parts = [
-        f"## {method_label(method)}, {scenario_label(scenario)}: {stage}",
+        f"## {as_markdown(method_label(method))}, {scenario_label(scenario)}: {stage}",
         _progress(record, key),
         _failures(record, key),
     ]
@@ -130,8 +132,13 @@ def _failures(record: SweepRecord, key: Key) -> str:
     frame = frames.failures(record)
     frame = frame[(frame["stage"] == key[0]) & (frame["scenario"] == key[1]) & (frame["method"] == key[2])]
     rows = list(frames.iterate(frame))
-    lines = [f"- {r.trials} × {(r.reason.strip().splitlines() or ['?'])[-1]} (trials {r.numbers})" for r in rows]
+    lines = [f"- {r.trials} × {_last_line(r.reason)} (trials {r.numbers})" for r in rows]
     return "\n".join(["Failed for good:", "", *lines[:_MOST_FAILURES]]) if lines else ""
+
+
+def _last_line(reason: str) -> str:
+    lines = reason.strip().splitlines() or ["?"]
+    return as_markdown(shortened(lines[-1], _MOST_CHARACTERS))
 
 
 def _best(record: SweepRecord, scenario: str, method: str) -> str:

@@ -18,14 +18,16 @@ EMBEDDINGS = "embeddings"
 _OURS = (".csv", ".md", ".tex")
 
 
-def write_report(record: SweepRecord, folder: Path, *, partial: bool) -> Path:
+def write_report(record: SweepRecord, folder: Path, *, partial: bool, maps: Path | None = None) -> Path:
     """Write `folder/index.html` and `folder/tables/*.csv|md|tex`; return the page's path.
 
     Every file is replaced whole, the page last; tables of an earlier report that this one lacks are removed. t-SNE maps are
-    taken from the folder `embeddings` beside `folder`.
+    taken from the folder `maps`, by default `embeddings` beside `folder`.
     """
     styles = method_styles(frames.methods(record))
-    sections = [scenario_section(record, s, styles, folder.parent / EMBEDDINGS) for s in frames.scenarios(record)]
+    sections = [
+        scenario_section(record, s, styles, maps or folder.parent / EMBEDDINGS) for s in frames.scenarios(record)
+    ]
     page = render_page(record, sections, styles, partial=partial)
     scores = tables.score_table(record)
     printed = [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Table)]

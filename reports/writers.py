@@ -9,7 +9,7 @@ from reports.format import Cell, Table
 from reports.frames import TEST
 from unlearn.files import write_atomically
 
-__all__ = ["slug", "to_latex", "to_markdown", "write_table", "write_text"]
+__all__ = ["as_markdown", "slug", "to_latex", "to_markdown", "write_table", "write_text"]
 
 APPROX = "≈"
 
@@ -21,11 +21,11 @@ def slug(text: str) -> str:
 
 def to_markdown(table: Table) -> str:
     """GitHub's table syntax; the best in bold, those not distinguishable from it marked ≈."""
-    lines = [f"**{_md(table.title)}**", ""]
-    lines.append("| " + " | ".join(_md(c.text) for c in table.columns) + " |")
+    lines = [f"**{as_markdown(table.title)}**", ""]
+    lines.append("| " + " | ".join(as_markdown(c.text) for c in table.columns) + " |")
     lines.append("| " + " | ".join("---" for _ in table.columns) + " |")
     lines += ["| " + " | ".join(_md_cell(c) for c in row.cells) + " |" for row in table.rows]
-    lines += ["", *(f"{_md(note)}  " for note in _notes(table))]
+    lines += ["", *(f"{as_markdown(note)}  " for note in _notes(table))]
     return "\n".join(lines) + "\n"
 
 
@@ -66,13 +66,14 @@ def _notes(table: Table) -> list[str]:
     return [*table.notes, *([TEST] if table.compared else [])]
 
 
-def _md(text: str) -> str:
+def as_markdown(text: str) -> str:
+    """Any text in one line, such that Markdown and HTML show it as it is."""
     text = " ".join(text.split())
     return re.sub(r"([\\|*_`\[\]])", r"\\\1", text).replace("<", "&lt;")
 
 
 def _md_cell(cell: Cell) -> str:
-    text = _md(cell.text)
+    text = as_markdown(cell.text)
     return f"**{text}**" if cell.best else f"{text} {APPROX}" if cell.tied else text
 
 

@@ -29,6 +29,8 @@ from sweeps.storage.lease import Lease
 from sweeps.storage.urls import storage_exists
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.studies.retries import Which, no_trial
+from sweeps.studies.trials import plain
+from sweeps.text import clean_all
 from unlearn.files import write_atomically
 from unlearn.gaps import declared
 from unlearn.registry import find
@@ -110,10 +112,10 @@ class Sweep:
         if before != dump:
             study.set_user_attr("spec", dump)
         if data is not None:
-            study.set_user_attr("dataset", asdict(data))
+            study.set_user_attr("dataset", plain(asdict(data)))
         known = study.user_attrs.get("provenance", {})
-        study.set_user_attr("provenance", known | provenance(self.spec, known))
-        measures = self._declared_measures()
+        study.set_user_attr("provenance", known | clean_all(provenance(self.spec, known)))
+        measures = clean_all(self._declared_measures())
         if study.user_attrs.get("measures", []) != measures:
             study.set_user_attr("measures", measures)
         elsewhere = None if self.url == self.folder.own_storage else mask(self.url)  # a folder may be moved or copied

@@ -159,6 +159,10 @@ def report(
     figures: Annotated[
         str | None, typer.Option(metavar="svg|pdf|png", help="Also write each figure as a file, through kaleido.")
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Write all of it there, and nothing elsewhere."),
+    ] = None,
     runs: Runs = Path("runs"),
     storage: Storage = None,
 ) -> None:
@@ -168,7 +172,8 @@ def report(
     if figures is not None and len(sweeps) > 1:
         raise typer.BadParameter("--figures writes the figures of one sweep")
     options = [_options(sweep=sweep, runs=runs, storage=storage) for sweep in sweeps]
-    raise typer.Exit(make_report(options[0], figures) if len(options) == 1 else compare_sweeps(options))
+    one = len(options) == 1
+    raise typer.Exit(make_report(options[0], figures, output) if one else compare_sweeps(options, output))
 
 
 @app.command()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
-
-from sweeps.cli.terminal import DONE, say, told
+from sweeps.cli.tables import Rows, print_rows
+from sweeps.cli.terminal import DONE, say, stdout_console, tell, told
 from sweeps.errors import at_once
 from sweeps.jobs.cache import Cache
 from sweeps.plan import make_plan
@@ -29,29 +27,24 @@ def validate_file(file: str, overrides: list[str] | None) -> int:
         lambda: seen.append(check_data(spec, Cache.at(spec.cache).folder)),
     )
     plan = make_plan(spec)
-    print(f"{spec.name}: valid; {len(plan.studies)} studies, {sum(plan.trials.values())} trials")
-    print(f"data: {seen[0]}")
+    tell(f"{spec.name}: valid; {len(plan.studies)} studies, {sum(plan.trials.values())} trials")
+    tell(f"data: {seen[0]}")
     for remark in remarks(spec):
-        print(f"note: {remark}")
+        tell(f"note: {remark}")
     if lack := gpus_lacking(spec):
-        print(f"note: to run it on this machine: {lack}")
+        tell(f"note: to run it on this machine: {lack}")
     return DONE
 
 
 @told
 def list_folder(folder: str) -> int:
     """The keys of one kind, each with its first line of documentation."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("key", no_wrap=True)
-    table.add_column("what it is")
-    if folder == "methods":
-        table.add_column("searches")
+    texts = ("what it is", "searches") if folder == "methods" else ("what it is",)
+    rows = []
     for key in keys(folder):
         found = find(folder, key)
         about = (found.__doc__ or "").strip().splitlines()[0]
-        row = [key, about]
-        if folder == "methods":
-            row.append(", ".join(found.searched) or "–")
-        table.add_row(*row)
-    Console().print(table)
+        searched = ", ".join(found.searched) or "–" if folder == "methods" else ""
+        rows.append((key, about, searched)[: 1 + len(texts)])
+    print_rows(stdout_console(), Rows(("key",), texts, rows, frozenset(texts)))
     return DONE

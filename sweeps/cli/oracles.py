@@ -7,20 +7,20 @@ import sys
 from collections import Counter
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.filesize import decimal
-from rich.table import Table
 
 from sweeps.cli.options import Options
 from sweeps.cli.run import run_watched
 from sweeps.cli.status import driver_of
+from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, FAILED, INTERRUPTED, duration, in_words, say, stdout_console, told, typed_command
 from sweeps.errors import SweepError
-from sweeps.oracles import cached_models, delete_models, untrained
+from sweeps.oracles import CachedModel, cached_models, delete_models, untrained
 from sweeps.secrets import mask
 from sweeps.spec import check_here, check_sizes
 from sweeps.sweep import Sweep
 
+NAMES, VALUES = ("model", "scenario"), ("forget size", "seed", "trained in", "on disk", "key")
 #: How `sweeps oracles` shows a model that is not in this machine's own cache.
 SHOWN = {"shared": "shared, not read", "missing": "missing", "damaged": "damaged"}
 
@@ -36,19 +36,7 @@ def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
             return INTERRUPTED
         failed = sum(state.failed for state in studies.states)
         models = cached_models(sweep)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("model", "scenario"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("forget size", "seed", "trained in", "on disk"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("key", no_wrap=True)
-    for model in models:
-        draw = model.need.draw
-        time = "" if model.seconds is None else duration(model.seconds)
-        size = "" if model.bytes is None else decimal(model.bytes)
-        key = f"{model.key[:12]}…" if model.state == "cached" else SHOWN[model.state]
-        table.add_row(model.need.kind, draw.scenario, str(draw.size or ""), str(draw.seed), time, size, key)
-    stdout_console().print(table)
+    print_rows(stdout_console(), Rows(NAMES, VALUES, [_row(model) for model in models]))
     states = Counter("cached" if m.state == "shared" else m.state for m in {m.key: m for m in models}.values())
     total = decimal(sum({model.key: model.bytes or 0 for model in models}.values()))
     print(f"{states['cached']} of {states.total()} models cached, {total}, in {mask(sweep.cache.place)}")
@@ -57,6 +45,14 @@ def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
     if states["cached"] < states.total() and not train:
         say(f"train them now:  {typed_command()} --train")
     return FAILED if failed or states["damaged"] else DONE
+
+
+def _row(model: CachedModel) -> tuple[str, ...]:
+    draw = model.need.draw
+    time = "" if model.seconds is None else duration(model.seconds)
+    size = "" if model.bytes is None else decimal(model.bytes)
+    key = f"{model.key[:12]}…" if model.state == "cached" else SHOWN[model.state]
+    return model.need.kind, draw.scenario, str(draw.size or ""), str(draw.seed), time, size, key
 
 
 def _checked(options: Options, *, train: bool = False) -> Sweep:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,14 +9,41 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from optuna.trial import TrialState
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
+from rich.text import Text
 
-from sweeps.cli.terminal import duration
+from sweeps.cli.terminal import duration, say
 from sweeps.plan import STAGES
 from sweeps.studies.multiplexer import Assignment, Multiplexer
+from sweeps.text import clean
 
 LINE_SECONDS = 10.0
+#: Characters of a failure's reason.
+MOST_CHARACTERS = 400
+
+
+class Bars(Progress):
+    """One bar a stage, each in a line of the terminal's width, and below them a `note`, wrapped between words."""
+
+    def __init__(self, console: Console, most: int) -> None:
+        self.note = ""
+        numbers, clock, stage = 2 * len(str(most)) + 1, 7, 12
+        room = console.width - numbers - clock - stage - 3
+        super().__init__(
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=stage)),
+            BarColumn(bar_width=max(1, min(30, room))),
+            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=numbers)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=clock)),
+            console=console,
+        )
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """The bars and the note."""
+        yield from super().get_renderables()
+        if self.note:
+            yield Text(self.note)
 
 
 @dataclass(frozen=True)
@@ -73,30 +99,25 @@ def summary(studies: Multiplexer, started: float, done_before: int) -> str:
 def _bars(studies: Multiplexer, console: Console) -> Iterator[None]:
     tally, started = Tally.of(studies), time.monotonic()
     before = tally.done.total()
-    columns = (
-        TextColumn("{task.description:<12}"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=console) as progress:
+    with Bars(console, tally.planned.total()) as progress:
         bars: dict[str, TaskID] = {
-            stage: progress.add_task(stage, total=tally.planned[stage], completed=tally.done[stage], note="")
+            stage: progress.add_task(stage, total=tally.planned[stage], completed=tally.done[stage])
             for stage in tally.stages
         }
-        total = progress.add_task("all", total=tally.planned.total(), completed=before, note="starting Ray")
+        total = progress.add_task("all", total=tally.planned.total(), completed=before)
+        progress.note = "starting Ray"
 
         def show(assignment: Assignment, state: TrialState) -> None:
             now = Tally.of(studies)
             for stage, bar in bars.items():
                 progress.update(bar, total=now.planned[stage], completed=now.done[stage])
-            note = summary(studies, started, before)
-            progress.update(total, total=now.planned.total(), completed=now.done.total(), note=note)
+            progress.note = summary(studies, started, before)
+            progress.update(total, total=now.planned.total(), completed=now.done.total())
             if state == TrialState.FAIL:
-                progress.console.print(_failure(assignment), markup=False)
+                progress.console.print(Text(_failure(assignment)))
 
         studies.listeners.append(show)
+        studies.on_silence = lambda *silence: progress.console.print(Text(_silence(*silence)))
         yield
 
 
@@ -104,9 +125,6 @@ def _bars(studies: Multiplexer, console: Console) -> Iterator[None]:
 def _lines(studies: Multiplexer) -> Iterator[None]:
     started, before = time.monotonic(), Tally.of(studies).done.total()
     last = [started]
-
-    def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
 
     def line() -> str:
         now = Tally.of(studies)
@@ -121,12 +139,20 @@ def _lines(studies: Multiplexer) -> Iterator[None]:
             say(line())
 
     studies.listeners.append(show)
+    studies.on_silence = lambda *silence: say(_silence(*silence))
     yield
     say(line())
 
 
-def _failure(assignment: Assignment) -> str:
-    reason = str(assignment.trial.user_attrs.get("fail_reason", "")).strip().splitlines()
-    return (
-        f"failed: {assignment.state.plan.name} trial {assignment.trial.number}: {reason[-1] if reason else 'unknown'}"
+def _silence(assignment: Assignment, seconds: float, median: float, host: str) -> str:
+    where = f"{assignment.state.plan.name} trial {assignment.trial.number} on host {host}"
+    hint = "" if assignment.state.spec.resources.trial_timeout else "; resources.trial_timeout ends such trials"
+    return clean(
+        f"no word for {duration(seconds)} from {where}, where a trial takes {duration(median)}: it may hang{hint}"
     )
+
+
+def _failure(assignment: Assignment) -> str:
+    reason = str(assignment.trial.user_attrs.get("fail_reason", "")).strip().splitlines() or ["unknown"]
+    told = clean(reason[-1], MOST_CHARACTERS)
+    return f"failed: {assignment.state.plan.name} trial {assignment.trial.number}: {told}"

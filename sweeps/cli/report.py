@@ -23,26 +23,33 @@ from sweeps.sweep import Sweep
 
 
 @told
-def make_report(options: Options, figures: str | None = None) -> int:
-    """The report of what is there now, with each figure as a file where asked for."""
+def make_report(options: Options, figures: str | None = None, output: Path | None = None) -> int:
+    """The report of what is there now, with each figure as a file where asked for.
+
+    Args:
+        output: folder for all of it; nothing is then written elsewhere, notes for optuna-dashboard neither.
+    """
     if figures is not None:
         check_figures(figures)
     sweep = options.find()
     record = sweep.record()
-    write_outputs(record, sweep.outputs)
-    decorate_storage(sweep, record)
-    print(sweep.outputs[1])
+    best, page = sweep.outputs if output is None else (output / "best_params.yaml", output / "index.html")
+    write_outputs(record, (best, page), sweep.folder.embeddings)
+    if output is None:
+        decorate_storage(sweep, record)
+    print(page)
     if figures is not None:
-        print(export_figures(record, sweep.folder.report / "figures", figures, sweep.folder.embeddings))
+        print(export_figures(record, page.parent / "figures", figures, sweep.folder.embeddings))
     return DONE
 
 
 @told
-def compare_sweeps(all_options: Sequence[Options]) -> int:
-    """One page of several sweeps."""
+def compare_sweeps(all_options: Sequence[Options], output: Path | None = None) -> int:
+    """One page of several sweeps, in the folder `output` or beside the first of them."""
     sweeps = [options.find() for options in all_options]
     name = "-".join(dict.fromkeys(sweep.spec.name for sweep in sweeps))
-    print(compare([sweep.record() for sweep in sweeps], all_options[0].runs / f"compare-{name}"))
+    folder = output or all_options[0].runs / f"compare-{name}"
+    print(compare([sweep.record() for sweep in sweeps], folder))
     return DONE
 
 
@@ -97,6 +104,6 @@ def decorate_storage(sweep: Sweep, record: SweepRecord | None = None) -> None:
     """Notes and figures for optuna-dashboard; a storage that takes none is no reason to fail."""
     try:
         decorate(open_storage(sweep.url), record or sweep.record(), sweep.folder.artifacts)
-    except (SQLAlchemyError, StorageInternalError, OSError) as error:
+    except (SweepError, SQLAlchemyError, StorageInternalError, OSError) as error:
         reason = str(error).splitlines()[0]
         say(f"warning: optuna-dashboard will lack notes and figures: {mask(reason)}")

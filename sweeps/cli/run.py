@@ -6,13 +6,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from sweeps.cli.options import Options
 from sweeps.cli.progress import watch
 from sweeps.cli.report import decorate_storage
-from sweeps.cli.terminal import DONE, FAILED, INTERRUPTED, RETRY, duration, in_words, say, told, typed_command
+from sweeps.cli.tables import Rows, print_rows
+from sweeps.cli.terminal import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    RETRY,
+    duration,
+    in_words,
+    say,
+    stdout_console,
+    tell,
+    told,
+    typed_command,
+)
 from sweeps.cost import estimate
 from sweeps.errors import SweepError
 from sweeps.outputs.report import are_current, write_outputs
@@ -101,24 +111,20 @@ def last_words(studies: Multiplexer, options: Options) -> int:
 def print_plan(sweep: Sweep, stages: tuple[Stage, ...]) -> None:
     """The studies, their trials, and what they will cost."""
     plan = make_plan(sweep.spec, stages)
-    table = Table(title=f"{sweep.spec.name}: the plan", title_justify="left")
-    for heading in ("study", "trials"):
-        table.add_column(heading, justify="right" if heading == "trials" else "left", no_wrap=True)
-    for study in plan.studies:
-        table.add_row(study.name, str(study.trials))
-    table.add_section()
-    table.add_row("all", str(sum(study.trials for study in plan.studies)))
-    Console().print(table)
+    rows = [(*study.key, str(study.trials)) for study in plan.studies]
+    names = ("stage", "scenario", "method")
+    print_rows(stdout_console(), Rows(names, ("trials",), rows), title=f"{sweep.spec.name}: the plan")
+    tell(f"all: {in_words(sum(study.trials for study in plan.studies))}")
     data = facts(sweep.spec, open_data(sweep.spec, sweep.cache.folder))
-    print(f"data: {data.read}")
+    tell(f"data: {data.read}")
     for scenario, classes in data.classes.items():
-        print(f"{scenario} forgets {named_together(classes)}")
+        tell(f"{scenario} forgets {named_together(classes)}")
     cost = estimate(sweep, plan)
-    print(f"samples to pass forward and backward: {cost.samples:.3g}")
+    tell(f"samples to pass forward and backward: {cost.samples:.3g}")
     if cost.seconds is None:
         print("time: not known until a first model of this sweep has been trained here")
     else:
-        print(
+        tell(
             f"time: about {duration(cost.seconds)} on {cost.workers} workers, from how fast the cached models were trained"
         )
-    print(f"storage: {mask(sweep.url)}")
+    tell(f"storage: {mask(sweep.url)}")

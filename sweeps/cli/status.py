@@ -8,21 +8,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import optuna
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from sweeps.cli.options import Options
-from sweeps.cli.terminal import DONE, FAILED, RETRY, in_words, stdout_console, told
+from sweeps.cli.tables import Rows, print_rows
+from sweeps.cli.terminal import DONE, FAILED, RETRY, in_words, stdout_console, tell, told
 from sweeps.record import SweepRecord
 from sweeps.record.progress import StudyProgress, progress
 from sweeps.storage import open_storage
 from sweeps.storage.lease import holder
 from sweeps.sweep import Sweep
+from sweeps.text import shortened
 
 #: What the last column of the table holds.
 SCORE = (
     "of a search its best trial's, on one forget set; else the winner's mean ± std over n forget sets; lower is better"
 )
+NAMES, VALUES = ("stage", "scenario", "method"), ("done", "planned", "running", "pruned", "failed", "score")
+#: What is shown of failures: reasons of all studies without -v, lines of a reason with it, characters of a line, trial numbers.
+MOST_REASONS, MOST_LINES, MOST_CHARACTERS, MOST_NUMBERS = 20, 40, 400, 20
 STAGE_COMMANDS = ("run", "search", "evaluate", "sensitivity")
 
 
@@ -31,28 +34,24 @@ def show_status(options: Options) -> int:
     """A table of studies, and every failure with its reason."""
     sweep = options.find()
     record = sweep.record()
-    console = stdout_console()
-    title = f"{record.name} ({record.spec['protocol']} protocol)"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("stage", "scenario", "method"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("done", "planned", "running", "pruned", "failed", "score"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for study in progress(record):
-        counts = (study.done, study.planned, study.running, study.pruned, study.failed)
-        table.add_row(study.stage, study.scenario, study.method, *map(str, counts), _score(study))
-    console.print(table)
+    table = Rows(NAMES, VALUES, [_row(study) for study in progress(record)])
+    print_rows(stdout_console(), table, title=f"{record.name} ({record.spec['protocol']} protocol)")
     for scenario in record.classes:
-        print(f"{scenario} forgets {record.named_classes(scenario)}")
-    print(f"score: {SCORE}")
+        tell(f"{scenario} forgets {record.named_classes(scenario)}")
+    tell(f"score: {SCORE}")
     if record.protocol_note:
-        print(f"note: {record.protocol_note}")
+        tell(f"note: {record.protocol_note}")
     failures = print_failures(record, whole=options.verbose)
     again = _last_typed(record) or f"sweeps run {shlex.quote(options.sweep)}{options.tail}"
     if record.counted["outcome"].isin(["error", "died"]).any():
-        print(f"once their cause is mended: {again} {RETRY}")
+        tell(f"once their cause is mended: {again} {RETRY}")
     _say_who_runs(sweep, record, again)
     return FAILED if failures else DONE
+
+
+def _row(study: StudyProgress) -> tuple[str, ...]:
+    counts = (study.done, study.planned, study.running, study.pruned, study.failed)
+    return (study.stage, study.scenario, study.method, *map(str, counts), _score(study))
 
 
 def _score(study: StudyProgress) -> str:
@@ -72,13 +71,34 @@ def _last_typed(record: SweepRecord) -> str | None:
 
 
 def print_failures(record: SweepRecord, *, whole: bool) -> int:
-    """What failed for good, equal reasons of a study together: the last line of each, or the `whole`; returns how many trials."""
+    """What failed for good, equal reasons of a study together, a screenful of each at most; returns how many trials."""
     failed = record.counted[record.counted["state"] == "FAIL"]
-    reasons = failed["fail_reason"].fillna("unknown").astype(str).str.strip()
-    for (study, reason), trials in failed.assign(reason=reasons).groupby(["study", "reason"], sort=False):
-        numbers = ", ".join(str(number) for number in trials["number"])
-        print(f"failed: {study} trial {numbers}: {reason if whole else str(reason).splitlines()[-1]}")
+    reasons = failed["fail_reason"].fillna("unknown").astype(str).str.strip().replace("", "unknown")
+    groups = list(failed.assign(reason=reasons).groupby(["study", "reason"], sort=False))
+    shown = groups if whole else groups[:MOST_REASONS]
+    for (study, reason), trials in shown:
+        tell(f"failed: {study} trial {_listed(list(trials['number']))}: {_of_reason(str(reason), whole=whole)}")
+    if left := len(groups) - len(shown):
+        tell(f"failed: {in_words(left, 'more reason')}; all of them: -v")
     return len(failed)
+
+
+def _of_reason(reason: str, *, whole: bool) -> str:
+    """The last line of a reason, or as much of the whole as a screen holds: its end says most."""
+    lines = [shortened(line, MOST_CHARACTERS) for line in reason.splitlines()]
+    if not whole:
+        return lines[-1]
+    left_out = len(lines) - MOST_LINES
+    head = MOST_LINES // 4
+    return "\n".join(
+        lines if left_out <= 0 else [*lines[:head], f"… {left_out} lines left out …", *lines[head + left_out :]]
+    )
+
+
+def _listed(numbers: list[int]) -> str:
+    more = len(numbers) - MOST_NUMBERS
+    first = ", ".join(map(str, numbers[:MOST_NUMBERS]))
+    return f"{first} and {more} more" if more > 0 else first
 
 
 def driver_of(sweep: Sweep) -> Mapping[str, Any] | None:
@@ -86,7 +106,9 @@ def driver_of(sweep: Sweep) -> Mapping[str, Any] | None:
     if not sweep.exists:
         return None
     try:
-        return holder(optuna.load_study(study_name=sweep.spec.name, storage=open_storage(sweep.url)).user_attrs)
+        return holder(
+            optuna.load_study(study_name=sweep.spec.name, storage=open_storage(sweep.url, to_read=True)).user_attrs
+        )
     except KeyError:
         return None
 
@@ -95,8 +117,8 @@ def _say_who_runs(sweep: Sweep, record: SweepRecord, again: str) -> None:
     held = driver_of(sweep)
     left = sum(study.left for study in progress(record))
     if held:
-        print(f"running: process {held['pid']} on {held['host']}; {in_words(left)} left")
+        tell(f"running: process {held['pid']} on {held['host']}; {in_words(left)} left")
     elif left:
-        print(f"not running; {in_words(left)} left; continue with: {again}")
+        tell(f"not running; {in_words(left)} left; continue with: {again}")
     else:
-        print("all is done")
+        tell("all is done")

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from sweeps.errors import SweepError
 from sweeps.secrets import mask
+from sweeps.text import clean
 from unlearn.errors import UnlearnError
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -48,7 +49,12 @@ def stdout_console() -> Console:
 
 def say(text: str) -> None:
     """A line for the user, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(clean(text), file=sys.stderr, flush=True)
+
+
+def tell(text: str) -> None:
+    """A line of a command's answer, on stdout."""
+    print(clean(text))
 
 
 def typed_command() -> str:

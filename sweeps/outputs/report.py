@@ -15,13 +15,18 @@ from sweeps.record.progress import progress
 ENDINGS = ("svg", "pdf", "png")
 
 
-def write_outputs(record: SweepRecord, outputs: tuple[Path, Path]) -> None:
-    """Write best parameters and the report to where a sweep's `outputs` are."""
+def write_outputs(record: SweepRecord, outputs: tuple[Path, Path], maps: Path | None = None) -> None:
+    """Write best parameters and the report to where a sweep's `outputs` are.
+
+    Args:
+        maps: the folder of t-SNE maps; by default `embeddings` beside the report's.
+    """
     from reports import write_report  # noqa: PLC0415  # plotly takes a second
 
     best, page = outputs
     write_best_params(record, best)
-    write_report(record, page.parent, partial=any(study.left for study in progress(record)))
+    partial = any(study.left for study in progress(record))
+    write_report(record, page.parent, partial=partial, maps=maps)
 
 
 def are_current(outputs: tuple[Path, Path], fingerprint: str) -> bool:

@@ -6,7 +6,6 @@ import json
 import logging
 import math
 import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.ray_tune.internals import RAY_ENVIRONMENT, actor_errors_as_deaths, check, no_progress, quiet
+from sweeps.ray_tune.temporary import private_folder
 from sweeps.resources import bundle_of, places, workers_of
 from sweeps.signals import interruptible
 from sweeps.spec import Spec
@@ -55,7 +55,7 @@ def run_studies(
     check("ray")
     spec = studies.spec
     assert cache.identity, "the cache is prepared before the run"
-    shared = {SPEC: json.dumps(spec.dump()), CACHE: cache.place, IDENTITY: cache.identity, FOLDER: str(Path.cwd())}
+    shared = {SPEC: _for_workers(spec), CACHE: cache.place, IDENTITY: cache.identity, FOLDER: str(Path.cwd())}
 
     def resources_of(config: dict[str, Any]) -> Any:
         return tune.PlacementGroupFactory([bundle_of(spec)], name=config[SLOT])
@@ -64,12 +64,12 @@ def run_studies(
         interruptible() as signals,
         quiet(verbose),
         actor_errors_as_deaths(),
-        tempfile.TemporaryDirectory(prefix="sweeps-ray-") as scratch,
+        private_folder() as scratch,
     ):
         trackers = make_trackers(spec, folder)  # before Ray starts: an error of theirs is the user's to see
         loggers: list[TrialLogger] = []
         try:
-            slots = _start_ray(ray, spec, ray_address, verbose)
+            slots = _start_ray(ray, spec, ray_address, verbose, scratch / "ray")
             signals.take_over()  # Ray has set its own
             os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
             searcher = StudySearcher(studies, shared, slots)
@@ -87,7 +87,7 @@ def run_studies(
                 ),
                 run_config=tune.RunConfig(
                     name=spec.name,
-                    storage_path=scratch,
+                    storage_path=str(scratch / "tune"),
                     verbose=0,
                     failure_config=tune.FailureConfig(max_failures=0),
                     callbacks=[*no_progress(), *loggers],
@@ -115,8 +115,18 @@ def _fit(tuner: Any, searcher: Any) -> None:
             raise searcher.failure
 
 
-def _start_ray(ray: Any, spec: Spec, address: str | None, verbose: bool) -> int:
+def _for_workers(spec: Spec) -> str:
+    """What a worker needs of a spec, as JSON; the storage is the driver's alone."""
+    dump = spec.dump()
+    dump.pop("storage", None)
+    return json.dumps(dump)
+
+
+def _start_ray(ray: Any, spec: Spec, address: str | None, verbose: bool, folder: Path) -> int:
     """Start or reach Ray; returns how many trials are to run at once.
+
+    Args:
+        folder: for the files of a Ray that is started.
 
     Raises:
         SweepError: neither works, or no node can hold one trial.
@@ -132,6 +142,7 @@ def _start_ray(ray: Any, spec: Spec, address: str | None, verbose: bool) -> int:
             "num_cpus": max(1, math.ceil(workers * spec.resources.cpus_per_trial)),
             "resources": {name: amount * workers for name, amount in spec.resources.custom.items()},
             "include_dashboard": False,
+            "_temp_dir": str(folder),
         }
     try:
         ray.init(**options)
@@ -139,6 +150,13 @@ def _start_ray(ray: Any, spec: Spec, address: str | None, verbose: bool) -> int:
         raise SweepError(
             f"Ray could not be started or reached at {address or 'local'}: {error}\n"
             "  remedy: start the driver on a node of the cluster with --ray-address auto; see docs/cluster.md"
+        ) from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise SweepError(  # Ray says so of processes that did not answer in time
+            f"Ray could not be started or reached at {address or 'local'}: {error}\n"
+            "  remedy: this machine may be too busy, or short of memory: try again when it is less so"
         ) from error
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if not places(spec, nodes) and (address is None or spec.resources.workers is None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from sweeps.jobs.job import Report
 from sweeps.ray_tune.internals import forget_finished, how_it_died, keep_actor
 from sweeps.ray_tune.searcher import StudySearcher
 from sweeps.ray_tune.trainable import REPORT
+from sweeps.ray_tune.watch import Watch
 
 #: Seconds that a trial waits for a place on the cluster before another slot gets it: while a worker idles, and while none does.
 PATIENCE_IDLE, PATIENCE = 5.0, 60.0
@@ -35,6 +37,8 @@ class PrunerScheduler(FIFOScheduler):
         self._waiting: dict[Trial, float] = {}
         self._looked = time.monotonic()
         self._node = ray.get_runtime_context().get_node_id()
+        limit = searcher.studies.spec.resources.trial_timeout
+        self._watch = Watch(searcher, limit, end=end_worker, host_of=host_of)
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Keep this slot's actor for its next trial, and let go of trials that are over."""
@@ -57,6 +61,7 @@ class PrunerScheduler(FIFOScheduler):
             self._looked = now
             with self.searcher.recorded():
                 check_alive(self._node)
+                self._watch.look([t.trial_id for t in tune_controller.get_live_trials() if t.status == Trial.RUNNING])
             self._waiting = {t: since for t, since in self._waiting.items() if t.status == Trial.PENDING}
             patience = PATIENCE_IDLE if self.searcher.slots.idle else PATIENCE
             late = [trial for trial, since in self._waiting.items() if now - since > patience]
@@ -68,6 +73,7 @@ class PrunerScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Record the epochs of this result first: the pruner decides on what the storage holds."""
+        self._watch.heard(trial.trial_id)
         assignment = self.searcher.assignments.get(trial.trial_id)
         if self.searcher.failure is not None:
             return str(FIFOScheduler.STOP)
@@ -102,6 +108,22 @@ def check_alive(node: str) -> None:
 
 def _nodes() -> list[dict[str, Any]]:
     return list(ray.nodes())  # type: ignore[no-untyped-call]  # Ray leaves it untyped
+
+
+def end_worker(slot: str) -> None:
+    """End the worker in a slot, whatever it does: it goes with its place on the cluster."""
+    with contextlib.suppress(ValueError):  # it has gone by itself
+        ray.util.remove_placement_group(ray.util.get_placement_group(slot))
+
+
+def host_of(slot: str) -> str:
+    """The host of a slot's worker; its node's number where Ray has forgotten the name."""
+    for group in ray.util.placement_group_table().values():
+        if group["name"] == slot:
+            nodes = set(group["bundles_to_node_id"].values())
+            names = [node["NodeManagerHostname"] for node in _nodes() if node["NodeID"] in nodes]
+            return ", ".join(names or sorted(nodes))
+    return "an unknown host"
 
 
 def _without_place(trials: list[Trial], searcher: StudySearcher) -> list[Trial]:

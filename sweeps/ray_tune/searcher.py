@@ -39,6 +39,7 @@ class StudySearcher(Searcher):
         self._slot_of: dict[str, str] = {}
         self._moving: set[str] = set()
         self._deaths: dict[str, str] = {}
+        self._overdue: dict[str, str] = {}
         self._waiting: deque[Assignment] = deque()
 
     def suggest(self, trial_id: str) -> Any:
@@ -70,8 +71,9 @@ class StudySearcher(Searcher):
             self._waiting.appendleft(assignment)
             return
         text = None if error or result is None else result.get(REPORT)
+        overdue, death = self._overdue.pop(trial_id, None), self._deaths.pop(trial_id, DIED)
         if text is None:
-            report = Report("died", reason=self._deaths.pop(trial_id, DIED))
+            report = Report("died", reason=death) if overdue is None else Report("error", reason=overdue)
             self.slots.died(slot)
         else:
             report = Report.load(text)
@@ -82,6 +84,10 @@ class StudySearcher(Searcher):
     def died(self, trial_id: str, how: str) -> None:
         """Keep how a trial's worker died, before Ray Tune says that it did."""
         self._deaths[trial_id] = how
+
+    def time_out(self, trial_id: str, reason: str) -> None:
+        """Keep why a trial's worker is about to be ended: the trial fails for that, and is not run again."""
+        self._overdue[trial_id] = reason
 
     def move(self, trial_id: str) -> None:
         """Take back a trial that has not begun, when Ray Tune stops it, and give it to another slot."""

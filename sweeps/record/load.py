@@ -23,6 +23,7 @@ from sweeps.studies.design import Design
 from sweeps.studies.importance import parameter_importances
 from sweeps.studies.retries import set_aside
 from sweeps.studies.trials import FACTS, HINDSIGHT, METRICS, trial_key
+from sweeps.text import clean_all
 
 #: What trials of older versions kept beside their metrics, which were attributes like any other.
 OLD_FACTS = {
@@ -78,11 +79,11 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
     old = any(design.winner is None and key[0] == "evaluation" for key, design in designs.items())
     paper = frozen["protocol"] == "paper"
     trials, curves = _tables(studies, designs)
-    dataset = attrs.get("dataset", {})
+    dataset = clean_all(attrs.get("dataset", {}))
     return SweepRecord(
         name=name,
         spec=frozen,
-        provenance=attrs.get("provenance", {}),
+        provenance=clean_all(attrs.get("provenance", {})),
         planned={**plan.trials, **{key: design.planned for key, design in designs.items()}},
         trials=trials,
         curves=curves,
@@ -134,7 +135,9 @@ def _row(trial: FrozenTrial, stage: str) -> dict[str, Any]:
     metrics, hindsight = _metrics(attrs, stage)
     curve = attrs.get("curve", {})
     value = float(np.mean(trial.values)) if trial.values else np.nan
-    facts = {name: attrs.get(name) for name in FACTS} | {"epoch": attrs.get("epoch", attrs.get("best_epoch"))}
+    facts = clean_all({name: attrs.get(name) for name in FACTS}) | {
+        "epoch": attrs.get("epoch", attrs.get("best_epoch"))
+    }
     if hindsight and facts["hindsight_epoch"] is None:
         facts["hindsight_epoch"] = facts["epoch"]
     row: dict[str, Any] = {

@@ -39,10 +39,19 @@ def check(spec: Spec, wrong: Collection[str] = (), stood_in: Collection[str] = (
         for key, (place, remedy) in urls_of(spec).items()
         if holds_secret(place)
     ]
-    if spec.storage is not None and (wrong_place := wrong_url(spec.storage)):
-        problems.append(wrong_place)
+    problems += _check_storage(spec.storage)
     problems += check_between(spec, wrong, stood_in)
     return [problem for problem in problems if problem.key.split(".")[0] not in stood_in]
+
+
+def _check_storage(url: str | None) -> Iterator[Problem]:
+    if url is None:
+        return
+    if wrong := wrong_url(url):
+        yield wrong
+    if holds_secret(url):
+        remedy = "set $UNLEARN_SWEEPS_STORAGE to the whole URL, or pass it with --storage"
+        yield Problem("storage", "must hold no secret, as the sweep file is kept", "", remedy)
 
 
 def _check_rounds(spec: Spec) -> list[Problem]:

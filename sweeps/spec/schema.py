@@ -184,12 +184,17 @@ class Sensitivity(Part):
 
 
 class Resources(Part):
-    """Workers: how many trials run at once, and what each takes."""
+    """Workers: how many trials run at once, and what each takes.
+
+    Attributes:
+        trial_timeout: seconds after which the worker of a trial is ended, and the trial fails for good.
+    """
 
     workers: Positive | None = None
     cpus_per_trial: Annotated[float, Field(gt=0)] = 1
     gpus_per_trial: Annotated[float, Field(ge=0)] = 0
     custom: dict[str, Annotated[float, Field(gt=0)]] = {}
+    trial_timeout: Annotated[float, Field(gt=0)] | None = None
 
 
 class Logging(Part):

@@ -54,6 +54,8 @@ class Multiplexer:
 
     Attributes:
         listeners: each is called after a trial that is told for good.
+        on_silence: called once of a trial that has reported nothing for long, with for how many seconds, the median duration
+            of its study's trials, and its host.
         finished_now: how many those were, since the studies were opened.
     """
 
@@ -68,6 +70,9 @@ class Multiplexer:
     ) -> None:
         self.plan, self.spec, self.storage = plan, plan.spec, storage
         self.listeners: list[Callable[[Assignment, TrialState], None]] = []
+        self.on_silence: Callable[[Assignment, float, float, str], None] = lambda assignment, seconds, median, host: (
+            None
+        )
         self.references: list[DesignState] = []
         self.searches: dict[tuple[str, str], SearchState] = {}
         self.designs: list[DesignState] = []

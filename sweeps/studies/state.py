@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
+from statistics import median
 from typing import Any
 
 import optuna
@@ -104,6 +105,15 @@ class StudyState:
     def done(self) -> bool:
         """Whether nothing is left to run."""
         return self.final >= self.planned and not self.running
+
+    @property
+    def median_seconds(self) -> float | None:
+        """The median duration of the complete trials, models that were only read left out; None of fewer than three."""
+        trials = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        seconds = [
+            t.user_attrs["seconds"] for t in trials if "seconds" in t.user_attrs and not t.user_attrs.get("loaded")
+        ]
+        return median(seconds) if len(seconds) >= 3 else None
 
     def tell(self, trial: Trial, state: TrialState, values: Sequence[float] | None = None) -> FrozenTrial:
         """Close a trial for good; returns it as the storage now has it."""

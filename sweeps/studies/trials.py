@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, Trial
 
 from sweeps.plan import ForgetDraw
 from sweeps.spec.space import Value, Values
+from sweeps.text import clean_all
 
 #: What a record has as a column of its own.
 FACTS = (
@@ -76,5 +77,5 @@ def set_attrs(trial: Trial, attrs: Mapping[str, Any]) -> None:
 
 
 def plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts as JSON gives them back."""
-    return {name: json.loads(json.dumps(value)) for name, value in attrs.items()}
+    """Facts as JSON gives them back, texts such that any reader takes them."""
+    return {name: clean_all(json.loads(json.dumps(value))) for name, value in attrs.items()}

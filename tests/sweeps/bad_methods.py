@@ -65,3 +65,14 @@ class Sleeps(FineTune):
         for _ in range(100):
             time.sleep(0.5)
             yield
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hangs(FineTune):
+    """Comes to no end."""
+
+    searched: ClassVar[tuple[str, ...]] = ("lr",)
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: np.random.Generator) -> Iterator[None]:
+        yield
+        time.sleep(3600)

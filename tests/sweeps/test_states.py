@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import signal
+import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from sweeps.jobs.cache import Cache
+from sweeps.jobs.worker import Worker
+from sweeps.plan import make_plan
 from sweeps.record import load_sweep
+from sweeps.spec import parse_spec
 from sweeps.storage import open_storage
-from tests.sweeps.conftest import TINY
+from sweeps.studies.multiplexer import Multiplexer
+from sweeps.sweep import Sweep
+from tests.sweeps.conftest import TINY, serve
 from tests.sweeps.processes import alive, descendants, finish, start, sweeps, wait_until
 
 pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
@@ -64,6 +72,39 @@ def test_dead_workers_and_exceptions_fail_with_their_reasons(
     code, out, err = sweeps(["run", "tiny", "--retry-failed"], tmp_path, cache)  # as it was run before
     assert code == 0, err
     assert "all 13 trials are done" in err
+
+
+def test_a_trial_that_hangs_fails_once_and_ray_leaves_nothing(tmp_path: Path, cache: Path) -> None:
+    lr = {"lr": {"low": 0.01, "high": 0.02}}
+    changes: dict[str, Any] = {
+        "methods": {f"{BAD}:Hangs": lr, "finetune": {}},
+        "search": {"confirm": "none", "trials": 1, "sampler": "random", "max_retries": 2},
+        "resources": {"workers": 1, "trial_timeout": 20},
+        "sensitivity": {"enabled": False},
+    }
+    write(tmp_path, **changes)
+    sweep = Sweep.at(parse_spec({**TINY, **changes}), tmp_path / "runs")
+    storage = sweep.prepare()
+    sweep.freeze(storage)
+    studies = Multiplexer(make_plan(sweep.spec, ("search",)), storage)
+    assert (
+        len(serve(studies, Worker(sweep.spec, Cache(cache)), limit=2)) == 2
+    )  # the references, whatever time they take
+
+    process = start(["search", "tiny.yaml"], tmp_path, cache)
+    wait_until(lambda: searching(tmp_path) or process.poll() is not None)
+    assert process.poll() is None, process.communicate()[1]
+    (private,) = Path("/tmp").glob(f"sweeps-{process.pid}-*")
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    assert list(private.glob("ray/session_*"))
+    code, _, err = finish(process)
+    assert code == 1, err
+    assert not private.exists()
+    trials = load_sweep(open_storage(f"sqlite:///{tmp_path / 'runs/tiny/study.db'}"), "tiny").trials
+    (hung,) = trials[trials["method"] == f"{BAD}:Hangs"].to_dict("records")
+    assert (hung["state"], hung["outcome"], hung["requeued"]) == ("FAIL", "error", False)
+    assert hung["fail_reason"] == "timed out after 20 s (resources.trial_timeout)"
+    assert (trials.loc[trials["method"] == "finetune", "state"] == "COMPLETE").all()
 
 
 @pytest.mark.slow
