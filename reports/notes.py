@@ -13,7 +13,6 @@ from reports.styles import method_styles
 from reports.summary import cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
 from reports.writers import as_markdown, to_markdown
 from sweeps.record import SweepRecord
-from sweeps.text import shortened
 
 __all__ = ["metric_names", "study_figures", "study_note", "sweep_figures", "sweep_note"]
 
@@ -137,8 +136,8 @@ def _failures(record: SweepRecord, key: Key) -> str:
 
 
 def _last_line(reason: str) -> str:
-    lines = reason.strip().splitlines() or ["?"]
-    return as_markdown(shortened(lines[-1], _MOST_CHARACTERS))
+    line = (reason.strip().splitlines() or ["?"])[-1]
+    return as_markdown(line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}…")
 
 
 def _best(record: SweepRecord, scenario: str, method: str) -> str:
