@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from sweeps.spec import Spec
 from sweeps.spec.space import Space
-from unlearn.registry import find
 
 Stage = Literal["reference", "search", "confirmation", "evaluation", "sensitivity"]
 STAGES: tuple[Stage, ...] = ("reference", "search", "confirmation", "evaluation", "sensitivity")
@@ -145,16 +144,16 @@ def _references(spec: Spec, studies: Iterable[StudyPlan]) -> list[StudyPlan]:
 
 def original_need(spec: Spec, draw: ForgetDraw) -> ReferenceNeed:
     """The original behind `draw`. One that does not depend on the draw stands under the first scenario that shares it."""
-    cls = find("scenarios", spec.scenario_key(draw.scenario))
-    if cls.original_per_draw:
+    declared = spec.facts("scenarios", spec.scenario_key(draw.scenario)).declared
+    if declared["original_per_draw"]:
         return ReferenceNeed("original", draw)
     body = spec.scenarios[draw.scenario]
-    if cls.alters_training:
+    if declared["alters_training"]:
         sizes: list[int | None] = [*(body.sizes or []), None]
         size = body.tune_size or sizes[0]
         return ReferenceNeed("original", ForgetDraw(draw.scenario, size, spec.search.forget_seed))
     for label, first in spec.scenarios.items():
-        if not find("scenarios", spec.scenario_key(label)).alters_training:
+        if not spec.facts("scenarios", spec.scenario_key(label)).declared["alters_training"]:
             return ReferenceNeed("original", ForgetDraw(label, first.tune_size, spec.search.forget_seed))
     raise AssertionError("the draw's own scenario is among the spec's")
 

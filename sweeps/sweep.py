@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,6 @@ from sweeps.folder import SweepFolder
 from sweeps.jobs.cache import Cache, check_writable
 from sweeps.plan import Stage, make_plan
 from sweeps.provenance import provenance
-from sweeps.ray_tune.driver import run_studies
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.record.best_params import Params, read_warm_start
 from sweeps.record.fingerprint import fingerprint
@@ -31,9 +31,8 @@ from sweeps.studies.multiplexer import Multiplexer
 from sweeps.studies.retries import Which, no_trial
 from sweeps.studies.trials import plain
 from sweeps.text import clean_all
+from unlearn.facts import component_facts
 from unlearn.files import write_atomically
-from unlearn.gaps import declared
-from unlearn.registry import find
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,11 @@ class Sweep:
         """Whether there is a storage to look into."""
         return storage_exists(self.url)
 
-    def record(self) -> SweepRecord:
+    def record(self, *, importances: bool = True) -> SweepRecord:
         """What the storage holds of this sweep.
+
+        Args:
+            importances: whether hyperparameters' shares in the searches' scores are computed too.
 
         Raises:
             SweepError: nothing yet.
@@ -88,7 +90,7 @@ class Sweep:
             raise SweepError(
                 f"nothing has been run of {self.spec.name!r} in {self.folder.path}; start with: sweeps run {self.spec.name}"
             )
-        return load_sweep(open_storage(self.url, to_read=True), self.spec.name)
+        return load_sweep(open_storage(self.url, to_read=True), self.spec.name, importances=importances)
 
     def fingerprint(self) -> str:
         """Of the state that outputs are made from."""
@@ -115,9 +117,10 @@ class Sweep:
             study.set_user_attr("dataset", plain(asdict(data)))
         known = study.user_attrs.get("provenance", {})
         study.set_user_attr("provenance", known | clean_all(provenance(self.spec, known)))
-        measures = clean_all(self._declared_measures())
-        if study.user_attrs.get("measures", []) != measures:
-            study.set_user_attr("measures", measures)
+        components = json.loads(json.dumps(self.spec.component_facts()))
+        for name, facts in (("measures", self._declared_measures()), ("components", components)):
+            if study.user_attrs.get(name, []) != (cleaned := clean_all(facts)):
+                study.set_user_attr(name, cleaned)
         elsewhere = None if self.url == self.folder.own_storage else mask(self.url)  # a folder may be moved or copied
         text = dump_yaml({**dump, "storage": elsewhere}, stored=True)
         write_atomically(self.folder.spec, text.encode())
@@ -125,7 +128,7 @@ class Sweep:
     def _declared_measures(self) -> list[dict[str, Any]]:
         """What the sweep's metrics say of their own values, for reports."""
         families = [*self.spec.metrics.every_epoch, *self.spec.metrics.best_epoch]
-        return declared(find("metrics", family) for family in families)
+        return [dict(facts) for family in families for facts in component_facts("metrics", family).measures]
 
     @property
     def outputs(self) -> tuple[Path, Path]:
@@ -166,6 +169,8 @@ def run_sweep(
         SweepError: bad input, or another driver at work.
         Interrupted: on SIGINT or SIGTERM.
     """
+    from sweeps.ray_tune.driver import run_studies  # noqa: PLC0415  # commands that only look do not wait for it
+
     check_here(sweep.spec, ray_address)
     first = warm_start(sweep.spec)
     plan = make_plan(sweep.spec, stages)

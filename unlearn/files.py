@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["locked", "sync_folder", "temporary_path", "write_atomically"]
+__all__ = ["locked", "sync_folder", "temporary_path", "user_cache", "write_atomically"]
+
+
+def user_cache() -> Path:
+    """This package's part of the user's cache folder: under $XDG_CACHE_HOME, else under ~/.cache.
+
+    Raises:
+        RuntimeError: there is no home folder.
+    """
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unlearn-sweeps"
 
 
 @contextmanager

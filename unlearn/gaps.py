@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
-__all__ = ["MEASURES", "POINTS", "Label", "Measure", "Measures", "declared", "declares", "pareto_front"]
+__all__ = ["COMPARISONS", "MEASURES", "POINTS", "Label", "Measure", "Measures", "declared", "declares", "pareto_front"]
 
+#: Families of metrics that compare a model with the oracle; `unlearn.metrics.compare` takes them, `measure` passes over them.
+COMPARISONS = frozenset({"weight_distance"})
 POINTS = "percentage points"
 
 Side = Literal["utility", "forgetting", ""]

@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from unlearn.errors import ComponentError, UnknownNameError, suggest
@@ -25,10 +26,19 @@ KINDS = {
 
 @cache
 def keys(folder: str) -> tuple[str, ...]:
-    """The keys of one folder, sorted; nothing in it is imported beyond the folder itself."""
-    package = importlib.import_module(f"unlearn.{folder}")
-    own = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
-    return tuple(sorted({*own, *(e.name for e in entry_points(group=f"unlearn.{folder}"))}))
+    """The keys of one folder, sorted; nothing is imported for it."""
+    return tuple(sorted({*_own_keys(folder), *(e.name for e in entry_points(group=f"unlearn.{folder}"))}))
+
+
+@cache
+def is_own(folder: str, key: str) -> bool:
+    """Whether `key` names a component of this package, which no entry point stands in for."""
+    return key in _own_keys(folder) and all(e.name != key for e in entry_points(group=f"unlearn.{folder}"))
+
+
+def _own_keys(folder: str) -> list[str]:
+    modules = pkgutil.iter_modules([str(Path(__file__).parent / folder)])
+    return [module.name for module in modules if not module.name.startswith("_")]
 
 
 @cache
@@ -40,7 +50,7 @@ def find(folder: str, key: str) -> Any:
         ComponentError: it is of the form `package.module:Name`, and cannot be imported.
     """
     if ":" in key:
-        return _own(key)
+        return _from_elsewhere(key)
     for entry in entry_points(group=f"unlearn.{folder}"):
         if entry.name == key:
             return entry.load()
@@ -50,7 +60,7 @@ def find(folder: str, key: str) -> Any:
     return getattr(module, module.__all__[0])
 
 
-def _own(key: str) -> Any:
+def _from_elsewhere(key: str) -> Any:
     module_name, _, attribute = key.partition(":")
     if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
         raise ComponentError(key, "must be package.module:Name", "name one class or function of one module")

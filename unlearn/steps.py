@@ -5,23 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from unlearn.bounds import Bounds, Count, Rate, Weight
 
-@dataclass(frozen=True)
-class Bounds:
-    """The values a hyperparameter may take, ends included; carried in its field's type."""
-
-    low: float
-    high: float
-
-
-Rate = Annotated[float, Bounds(1e-12, 100.0)]
-Weight = Annotated[float, Bounds(0.0, 1.0)]
-Count = Annotated[int, Bounds(1, 1_000_000)]
+__all__ = [
+    "Batches",
+    "Bounds",
+    "Count",
+    "Rate",
+    "Streams",
+    "Weight",
+    "batch_sizes",
+    "descend",
+    "joins_last",
+]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from sweeps.jobs.cache import Cache
 from sweeps.plan import make_plan
 from sweeps.spec import check_data, check_here, gpus_lacking, open_document, own_code, parse_document, remarks
 from sweeps.sweep import warm_start
-from unlearn.registry import find, keys
+from unlearn.facts import component_facts
+from unlearn.registry import keys
 
 
 @told
@@ -42,9 +43,8 @@ def list_folder(folder: str) -> int:
     texts = ("what it is", "searches") if folder == "methods" else ("what it is",)
     rows = []
     for key in keys(folder):
-        found = find(folder, key)
-        about = (found.__doc__ or "").strip().splitlines()[0]
-        searched = ", ".join(found.searched) or "–" if folder == "methods" else ""
-        rows.append((key, about, searched)[: 1 + len(texts)])
+        facts = component_facts(folder, key)
+        searched = ", ".join(facts.declared["searched"]) or "–" if folder == "methods" else ""
+        rows.append((key, facts.about, searched)[: 1 + len(texts)])
     print_rows(stdout_console(), Rows(("key",), texts, rows, frozenset(texts)))
     return DONE

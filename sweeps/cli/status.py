@@ -33,7 +33,7 @@ STAGE_COMMANDS = ("run", "search", "evaluate", "sensitivity")
 def show_status(options: Options) -> int:
     """A table of studies, and every failure with its reason."""
     sweep = options.find()
-    record = sweep.record()
+    record = sweep.record(importances=False)
     table = Rows(NAMES, VALUES, [_row(study) for study in progress(record)])
     print_rows(stdout_console(), table, title=f"{record.name} ({record.spec['protocol']} protocol)")
     for scenario in record.classes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweeps.errors import SweepError
-from unlearn.files import temporary_path
+from unlearn.files import temporary_path, user_cache
 from unlearn.shared import SharedFolder, ShareError, is_url
 
 VARIABLE = "UNLEARN_SWEEPS_CACHE"
@@ -37,8 +37,7 @@ class Cache:
         place = place or own
         if place and not is_url(place):
             return Cache(_folder(place))
-        user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unlearn-sweeps"
-        return Cache(_folder(own) if own and not is_url(own) else user, place)
+        return Cache(_folder(own) if own and not is_url(own) else user_cache(), place)
 
     @property
     def place(self) -> str:

@@ -14,7 +14,6 @@ from sweeps.record.record import SweepRecord
 from sweeps.spec import Spec, dump_yaml, read_yaml
 from sweeps.spec.complaints import shown
 from sweeps.spec.components import check_value
-from sweeps.spec.schema import field_types
 from sweeps.studies.trials import STOP_EPOCH
 from sweeps.studies.winners import Winner, chooses_epochs_itself, stops
 from unlearn.errors import suggest
@@ -189,7 +188,7 @@ def last_epochs(params: Params, spec: Spec) -> list[str]:
 def _check(key: str, values: Any, spec: Spec, method: str) -> list[Problem]:
     space = spec.space(method)
     ranges = {r.name: r for r in space.ranges}
-    types = field_types(find("methods", method))
+    types = spec.facts("methods", method).options
     if not isinstance(values, dict):
         return [Problem(key, "is missing", "", "leave the method out with --methods, or add its parameters")]
     problems = [Problem(f"{key}.{name}", "is missing") for name in ranges if name not in values]
@@ -202,12 +201,12 @@ def _check(key: str, values: Any, spec: Spec, method: str) -> list[Problem]:
             problems += check_value(f"{key}.{name}", types[name], value)
     if problems or STOP_EPOCH not in values:
         return problems
-    return _check_stop(f"{key}.{STOP_EPOCH}", {**space.fixed, **values}, method)
+    return _check_stop(f"{key}.{STOP_EPOCH}", {**space.fixed, **values}, spec, method)
 
 
-def _check_stop(key: str, values: dict[str, Any], method: str) -> list[Problem]:
+def _check_stop(key: str, values: dict[str, Any], spec: Spec, method: str) -> list[Problem]:
     given = values.pop(STOP_EPOCH)
-    if chooses_epochs_itself(method):
+    if chooses_epochs_itself(spec, method):
         return [Problem(key, "this method chooses its epoch itself, in each run", repr(given), "remove it")]
     last = find("methods", method)(**values).last_epoch
     if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= last:

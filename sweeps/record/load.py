@@ -53,8 +53,11 @@ PAPER = (
 )
 
 
-def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
+def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> SweepRecord:
     """All that `storage` holds of the sweep `name`.
+
+    Args:
+        importances: whether they are computed; it takes longer than all the rest.
 
     Raises:
         SweepError: there is no such sweep in it.
@@ -65,6 +68,7 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
     except KeyError:
         raise SweepError(f"the storage holds no sweep {name!r}; start it with: sweeps run {name}") from None
     spec = stored_spec(frozen)
+    spec.keep_facts(attrs.get("components", {}))  # those of older versions have none, and their components are imported
     plan = make_plan(spec)
     there = {s.study_name for s in storage.get_all_studies()}
     studies: dict[StudyKey, tuple[StudyPlan, Study]] = {
@@ -88,7 +92,7 @@ def load_sweep(storage: BaseStorage, name: str) -> SweepRecord:
         trials=trials,
         curves=curves,
         best={s: {m: w.hyperparameters for m, w in methods.items()} for s, methods in winners.items()},
-        importances=_importances(studies),
+        importances=_importances(studies) if importances else {},
         data=dataset.get("read", ""),
         classes={
             label: [(position, text) for position, text in of] for label, of in dataset.get("classes", {}).items()

@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterator
 from sweeps.errors import Problem
 from sweeps.objective import AVERAGE_GAPS
 from sweeps.spec.components import build_model
-from sweeps.spec.measured import gaps_of
 from sweeps.spec.schema import Spec
 from unlearn.errors import suggest
-from unlearn.metrics import COMPARISONS
+from unlearn.gaps import COMPARISONS
 from unlearn.registry import find, keys
 from unlearn.scenarios import Scenario
 
@@ -102,6 +101,8 @@ def _check_gaps(spec: Spec) -> list[Problem]:
         return []
     if objective.name != "average_gap":
         return [Problem("objective.gaps", f"is not read with objective.name {objective.name}", "", "leave it out")]
+    from sweeps.spec.measured import gaps_of  # noqa: PLC0415  # it measures, with torch
+
     problems: dict[str, Problem] = {}
     for label in spec.scenarios:
         scenario = built_scenario(spec, label)

@@ -13,9 +13,10 @@ from sweeps.secrets import holds_secret
 from sweeps.spec.between import built_scenario, check_between
 from sweeps.spec.components import build_model, check_built, check_options, check_value, unknown
 from sweeps.spec.here import urls_of
-from sweeps.spec.schema import NAME, RangeSpec, Spec, field_types, plain_type
+from sweeps.spec.schema import NAME, RangeSpec, Spec, plain_type
 from sweeps.storage.urls import wrong_url
 from unlearn.errors import UnlearnError
+from unlearn.facts import component_facts
 from unlearn.registry import find
 from unlearn.scenarios import Scenario
 
@@ -83,7 +84,7 @@ def _check_lists(spec: Spec) -> list[Problem]:
 def _check_scenarios(spec: Spec) -> Iterator[Problem]:
     for label, body in spec.scenarios.items():
         name = spec.scenario_key(label)
-        cls = find("scenarios", name)
+        cls = find("scenarios", name)  # scenarios need no torch
         key = f"scenarios.{label}"
         if not re.fullmatch(NAME, label) or label.endswith("\n"):
             yield Problem(key, "a scenario's label must be letters, digits, '.', '_' and '-'", repr(label))
@@ -119,12 +120,14 @@ def _hashable(cls: type[Scenario], **options: Any) -> Scenario:
 def _check_model(spec: Spec) -> list[Problem]:
     name, options = spec.model.name, spec.model.options
     wrong = check_options("model", "models", name, options)
-    return wrong or check_built("model", lambda **given: build_model(name, given), options)
+    if wrong or not component_facts("models", name).refuses:
+        return wrong
+    return check_built("model", lambda **given: build_model(name, given), options)
 
 
 def _check_method(name: str, entries: Mapping[str, RangeSpec | float | int | bool]) -> list[Problem]:
-    cls = find("methods", name)
-    types = field_types(cls)
+    facts = component_facts("methods", name)
+    types, searched = facts.options, facts.declared["searched"]
     problems: list[Problem] = []
     for field, entry in entries.items():
         key = f"methods.{name}.{field}"
@@ -135,7 +138,7 @@ def _check_method(name: str, entries: Mapping[str, RangeSpec | float | int | boo
         elif not isinstance(entry, RangeSpec):
             problems += check_value(key, types[field], entry)
         else:
-            if field not in cls.searched:
+            if field not in searched:
                 problems.append(Problem(key, "is not a searched hyperparameter of this method", "", "give one value"))
             if plain_type(types[field]) not in {int, float}:
                 problems.append(Problem(key, "must be one value: only numbers have ranges"))
@@ -145,7 +148,7 @@ def _check_method(name: str, entries: Mapping[str, RangeSpec | float | int | boo
                 *check_value(f"{key}.high", types[field], entry.high),
             ]
             problems += ends or _check_range(key, entry)
-    return problems or _check_method_built(name, entries)
+    return problems or (_check_method_built(name, entries) if facts.refuses else [])
 
 
 def _check_method_built(name: str, entries: Mapping[str, RangeSpec | float | int | bool]) -> list[Problem]:

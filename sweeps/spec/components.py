@@ -12,18 +12,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Union
 
-import torch
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from sweeps.errors import Problem
 from sweeps.spec.complaints import number_remedy, shown
 from sweeps.spec.schema import plain_type
+from unlearn.bounds import Bounds
 from unlearn.errors import ComponentError, UnknownNameError, UnlearnError, suggest
-from unlearn.methods import Method
-from unlearn.metrics import COMPARISONS
-from unlearn.registry import find
+from unlearn.facts import component_facts
+from unlearn.gaps import COMPARISONS
+from unlearn.registry import find, is_own
 from unlearn.scenarios import Scenario
-from unlearn.steps import Bounds
 
 #: Arguments that the program itself passes.
 OWN_ARGUMENTS = {
@@ -35,7 +34,6 @@ OWN_ARGUMENTS = {
 #: Images that a model is built for before the data is there.
 ANY_IMAGES, ANY_CLASSES = (3, 32, 32), 10
 
-_BASES = {"methods": Method, "scenarios": Scenario}
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", Path: "a path", list: "a list"}
 _PLURALS = {int: "whole numbers", float: "numbers", str: "texts", bool: "times true or false"}
 
@@ -62,6 +60,8 @@ def check_names(data: Mapping[str, Any]) -> list[Problem]:
     for key, folder, name in names_in(data):
         if not isinstance(name, str):
             continue  # the schema says what is wrong with it
+        if is_own(folder, name):
+            continue
         try:
             rule = wrong_kind(folder, find(folder, name), name)
         except UnknownNameError as error:
@@ -76,8 +76,8 @@ def check_names(data: Mapping[str, Any]) -> list[Problem]:
 
 def wrong_kind(folder: str, found: Any, name: str) -> str:
     """What a component of this kind must be, where `found` is not; it is looked at, never called."""
-    if folder in _BASES:
-        base = _BASES[folder]
+    if folder in {"methods", "scenarios"}:
+        base = _method() if folder == "methods" else Scenario
         good = inspect.isclass(found) and issubclass(found, base) and dataclasses.is_dataclass(found)
         if not good or inspect.isabstract(found):
             return f"must be a dataclass derived from {base.__module__.removesuffix('._base')}.{base.__name__}"
@@ -93,21 +93,26 @@ def wrong_kind(folder: str, found: Any, name: str) -> str:
     return f"must be a function that takes {' and '.join(arguments)}"
 
 
+def _method() -> type:
+    from unlearn.methods import Method  # noqa: PLC0415  # torch comes with it
+
+    return Method
+
+
 def check_options(key: str, folder: str, name: str, options: Mapping[str, Any]) -> list[Problem]:
     """Options that a component does not take, lacks, or that are of another type than it says."""
-    found = find(folder, name)
-    parameters = {n: p for n, p in _parameters(found).items() if n not in OWN_ARGUMENTS[folder]}
-    anything = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
-    required = [
-        n for n, p in parameters.items() if p.default is p.empty and p.kind in {p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD}
+    facts = component_facts(folder, name)
+    types = {option: hint for option, hint in facts.options.items() if option not in OWN_ARGUMENTS[folder]}
+    problems = [
+        Problem(f"{key}.{option}", "is required")
+        for option in types
+        if option in facts.required and option not in options
     ]
-    problems = [Problem(f"{key}.{option}", "is required") for option in required if option not in options]
-    hints = _hints(found)
     for option, value in options.items():
-        if option in parameters:
-            problems += check_value(f"{key}.{option}", hints.get(option, Any), value)
-        elif not anything:
-            problems.append(unknown(f"{key}.{option}", option, parameters))
+        if option in types:
+            problems += check_value(f"{key}.{option}", types[option], value)
+        elif not facts.open:
+            problems.append(unknown(f"{key}.{option}", option, types))
     return problems
 
 
@@ -181,6 +186,8 @@ def build_model(name: str, options: Mapping[str, Any]) -> Any:
     Raises:
         Exception: whatever the model's constructor raises.
     """
+    import torch  # noqa: PLC0415  # only where a model is built
+
     try:
         with torch.device("meta"):
             return find("models", name)(ANY_IMAGES, ANY_CLASSES, **options)
@@ -207,21 +214,11 @@ def _in_short(error: Exception) -> str:
     return f"is refused by its constructor: {type(error).__name__}: {text}"
 
 
-def _parameters(found: Any) -> dict[str, inspect.Parameter]:
-    if dataclasses.is_dataclass(found):
-        kind = inspect.Parameter.KEYWORD_ONLY
-        return {
-            f.name: inspect.Parameter(f.name, kind, default=_default(f)) for f in dataclasses.fields(found) if f.init
-        }
+def _parameters(found: Any) -> Mapping[str, inspect.Parameter]:
     try:
-        return dict(inspect.signature(found).parameters)
+        return inspect.signature(found).parameters
     except (TypeError, ValueError):
         return {}
-
-
-def _default(field: dataclasses.Field[Any]) -> Any:
-    missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    return inspect.Parameter.empty if missing else None
 
 
 def _takes(found: Any, *arguments: Any) -> bool:
@@ -230,14 +227,6 @@ def _takes(found: Any, *arguments: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-def _hints(found: Any) -> dict[str, Any]:
-    """The annotated types of a function's arguments or a dataclass's fields; none where they cannot be resolved."""
-    try:
-        return typing.get_type_hints(found, include_extras=True)
-    except (NameError, TypeError, AttributeError, SyntaxError):
-        return {}
 
 
 def _is_union(hint: Any) -> bool:

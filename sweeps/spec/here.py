@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 
-import torch
-
 from sweeps.errors import Problem, SpecError
 from sweeps.spec.schema import Spec
 from unlearn.data import LOCATIONS
@@ -45,6 +43,8 @@ def gpus_lacking(spec: Spec) -> Problem | None:
     asked = spec.resources.gpus_per_trial
     if not asked:
         return None
+    import torch  # noqa: PLC0415  # only where GPUs are asked for
+
     there = torch.cuda.device_count()
     if asked <= there:
         return None

@@ -21,7 +21,7 @@ from sweeps.spec.document import Document, keys_of, read_document, read_yaml
 from sweeps.spec.overrides import LISTED, NAMED, listed, named, narrow, override
 from sweeps.spec.schema import LARGEST, Spec
 from unlearn.errors import suggest
-from unlearn.registry import find
+from unlearn.facts import component_facts
 
 #: What stands in for sections that are missing or wrong while the rest is checked.
 _STAND_IN: dict[str, Any] = {
@@ -270,7 +270,7 @@ def _fill_ranges(data: dict[str, Any]) -> list[Problem]:
         filled[name] = {**ranges, **{key: _over(ranges.get(key), value) for key, value in own.items()}}
         problems += [
             Problem(f"methods.{name}.{field}", "needs a range or a value", "", "add {low: …, high: …, scale: …}")
-            for field in find("methods", name).searched
+            for field in component_facts("methods", name).declared["searched"]
             if field not in filled[name]
         ]
     data["methods"] = filled

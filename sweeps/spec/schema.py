@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing
-from functools import cache
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PrivateAttr, Tag
 
 from sweeps.objective import AVERAGE_GAPS, ObjectiveName
 from sweeps.spec.space import Range, Scale, Space
-from unlearn.registry import find
+from unlearn.facts import ComponentFacts, component_facts
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
@@ -234,14 +233,29 @@ class Spec(Part):
     logging: Logging = Logging()
     storage: str | None = None
     cache: str | None = None
+    _kept: dict[tuple[str, str], ComponentFacts] = PrivateAttr(default_factory=dict)
 
     def scenario_key(self, label: str) -> str:
         """The registered scenario behind a section's label."""
         return self.scenarios[label].scenario or label
 
+    def facts(self, folder: str, key: str) -> ComponentFacts:
+        """What is known of one of the sweep's components: as it was when it was run, else as it is."""
+        return self._kept.get((folder, key)) or component_facts(folder, key)
+
+    def component_facts(self) -> dict[str, dict[str, Any]]:
+        """The facts of methods and scenarios that a record of the sweep is read by, {folder: {key: facts}}."""
+        keys = {"methods": self.methods, "scenarios": map(self.scenario_key, self.scenarios)}
+        return {folder: {key: self.facts(folder, key).dump() for key in of} for folder, of in keys.items()}
+
+    def keep_facts(self, kept: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+        """Take facts as `component_facts` gave them, so that no component need be imported, or even be there."""
+        for folder, of in kept.items():
+            self._kept |= {(folder, key): ComponentFacts.load(facts) for key, facts in of.items()}
+
     def space(self, method: str) -> Space:
         """The ranges that are searched and the values that are fixed, for one method."""
-        types = field_types(find("methods", method))
+        types = self.facts("methods", method).options
         ranges, fixed = [], {}
         shared = self.training.as_method if "milestones" in types else self.unlearning.model_dump()
         for name, entry in {**{k: v for k, v in shared.items() if k in types}, **self.methods[method]}.items():
@@ -254,13 +268,6 @@ class Spec(Part):
     def dump(self) -> dict[str, Any]:
         """The resolved file as plain data, readable back by `sweeps.spec.load_spec`."""
         return self.model_dump(mode="json", exclude_none=True)
-
-
-@cache
-def field_types(cls: type) -> dict[str, Any]:
-    """The types of a dataclass's fields, with what annotates them; they may be strings in the class that declares them."""
-    hints = typing.get_type_hints(cls, include_extras=True)
-    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
 
 
 def plain_type(hint: Any) -> Any:

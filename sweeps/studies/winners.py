@@ -16,7 +16,6 @@ from sweeps.objective import Objective, knee
 from sweeps.plan import StudyPlan
 from sweeps.spec import Spec
 from sweeps.spec.space import Values
-from unlearn.registry import find
 
 #: Scores that differ by less are equal: the same numbers, added up in another order.
 DIGITS = 9
@@ -59,14 +58,14 @@ class Candidate:
     nearby: float
 
 
-def chooses_epochs_itself(method: str) -> bool:
+def chooses_epochs_itself(spec: Spec, method: str) -> bool:
     """Whether a method has a rule of its own for its epoch, one that needs no oracle."""
-    return bool(find("methods", method).epoch_rule == "scrub_r")
+    return bool(spec.facts("methods", method).declared["epoch_rule"] == "scrub_r")
 
 
 def stops(spec: Spec, method: str) -> bool:
     """Whether a method's winner has a stop epoch: not by the paper's protocol, nor where the method has its own rule."""
-    return spec.protocol == "strict" and not chooses_epochs_itself(method)
+    return spec.protocol == "strict" and not chooses_epochs_itself(spec, method)
 
 
 class Ranking:

@@ -12,16 +12,13 @@ import math
 from collections.abc import Iterable, Mapping
 
 from unlearn.errors import MetricError
-from unlearn.gaps import Measures
+from unlearn.gaps import COMPARISONS, Measures
 from unlearn.metrics._base import Floats, Outputs, SetOutputs
 from unlearn.models import Classifier
 from unlearn.registry import find
 from unlearn.switches import isolated
 
 __all__ = ["COMPARISONS", "Floats", "Outputs", "SetOutputs", "compare", "gaps", "measure"]
-
-#: Families that compare a model with the oracle; `compare` takes them, and `measure` passes over them.
-COMPARISONS = frozenset({"weight_distance"})
 
 _MEASURES = Measures()
 
