@@ -48,9 +48,13 @@ class ComponentFacts:
     measures: tuple[Mapping[str, Any], ...]
 
     @staticmethod
-    def of(found: Any) -> ComponentFacts:
-        """The facts of a class or function; it is looked at, never called."""
-        parameters, hints = _parameters(found), _hints(found)
+    def of(found: Any, *, options: bool = True) -> ComponentFacts:
+        """The facts of a class or function; it is looked at, never called.
+
+        Args:
+            options: whether its arguments are options; a metric's are what it measures.
+        """
+        parameters, hints = (_parameters(found), _hints(found)) if options else ({}, {})
         named = {n: p for n, p in parameters.items() if p.kind in {p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD}}
         plain = dataclasses.is_dataclass(found) and not hasattr(found, "__post_init__")
         return ComponentFacts(

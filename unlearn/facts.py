@@ -40,7 +40,11 @@ def component_facts(folder: str, key: str) -> ComponentFacts:
         kept = _kept()
         if key in kept.get(folder, {}):
             return kept[folder][key]
-    return ComponentFacts.of(find(folder, key))
+    return _look(folder, key)
+
+
+def _look(folder: str, key: str) -> ComponentFacts:
+    return ComponentFacts.of(find(folder, key), options=folder != "metrics")
 
 
 @cache
@@ -105,6 +109,6 @@ def _facts_of(folder: str) -> Iterator[tuple[str, ComponentFacts]]:
     """Of those of which nothing would be lost by keeping them."""
     for key in keys(folder):
         if is_own(folder, key):
-            facts = ComponentFacts.of(find(folder, key))
+            facts = _look(folder, key)
             if ComponentFacts.load(json.loads(json.dumps(facts.dump()))) == facts:
                 yield key, facts

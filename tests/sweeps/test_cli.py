@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import lzma
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,14 +27,37 @@ def test_help_and_documentation(command: str) -> None:
     assert f"`sweeps {command}" in README
 
 
-def test_help_imports_nothing_heavy() -> None:
+HEAVY = ("torch", "torchvision", "ray", "plotly", "sklearn", "scipy")
+
+
+def imported(arguments: list[str], among: tuple[str, ...], folder: Path) -> list[str]:
+    """Which of some packages a command imports."""
     code = (
-        "import sys\nfrom sweeps.cli.app import app\n"
-        "try: app(['--help'])\nexcept SystemExit: pass\n"
-        "print([m for m in ('torch', 'ray', 'optuna', 'pandas', 'sklearn', 'plotly', 'pydantic') if m in sys.modules])"
+        f"import sys\nfrom sweeps.cli.app import app\n"
+        f"try: app({arguments})\nexcept SystemExit as done: assert done.code in (0, None), done.code\n"
+        f"print([m for m in {among} if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    env = os.environ | {"XDG_CACHE_HOME": str(folder)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    found: list[str] = ast.literal_eval(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    assert imported(["--help"], (*HEAVY, "optuna", "pandas", "pydantic"), tmp_path) == []
+
+
+def test_commands_that_only_look_import_nothing_heavy(tmp_path: Path) -> None:
+    """What is known of components is kept from the first of them on; the storage is one of an older version."""
+    folder = tmp_path / "runs" / "before-stop-epoch"
+    folder.mkdir(parents=True)
+    old = Path(__file__).parents[1] / "data" / "before_stop_epoch"
+    (folder / "study.db").write_bytes(lzma.decompress((old / "study.db.xz").read_bytes()))
+    (folder / "spec.yaml").write_bytes((old / "spec.yaml").read_bytes())
+    assert "torch" in imported(["methods"], HEAVY, tmp_path)
+    status = ["status", "before-stop-epoch", "--runs", str(tmp_path / "runs")]
+    for command in (["methods"], ["metrics"], ["models"], ["scenarios"], ["validate", "smoke"], status):
+        assert imported(command, HEAVY, tmp_path) == [], command
 
 
 @pytest.mark.parametrize(

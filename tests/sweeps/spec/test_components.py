@@ -13,7 +13,7 @@ from sweeps.spec import check_here, load_spec, parse_spec, remarks, stored_spec
 from sweeps.spec.measured import gaps_of
 from tests.sweeps.conftest import TINY
 from tests.sweeps.spec import own_components
-from unlearn.metrics import GAP_NAMES
+from unlearn.gaps import MEASURES
 from unlearn.registry import find, keys
 from unlearn.scenarios import Scenario
 
@@ -287,7 +287,7 @@ def test_the_gaps_of_every_scenario_are_those_that_its_sets_give() -> None:
     for name, more in extra.items():
         scenario: Scenario = find("scenarios", name)()
         assert gaps_of(scenario, ("accuracy", "mia_loss", "confusion")) == common | more, name
-    assert set(GAP_NAMES.values()) <= common | {"class_test_gap"}
+    assert {m.gap for m in MEASURES if m.gap} <= common | {"class_test_gap"}
 
 
 def test_gpus_that_are_not_there_are_refused_at_once_unless_a_cluster_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
