@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from unlearn.bounds import Count
 from unlearn.data._base import ImageDataset, Look
 from unlearn.data._tree import Tree, check_background, class_folders
-from unlearn.steps import Count
 
 __all__ = ["image_folder"]
 

@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
+from unlearn.bounds import Bounds
 from unlearn.data import Indices, Labels, Pixels
 from unlearn.errors import UnlearnError
 from unlearn.scenarios._base import ForgetSet, Scenario, choose
-from unlearn.steps import Bounds
 
 __all__ = ["Canary"]
 
