@@ -31,7 +31,7 @@ os.environ.update(RAY_ENVIRONMENT)
 from optuna.trial import TrialState
 from ray.tune.experiment import Trial as RayTrial
 
-from sweeps.jobs.job import Job, Report
+from sweeps.jobs.job import Job, Update
 from sweeps.plan import Plan, make_plan
 from sweeps.ray_tune.trainable import JOB, UnlearningTrainable
 from sweeps.spec import parse_spec
@@ -44,14 +44,14 @@ STUDIES = 20
 class Trivial(UnlearningTrainable):
     """Answers every job at once, with 20 epochs and as many metrics as a real trial has."""
 
-    def _start(self, config: dict[str, Any]) -> Iterator[Report]:
+    def _start(self, config: dict[str, Any]) -> Iterator[Update]:
         job = Job.load(config[JOB])
         score = abs(job.hyperparameters.get("lr", 1.0) - 0.01)
         epochs = [
             {"epoch": e, "score": score + 0.1 / e, **{f"metric_{i}": float(e) for i in range(12)}} for e in range(1, 21)
         ]
         best = {f"metric_{i}": 20.0 for i in range(12)}
-        yield Report("complete", epochs=epochs, values=[score], epoch=20, metrics=best)
+        yield Update("complete", epochs=epochs, values=[score], epoch=20, metrics=best)
 
 
 def plan_of(trials: int, sampler: str) -> Plan:

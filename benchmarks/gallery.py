@@ -32,7 +32,7 @@ KINDS = {
     "embedding": "t-SNE of the features",
 }
 #: What the other scenarios show that the first does not.
-SHOWN = {
+STATE_LABELS = {
     "partial_class": [kind for kind in KINDS if kind != "stacked"],
     "canary": ["stacked", "embedding"],
     "confusion": ["attacks", "embedding"],
@@ -50,7 +50,7 @@ def main(images: Path, runs: Path) -> None:
     folder = runs / "gallery"
     for old in (DOCS / "gallery").glob("*.png"):
         old.unlink()
-    keys = [f"{scenario}-{kind}" for scenario, kinds in SHOWN.items() for kind in kinds]
+    keys = [f"{scenario}-{kind}" for scenario, kinds in STATE_LABELS.items() for kind in kinds]
     record = find_sweep(folder)
     paths = write_figures(record, DOCS / "gallery", "png", maps=folder / "embeddings", only=keys, scale=1)
     for path in paths:
@@ -69,7 +69,7 @@ def main(images: Path, runs: Path) -> None:
         "Small numbers of everything: six trials a search, three forget sets. It shows the figures, and ranks no methods.",
         "",
     ]
-    for scenario, kinds in SHOWN.items():
+    for scenario, kinds in STATE_LABELS.items():
         lines += [f"## {scenario_label(scenario)}", ""]
         for kind in kinds:
             path = DOCS / "gallery" / f"{scenario}-{kind}.png"

@@ -162,7 +162,7 @@ def markdown(frame: pd.DataFrame, strategies: Iterable[Strategy]) -> str:
         cells = [f"{row.delivered:.2f} ({row.hindsight:.2f})" for row in of_tasks.itertuples()]
         lines.append(
             [
-                *in_words(strategy),
+                *count_of(strategy),
                 f"{overall['cost']:.2f}",
                 *cells,
                 f"{overall['regret_share']:.2f}",
@@ -172,7 +172,7 @@ def markdown(frame: pd.DataFrame, strategies: Iterable[Strategy]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def in_words(strategy: Strategy) -> tuple[str, str, str]:
+def count_of(strategy: Strategy) -> tuple[str, str, str]:
     """Search, confirmation and stop rule as a table names them."""
     search, confirmation = strategy
     extras = [search.pruner] * (search.pruner != "none") + [f"{search.rotate} sets in turn"] * (search.rotate > 1)

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.jobs.worker import Worker
 from sweeps.plan import ReferenceNeed, StudyPlan, make_plan
-from sweeps.studies.retries import Which, might_end_otherwise
+from sweeps.studies.retries import RetryFilter, might_end_otherwise
 from sweeps.studies.trials import draw_params, point_key
 from sweeps.sweep import Sweep
 from unlearn.training import ModelStore
@@ -54,7 +54,7 @@ def cached_models(sweep: Sweep, *, verify: bool = False) -> list[CachedModel]:
     return models
 
 
-def untrained(models: Iterable[CachedModel]) -> Which:
+def retry_untrained(models: Iterable[CachedModel]) -> RetryFilter:
     """The reference trials whose models are not in the cache (any more), and those that failed."""
     wanted = {
         (m.need.kind, m.need.draw.scenario, point_key(draw_params(m.need.draw)))

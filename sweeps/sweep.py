@@ -24,11 +24,11 @@ from sweeps.secrets import mask
 from sweeps.signals import interruptible
 from sweeps.spec import Facts, Spec, check_here, check_sizes, dump_yaml, published_params
 from sweeps.spec.compatibility import check_compatible
-from sweeps.storage import open_storage, told_of_storage
+from sweeps.storage import open_storage, storage_errors
 from sweeps.storage.lease import Lease
 from sweeps.storage.urls import storage_exists
 from sweeps.studies.multiplexer import Multiplexer
-from sweeps.studies.retries import Which, no_trial
+from sweeps.studies.retries import RetryFilter, no_trial
 from sweeps.studies.trials import plain
 from sweeps.text import clean_all
 from unlearn.facts import component_facts
@@ -153,7 +153,7 @@ def run_sweep(
     stages: Iterable[Stage],
     *,
     params: Params | None = None,
-    retry: Which = no_trial,
+    retry: RetryFilter = no_trial,
     ray_address: str | None = None,
     verbose: bool = False,
     watch: Any = None,
@@ -174,7 +174,7 @@ def run_sweep(
     check_here(sweep.spec, ray_address)
     first = warm_start(sweep.spec)
     plan = make_plan(sweep.spec, stages)
-    with interruptible(), told_of_storage():
+    with interruptible(), storage_errors():
         storage = sweep.prepare()
         with Lease(storage, sweep.spec.name):
             known = already_checked(sweep, storage)

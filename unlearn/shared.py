@@ -39,7 +39,7 @@ class SharedFolder:
         import fsspec  # noqa: PLC0415  # comes with torch; only users of URLs wait for it
 
         self.url = url
-        with _told(url):
+        with _share_errors(url):
             self._fs, self._root = fsspec.url_to_fs(url, use_listings_cache=False)
 
     def fetch(self, name: str, path: Path) -> bool:
@@ -51,7 +51,7 @@ class SharedFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_path(path)
         try:
-            with _told(self.url, missing_is_fine=True):
+            with _share_errors(self.url, missing_is_fine=True):
                 self._fs.get_file(self._at(name), str(temporary))
         except FileNotFoundError:
             return False
@@ -69,7 +69,7 @@ class SharedFolder:
             ShareError: it cannot be written.
         """
         passing = self._at(f".{name}.{uuid.uuid4().hex}.tmp")
-        with _told(self.url):
+        with _share_errors(self.url):
             try:
                 self._fs.put_file(str(path), passing)
             except FileNotFoundError:  # object stores have no folders, and would make a bucket of a misspelt one
@@ -83,7 +83,7 @@ class SharedFolder:
         Raises:
             ShareError: the folder cannot be read.
         """
-        with _told(self.url):
+        with _share_errors(self.url):
             return bool(self._fs.exists(self._at(name)))
 
     def remove(self, name: str) -> None:
@@ -92,7 +92,7 @@ class SharedFolder:
         Raises:
             ShareError: it cannot be deleted.
         """
-        with _told(self.url):
+        with _share_errors(self.url):
             self._fs.rm_file(self._at(name))
 
     def _at(self, name: str) -> str:
@@ -113,7 +113,7 @@ def local_copy(url: str, folder: Path) -> Path:
     """
     import fsspec  # noqa: PLC0415  # comes with torch; only users of URLs wait for it
 
-    with _told(url):
+    with _share_errors(url):
         fs, root = fsspec.url_to_fs(url, use_listings_cache=False)
         about = fs.info(root)
         found: dict[str, Any] = {root: about} if about["type"] == "file" else fs.find(root, detail=True)
@@ -142,7 +142,7 @@ def local_copy(url: str, folder: Path) -> Path:
 
 
 @contextmanager
-def _told(url: str, *, missing_is_fine: bool = False) -> Iterator[None]:
+def _share_errors(url: str, *, missing_is_fine: bool = False) -> Iterator[None]:
     """Whatever a file system raises becomes a `ShareError`."""
     try:
         yield

@@ -179,14 +179,16 @@ def report(
 @app.command()
 def embeddings(
     sweep: SweepArgument,
-    most: Annotated[int, typer.Option(min=30, help="Training samples in a map, the same for every model.")] = 1500,
+    max_samples: Annotated[
+        int, typer.Option("--max-samples", min=30, help="Training samples in a map, the same for every model.")
+    ] = 1500,
     runs: Runs = Path("runs"),
     storage: Storage = None,
 ) -> None:
     """Map the training set's features by t-SNE for the original, the oracle and each winner; `sweeps report` draws them."""
     from sweeps.cli.report import embed
 
-    raise typer.Exit(embed(_options(sweep=sweep, runs=runs, storage=storage), most))
+    raise typer.Exit(embed(_options(sweep=sweep, runs=runs, storage=storage), max_samples))
 
 
 @app.command()

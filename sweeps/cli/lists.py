@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sweeps.cli.tables import Rows, print_rows
-from sweeps.cli.terminal import DONE, say, stdout_console, tell, told
+from sweeps.cli.terminal import DONE, echo, errors_to_exit_code, stdout_console, tell
 from sweeps.errors import at_once
 from sweeps.jobs.cache import Cache
 from sweeps.plan import make_plan
@@ -13,12 +13,12 @@ from unlearn.facts import component_facts
 from unlearn.registry import keys
 
 
-@told
+@errors_to_exit_code
 def validate_file(file: str, overrides: list[str] | None) -> int:
     """Every error of a sweep file and of its data, as far as they are seen without decoding them; or that there is none."""
     document = open_document(file, overrides or [])
     for name in own_code(document.data):
-        say(f"code of its own, imported now and called by a run: {name}")
+        echo(f"code of its own, imported now and called by a run: {name}")
     spec = parse_document(document, file)
     seen: list[str] = []
     at_once(
@@ -37,7 +37,7 @@ def validate_file(file: str, overrides: list[str] | None) -> int:
     return DONE
 
 
-@told
+@errors_to_exit_code
 def list_folder(folder: str) -> int:
     """The keys of one kind, each with its first line of documentation."""
     texts = ("what it is", "searches") if folder == "methods" else ("what it is",)

@@ -13,25 +13,35 @@ from sweeps.cli.options import Options
 from sweeps.cli.run import run_watched
 from sweeps.cli.status import driver_of
 from sweeps.cli.tables import Rows, print_rows
-from sweeps.cli.terminal import DONE, FAILED, INTERRUPTED, duration, in_words, say, stdout_console, told, typed_command
+from sweeps.cli.terminal import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    count_of,
+    duration,
+    echo,
+    errors_to_exit_code,
+    stdout_console,
+    typed_command,
+)
 from sweeps.errors import SweepError
-from sweeps.oracles import CachedModel, cached_models, delete_models, untrained
+from sweeps.oracles import CachedModel, cached_models, delete_models, retry_untrained
 from sweeps.secrets import mask
 from sweeps.spec import check_here, check_sizes
 from sweeps.sweep import Sweep
 
 NAMES, VALUES = ("model", "scenario"), ("forget size", "seed", "trained in", "on disk", "key")
 #: How `sweeps oracles` shows a model that is not in this machine's own cache.
-SHOWN = {"shared": "shared, not read", "missing": "missing", "damaged": "damaged"}
+STATE_LABELS = {"shared": "shared, not read", "missing": "missing", "damaged": "damaged"}
 
 
-@told
+@errors_to_exit_code
 def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
     """The originals and oracles in the cache, trained or verified first as asked."""
     sweep, failed = _checked(options, train=train), 0
     models = cached_models(sweep, verify=verify)
     if train and any(model.state in {"missing", "damaged"} for model in models):
-        studies = run_watched(sweep, ("reference",), options, retry=untrained(models))
+        studies = run_watched(sweep, ("reference",), options, retry=retry_untrained(models))
         if studies is None:
             return INTERRUPTED
         failed = sum(state.failed for state in studies.states)
@@ -43,7 +53,7 @@ def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
     if states["damaged"]:
         print(f"{states['damaged']} damaged: they are trained again when they are needed")
     if states["cached"] < states.total() and not train:
-        say(f"train them now:  {typed_command()} --train")
+        echo(f"train them now:  {typed_command()} --train")
     return FAILED if failed or states["damaged"] else DONE
 
 
@@ -51,7 +61,7 @@ def _row(model: CachedModel) -> tuple[str, ...]:
     draw = model.need.draw
     time = "" if model.seconds is None else duration(model.seconds)
     size = "" if model.bytes is None else decimal(model.bytes)
-    key = f"{model.key[:12]}…" if model.state == "cached" else SHOWN[model.state]
+    key = f"{model.key[:12]}…" if model.state == "cached" else STATE_LABELS[model.state]
     return model.need.kind, draw.scenario, str(draw.size or ""), str(draw.seed), time, size, key
 
 
@@ -64,7 +74,7 @@ def _checked(options: Options, *, train: bool = False) -> Sweep:
     return sweep
 
 
-@told
+@errors_to_exit_code
 def delete_oracles(options: Options, *, sure: bool) -> int:
     """Delete a sweep's models from the cache."""
     sweep = _checked(options)
@@ -77,7 +87,7 @@ def delete_oracles(options: Options, *, sure: bool) -> int:
     models = {model.key: model for model in every if model.state != "missing"}
     size = decimal(sum(model.bytes or 0 for model in models.values()))
     time = duration(sum(model.seconds or 0 for model in models.values()))
-    what = f"{in_words(len(models), 'model')}, {size}, trained in {time}, from {mask(sweep.cache.place)}"
+    what = f"{count_of(len(models), 'model')}, {size}, trained in {time}, from {mask(sweep.cache.place)}"
     if models and not sure:
         if not sys.stdin.isatty():
             raise SweepError(f"this would delete {what}\n  remedy: say --yes")
@@ -85,5 +95,5 @@ def delete_oracles(options: Options, *, sure: bool) -> int:
             return DONE
     delete_models(sweep, every)
     print(f"deleted {what}")
-    say(f"before it is run again:  sweeps oracles {shlex.quote(options.sweep)}{options.tail} --train")
+    echo(f"before it is run again:  sweeps oracles {shlex.quote(options.sweep)}{options.tail} --train")
     return DONE

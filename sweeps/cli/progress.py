@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Column
 from rich.text import Text
 
-from sweeps.cli.terminal import duration, say
+from sweeps.cli.terminal import duration, echo
 from sweeps.plan import STAGES
 from sweeps.studies.multiplexer import Assignment, Multiplexer
 from sweeps.text import clean
@@ -133,15 +133,15 @@ def _lines(studies: Multiplexer) -> Iterator[None]:
 
     def show(assignment: Assignment, state: TrialState) -> None:
         if state == TrialState.FAIL:
-            say(_failure(assignment))
+            echo(_failure(assignment))
         if time.monotonic() - last[0] > LINE_SECONDS:
             last[0] = time.monotonic()
-            say(line())
+            echo(line())
 
     studies.listeners.append(show)
-    studies.on_silence = lambda *silence: say(_silence(*silence))
+    studies.on_silence = lambda *silence: echo(_silence(*silence))
     yield
-    say(line())
+    echo(line())
 
 
 def _silence(assignment: Assignment, seconds: float, median: float, host: str) -> str:
@@ -154,5 +154,5 @@ def _silence(assignment: Assignment, seconds: float, median: float, host: str) -
 
 def _failure(assignment: Assignment) -> str:
     reason = str(assignment.trial.user_attrs.get("fail_reason", "")).strip().splitlines() or ["unknown"]
-    told = clean(reason[-1], MOST_CHARACTERS)
-    return f"failed: {assignment.state.plan.name} trial {assignment.trial.number}: {told}"
+    reason_line = clean(reason[-1], MOST_CHARACTERS)
+    return f"failed: {assignment.state.plan.name} trial {assignment.trial.number}: {reason_line}"

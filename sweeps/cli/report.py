@@ -10,7 +10,7 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
 from sweeps.cli.options import Options
-from sweeps.cli.terminal import DONE, say, told
+from sweeps.cli.terminal import DONE, echo, errors_to_exit_code
 from sweeps.errors import SweepError
 from sweeps.outputs.dashboard import decorate, serve
 from sweeps.outputs.report import check_figures, compare, export_figures, write_outputs
@@ -22,7 +22,7 @@ from sweeps.storage import open_storage
 from sweeps.sweep import Sweep
 
 
-@told
+@errors_to_exit_code
 def make_report(options: Options, figures: str | None = None, output: Path | None = None) -> int:
     """The report of what is there now, with each figure as a file where asked for.
 
@@ -43,7 +43,7 @@ def make_report(options: Options, figures: str | None = None, output: Path | Non
     return DONE
 
 
-@told
+@errors_to_exit_code
 def compare_sweeps(all_options: Sequence[Options], output: Path | None = None) -> int:
     """One page of several sweeps, in the folder `output` or beside the first of them."""
     sweeps = [options.find() for options in all_options]
@@ -53,21 +53,23 @@ def compare_sweeps(all_options: Sequence[Options], output: Path | None = None) -
     return DONE
 
 
-@told
-def embed(options: Options, most: int) -> int:
+@errors_to_exit_code
+def embed(options: Options, max_samples: int) -> int:
     """t-SNE maps of the winners' features."""
     from sweeps.outputs.embeddings import write_embeddings  # noqa: PLC0415  # scikit-learn's t-SNE takes a second
 
     sweep = options.find()
     storage = sweep.prepare()
     folder = sweep.folder.embeddings
-    paths = write_embeddings(sweep.spec, sweep.cache, storage, sweep.record(), folder, most=most, told=say)
+    paths = write_embeddings(
+        sweep.spec, sweep.cache, storage, sweep.record(), folder, max_samples=max_samples, progress=echo
+    )
     print(*paths, sep="\n")
-    say(f"draw them:  sweeps report {shlex.quote(options.sweep)}{options.tail}")
+    echo(f"draw them:  sweeps report {shlex.quote(options.sweep)}{options.tail}")
     return DONE
 
 
-@told
+@errors_to_exit_code
 def export_params(options: Options, output: Path | None) -> int:
     """Best parameters to a file or stdout."""
     record = options.find().record()
@@ -81,16 +83,16 @@ def export_params(options: Options, output: Path | None) -> int:
     return DONE
 
 
-@told
+@errors_to_exit_code
 def serve_dashboard(options: Options, host: str, port: int) -> int:
     """optuna-dashboard until interrupted."""
     sweep = options.find()
     record = sweep.record()
-    say("writing notes and figures into the storage …")
+    echo("writing notes and figures into the storage …")
     decorate_storage(sweep, record)
-    say(f"optuna-dashboard on http://{host}:{port}/ — stop with Ctrl-C")
+    echo(f"optuna-dashboard on http://{host}:{port}/ — stop with Ctrl-C")
     if host not in {"127.0.0.1", "localhost", "::1"}:
-        say("warning: it has no password, and whoever reaches it can delete studies")
+        echo("warning: it has no password, and whoever reaches it can delete studies")
     try:
         serve(open_storage(sweep.url), sweep.folder.artifacts, host, port)
     except KeyboardInterrupt:
@@ -106,4 +108,4 @@ def decorate_storage(sweep: Sweep, record: SweepRecord | None = None) -> None:
         decorate(open_storage(sweep.url), record or sweep.record(), sweep.folder.artifacts)
     except (SweepError, SQLAlchemyError, StorageInternalError, OSError) as error:
         reason = str(error).splitlines()[0]
-        say(f"warning: optuna-dashboard will lack notes and figures: {mask(reason)}")
+        echo(f"warning: optuna-dashboard will lack notes and figures: {mask(reason)}")

@@ -15,12 +15,12 @@ from sweeps.cli.terminal import (
     FAILED,
     INTERRUPTED,
     RETRY,
+    count_of,
     duration,
-    in_words,
-    say,
+    echo,
+    errors_to_exit_code,
     stdout_console,
     tell,
-    told,
     typed_command,
 )
 from sweeps.cost import estimate
@@ -37,7 +37,7 @@ from sweeps.studies.retries import failed_trials, no_trial
 from sweeps.sweep import Sweep, run_sweep
 
 
-@told
+@errors_to_exit_code
 def run_stages(
     options: Options,
     stages: Iterable[Stage],
@@ -52,7 +52,7 @@ def run_stages(
     if not stages:
         raise SweepError("--params gives what a search would find; use it with evaluate, sensitivity or run")
     for remark in remarks(sweep.spec):
-        say(f"note: {remark}")
+        echo(f"note: {remark}")
     if dry_run:
         print_plan(sweep, stages)
         return DONE
@@ -66,7 +66,7 @@ def run_stages(
         decorate_storage(sweep, record)
     for path in sweep.outputs:
         print(path)
-    return last_words(studies, options)
+    return print_outcome(studies, options)
 
 
 def _given(params: Path, spec: Spec) -> Params:
@@ -74,7 +74,7 @@ def _given(params: Path, spec: Spec) -> Params:
     given = read_best_params(params, spec)
     last = last_epochs(given, spec)
     if last:
-        say(f"note: {params} has no stop_epoch for {', '.join(last)}: the last epoch counts")
+        echo(f"note: {params} has no stop_epoch for {', '.join(last)}: the last epoch counts")
     return given
 
 
@@ -85,26 +85,26 @@ def run_watched(sweep: Sweep, stages: Iterable[Stage], options: Options, **choic
             sweep, stages, ray_address=options.ray_address, verbose=options.verbose, watch=watch, **choices
         )
     except Interrupted as stopped:
-        say(f"stopped by {stopped}; nothing finished is lost. Resume with:\n  {typed_command()}")
+        echo(f"stopped by {stopped}; nothing finished is lost. Resume with:\n  {typed_command()}")
         return None
 
 
-def last_words(studies: Multiplexer, options: Options) -> int:
+def print_outcome(studies: Multiplexer, options: Options) -> int:
     """How it ended, what failed, and the commands that come next; returns the exit code."""
     name = options.sweep
     failed = sum(state.failed for state in studies.states)
     missing = sum(max(0, state.planned - state.final) for state in studies.states)
     if not failed and not missing:
-        say(f"all {sum(s.planned for s in studies.states)} trials are done")
+        echo(f"all {sum(s.planned for s in studies.states)} trials are done")
     if failed:
-        say(f"{in_words(failed)} failed for good; reasons: sweeps status {name}{options.tail}")
+        echo(f"{count_of(failed)} failed for good; reasons: sweeps status {name}{options.tail}")
     if missing:
-        say(f"{in_words(missing)} could not be run: what they need failed")
+        echo(f"{count_of(missing)} could not be run: what they need failed")
     again = typed_command().replace(f" {RETRY}", "")
     if any(state.may_be_retried for state in studies.states):
-        say(f"retry:             {again} {RETRY}")
-    say(f"resume or extend:  {again}")
-    say(f"watch:             sweeps dashboard {name}{options.tail}")
+        echo(f"retry:             {again} {RETRY}")
+    echo(f"resume or extend:  {again}")
+    echo(f"watch:             sweeps dashboard {name}{options.tail}")
     return FAILED if failed or missing else DONE
 
 
@@ -114,7 +114,7 @@ def print_plan(sweep: Sweep, stages: tuple[Stage, ...]) -> None:
     rows = [(*study.key, str(study.trials)) for study in plan.studies]
     names = ("stage", "scenario", "method")
     print_rows(stdout_console(), Rows(names, ("trials",), rows), title=f"{sweep.spec.name}: the plan")
-    tell(f"all: {in_words(sum(study.trials for study in plan.studies))}")
+    tell(f"all: {count_of(sum(study.trials for study in plan.studies))}")
     data = facts(sweep.spec, open_data(sweep.spec, sweep.cache.folder))
     tell(f"data: {data.read}")
     for scenario, classes in data.classes.items():

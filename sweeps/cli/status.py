@@ -11,7 +11,7 @@ import optuna
 
 from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
-from sweeps.cli.terminal import DONE, FAILED, RETRY, in_words, stdout_console, tell, told
+from sweeps.cli.terminal import DONE, FAILED, RETRY, count_of, errors_to_exit_code, stdout_console, tell
 from sweeps.record import SweepRecord
 from sweeps.record.progress import StudyProgress, progress
 from sweeps.storage import open_storage
@@ -29,7 +29,7 @@ MOST_REASONS, MOST_LINES, MOST_CHARACTERS, MOST_NUMBERS = 20, 40, 400, 20
 STAGE_COMMANDS = ("run", "search", "evaluate", "sensitivity")
 
 
-@told
+@errors_to_exit_code
 def show_status(options: Options) -> int:
     """A table of studies, and every failure with its reason."""
     sweep = options.find()
@@ -44,7 +44,7 @@ def show_status(options: Options) -> int:
     failures = print_failures(record, whole=options.verbose)
     again = _last_typed(record) or f"sweeps run {shlex.quote(options.sweep)}{options.tail}"
     if record.counted["outcome"].isin(["error", "died"]).any():
-        tell(f"once their cause is mended: {again} {RETRY}")
+        tell(f"once their cause is fixed: {again} {RETRY}")
     _say_who_runs(sweep, record, again)
     return FAILED if failures else DONE
 
@@ -79,7 +79,7 @@ def print_failures(record: SweepRecord, *, whole: bool) -> int:
     for (study, reason), trials in shown:
         tell(f"failed: {study} trial {_listed(list(trials['number']))}: {_of_reason(str(reason), whole=whole)}")
     if left := len(groups) - len(shown):
-        tell(f"failed: {in_words(left, 'more reason')}; all of them: -v")
+        tell(f"failed: {count_of(left, 'more reason')}; all of them: -v")
     return len(failed)
 
 
@@ -117,8 +117,8 @@ def _say_who_runs(sweep: Sweep, record: SweepRecord, again: str) -> None:
     held = driver_of(sweep)
     left = sum(study.left for study in progress(record))
     if held:
-        tell(f"running: process {held['pid']} on {held['host']}; {in_words(left)} left")
+        tell(f"running: process {held['pid']} on {held['host']}; {count_of(left)} left")
     elif left:
-        tell(f"not running; {in_words(left)} left; continue with: {again}")
+        tell(f"not running; {count_of(left)} left; continue with: {again}")
     else:
         tell("all is done")

@@ -20,7 +20,7 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 RETRY = "--retry-failed"
 
 
-def told(command: Callable[..., int]) -> Callable[..., int]:
+def errors_to_exit_code(command: Callable[..., int]) -> Callable[..., int]:
     """Bad input, and files that cannot be used, become a message on stderr and exit code 2."""
 
     @functools.wraps(command)
@@ -28,7 +28,7 @@ def told(command: Callable[..., int]) -> Callable[..., int]:
         try:
             return command(*args, **kwargs)
         except (SweepError, UnlearnError) as error:
-            say(mask(str(error)))
+            echo(mask(str(error)))
             return BAD_INPUT
         except BrokenPipeError:  # whoever reads the output has seen enough, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -36,7 +36,7 @@ def told(command: Callable[..., int]) -> Callable[..., int]:
         except OSError as error:
             if error.filename is None:
                 raise
-            say(f"{error.filename} cannot be read or written: {error.strerror}")
+            echo(f"{error.filename} cannot be read or written: {error.strerror}")
             return BAD_INPUT
 
     return wrapped
@@ -47,7 +47,7 @@ def stdout_console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=200)
 
 
-def say(text: str) -> None:
+def echo(text: str) -> None:
     """A line for the user, on stderr."""
     print(clean(text), file=sys.stderr, flush=True)
 
@@ -62,7 +62,7 @@ def typed_command() -> str:
     return f"sweeps {' '.join(shlex.quote(mask(word)) for word in sys.argv[1:])}"
 
 
-def in_words(count: int, noun: str = "trial") -> str:
+def count_of(count: int, noun: str = "trial") -> str:
     """So many of something."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 

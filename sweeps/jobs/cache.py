@@ -107,7 +107,7 @@ def check_writable(folder: Path, otherwise: str) -> None:
     except OSError as error:
         raise SweepError(
             f"folder must be writable, got {folder}: {error.strerror}\n"
-            f"  remedy: choose another with {otherwise}, or mend its permissions"
+            f"  remedy: choose another with {otherwise}, or fix its permissions"
         ) from error
     finally:
         with contextlib.suppress(OSError):

@@ -73,7 +73,7 @@ Outcome = Literal["running", "complete", "diverged", "error", "died", "stopped"]
 
 
 @dataclass(frozen=True)
-class Report:
+class Update:
     """What a worker says of its trial so far.
 
     Attributes:
@@ -106,5 +106,5 @@ class Report:
         return json.dumps(asdict(self))
 
     @staticmethod
-    def load(text: str) -> Report:
-        return Report(**json.loads(text))
+    def load(text: str) -> Update:
+        return Update(**json.loads(text))

@@ -17,7 +17,7 @@ import torch
 
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.epochs import EpochRule, LeastScore, ScrubR
-from sweeps.jobs.job import Job, Report, other_data, same_data
+from sweeps.jobs.job import Job, Update, other_data, same_data
 from sweeps.objective import Objective
 from sweeps.plan import ForgetDraw
 from sweeps.spec import Spec, scenario_of
@@ -62,7 +62,7 @@ class Worker:
         self.spec = spec
         self._load = partial(Workspace, setting_of(spec), cache.folder, device, cache.share)
         self.workspace = self._load()
-        self._reports: Generator[Report] | None = None
+        self._reports: Generator[Update] | None = None
         own = declared(find("metrics", family) for family in spec.metrics.every_epoch)
         self.objective = Objective(spec.objective.name, tuple(spec.objective.gaps), Measures(own))
 
@@ -82,7 +82,7 @@ class Worker:
         method: Method = find("methods", job.method)(**job.hyperparameters)
         return method
 
-    def run(self, job: Job) -> Iterator[Report]:
+    def run(self, job: Job) -> Iterator[Update]:
         """Do one job, reporting every epoch (with `prune`) or every few seconds; the last report is done.
 
         Nothing is raised: a failure is a report with its reason. A trial that changes what trials share ends as an error, and
@@ -93,7 +93,7 @@ class Worker:
         self._reports = self._guarded(job)
         return self._reports
 
-    def _guarded(self, job: Job) -> Generator[Report]:
+    def _guarded(self, job: Job) -> Generator[Update]:
         """The reports of `job`, each after a look at what trials share."""
         switches = Switches.now()
         reports = self._attempt(job)
@@ -103,7 +103,7 @@ class Worker:
                 changed = self._reload_if_changed()
                 if changed and report.outcome != "stopped":
                     reason = changed if report.reason is None else f"{changed}\n{report.reason}"
-                    yield Report("error", reason=reason, about=report.about)
+                    yield Update("error", reason=reason, about=report.about)
                     return
                 yield report
         finally:
@@ -121,11 +121,11 @@ class Worker:
             return str(error)
         return None
 
-    def _attempt(self, job: Job) -> Generator[Report]:
+    def _attempt(self, job: Job) -> Generator[Update]:
         started = time.perf_counter()
         data = self.workspace.data.identity
         if not same_data(job.data, data):
-            yield Report("stopped", reason=other_data(platform.node()))
+            yield Update("stopped", reason=other_data(platform.node()))
             return
         about: dict[str, Any] = {"host": platform.node(), "pid": os.getpid(), "device": str(self.workspace.device)}
         about["data"] = data
@@ -138,17 +138,17 @@ class Worker:
                         report.about.update(about)
                     yield report
         except DivergedError as error:
-            yield Report("diverged", reason=str(error), about=about)
+            yield Update("diverged", reason=str(error), about=about)
         except ShareError as error:
-            yield Report("stopped", reason=str(error), about=about)
+            yield Update("stopped", reason=str(error), about=about)
         except OSError as error:
             full = error.errno in NO_ROOM
             reason = f"{error.strerror}: {error.filename or self.workspace.store.folder}" if full else _traceback()
-            yield Report("stopped" if full else "error", reason=reason, about=about)
+            yield Update("stopped" if full else "error", reason=reason, about=about)
         except Exception:  # whatever a method or a user's own component raises is this trial's failure, kept whole
-            yield Report("error", reason=_traceback(), about=about)
+            yield Update("error", reason=_traceback(), about=about)
 
-    def _reference(self, job: Job) -> Report:
+    def _reference(self, job: Job) -> Update:
         task = self.task(job.draw, job.scored_on)
         reference = (self.workspace.original if job.kind == "original" else self.workspace.oracle)(task)
         metrics = self.workspace.reference_metrics(reference, task, self.spec.metrics.every_epoch)
@@ -158,9 +158,9 @@ class Worker:
             "training_seconds": reference.cost.seconds,
             "training_samples": reference.cost.samples,
         }
-        return Report("complete", values=[metrics["heldout_accuracy"]], metrics=metrics, about=about)
+        return Update("complete", values=[metrics["heldout_accuracy"]], metrics=metrics, about=about)
 
-    def _unlearn(self, job: Job) -> Generator[Report]:
+    def _unlearn(self, job: Job) -> Generator[Update]:
         task, method = self.task(job.draw, job.scored_on), self.method(job)
         costly = self.spec.metrics.best_epoch
         rule: EpochRule = LeastScore(costly, job.stop_epoch, hindsight=job.all_epochs)
@@ -173,12 +173,12 @@ class Worker:
             rule.see(evaluation, score)
             fresh.append({"epoch": evaluation.epoch, "score": score, **evaluation.metrics})
             if job.prune or time.perf_counter() - last_report > REPORT_SECONDS:
-                yield Report("running", epochs=fresh)
+                yield Update("running", epochs=fresh)
                 fresh, last_report = [], time.perf_counter()
         if evaluation is None:
             raise RuntimeError(f"method {job.method} yielded no epoch")
         counted, hindsight = rule.chosen()
-        yield Report(
+        yield Update(
             "complete",
             epochs=fresh,
             values=list(self.objective.values(counted.metrics)),

@@ -39,14 +39,14 @@ def write_embeddings(
     record: SweepRecord,
     folder: Path,
     *,
-    most: int = MOST,
-    told: Callable[[str], None] = lambda text: None,
+    max_samples: int = MOST,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> list[Path]:
     """Write `folder/<scenario>.npz` for every scenario that has been evaluated; returns the paths.
 
     Each file holds `names` (original, oracle, then methods), `numbers` (of the evaluation trial behind each; −1 for references),
     `coordinates` (models, samples, 2), `group` (samples; see `GROUPS`), `label`, `forget_size` and `forget_seed`. The samples,
-    at most `most`, are the same for every model.
+    at most `max_samples`, are the same for every model.
 
     Raises:
         SweepError: nothing is evaluated yet.
@@ -58,8 +58,8 @@ def write_embeddings(
     for scenario in spec.scenarios:
         trials = dict(_evaluated(spec, storage, record, scenario))
         if trials:
-            told(f"{scenario}: original, oracle, {', '.join(trials)}")
-            content = _maps(worker, scenario, trials, most)
+            progress(f"{scenario}: original, oracle, {', '.join(trials)}")
+            content = _maps(worker, scenario, trials, max_samples)
             buffer = io.BytesIO()
             np.savez_compressed(buffer, **content)
             path = folder / f"{scenario}.npz"
@@ -91,12 +91,12 @@ def _evaluated(
             yield method, next(t for t in study.get_trials(states=(TrialState.COMPLETE,)) if t.number == number)
 
 
-def _maps(worker: Worker, scenario: str, trials: dict[str, FrozenTrial], most: int) -> dict[str, Any]:
+def _maps(worker: Worker, scenario: str, trials: dict[str, FrozenTrial], max_samples: int) -> dict[str, Any]:
     facts = next(iter(trials.values())).user_attrs
     draw = ForgetDraw(scenario, int(facts["forget_size"]), int(facts["forget_seed"]))
     task = worker.task(draw, "test")
     group, label = _groups(worker, task)
-    rows = _sample(group, most)
+    rows = _sample(group, max_samples)
     coordinates = [
         tsne(_features(worker, task, model)[rows], most=None).coordinates for model in models(worker, task, trials)
     ]
@@ -120,13 +120,13 @@ def _groups(worker: Worker, task: Task) -> tuple[npt.NDArray[np.int64], npt.NDAr
     return np.concatenate([alike.astype(np.int64), np.full(len(forget), 2)]), np.concatenate([retain, forget])
 
 
-def _sample(group: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
-    """At most `most` samples: of the smaller groups up to a third each, the rest from the largest."""
+def _sample(group: npt.NDArray[np.int64], max_samples: int) -> npt.NDArray[np.int64]:
+    """At most `max_samples` samples: of the smaller groups up to a third each, the rest from the largest."""
     rng = np.random.default_rng(0)
     chosen: list[npt.NDArray[np.int64]] = []
     for number in (2, 1, 0):
         members = np.flatnonzero(group == number)
-        room = most - sum(map(len, chosen)) if number == 0 else most // 3
+        room = max_samples - sum(map(len, chosen)) if number == 0 else max_samples // 3
         chosen.append(rng.permutation(members)[:room])
     return np.sort(np.concatenate(chosen))
 

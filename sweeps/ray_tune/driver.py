@@ -17,7 +17,7 @@ from sweeps.ray_tune.temporary import private_folder
 from sweeps.resources import bundle_of, places, workers_of
 from sweeps.signals import interruptible
 from sweeps.spec import Spec
-from sweeps.storage import told_of_storage
+from sweeps.storage import storage_errors
 from sweeps.studies.multiplexer import Multiplexer
 
 
@@ -103,7 +103,7 @@ def run_studies(
 
 def _fit(tuner: Any, searcher: Any) -> None:
     """Run to the end; what failed in the studies is what is raised, not what Ray Tune made of it."""
-    with told_of_storage():
+    with storage_errors():
         try:
             tuner.fit()
         except (

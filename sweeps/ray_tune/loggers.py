@@ -12,12 +12,12 @@ from typing import Any
 
 from ray.tune import Callback
 
-from sweeps.jobs.job import Report
+from sweeps.jobs.job import Update
 from sweeps.ray_tune.mlflow import MLflow
 from sweeps.ray_tune.runs import Run, numbers
 from sweeps.ray_tune.searcher import StudySearcher
 from sweeps.ray_tune.tensorboard import TensorBoard
-from sweeps.ray_tune.trackers import Guarded, Tracker, say
+from sweeps.ray_tune.trackers import Guarded, Tracker, echo
 from sweeps.ray_tune.trainable import REPORT
 from sweeps.spec import Spec
 
@@ -52,7 +52,7 @@ class TrialLogger(Callback):
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
         if run := self._runs.get(trial.trial_id):
-            epochs = Report.load(result[REPORT]).epochs
+            epochs = Update.load(result[REPORT]).epochs
             for tracker in self._trackers:
                 tracker.log(run, {int(e["epoch"]): numbers({**e, "epoch": None}) for e in epochs})
 
@@ -70,7 +70,7 @@ class TrialLogger(Callback):
             self._end(self._runs.popitem()[1])
         for tracker in self._trackers:
             if summary := tracker.summary:
-                say(summary)
+                echo(summary)
 
     def _end(self, run: Run) -> None:
         for tracker in self._trackers:

@@ -13,7 +13,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 
 from sweeps.errors import SweepError
-from sweeps.jobs.job import Report
+from sweeps.jobs.job import Update
 from sweeps.ray_tune.internals import forget_finished, how_it_died, keep_actor
 from sweeps.ray_tune.searcher import StudySearcher
 from sweeps.ray_tune.trainable import REPORT
@@ -80,7 +80,7 @@ class PrunerScheduler(FIFOScheduler):
         if assignment is None:
             return str(FIFOScheduler.CONTINUE)
         with self.searcher.recorded():
-            pruned = self.searcher.studies.report(assignment, Report.load(result[REPORT]))
+            pruned = self.searcher.studies.report(assignment, Update.load(result[REPORT]))
         return str(FIFOScheduler.STOP if pruned else FIFOScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from sweeps.jobs.job import DIED, Report
+from sweeps.jobs.job import DIED, Update
 from sweeps.ray_tune.slots import Slots
 from sweeps.ray_tune.trainable import JOB, REPORT, SLOT
 from sweeps.studies.multiplexer import Assignment, Multiplexer
@@ -73,10 +73,10 @@ class StudySearcher(Searcher):
         text = None if error or result is None else result.get(REPORT)
         overdue, death = self._overdue.pop(trial_id, None), self._deaths.pop(trial_id, DIED)
         if text is None:
-            report = Report("died", reason=death) if overdue is None else Report("error", reason=overdue)
+            report = Update("died", reason=death) if overdue is None else Update("error", reason=overdue)
             self.slots.died(slot)
         else:
-            report = Report.load(text)
+            report = Update.load(text)
             self.slots.finished(slot)
         with self.recorded():
             self.studies.finish(assignment, report)

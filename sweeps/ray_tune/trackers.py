@@ -91,7 +91,7 @@ class Guarded:
             self.missed.add(str(run))
             if not self._reason:
                 self._reason = in_short(error)
-                say(
+                echo(
                     f"{self.name}: a trial could not be logged: {self._reason}\n"
                     f"  the sweep goes on; {self.name} misses trials, and is tried again every {PAUSE / 60:.0f} minutes"
                 )
@@ -99,7 +99,7 @@ class Guarded:
         return True
 
 
-def say(text: str) -> None:
+def echo(text: str) -> None:
     """Print a line for the user."""
     print(text, file=sys.stderr, flush=True)
 

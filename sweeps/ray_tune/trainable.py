@@ -16,7 +16,7 @@ from ray import tune
 
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
-from sweeps.jobs.job import Job, Report
+from sweeps.jobs.job import Job, Update
 from unlearn.shared import ShareError
 
 REPORT, JOB, SPEC, CACHE, IDENTITY, FOLDER, SLOT = "report", "job", "spec", "cache", "identity", "folder", "slot"
@@ -48,16 +48,16 @@ class UnlearningTrainable(tune.Trainable):
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing, as nothing is saved."""
 
-    def _start(self, config: dict[str, Any]) -> Iterator[Report]:
+    def _start(self, config: dict[str, Any]) -> Iterator[Update]:
         if Path(config[FOLDER]).is_dir():  # relative paths in a spec are the driver's
             os.chdir(config[FOLDER])
         try:
             worker = _worker(config[SPEC], config[CACHE], config[IDENTITY])
         except (SweepError, ShareError) as error:
-            return iter([Report("stopped", reason=str(error))])
+            return iter([Update("stopped", reason=str(error))])
         except Exception:  # not the trial's fault: the data cannot be read here, or the cache not written
-            return iter([Report("stopped", reason=traceback.format_exc(limit=-8))])
-        reports: Iterator[Report] = worker.run(Job.load(config[JOB]))
+            return iter([Update("stopped", reason=traceback.format_exc(limit=-8))])
+        reports: Iterator[Update] = worker.run(Job.load(config[JOB]))
         return reports
 
 

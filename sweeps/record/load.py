@@ -21,7 +21,7 @@ from sweeps.record.winners import Studies, StudyKey, find_winners
 from sweeps.spec import stored_spec
 from sweeps.studies.design import Design
 from sweeps.studies.importance import parameter_importances
-from sweeps.studies.retries import set_aside
+from sweeps.studies.retries import superseded_numbers
 from sweeps.studies.trials import FACTS, HINDSIGHT, METRICS, trial_key
 from sweeps.text import clean_all
 
@@ -113,7 +113,7 @@ def _tables(studies: Studies, designs: Mapping[StudyKey, Design]) -> tuple[pd.Da
         where = dict(zip(STUDY, (plan.name, *key), strict=False))
         current = designs[key].keys if key in designs else None
         found = study.get_trials(deepcopy=False)
-        aside = set_aside(found)
+        aside = superseded_numbers(found)
         for trial in found:
             superseded = current is not None and trial_key(trial) not in current
             flags = {"requeued": trial.number in aside, "superseded": superseded}

@@ -57,7 +57,7 @@ def open_storage(url: str, *, to_read: bool = False) -> BaseStorage:
 
 
 @contextlib.contextmanager
-def told_of_storage() -> Iterator[None]:
+def storage_errors() -> Iterator[None]:
     """A full disk or a server that went away becomes a `SweepError` that says so."""
     try:
         yield

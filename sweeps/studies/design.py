@@ -11,7 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.spec.space import Value
-from sweeps.studies.retries import FINAL, set_aside
+from sweeps.studies.retries import FINAL, superseded_numbers
 from sweeps.studies.state import Asked, StudyState
 from sweeps.studies.trials import Key, Point, plain, point_key, trial_key
 from sweeps.studies.winners import Winner
@@ -52,11 +52,15 @@ class Design:
         return plain(asdict(self))
 
 
-def ended_trials(study: Study, owed: Container[int] = ()) -> dict[Key, FrozenTrial]:
-    """How the trials of a study ended for good, by what tells them apart; those whose numbers are `owed` are to be run again."""
+def ended_trials(study: Study, pending_retries: Container[int] = ()) -> dict[Key, FrozenTrial]:
+    """How the trials of a study ended for good, by what tells them apart; those whose numbers are `pending` are to be run again."""
     trials = study.get_trials(deepcopy=False)
-    aside = set_aside(trials)
-    return {trial_key(t): t for t in trials if t.state in FINAL and t.number not in aside and t.number not in owed}
+    aside = superseded_numbers(trials)
+    return {
+        trial_key(t): t
+        for t in trials
+        if t.state in FINAL and t.number not in aside and t.number not in pending_retries
+    }
 
 
 class DesignState(StudyState):

@@ -11,10 +11,10 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sweeps.errors import SweepError
-from sweeps.jobs.job import DIED, Job, Report, other_data, same_data
+from sweeps.jobs.job import DIED, Job, Update, other_data, same_data
 from sweeps.plan import ForgetDraw, Plan, ReferenceNeed, StudyPlan
 from sweeps.studies.design import DesignState
-from sweeps.studies.retries import Which, attempt_of, no_trial
+from sweeps.studies.retries import RetryFilter, attempt_of, no_trial
 from sweeps.studies.search import SearchState
 from sweeps.studies.selection import Params, Selection
 from sweeps.studies.state import StudyState
@@ -66,7 +66,7 @@ class Multiplexer:
         *,
         params: Params | None = None,
         warm_start: Sequence[Params] = (),
-        retry: Which = no_trial,
+        retry: RetryFilter = no_trial,
     ) -> None:
         self.plan, self.spec, self.storage = plan, plan.spec, storage
         self.listeners: list[Callable[[Assignment, TrialState], None]] = []
@@ -85,7 +85,7 @@ class Multiplexer:
         for design in self.designs:
             self.selection.settle(design)
 
-    def _open(self, plan: StudyPlan, warm_start: Sequence[Params], retry: Which) -> None:
+    def _open(self, plan: StudyPlan, warm_start: Sequence[Params], retry: RetryFilter) -> None:
         if plan.stage == "search":
             first = self._first_points(plan, warm_start)
             search = SearchState(plan, self.spec, self.storage, first, retry=retry)
@@ -188,7 +188,7 @@ class Multiplexer:
 
     # --- results ---
 
-    def report(self, assignment: Assignment, report: Report) -> bool:
+    def report(self, assignment: Assignment, report: Update) -> bool:
         """Record epochs; True where the study's pruner stops the trial (it is then told PRUNED by `finish`)."""
         for epoch in report.epochs:
             assignment.epochs.append(epoch)
@@ -198,7 +198,7 @@ class Multiplexer:
             assignment.pruned = assignment.trial.should_prune()
         return assignment.pruned
 
-    def finish(self, assignment: Assignment, report: Report) -> None:
+    def finish(self, assignment: Assignment, report: Update) -> None:
         """Tell a trial's end, once and truly; where its worker died it is run again, up to `search.max_retries` times.
 
         Raises:
@@ -207,7 +207,7 @@ class Multiplexer:
         state, trial = assignment.state, assignment.trial
         data = report.about.pop("data", self.data)
         if not same_data(self.data, data):  # two nodes that began at the same moment
-            report = Report("stopped", reason=other_data(report.about["host"]))
+            report = Update("stopped", reason=other_data(report.about["host"]))
         elif data != self.data:
             self.data = data
             self._sweep.set_user_attr(DATA, data)

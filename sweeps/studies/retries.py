@@ -17,7 +17,7 @@ FINAL = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 INTERRUPTED = "interrupted: the driver stopped"
 
 #: Tells trials of a study apart.
-Which = Callable[[StudyPlan, FrozenTrial], bool]
+RetryFilter = Callable[[StudyPlan, FrozenTrial], bool]
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ def attempt_of(attrs: Mapping[str, Any]) -> int:
     return int(attrs.get("attempt", 0))
 
 
-def set_aside(trials: Sequence[FrozenTrial]) -> set[int]:
+def superseded_numbers(trials: Sequence[FrozenTrial]) -> set[int]:
     """The numbers of a study's trials that count towards nothing: queued again, or failed for good and run again since."""
     return {trial.number for trial in trials if requeued(trial)} | _run_again(trials)
 
 
-def owed(trials: Sequence[FrozenTrial], also: Callable[[FrozenTrial], bool]) -> Iterator[Retry]:
+def pending_retries(trials: Sequence[FrozenTrial], also: Callable[[FrozenTrial], bool]) -> Iterator[Retry]:
     """What an earlier driver queued again and did not start, and whatever is final and `also` to be run once more."""
     again = _run_again(trials)
     for trial in trials:

@@ -15,7 +15,7 @@ from optuna.study import Study, create_study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from sweeps.spec import Spec
-from sweeps.studies.retries import FINAL, requeued, set_aside
+from sweeps.studies.retries import FINAL, requeued, superseded_numbers
 
 GP_LIMIT = 250
 #: What a diverged trial counts as before any trial is complete: a gap of 100 points.
@@ -116,7 +116,7 @@ class SamplerView:
         self.study = create_study(directions=truth.directions, sampler=sampler, pruner=truth.pruner)
         self._asked: dict[int, Trial] = {}
         trials = truth.get_trials(deepcopy=False)
-        aside = set_aside(trials)
+        aside = superseded_numbers(trials)
         for trial in trials:
             if trial.state in FINAL and trial.number not in aside:
                 self._add(trial)
@@ -125,22 +125,22 @@ class SamplerView:
         """The sampler's suggestion; name the real trial that takes it by `taken`."""
         return self.study.ask(distributions)
 
-    def taken(self, number: int, suggestion: Trial) -> None:
+    def assign(self, number: int, suggestion: Trial) -> None:
         """The real trial `number` runs at `suggestion`."""
         self._asked[number] = suggestion
 
-    def drop(self, suggestion: Trial) -> None:
+    def discard(self, suggestion: Trial) -> None:
         """Nobody runs this suggestion."""
         self.study.tell(suggestion, state=TrialState.FAIL)
 
-    def told(self, trial: FrozenTrial) -> None:
+    def tell(self, trial: FrozenTrial) -> None:
         """A real trial is finished; a retry of it is known by its own number."""
         suggestion = self._asked.pop(trial.number, None)
         if suggestion is None:
             if not requeued(trial):
                 self._add(trial)
         elif requeued(trial):
-            self.drop(suggestion)
+            self.discard(suggestion)
         else:
             seen = self._as_seen(trial)
             for step, value in trial.intermediate_values.items():

@@ -13,7 +13,7 @@ from sweeps.plan import StudyPlan
 from sweeps.spec import Spec
 from sweeps.spec.space import Value
 from sweeps.studies.retries import (
-    Which,
+    RetryFilter,
     no_trial,
 )
 from sweeps.studies.sampling import (
@@ -39,7 +39,7 @@ class SearchState(StudyState):
         storage: BaseStorage,
         warm_start: Iterable[Mapping[str, Value]] = (),
         *,
-        retry: Which = no_trial,
+        retry: RetryFilter = no_trial,
     ) -> None:
         super().__init__(plan, spec, storage, retry=retry)
         assert plan.space is not None
@@ -95,16 +95,16 @@ class SearchState(StudyState):
         key = point_key(suggestion.params)
         if key in self.final_keys or self.running_keys[key]:
             # the run is a function of its parameters: the same ones again would teach nothing
-            self._view.drop(suggestion)
+            self._view.discard(suggestion)
             return self._ask_at(self.space.from_unit(self._sobol(index)), {"origin": "sobol"})
         trial, job = self._ask_at(suggestion.params, {"origin": name})
-        self._view.taken(trial.number, suggestion)
+        self._view.assign(trial.number, suggestion)
         return trial, job
 
     def _closed(self, trial: FrozenTrial) -> None:
         self.samples += int(trial.user_attrs.get("samples", 0))
         if self._view is not None:
-            self._view.told(trial)
+            self._view.tell(trial)
 
     def _sobol(self, index: int) -> tuple[float, ...]:
         return sobol_point(len(self.space.ranges), self.spec.seed, index)

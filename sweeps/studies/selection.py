@@ -116,8 +116,8 @@ class Selection:
         plan = self._planned("confirmation", scenario, method)
         state = self.confirmations.get((scenario, method))
         study = self._elsewhere(plan) if state is None else state.study
-        owed = set() if state is None else {retry.number for retry in state.retries}
-        ended: Mapping[Key, FrozenTrial] = {} if study is None else ended_trials(study, owed)
+        pending_retries = set() if state is None else {retry.number for retry in state.retries}
+        ended: Mapping[Key, FrozenTrial] = {} if study is None else ended_trials(study, pending_retries)
         ranking, rounds = Ranking(self.spec, plan), self.spec.search.confirm
         return confirm(
             ranking,

@@ -23,13 +23,13 @@ from sweeps.studies.retries import (
     FINAL,
     INTERRUPTED,
     Retry,
-    Which,
+    RetryFilter,
     attempt_of,
     might_end_otherwise,
     no_trial,
-    owed,
+    pending_retries,
     requeued,
-    set_aside,
+    superseded_numbers,
 )
 from sweeps.studies.trials import STOP_EPOCH, Key, Point, draw_params, plain, set_attrs, trial_key
 
@@ -43,7 +43,7 @@ class StudyState:
         retry: which trials that have ended are to be run once more.
     """
 
-    def __init__(self, plan: StudyPlan, spec: Spec, storage: BaseStorage, *, retry: Which = no_trial) -> None:
+    def __init__(self, plan: StudyPlan, spec: Spec, storage: BaseStorage, *, retry: RetryFilter = no_trial) -> None:
         self.plan, self.spec, self.storage = plan, spec, storage
         minimize = [StudyDirection.MINIMIZE] * len(Objective(spec.objective.name).directions)
         directions = [StudyDirection.MAXIMIZE] if plan.stage == "reference" else minimize
@@ -62,8 +62,8 @@ class StudyState:
         self.first_tries = 0
         self._close_stale()
         trials = self.study.get_trials(deepcopy=False)
-        self.retries = list(owed(trials, partial(retry, plan)))
-        aside = set_aside(trials) | {retry.number for retry in self.retries}
+        self.retries = list(pending_retries(trials, partial(retry, plan)))
+        aside = superseded_numbers(trials) | {retry.number for retry in self.retries}
         for trial in trials:
             self.first_tries += "retry_of" not in trial.user_attrs
             if trial.state in FINAL and trial.number not in aside:
@@ -88,7 +88,7 @@ class StudyState:
     def may_be_retried(self) -> bool:
         """Whether anything of the plan failed for good that would be run again if asked to."""
         trials = self.study.get_trials(deepcopy=False)
-        aside = set_aside(trials)
+        aside = superseded_numbers(trials)
         return any(might_end_otherwise(t) and t.number not in aside and self._counts(t) for t in trials)
 
     @property

@@ -8,13 +8,13 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from sweeps.jobs.job import DIED, Report
+from sweeps.jobs.job import DIED, Update
 from sweeps.studies.trials import HINDSIGHT, METRICS
 
 Verdict = tuple[TrialState, list[float] | None, dict[str, Any]]
 
 
-def verdict(report: Report, epochs: Sequence[Mapping[str, float]], *, pruned: bool, max_retries: int) -> Verdict:
+def verdict(report: Update, epochs: Sequence[Mapping[str, float]], *, pruned: bool, max_retries: int) -> Verdict:
     """A trial's state, its values where it is complete, and its attributes.
 
     Args:
@@ -38,7 +38,7 @@ def verdict(report: Report, epochs: Sequence[Mapping[str, float]], *, pruned: bo
     return TrialState.FAIL, None, {**report.about, "outcome": outcome, "fail_reason": reason, **curve}
 
 
-def _at_its_epoch(report: Report) -> dict[str, Any]:
+def _at_its_epoch(report: Update) -> dict[str, Any]:
     """The epoch that counts and the metrics there, and likewise in hindsight where that is known."""
     hindsight = {"hindsight_epoch": report.hindsight_epoch, HINDSIGHT: report.hindsight}
     return {

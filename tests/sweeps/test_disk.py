@@ -13,7 +13,7 @@ import yaml
 from sweeps.errors import SweepError
 from sweeps.record import load_sweep
 from sweeps.spec import Spec, parse_spec
-from sweeps.storage import open_storage, told_of_storage
+from sweeps.storage import open_storage, storage_errors
 from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import sweeps
 from tests.sweeps.test_faults import check, drive, quick, small, undisturbed
@@ -58,7 +58,7 @@ def test_a_full_disk_under_the_storage(small: Spec, disk: Path, tmp_path: Path, 
     filler = fill(disk, 8 * 4096)
     with (
         pytest.raises(SweepError, match=r"the storage failed: .*(full|No space left)(.|\n)*remedy: make room"),
-        told_of_storage(),
+        storage_errors(),
     ):
         drive(small, open_storage(url), tmp_path)
     filler.unlink()

@@ -42,7 +42,7 @@ def test_maps_and_panels(evaluated: Sweep, cache: Path) -> None:
     storage = open_storage(evaluated.url)
     record = load_sweep(storage, "tiny")
     folder = evaluated.folder.embeddings
-    (path,) = write_embeddings(evaluated.spec, Cache(cache), storage, record, folder, most=120)
+    (path,) = write_embeddings(evaluated.spec, Cache(cache), storage, record, folder, max_samples=120)
     with np.load(path, allow_pickle=False) as file:
         assert file["names"].tolist() == ["original", "oracle", "sure", "finetune"]
         assert file["coordinates"].shape == (4, 120, 2)

@@ -19,7 +19,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 
 from sweeps.errors import SweepError
 from sweeps.folder import SweepFolder
-from sweeps.jobs.job import Job, Report
+from sweeps.jobs.job import Job, Update
 from sweeps.plan import make_plan
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.spec import Spec
@@ -80,30 +80,30 @@ def luck(job: Job) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 1000
 
 
-def work(job: Job, attempt: int) -> Report:
+def work(job: Job, attempt: int) -> Update:
     """A trivial objective in which, as in life, some trials diverge, some raise, and some kill their workers."""
     fate = luck(job)
     if job.kind != "unlearning":
         return (
-            Report("died")
+            Update("died")
             if fate % 3 == 0 and not attempt
-            else Report("complete", values=[0.9], metrics={"accuracy": 0.9})
+            else Update("complete", values=[0.9], metrics={"accuracy": 0.9})
         )
     if fate % 7 == 0 and attempt < (3 if fate % 2 else 1):
-        return Report("died")
+        return Update("died")
     if fate % 11 == 0:
-        return Report("diverged", reason="diverged at epoch 1")
+        return Update("diverged", reason="diverged at epoch 1")
     if fate % 13 == 0:
-        return Report("error", reason="Traceback: ValueError")
+        return Update("error", reason="Traceback: ValueError")
     score = fate / 10
     epochs = [{"epoch": epoch, "score": score + 2 - epoch, "forget_gap": score} for epoch in (1, 2)]
-    return Report("complete", epochs=epochs, values=[score], epoch=2, metrics={"forget_gap": score})
+    return Update("complete", epochs=epochs, values=[score], epoch=2, metrics={"forget_gap": score})
 
 
-def by_epoch(report: Report) -> Iterator[Report]:
+def by_epoch(report: Update) -> Iterator[Update]:
     """The reports of a worker that is asked for every epoch."""
     for epoch in report.epochs:
-        yield Report("running", epochs=[epoch])
+        yield Update("running", epochs=[epoch])
     yield replace(report, epochs=[])
 
 

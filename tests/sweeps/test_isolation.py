@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sweeps.jobs.cache import Cache
-from sweeps.jobs.job import Job, Report
+from sweeps.jobs.job import Job, Update
 from sweeps.jobs.worker import Worker
 from sweeps.plan import ForgetDraw
 from sweeps.spec import parse_spec
@@ -76,7 +76,7 @@ def job(method: str = "finetune", scenario: str = "random", draw_seed: int = 0, 
     return Job("unlearning", draw, "dev", method, {**PROBE, **options}, seed=seed, prune=prune)
 
 
-def run(worker: Worker, this: Job) -> Report:
+def run(worker: Worker, this: Job) -> Update:
     *_, last = worker.run(this)
     assert last.done
     return last

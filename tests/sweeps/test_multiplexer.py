@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
-from sweeps.jobs.job import Report
+from sweeps.jobs.job import Update
 from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan
 from sweeps.record import SweepRecord, load_sweep
@@ -187,7 +187,7 @@ def test_a_dead_worker_is_retried_up_to_the_limit(tiny: SpecMaker, storage: Base
         assert assignment is not None
         assert assignment.state.plan.method == "original"
         params.append(assignment.trial.params)
-        studies.finish(assignment, Report("died"))
+        studies.finish(assignment, Update("died"))
     assert params[0] == params[1] == params[2]
     study = optuna.load_study(study_name="tiny/reference/partial_class/original", storage=storage)
     trials = study.get_trials()
@@ -322,7 +322,7 @@ def test_a_non_finite_score_is_never_told(tiny: SpecMaker, storage: BaseStorage)
     studies = open_studies(tiny(), storage)
     assignment = studies.next()
     assert assignment is not None
-    studies.finish(assignment, Report("complete", values=[float("inf")]))
+    studies.finish(assignment, Update("complete", values=[float("inf")]))
     (trial,) = assignment.state.study.get_trials()
     assert (trial.state, trial.values) == (TrialState.FAIL, None)
 

@@ -14,7 +14,7 @@ from optuna.storages import InMemoryStorage
 import unlearn.workspace
 from sweeps.folder import SweepFolder
 from sweeps.jobs.cache import Cache
-from sweeps.jobs.job import Job, Report
+from sweeps.jobs.job import Job, Update
 from sweeps.jobs.worker import Worker
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.spec import Spec
@@ -28,7 +28,7 @@ SpecMaker = Callable[..., Spec]
 class Misreporting(Worker):
     """A worker whose scores on the test set are made up, for every stage and epoch."""
 
-    def run(self, job: Job) -> Iterator[Report]:
+    def run(self, job: Job) -> Iterator[Update]:
         for report in super().run(job):
             if job.scored_on == "dev" or job.kind != "unlearning":
                 yield report

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from sweeps.cli.app import app
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.worker import Worker
-from sweeps.oracles import CachedModel, cached_models, delete_models, untrained
+from sweeps.oracles import CachedModel, cached_models, delete_models, retry_untrained
 from sweeps.plan import make_plan
 from sweeps.spec import parse_spec
 from sweeps.studies.multiplexer import Multiplexer
@@ -38,7 +38,7 @@ def sweep(tmp_path: Path) -> Sweep:
 
 def train(sweep: Sweep, storage: BaseStorage, models: list[CachedModel]) -> list[str]:
     """Train what is missing of the references, as a pool of one worker would; returns the keys trained."""
-    studies = Multiplexer(make_plan(sweep.spec, ["reference"]), storage, retry=untrained(models))
+    studies = Multiplexer(make_plan(sweep.spec, ["reference"]), storage, retry=retry_untrained(models))
     done = serve(studies, Worker(sweep.spec, sweep.cache))
     assert studies.done
     return [assignment.trial.user_attrs["key"] for assignment in done]

@@ -64,7 +64,7 @@ def test_dead_workers_and_exceptions_fail_with_their_reasons(
     assert out.count(": the worker died (attempt 2 of 2)") == 1
     assert out.count(": ArithmeticError: a bug in the method") == 1
     assert 'raise ArithmeticError("a bug in the method")' not in out
-    assert "once their cause is mended: sweeps run tiny.yaml --retry-failed" in out
+    assert "once their cause is fixed: sweeps run tiny.yaml --retry-failed" in out
     _, out, _ = sweeps(["status", "tiny.yaml", "-v"], tmp_path, cache)
     assert 'raise ArithmeticError("a bug in the method")' in out
 

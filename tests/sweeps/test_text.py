@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from reports.notes import study_note
 from sweeps.cli.app import app
 from sweeps.cli.status import MOST_LINES
-from sweeps.jobs.job import Report
+from sweeps.jobs.job import Update
 from sweeps.record import load_sweep
 from sweeps.spec import parse_spec
 from sweeps.storage import open_storage
@@ -109,7 +109,7 @@ def test_what_a_trial_says_is_clean_in_the_storage_and_in_notes(
     studies = open_studies(sweep.spec, storage)
     assignment = studies.next()
     assert assignment is not None
-    studies.finish(assignment, Report("error", reason=reason))
+    studies.finish(assignment, Update("error", reason=reason))
     study = optuna.load_study(study_name=assignment.state.plan.name, storage=open_storage(sweep.url))
     kept = study.trials[assignment.trial.number].user_attrs["fail_reason"]
     assert kept.encode()

@@ -9,7 +9,7 @@ import pytest
 from optuna.storages import BaseStorage
 
 from sweeps.errors import SpecError
-from sweeps.jobs.job import Report
+from sweeps.jobs.job import Update
 from sweeps.ray_tune.searcher import StudySearcher
 from sweeps.ray_tune.trainable import REPORT
 from sweeps.ray_tune.watch import Watch
@@ -42,9 +42,9 @@ class Pool:
 
     def complete(self, trial_id: str, seconds: float) -> Assignment:
         assignment = self.searcher.assignments[trial_id]
-        report = Report("complete", values=[1.0], metrics={"heldout_accuracy": 1.0}, about={"seconds": seconds})
+        report = Update("complete", values=[1.0], metrics={"heldout_accuracy": 1.0}, about={"seconds": seconds})
         if assignment.job.kind == "unlearning":
-            report = Report("complete", [{"epoch": 1, "score": 1.0}], [1.0], 1, about={"seconds": seconds})
+            report = Update("complete", [{"epoch": 1, "score": 1.0}], [1.0], 1, about={"seconds": seconds})
         self.searcher.on_trial_complete(trial_id, {REPORT: report.dump()})
         return assignment
 

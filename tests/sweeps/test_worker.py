@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from sweeps.jobs.cache import Cache
-from sweeps.jobs.job import Job, Report
+from sweeps.jobs.job import Job, Update
 from sweeps.jobs.worker import Worker
 from sweeps.objective import scrub_r_epoch
 from sweeps.plan import ForgetDraw
@@ -42,7 +42,7 @@ def job(method: str, **changes: Any) -> Job:
     return Job("unlearning", DRAW, "dev", method, hyperparameters, seed=11, **changes)
 
 
-def answer(worker: Worker, asked: Job) -> tuple[Report, dict[int, dict[str, float]]]:
+def answer(worker: Worker, asked: Job) -> tuple[Update, dict[int, dict[str, float]]]:
     """The last report, and every epoch by its number."""
     reports = list(worker.run(asked))
     assert reports[-1].outcome == "complete", reports[-1].reason
