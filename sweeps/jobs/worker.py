@@ -18,11 +18,10 @@ import torch
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.epochs import EpochRule, LeastScore, ScrubR
 from sweeps.jobs.job import Job, Update, other_data, same_data
-from sweeps.objective import Objective
 from sweeps.plan import ForgetDraw
 from sweeps.spec import Spec, scenario_of
+from sweeps.spec.scoring import objective_of
 from unlearn.errors import DivergedError
-from unlearn.gaps import Measures, declared
 from unlearn.methods import Method
 from unlearn.registry import find
 from unlearn.run import Evaluation, run_unlearning
@@ -63,8 +62,7 @@ class Worker:
         self._load = partial(Workspace, setting_of(spec), cache.folder, device, cache.share)
         self.workspace = self._load()
         self._reports: Generator[Update] | None = None
-        own = declared(find("metrics", family) for family in spec.metrics.every_epoch)
-        self.objective = Objective(spec.objective.name, tuple(spec.objective.gaps), Measures(own))
+        self.objective = objective_of(spec)
 
     def task(self, draw: ForgetDraw, scored_on: str) -> Task:
         """The task of one forget set; a scenario that fixes its own size takes all that it can."""

@@ -53,7 +53,7 @@ class Design:
 
 
 def ended_trials(study: Study, pending_retries: Container[int] = ()) -> dict[Key, FrozenTrial]:
-    """How the trials of a study ended for good, by what tells them apart; those whose numbers are `pending` are to be run again."""
+    """How the trials of a study ended for good, by what tells them apart; `pending_retries` are left out."""
     trials = study.get_trials(deepcopy=False)
     aside = superseded_numbers(trials)
     return {

@@ -12,9 +12,10 @@ from typing import Any, Literal
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from sweeps.objective import Objective, knee
+from sweeps.objective import knee
 from sweeps.plan import StudyPlan
 from sweeps.spec import Spec
+from sweeps.spec.scoring import objective_of
 from sweeps.spec.space import Values
 
 #: Scores that differ by less are equal: the same numbers, added up in another order.
@@ -79,7 +80,7 @@ class Ranking:
     def __init__(self, spec: Spec, plan: StudyPlan) -> None:
         self.spec, self.plan = spec, plan
         self.stops = stops(spec, plan.method)
-        self.objective = Objective(spec.objective.name, tuple(spec.objective.gaps))
+        self.objective = objective_of(spec)
 
     def searched(self, hyperparameters: Values, trial: FrozenTrial) -> Candidate:
         """What a search's trial says: its score, at the epoch where that is the least (or the one of the method's own rule)."""
