@@ -24,20 +24,11 @@ class WholeLines(JournalFileBackend):
         super().__init__(str(path), lock_obj=self.lock)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        with self._locked(), self.path.open("r+b") as file:
-            end = _end_of_lines(file)
-            file.truncate(end)
-            file.seek(end)
-            try:
-                file.write(b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs))
-                file.flush()
-                os.fsync(file.fileno())
-            except OSError as error:
-                os.ftruncate(file.fileno(), end)
-                raise StorageInternalError(f"{error.strerror}: {self.path}") from error
-            except BaseException:
-                os.ftruncate(file.fileno(), end)
-                raise
+        try:
+            with self._locked(), self.path.open("r+b") as file:
+                _append(file, b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs))
+        except OSError as error:
+            raise StorageInternalError(f"{error.strerror}: {self.path}") from error
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -46,6 +37,20 @@ class WholeLines(JournalFileBackend):
             yield
         finally:
             self.lock.release()
+
+
+def _append(file: BinaryIO, lines: bytes) -> None:
+    """Write whole lines to the end, or nothing."""
+    end = _end_of_lines(file)
+    file.truncate(end)
+    file.seek(end)
+    try:
+        file.write(lines)
+        file.flush()
+        os.fsync(file.fileno())
+    except BaseException:
+        os.ftruncate(file.fileno(), end)
+        raise
 
 
 def _end_of_lines(file: BinaryIO) -> int:

@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from sweeps.errors import SpecError
+from sweeps.folder import SweepFolder
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.storage import open_storage
 from sweeps.studies.retries import INTERRUPTED
@@ -212,6 +213,6 @@ def test_a_missing_package_is_said_before_anything(
 def test_off_by_default_and_free_to_change(tiny: SpecMaker, tmp_path: Path, url: str) -> None:
     assert tiny().logging.model_dump() == {"tensorboard": False, "mlflow": None}
     storage = open_storage(url)
-    Sweep(tiny(), tmp_path, url).freeze(storage)
-    Sweep(tiny(logging=BOTH), tmp_path, url).freeze(storage)
+    Sweep(tiny(), SweepFolder(tmp_path), url).freeze(storage)
+    Sweep(tiny(logging=BOTH), SweepFolder(tmp_path), url).freeze(storage)
     assert load_sweep(storage, "tiny").spec["logging"] == BOTH
