@@ -17,7 +17,8 @@ from sweeps.jobs.cache import Cache
 from sweeps.jobs.worker import Worker
 from sweeps.plan import Stage, make_plan
 from sweeps.record import SweepRecord, load_sweep
-from sweeps.spec import parse_spec, published_params
+from sweeps.record.best_params import best_params
+from sweeps.spec import parse_spec, published_params, stored_spec
 from sweeps.storage import open_storage
 from sweeps.studies.multiplexer import Multiplexer
 from tests.sweeps.conftest import TINY, serve
@@ -112,3 +113,24 @@ def test_the_evaluation_decided_nothing(swept: tuple[BaseStorage, SweepRecord, S
         least = min(np.mean(scores, axis=0).min() for scores in confirmed.values())
         at = [np.mean(scores, axis=0)[winner.stop_epoch - 1] for scores in confirmed.values()]
         assert min(at) == pytest.approx(least)
+
+
+def test_given_parameters_stand_beside_the_score_that_they_gave(
+    swept: tuple[BaseStorage, SweepRecord, SweepRecord], cache: Path
+) -> None:
+    storage, _, searched = swept
+    spec = stored_spec(searched.spec)
+    mine = {**searched.best[SCENARIO]["finetune"], "lr": 0.0123, "stop_epoch": 2}
+    given = {SCENARIO: {"finetune": {r.name: mine[r.name] for r in spec.space("finetune").ranges} | {"stop_epoch": 2}}}
+    plan = make_plan(spec, ("evaluation",))
+    serve(Multiplexer(plan, storage, params=given), Worker(spec, Cache(cache)))
+    document = best_params(load_sweep(storage, "tiny"))
+    shown, scores = (document[part][SCENARIO]["finetune"] for part in ("params", "scores"))
+    assert (shown["lr"], shown["stop_epoch"]) == (0.0123, 2)
+    own = [c["score"][1] for c in curves(storage, "evaluation", "finetune") if c["params"]["lr"] == 0.0123]
+    assert len(own) == 3 * len(spec.scenarios[SCENARIO].sizes or [1])
+    size = spec.scenarios[SCENARIO].tune_size
+    tuned = [c["score"][1] for c in curves(storage, "evaluation", "finetune", size) if c["params"]["lr"] == 0.0123]
+    assert scores["evaluation"] == pytest.approx(np.mean(tuned))
+    assert scores["source"] == "given"
+    assert "search" not in scores
