@@ -100,12 +100,15 @@ for url in sys.argv[1:]:  # the first one brings in all that is imported late, w
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not write")
 @pytest.mark.parametrize("kind", ["sqlite", "journal"])
-def test_a_storage_that_may_only_be_read_is_read(tmp_path: Path, kind: str) -> None:
+def test_a_storage_that_may_only_be_read_is_read(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, kind: str
+) -> None:
     url = f"sqlite:///{tmp_path}/study.db" if kind == "sqlite" else f"journal:{tmp_path}/study.db"
     writer = open_storage(url)  # stays open: what SQLite has not moved into the file yet is read too
     optuna.create_study(study_name="kept", storage=writer)
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
+    for path in (tmp_path, *tmp_path.parents):
+        if path.is_relative_to(tmp_path_factory.getbasetemp().parents[1]) and path.stat().st_uid == os.geteuid():
+            path.chmod(path.stat().st_mode | 0o055)
     for path in tmp_path.iterdir():
         path.chmod(0o644)
     before = sorted(path.name for path in tmp_path.iterdir())
