@@ -79,7 +79,7 @@ def test_a_trial_that_hangs_fails_once_and_ray_leaves_nothing(tmp_path: Path, ca
     changes: dict[str, Any] = {
         "methods": {f"{BAD}:Hangs": lr, "finetune": {}},
         "search": {"confirm": "none", "trials": 1, "sampler": "random", "max_retries": 2},
-        "resources": {"workers": 1, "trial_timeout": 20},
+        "resources": {"workers": 1, "trial_timeout": 60},
         "sensitivity": {"enabled": False},
     }
     write(tmp_path, **changes)
@@ -103,7 +103,7 @@ def test_a_trial_that_hangs_fails_once_and_ray_leaves_nothing(tmp_path: Path, ca
     trials = load_sweep(open_storage(f"sqlite:///{tmp_path / 'runs/tiny/study.db'}"), "tiny").trials
     (hung,) = trials[trials["method"] == f"{BAD}:Hangs"].to_dict("records")
     assert (hung["state"], hung["outcome"], hung["requeued"]) == ("FAIL", "error", False)
-    assert hung["fail_reason"] == "timed out after 20 s (resources.trial_timeout)"
+    assert hung["fail_reason"] == "timed out after 60 s (resources.trial_timeout)"
     assert (trials.loc[trials["method"] == "finetune", "state"] == "COMPLETE").all()
 
 
