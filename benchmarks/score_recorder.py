@@ -183,7 +183,7 @@ def _fraction(distribution: BaseDistribution, value: float) -> float:
     low, high = distribution.low, distribution.high  # type: ignore[attr-defined]  # numeric always
     if low == high:
         return 0.5
-    if distribution.log:  # type: ignore[attr-defined]
+    if distribution.log:  # type: ignore[attr-defined]  # likewise
         low, high, value = np.log(low), np.log(high), np.log(value)
     return float((value - low) / (high - low))
 
