@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
 import signal
 import sqlite3
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,19 @@ def finished(folder: Path) -> int:
     return int(count)
 
 
+def stop_between_writes(process: subprocess.Popen[str], database: Path) -> None:
+    """Stop a driver where it holds no lock of its database: whoever waits for that would never hear of the driver."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        try:
+            with contextlib.closing(sqlite3.connect(database, timeout=1)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.rollback()
+            return
+        except sqlite3.OperationalError:
+            process.send_signal(signal.SIGCONT)
+
+
 def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path) -> None:
     write_spec(tmp_path, logging={"tensorboard": True})
 
@@ -56,7 +71,7 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path) -> No
     assert process.poll() is None, process.communicate()[1]
 
     # a second driver refuses meanwhile
-    process.send_signal(signal.SIGSTOP)
+    stop_between_writes(process, tmp_path / "runs/tiny/study.db")
     code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
     assert code == 2
     assert "is being run by process" in err
