@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from optuna.trial import create_trial
 from scipy.stats import qmc
 
 from benchmarks.score_table import DEV, TEST, Origin, Row, ScoreTable
+from sweeps.jobs.worker import setting_of
 from sweeps.objective import Objective
 from sweeps.spec import Spec, load_spec, published_params
 from unlearn.errors import DivergedError
@@ -28,8 +28,7 @@ from unlearn.metrics import Outputs, SetOutputs, gaps, measure
 from unlearn.models import Classifier
 from unlearn.registry import find
 from unlearn.run import Evaluation, run_unlearning
-from unlearn.training import Recipe
-from unlearn.workspace import Setting, Task, Workspace
+from unlearn.workspace import Task, Workspace
 
 FAMILIES = ("accuracy",)  # all that the default objective reads
 SWEEP = "digits"
@@ -107,7 +106,9 @@ def record(
     torch.set_num_threads(1)
     started = time.monotonic()
     spec = load_spec(SWEEP)
-    scorer = Scorer(spec, _workspace(spec, cache), Objective(spec.objective.name, tuple(spec.objective.gaps)))
+    scorer = Scorer(
+        spec, Workspace(setting_of(spec), cache, keep=None), Objective(spec.objective.name, tuple(spec.objective.gaps))
+    )
     table = ScoreTable.load(path) if path.exists() else ScoreTable(methods_sharing=len(spec.methods) - 1)
     table.about = {**table.about, **_about(spec, sets)}
     for scenario in scenarios:
@@ -186,29 +187,6 @@ def _fraction(distribution: BaseDistribution, value: float) -> float:
     if distribution.log:  # type: ignore[attr-defined]  # likewise
         low, high, value = np.log(low), np.log(high), np.log(value)
     return float((value - low) / (high - low))
-
-
-def _workspace(spec: Spec, cache: Path) -> Workspace:
-    """A workspace that forgets no forget set: they come in turn, more than it would hold."""
-    workspace = Workspace(_setting(spec), cache)
-    for name in ("task_data", "original", "oracle"):
-        setattr(workspace, name, lru_cache(maxsize=None)(getattr(workspace, name).__wrapped__))
-    return workspace
-
-
-def _setting(spec: Spec) -> Setting:
-    training = spec.training.model_dump()
-    return Setting(
-        dataset=spec.dataset.name,
-        dataset_options=spec.dataset.options,
-        model=spec.model.name,
-        model_options=spec.model.options,
-        recipe=Recipe(**{**training, "milestones": tuple(training["milestones"])}),
-        held_out=spec.held_out,
-        dev=spec.dev,
-        seed=spec.seed,
-        precision=spec.precision,
-    )
 
 
 def _about(spec: Spec, sets: int) -> dict[str, Any]:

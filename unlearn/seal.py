@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
 
 from unlearn.errors import UnlearnError
 
-__all__ = ["ChangedError", "Seal", "checksum"]
+__all__ = ["ChangedError", "Seal", "Seals", "checksum"]
 
 #: Words of eight bytes that are weighed at once: what a core's cache holds.
 CHUNK = 2**17
@@ -60,6 +61,32 @@ class Seal:
             sums[f"weights of {name}"] = checksum(*model.parameters())
             sums[f"buffers of {name}"] = checksum(*model.buffers())
         return dict(zip(sums, torch.stack(list(sums.values())).tolist(), strict=True))
+
+
+class Seals:
+    """The seals on all that a process shares, as long as it is held: with the tensors a seal goes too."""
+
+    def __init__(self) -> None:
+        self._held = WeakSet[Seal]()
+
+    def __iter__(self) -> Iterator[Seal]:
+        return iter(list(self._held))
+
+    def put(self, tensors: Mapping[str, Tensor], models: Mapping[str, nn.Module] | None = None) -> Seal:
+        """Seal something; whoever holds it holds the seal."""
+        seal = Seal(tensors, models)
+        self._held.add(seal)
+        return seal
+
+    def check(self) -> None:
+        """Compare everything with its seal.
+
+        Raises:
+            ChangedError: a component has changed some of it.
+        """
+        changed = {name for seal in self for name in seal.broken()}
+        if changed:
+            raise ChangedError(sorted(changed))
 
 
 def checksum(*tensors: Tensor) -> Tensor:

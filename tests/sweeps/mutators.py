@@ -46,8 +46,8 @@ def left_gradients(data: UnlearningData) -> None:
 
 
 def oracle_changed(data: UnlearningData) -> None:
-    workspace = data.new_model.__self__  # type: ignore[attr-defined]
-    for seal in list(workspace._seals):
+    references = data.new_model.__self__  # type: ignore[attr-defined]
+    for seal in references._seals:
         if "the oracle" in seal.models:
             next(seal.models["the oracle"].parameters()).data.zero_()
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from optuna.storages import InMemoryStorage
 
-import unlearn.workspace
+import unlearn.workspace.workspace
 from sweeps.folder import SweepFolder
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.job import Job, Update
@@ -91,7 +91,7 @@ def test_neither_test_labels_nor_evaluations_decide_anything(
     assert misreported.trials.query("stage == 'evaluation'")["value"].tolist() != scores
     assert decisions(misreported) == decisions(record)
 
-    monkeypatch.setattr(unlearn.workspace, "open_dataset", permuted)
+    monkeypatch.setattr(unlearn.workspace.workspace, "open_dataset", permuted)
     relabelled = swept(spec, tmp_path, cache)
     assert relabelled.trials.query("stage == 'evaluation'")["value"].tolist() != scores
     assert decisions(relabelled) == decisions(record)

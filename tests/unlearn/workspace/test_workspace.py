@@ -64,7 +64,7 @@ def test_every_scenario_runs_on_digits(tiny, scenario):
 
         outputs = tiny.outputs(tiny.original(this).model, this)
         values = measure(outputs, FAMILIES)
-        torch.testing.assert_close(outputs["forget"].labels, tiny.truth[data.forget])
+        torch.testing.assert_close(outputs["forget"].labels, tiny.samples.truth[data.forget])
         assert {"retain_accuracy", "mia_loss", "mia_confidence", "mia_knn_forget", "mia_knn_train"} <= values.keys()
         assert ("class_accuracy" in values) == scenario.of_class
         assert ("fgt_error_heldout" in values) == isinstance(scenario, Confusion)
@@ -144,7 +144,7 @@ def test_only_a_last_batch_of_one_sample_names_its_rule_in_the_content(tiny, cac
         recipe = replace(TINY.recipe, batch_size=batch_size)
         workspace = Workspace(replace(TINY, recipe=recipe), cache, torch.device("cpu"))
         data = workspace.task_data(task(workspace, RandomSamples()))
-        assert ("last_batch" in workspace._content("original", data, data.train)) == joined
+        assert ("last_batch" in workspace.references._content("original", data, data.train)) == joined
 
 
 def test_a_network_that_refuses_a_lone_sample_is_trained_and_unlearned_all_the_same(tmp_path):

@@ -1,0 +1,142 @@
+"""A data set on the device, and each task's part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unlearn.data import ImageDataset, Indices, Pixels, Splits
+from unlearn.scenarios import ForgetSet, Scenario, check_drawn
+from unlearn.seal import Seal, Seals
+from unlearn.switches import isolated
+from unlearn.workspace.tasks import Task
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A task on the device. All index tensors are positions in `images`; `labels` are those trained on, `truth` the true ones.
+
+    `validation` is what methods see, as many as the forget set; `validation_alike` all of the forget set's classes.
+    `seals` are on all that is not the whole pool's.
+    """
+
+    images: Tensor
+    labels: Tensor
+    truth: Tensor
+    train: Tensor
+    retain: Tensor
+    forget: Tensor
+    validation: Tensor
+    validation_alike: Tensor
+    heldout: Tensor
+    heldout_class: Tensor | None
+    groups: Mapping[str, Tensor]
+    forget_set: ForgetSet
+    seals: tuple[Seal, ...]
+
+
+class Samples:
+    """All images and labels, resident and sealed; a task is positions among them.
+
+    Args:
+        seals: what is made here is sealed by them.
+        keep: how many tasks' data stay on the device; None keeps all.
+    """
+
+    def __init__(
+        self, data: ImageDataset, splits: Splits, device: torch.device, seals: Seals, keep: int | None
+    ) -> None:
+        self.data, self.splits, self.device, self._seals = data, splits, device, seals
+        parts = [splits.train, splits.validation, splits.dev]
+        pool = np.concatenate([data.train_images[p] for p in parts] + [data.test_images])
+        truth = np.concatenate([data.train_labels[p] for p in parts] + [data.test_labels])
+        self.images = torch.from_numpy(pool).to(device)
+        pool.setflags(write=False)  # on a CPU it is the memory of `images`
+        self.train_images = pool[: len(splits.train)]
+        self.truth = torch.from_numpy(truth).to(device)
+        ends = np.cumsum([0, *map(len, parts), len(data.test_images)])
+        self.positions = {
+            name: np.arange(ends[i], ends[i + 1]) for i, name in enumerate(("train", "validation", "dev", "test"))
+        }
+        self.task_data = lru_cache(maxsize=keep)(self._task_data)
+        self._seal = seals.put({"images": self.images, "true labels": self.truth})
+        self._altered: tuple[Scenario | None, Tensor, Seal] = (None, self.images, self._seal)
+
+    @property
+    def train_labels(self) -> Indices:
+        """True labels of the training split, shape (n,)."""
+        return self.data.train_labels[self.splits.train]
+
+    def forget_set(self, task: Task) -> ForgetSet:
+        """The samples of the training split that `task` forgets.
+
+        Raises:
+            UnlearnError: the scenario cannot draw so many, or does not.
+        """
+        with isolated(task.forget_seed):
+            drawn = task.scenario.draw(self.train_images, self.train_labels, task.forget_size, task.forget_seed)
+        check_drawn(task.scenario, drawn, task.forget_size, len(self.train_labels))
+        return drawn
+
+    def _task_data(self, task: Task) -> TaskData:
+        forget_set = self.forget_set(task)
+        self._seals.check()  # by the scenario: what is drawn and trained from here on is kept
+        images, labels, seals = self.images, self.truth, [self._seal]
+        n = len(self.positions["train"])
+        if forget_set.images is not None:
+            images, seal = self._altered_pool(task.scenario, forget_set.images)
+            seals.append(seal)
+        if forget_set.labels is not None:
+            labels = torch.cat([torch.from_numpy(forget_set.labels).to(self.device), labels[n:]])
+        retain = np.setdiff1d(self.positions["train"], forget_set.indices)
+        heldout = self.positions[task.scored_on]
+        validation = self.positions["validation"]
+        heldout_class = None
+        truth = self.truth.cpu().numpy()
+        if forget_set.classes is not None:
+            heldout_class = heldout[np.isin(truth[heldout], forget_set.classes)]
+            validation = validation[np.isin(truth[validation], forget_set.classes)]
+        alike = self.positions["validation"]
+        alike = alike[np.isin(truth[alike], truth[forget_set.indices])]
+        rng = np.random.default_rng(task.forget_seed)
+        validation = rng.permutation(validation)[: len(forget_set.indices)]
+
+        def on_device(index: Indices) -> Tensor:
+            return torch.tensor(index, device=self.device)  # a copy: a scenario may keep its arrays
+
+        index = {
+            "train": on_device(self.positions["train"]),
+            "retain": on_device(retain),
+            "forget": on_device(forget_set.indices),
+            "validation": on_device(np.sort(validation)),
+            "validation_alike": on_device(alike),
+            "heldout": on_device(heldout),
+        }
+        of_class = {} if heldout_class is None else {"heldout_class": on_device(heldout_class)}
+        groups = {name: on_device(rows) for name, rows in forget_set.groups.items()}
+        everything = {f"index of {name}": rows for name, rows in {**index, **of_class, **groups}.items()}
+        seals.append(self._seals.put({"labels": labels, **everything}))
+        return TaskData(
+            images=images,
+            labels=labels,
+            truth=self.truth,
+            heldout_class=of_class.get("heldout_class"),
+            groups=groups,
+            forget_set=forget_set,
+            seals=tuple(seals),
+            **index,
+        )
+
+    def _altered_pool(self, scenario: Scenario, train_images: Pixels) -> tuple[Tensor, Seal]:
+        """The pool with other training images, sealed; tasks whose scenario alters them alike share one copy."""
+        if not scenario.original_per_draw and self._altered[0] == scenario:
+            return self._altered[1:]
+        altered = torch.tensor(train_images, device=self.device)
+        pool = torch.cat([altered, self.images[len(altered) :]])
+        self._altered = (scenario, pool, self._seals.put({"altered images": pool}))
+        return self._altered[1:]

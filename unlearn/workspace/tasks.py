@@ -1,0 +1,42 @@
+"""What a worker is set up for, and what is asked of it: the setting of a sweep, and one forget set to unlearn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from unlearn.scenarios import Scenario
+from unlearn.training import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What all tasks of a sweep have in common; it decides which original and oracle models belong to it.
+
+    Attributes:
+        dataset, model: keys, with the options of each as keyword arguments.
+        held_out: fraction of each class kept from training (0.2 in the paper).
+        dev: fraction of the held-out images reserved for scoring a strict search.
+        precision: arithmetic of forward passes; `bfloat16` uses autocast.
+    """
+
+    dataset: str = "digits"
+    dataset_options: Mapping[str, Any] = field(default_factory=dict)
+    model: str = "small_resnet"
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Recipe = field(default_factory=Recipe)
+    held_out: float = 0.2
+    dev: float = 0.5
+    seed: int = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One forget set to unlearn, and the images on which utility is scored (`dev` or `test`)."""
+
+    scenario: Scenario
+    forget_size: int
+    forget_seed: int
+    scored_on: Literal["dev", "test"] = "test"

@@ -1,0 +1,176 @@
+"""What the trials on one worker share: data resident on the device, original and oracle models, and their outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from unlearn.data import Indices, open_dataset, split
+from unlearn.errors import DivergedError
+from unlearn.methods import Batches, UnlearningData
+from unlearn.metrics import Outputs, SetOutputs, measure
+from unlearn.models import Classifier
+from unlearn.scenarios import ForgetSet
+from unlearn.seal import Seals
+from unlearn.shared import SharedFolder
+from unlearn.training import ModelStore
+from unlearn.workspace.device import arithmetic, synchronize
+from unlearn.workspace.references import Reference, References
+from unlearn.workspace.samples import Samples, TaskData
+from unlearn.workspace.tasks import Setting, Task
+
+#: Samples per evaluation batch: what a core's cache holds is quickest on a CPU (measured: 512 against 2048, 1.25×).
+EVALUATION_BATCH = {"cpu": 512, "cuda": 4096}
+
+
+class Workspace:
+    """Loads everything once; thereafter a trial costs its own gradient steps only.
+
+    What it holds is shared by all trials of a process and sealed when it is loaded; `check_unchanged` finds what a method or
+    another component has changed all the same. A workspace that was changed is to be replaced.
+
+    Args:
+        cache: folder of this machine (or shared path) for decoded data and trained models.
+        device: where data and models live; None takes a GPU where there is one.
+        share: where machines that do not share the cache exchange trained models.
+        keep: how many tasks' data and oracles stay on the device; None keeps all.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        cache: Path,
+        device: torch.device | None = None,
+        share: SharedFolder | None = None,
+        keep: int | None = 8,
+    ) -> None:
+        self.setting = setting
+        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.store = ModelStore(cache / "models", share)
+        self.data = open_dataset(setting.dataset, cache / "data", setting.dataset_options)
+        splits = split(self.data.train_labels, held_out=setting.held_out, dev=setting.dev, seed=setting.seed)
+        self.seals = Seals()
+        self.samples = Samples(self.data, splits, self.device, self.seals, keep)
+        self.references = References(setting, self.samples, self.store, self.seals, keep)
+        self._oracle_measures: dict[tuple[Task, tuple[str, ...]], dict[str, float]] = {}
+
+    def check_unchanged(self) -> None:
+        """Compare everything shared with its seal.
+
+        Raises:
+            ChangedError: a component has changed some of it.
+        """
+        self.seals.check()
+
+    # --- data ---
+
+    @property
+    def train_labels(self) -> Indices:
+        """True labels of the training split, shape (n,)."""
+        return self.samples.train_labels
+
+    def forget_set(self, task: Task) -> ForgetSet:
+        """The samples of the training split that `task` forgets.
+
+        Raises:
+            UnlearnError: the scenario cannot draw so many, or does not.
+        """
+        return self.samples.forget_set(task)
+
+    def task_data(self, task: Task) -> TaskData:
+        """A task on the device."""
+        return self.samples.task_data(task)
+
+    def unlearning_data(self, task: Task) -> UnlearningData:
+        """What a method gets: fresh counters over the task's resident samples."""
+        data = self.task_data(task)
+        retain, forget, validation = (
+            Batches(data.images, data.labels, index) for index in (data.retain, data.forget, data.validation)
+        )
+        return UnlearningData(retain, forget, validation, self.original(task).model, self.references.new_model)
+
+    # --- models ---
+
+    def new_model(self, seed: int) -> Classifier:
+        """A fresh network, normalised by the data set's mean and deviation."""
+        return self.references.new_model(seed)
+
+    def load_model(self, state: Mapping[str, Tensor]) -> Classifier:
+        """A network with the given weights, in train mode, with gradients."""
+        return self.references.load_model(state)
+
+    def reference_key(self, kind: Literal["original", "oracle"], task: Task) -> str:
+        """The content key under which a task's original or oracle is stored once it is trained."""
+        return self.references.key(kind, task)
+
+    def original(self, task: Task) -> Reference:
+        """The model trained on all samples."""
+        return self.references.original(task)
+
+    def oracle(self, task: Task) -> Reference:
+        """The model trained without the forget set."""
+        return self.references.oracle(task)
+
+    # --- evaluation ---
+
+    def arithmetic(self) -> AbstractContextManager[None]:
+        """The autocast context that `precision` asks for; it may span many steps."""
+        return arithmetic(self.device, self.setting.precision)
+
+    def synchronize(self) -> None:
+        """Wait for the device, so that clocks tell the truth."""
+        synchronize(self.device)
+
+    def outputs(self, model: Classifier, task: Task, *, validation: bool = False) -> Outputs:
+        """Logits and features of `model` on every set that the task's metrics read, from one pass; the mode is restored.
+
+        With `validation` also on the validation images of the forget set's classes, as the set `validation`.
+        """
+        data = self.task_data(task)
+        sets = {"retain": data.retain, "forget": data.forget, "heldout": data.heldout}
+        if validation:
+            sets["validation"] = data.validation_alike
+        was_training = model.training
+        model.eval()
+        whole = self._forward(model, data, torch.cat(list(sets.values())))
+        model.train(was_training)
+        out = dict(zip(sets, whole.split([len(index) for index in sets.values()]), strict=True))
+        slices = {f"forget_{name}": ("forget", rows) for name, rows in data.groups.items()}
+        if data.heldout_class is not None:
+            slices["heldout_class"] = ("heldout", data.heldout_class)
+        for name, (parent, rows) in slices.items():
+            where = torch.isin(sets[parent], rows)
+            source = out[parent]
+            out[name] = SetOutputs(source.logits[where], source.features[where], source.labels[where])
+        return Outputs(out, seed=task.forget_seed, confused=data.forget_set.confused)
+
+    def _forward(self, model: Classifier, data: TaskData, index: Tensor) -> SetOutputs:
+        with torch.inference_mode(), self.arithmetic():
+            parts = []
+            for rows in torch.split(index, EVALUATION_BATCH.get(self.device.type, 2048)):
+                features = model.features(data.images[rows])
+                parts.append(SetOutputs(model.head(features).float(), features.float(), data.truth[rows]))
+        return SetOutputs.join(parts)
+
+    def oracle_metrics(self, task: Task, families: Sequence[str]) -> dict[str, float]:
+        """The oracle's own values of the named metric families, computed once."""
+        wanted = (task, tuple(families))
+        if wanted not in self._oracle_measures:
+            self._oracle_measures[wanted] = self.reference_metrics(self.oracle(task), task, families)
+        return self._oracle_measures[wanted]
+
+    def reference_metrics(self, reference: Reference, task: Task, families: Sequence[str]) -> dict[str, float]:
+        """A reference's own values of the named metric families.
+
+        Raises:
+            DivergedError: its outputs are not finite.
+        """
+        outputs = self.outputs(reference.model, task)
+        if not outputs.finite:
+            raise DivergedError(None)
+        return measure(outputs, families)
