@@ -1,0 +1,77 @@
+"""The layout that most tables share: methods down, statistics of their numbers across."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from reports import frames
+from reports.format import MISSING, Cell, Row, Table, uncertain
+from reports.names import FLOOR_LABEL, method_label, metric, score_label
+from sweeps.record import SweepRecord
+
+
+def by_method(
+    record: SweepRecord,
+    frame: pd.DataFrame,
+    *,
+    key: str,
+    title: str,
+    compared: bool,
+    columns: Sequence[str] | None = None,
+    sizes: bool = False,
+    counts: bool = True,
+    convention: str = "",
+) -> Table | None:
+    """Methods (and sizes) down; metrics, or the values of `column`, across."""
+    if not len(frame):
+        return None
+    if "column" not in frame:
+        score = score_label(record)
+        frame = frame.assign(column=[score if m == "score" else metric(record, m).short for m in frame["metric"]])
+    columns = [c for c in (columns or list(dict.fromkeys(frame["column"]))) if (frame["column"] == c).any()]
+    rows = []
+    for size in dict.fromkeys(frame["forget_size"]) if sizes else [None]:
+        part = frame if size is None else frame[frame["forget_size"] == size]
+        for method in [*frames.methods(record), frames.FLOOR]:
+            cells = {r.column: r for r in frames.iterate(part[part["method"] == method])}
+            if not cells:
+                continue
+            head = [Cell(str(size), float(size))] if size is not None else []
+            n = int(max(r.n for r in cells.values()))
+            tail = [Cell(str(n), float(n))] if counts else []
+            body = (statistic_cell(cells.get(c)) for c in columns)
+            floor = method == frames.FLOOR
+            label = FLOOR_LABEL if floor else method_label(method)
+            rows.append(Row((*head, Cell(label, label), *body, *tail), None if floor else method, last=floor))
+    headers = [*(["Forget size"] if sizes else []), "Method", *columns, *(["n"] if counts else [])]
+    notes = ["Mean ± std over forget sets" + (" (n)." if counts else "."), convention or convention_note(record)]
+    if any(row.last for row in rows):
+        notes.append(
+            "Noise floor: the gaps between two oracles that differ in their seed only, which retraining itself cannot avoid."
+        )
+    marked = compared and any(c.best for row in rows for c in row.cells)
+    return Table(
+        key, title, tuple(map(Cell, headers)), tuple(rows), frame.drop(columns="column"), notes, compared=marked
+    )
+
+
+def convention_note(record: SweepRecord) -> str:
+    """At which epoch a table's numbers stand."""
+    if record.in_hindsight:
+        return "In hindsight: each run at the epoch of its least score on the very forget set and images that are reported."
+    return "At the stop epoch, which was chosen before these forget sets were seen."
+
+
+def with_floor(record: SweepRecord, scenario: str, frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Methods, then the retrained oracle where it was evaluated."""
+    floor = frames.floor_summary(record, scenario, metrics)
+    return pd.concat([frame, floor], ignore_index=True) if len(frame) and len(floor) else frame
+
+
+def statistic_cell(row: Any) -> Cell:
+    if row is None:
+        return Cell(MISSING)
+    return Cell(uncertain(row.mean, row.std, row.n), row.mean, row.best, row.tied)

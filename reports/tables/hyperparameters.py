@@ -1,0 +1,99 @@
+"""Which hyperparameters were found, which of them matter, and what moving them does."""
+
+from __future__ import annotations
+
+from reports import frames
+from reports.format import MISSING, Cell, Row, Table, number
+from reports.names import method_label, metric, parameter_label, scenario_label
+from sweeps.record import SweepRecord
+
+
+def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
+    """The paper's Tables 3 and 4: hyperparameters down, methods across."""
+    frame = frames.best_hyperparameters(record, scenario)
+    if not len(frame.columns) or not frame.notna().any(axis=None):
+        return None
+    marked = frame.attrs["retain_batch"]
+    known = [str(m) for m, value in frame.loc["alpha"].items() if value is not None]
+    others = {m: parameter_label("alpha", m) for m in known}
+    others = {m: label for m, label in others.items() if label != parameter_label("alpha")}
+    unconfirmed = frames.on_one_draw(record, scenario)
+    rows = []
+    for name, values in frame.iterrows():
+        cells = [Cell(parameter_label(str(name)))]
+        for method, value in values.items():
+            mark = "†" if name == "forget_batch_size" and method in marked else ""
+            mark += "‡" if name == "alpha" and method in others else ""
+            mark += "§" if name == "stop_epoch" and method in unconfirmed else ""
+            cells.append(Cell(number(value) + mark, method=str(method)))
+        rows.append(Row(tuple(cells)))
+    columns = (Cell("Parameter"), *(Cell(method_label(m), method=m) for m in frame.columns))
+    notes = ["† retain batch size: this method has no forget batch."] if marked else []
+    if others:
+        meanings = ", ".join(f"{method_label(m)}'s {label}" for m, label in others.items())
+        notes.append(f"‡ not the retain weight that other methods call α: {meanings}.")
+    notes += _origin_notes(record, scenario, unconfirmed)
+    sources = {w.source for w in record.winners.get(scenario, {}).values()}
+    title = f"{scenario_label(scenario)}: {'given' if sources == {'given'} else 'best'} hyperparameters"
+    data = frame.reset_index()
+    return Table(f"{scenario}-hyperparameters", title, columns, tuple(rows), data, notes, sortable=False)
+
+
+def _origin_notes(record: SweepRecord, scenario: str, unconfirmed: list[str]) -> list[str]:
+    """Where the hyperparameters and their stop epochs come from."""
+    winners = record.winners.get(scenario, {})
+    notes = []
+    if unconfirmed:
+        notes.append("§ rests on one draw: the forget set of the search alone, not confirmed on further ones.")
+    given = [method_label(m) for m, w in winners.items() if w.source == "given" and w.hyperparameters]
+    if given:
+        notes.append(f"Given, not found by a search of this sweep: {', '.join(given)}.")
+    own = [method_label(m) for m, w in winners.items() if w.stop_epoch is None]
+    if own and not record.in_hindsight:
+        notes.append(f"No stop epoch, for the method chooses it in each run itself: {', '.join(own)}.")
+    return notes
+
+
+def importance_table(record: SweepRecord, scenario: str) -> Table | None:
+    """Methods down, hyperparameters across: shares in per cent."""
+    frame = frames.importances(record, scenario)
+    if not len(frame):
+        return None
+    names = list(dict.fromkeys(frame["hyperparameter"]))
+    rows = []
+    for method, part in frame.groupby("method", sort=False):
+        share = dict(zip(part["hyperparameter"], part["share"], strict=True))
+        cells = [Cell(f"{100 * share[n]:.0f}", share[n]) if n in share else Cell(MISSING) for n in names]
+        trials = int(part["trials"].iloc[0])
+        label = method_label(str(method))
+        rows.append(Row((Cell(label, label), *cells, Cell(str(trials), float(trials))), str(method)))
+    columns = ("Method", *map(parameter_label, names), "Trials")
+    without = [method_label(m) for m in record.importances.get(scenario, {}) if not record.importances[scenario][m]]
+    notes = [f"Not known (too few completed trials, or one hyperparameter): {', '.join(without)}."] if without else []
+    title = f"{scenario_label(scenario)}: importance of the hyperparameters (PED-ANOVA, %)"
+    return Table(f"{scenario}-importance", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
+
+
+def sensitivity_table(record: SweepRecord, scenario: str, methods: list[str] | None = None) -> Table | None:
+    """Per method and gap, how far the grid round the tuned values moves it; of all methods, or of some."""
+    frame = frames.sensitivity_summary(record, scenario, methods or frames.methods(record, scenario))
+    if not len(frame):
+        return None
+    rows = [
+        Row(
+            (
+                Cell(method_label(r.method), method_label(r.method)),
+                Cell(metric(record, r.metric).short, r.metric),
+                *(
+                    Cell(f"{v:.2f}".replace("-", "−"), float(v))
+                    for v in (r.largest_rise, r.largest_fall, r.mean_absolute)
+                ),
+                Cell(f"{r.points - r.failed} of {r.points}", float(r.points - r.failed)),
+            ),
+            r.method,
+        )
+        for r in frames.iterate(frame)
+    ]
+    columns = ("Method", "Gap", "Largest rise", "Largest fall", "Mean |change|", "Grid points")
+    title = f"{scenario_label(scenario)}: change of the gaps over the sensitivity grid, percentage points"
+    return Table(f"{scenario}-sensitivity", title, tuple(map(Cell, columns)), tuple(rows), frame)

@@ -1,0 +1,81 @@
+"""What was run, and how far the scores of a search hold."""
+
+from __future__ import annotations
+
+from reports import frames
+from reports.format import Cell, Row, Table, significant, uncertain
+from reports.names import method_label, scenario_label
+from sweeps.record import SweepRecord
+
+
+def progress_table(record: SweepRecord) -> Table:
+    """Every study: planned, done, pruned, failed, missing."""
+    frame = frames.progress(record)
+    rows = [
+        Row(
+            (
+                Cell(scenario_label(r.scenario)),
+                Cell(method_label(r.method), method_label(r.method)),
+                Cell(r.stage),
+                *(Cell(str(v), float(v)) for v in (r.planned, r.complete, r.pruned, r.failed, r.missing)),
+                Cell(significant(r.seconds / 60, 2), r.seconds),
+            ),
+            r.method,
+        )
+        for r in frames.iterate(frame)
+    ]
+    columns = ("Scenario", "Method", "Stage", "Planned", "Complete", "Pruned", "Failed", "Not run", "Minutes")
+    return Table("progress", "Trials of every study", tuple(map(Cell, columns)), tuple(rows), frame)
+
+
+def optimism_table(record: SweepRecord, scenario: str) -> Table | None:
+    """How much worse the winner of a search is when run again on other forget sets."""
+    frame = frames.optimism(record, scenario)
+    if not len(frame):
+        return None
+    confirmed = bool(frame["confirmed_n"].any())
+
+    def again(mean: float, std: float, n: int, optimism: float) -> tuple[Cell, ...]:
+        if not n:
+            return (Cell("–"), Cell("0", 0.0), Cell("–"))
+        return (
+            Cell(uncertain(mean, std, n), mean),
+            Cell(str(n), float(n)),
+            Cell(significant(optimism, 2).replace("-", "−"), optimism),
+        )
+
+    rows = [
+        Row(
+            (
+                Cell(method_label(r.method), method_label(r.method)),
+                Cell(significant(r.search_score), r.search_score),
+                Cell(str(r.trials), float(r.trials)),
+                *(again(r.confirmed_mean, r.confirmed_std, r.confirmed_n, r.confirmed_optimism) if confirmed else ()),
+                *again(r.evaluation_mean, r.evaluation_std, r.n, r.optimism),
+            ),
+            r.method,
+        )
+        for r in frames.iterate(frame)
+    ]
+    columns = (
+        *("Method", "Winner in the search", "of trials"),
+        *(("Confirmed", "n", "Optimism") if confirmed else ()),
+        *("Evaluated", "n", "Optimism"),
+    )
+    title = f"{scenario_label(scenario)}: the winner's optimism, forget size {record.tuned_size(scenario)}"
+    notes = _optimism_notes(record, confirmed)
+    return Table(f"{scenario}-optimism", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
+
+
+def _optimism_notes(record: SweepRecord, confirmed: bool) -> list[str]:
+    searched, images = ("dev", "test") if record.spec.get("protocol") == "strict" else ("test", "test")
+    at = "in hindsight" if record.in_hindsight else "at the stop epoch"
+    notes = [
+        "Optimism: how much worse than in its search the winner does on other forget sets; the least of noisy scores flatters.",
+        f"Winner in the search: its best epoch on the one tuning forget set, {searched} images.",
+    ]
+    if confirmed:
+        notes.append(
+            f"Confirmed: on further tuning forget sets, {searched} images, {at}; chosen by it, and so still flattered."
+        )
+    return [*notes, f"Evaluated: on fresh forget sets, {images} images, {at}; it decides nothing."]
