@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +57,31 @@ class SweepFolder:
     def own_storage(self) -> str:
         """The URL of the storage in the folder."""
         return sqlite_url(self.database)
+
+    @property
+    def left(self) -> list[Path]:
+        """Everything of the sweep that is there."""
+        database = [self.database.with_name(f"{self.database.name}{end}") for end in ("", "-wal", "-shm")]
+        mine = [*database, self.best_params, self.report, self.embeddings, self.artifacts, self.tensorboard, self.spec]
+        return [path for path in mine if path.exists()]
+
+    @property
+    def bytes(self) -> int:
+        """What that takes on disk."""
+        files = (file for path in self.left for file in (path.rglob("*") if path.is_dir() else [path]))
+        return sum(file.lstat().st_size for file in files if not file.is_dir())
+
+    def delete(self, keep: Container[Path] = ()) -> None:
+        """Delete it, the sweep file last, and the folder where nothing else is in it; `keep` stays."""
+        for path in self.left:
+            if path in keep:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        if self.path.is_dir() and not any(self.path.iterdir()):
+            self.path.rmdir()
 
     def storage(self, given: str | None, declared: str | None) -> str:
         """The URL of the sweep's storage: as `given`, else $UNLEARN_SWEEPS_STORAGE, else as `declared`, else its own file.

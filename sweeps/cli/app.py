@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from sweeps.cli.complete import method_names, scenario_names, sweep_names
+
 app = typer.Typer(
     name="sweeps",
     no_args_is_help=True,
@@ -18,13 +20,22 @@ app = typer.Typer(
 )
 
 SweepArgument = Annotated[
-    str, typer.Argument(metavar="SWEEP", help="A shipped name (digits) or the path of a YAML file.")
+    str,
+    typer.Argument(
+        metavar="SWEEP", help="A shipped name (digits) or the path of a YAML file.", autocompletion=sweep_names
+    ),
 ]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. search.trials=100.")
 ]
-Methods = Annotated[str | None, typer.Option(help="Only these methods of the sweep, separated by commas.")]
-Scenarios = Annotated[str | None, typer.Option(help="Only these scenarios of the sweep, separated by commas.")]
+Methods = Annotated[
+    str | None,
+    typer.Option(help="Only these methods of the sweep, separated by commas.", autocompletion=method_names),
+]
+Scenarios = Annotated[
+    str | None,
+    typer.Option(help="Only these scenarios of the sweep, separated by commas.", autocompletion=scenario_names),
+]
 Runs = Annotated[
     Path, typer.Option(help="Folder under which each sweep has its own.", callback=lambda path: path.expanduser())
 ]
@@ -40,9 +51,31 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and its 
 Retry = Annotated[
     bool, typer.Option("--retry-failed", help="Run again, too, what failed for good, unless it diverged.")
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")]
 Params = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Best parameters to use instead of searching for them.")
 ]
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"unlearn-sweeps {version('unlearn-sweeps')}")
+        except PackageNotFoundError:  # run from a checkout that is not installed
+            print("unlearn-sweeps, not installed")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of the program itself."""
 
 
 def _options(**values: Any) -> Any:
@@ -101,12 +134,34 @@ _stage_command("sensitivity", ("sensitivity",), "Run the lr × alpha grid round 
 
 @app.command()
 def status(
-    sweep: SweepArgument, runs: Runs = Path("runs"), storage: Storage = None, verbose: Tracebacks = False
+    sweep: SweepArgument,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+    json: Json = False,
+    verbose: Tracebacks = False,
 ) -> None:
     """What is done, running and failed (with reasons), and the best so far."""
+    from sweeps.cli.as_json import status_json
     from sweeps.cli.status import show_status
 
-    raise typer.Exit(show_status(_options(sweep=sweep, runs=runs, storage=storage, verbose=verbose)))
+    show = status_json if json else show_status
+    raise typer.Exit(show(_options(sweep=sweep, runs=runs, storage=storage, verbose=verbose)))
+
+
+@app.command("list")
+def list_(runs: Runs = Path("runs"), json: Json = False) -> None:
+    """List every sweep that was run here, how far it is, and what it takes on disk."""
+    from sweeps.cli.manage import list_sweeps, sweeps_json
+
+    raise typer.Exit((sweeps_json if json else list_sweeps)(runs))
+
+
+@app.command()
+def remove(sweep: SweepArgument, yes: Yes = False, runs: Runs = Path("runs"), storage: Storage = None) -> None:
+    """Delete a sweep: its studies and its outputs. Its models stay in the cache, where other sweeps may use them."""
+    from sweeps.cli.manage import remove_sweep
+
+    raise typer.Exit(remove_sweep(_options(sweep=sweep, runs=runs, storage=storage), sure=yes))
 
 
 @app.command()
@@ -119,7 +174,7 @@ def oracles(  # noqa: PLR0917  # typer makes options of them
     prune: Annotated[
         bool, typer.Option("--prune", help="Delete them; another sweep that shares them trains them again.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
+    yes: Yes = False,
     set_: Set = None,
     methods: Methods = None,
     scenarios: Scenarios = None,
@@ -197,11 +252,16 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; stdout by default.")] = None,
     runs: Runs = Path("runs"),
     storage: Storage = None,
+    json: Json = False,
 ) -> None:
     """Print the best parameters so far as YAML."""
+    from sweeps.cli.as_json import export_json
     from sweeps.cli.report import export_params
 
-    raise typer.Exit(export_params(_options(sweep=sweep, runs=runs, storage=storage), output))
+    if json and output is not None:
+        raise typer.BadParameter("--json prints; a file is written as YAML")
+    options = _options(sweep=sweep, runs=runs, storage=storage)
+    raise typer.Exit(export_json(options) if json else export_params(options, output))
 
 
 @app.command()
@@ -222,20 +282,26 @@ def dashboard(
 
 @app.command()
 def validate(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A YAML file or a shipped name.")], set_: Set = None
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A YAML file or a shipped name.", autocompletion=sweep_names)
+    ],
+    set_: Set = None,
+    json: Json = False,
 ) -> None:
     """Check a sweep file: every error at once."""
+    from sweeps.cli.as_json import validate_json
     from sweeps.cli.lists import validate_file
 
-    raise typer.Exit(validate_file(file, set_))
+    raise typer.Exit((validate_json if json else validate_file)(file, set_))
 
 
 def _list_command(name: str, folder: str, about: str) -> None:
     @app.command(name, help=about)
-    def command() -> None:
+    def command(json: Json = False) -> None:
+        from sweeps.cli.as_json import list_json
         from sweeps.cli.lists import list_folder
 
-        raise typer.Exit(list_folder(folder))
+        raise typer.Exit((list_json if json else list_folder)(folder))
 
 
 _list_command("methods", "methods", "List the unlearning methods and what each of them searches.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from sweeps.errors import SweepError
 from sweeps.folder import SweepFolder
 from sweeps.secrets import mask
 from sweeps.spec import load_spec, load_stored, read_stored, shipped_sweeps, stored_spec
@@ -30,6 +32,8 @@ class Options:
     def load(self) -> Sweep:
         """The sweep as asked for: of a shipped name or a file, else as it was last run under this name."""
         known = self.sweep in shipped_sweeps() or Path(self.sweep).is_file()
+        if not known and self._last_run is None and Path(self.sweep).suffix not in {".yaml", ".yml"}:
+            raise self._unknown()
         return self._load(None if known else self._last_run)
 
     def find(self) -> Sweep:
@@ -40,6 +44,16 @@ class Options:
         if sweep.folder.spec.is_file() and sweep.spec.name != self.sweep:
             return Options(sweep.spec.name, self.runs, self.storage).find()
         return sweep
+
+    def _unknown(self) -> SweepError:
+        here = sorted(path.parent.name for path in self.runs.glob("*/spec.yaml"))
+        near = difflib.get_close_matches(self.sweep, [*here, *shipped_sweeps()], n=1)
+        return SweepError(
+            f"unknown sweep {self.sweep!r}{f', did you mean {near[0]!r}?' if near else ''}\n"
+            f"  run before, in {self.runs}: {', '.join(here) or 'none'}\n"
+            f"  shipped: {', '.join(shipped_sweeps())}\n"
+            "  or give the path of a YAML file"
+        )
 
     @property
     def _last_run(self) -> Path | None:

@@ -62,9 +62,9 @@ def typed_command() -> str:
     return f"sweeps {' '.join(shlex.quote(mask(word)) for word in sys.argv[1:])}"
 
 
-def count_of(count: int, noun: str = "trial") -> str:
-    """So many of something."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def count_of(count: int, noun: str = "trial", several: str = "") -> str:
+    """So many of something; `several` where the plural is no mere s."""
+    return f"{count} {noun if count == 1 else several or f'{noun}s'}"
 
 
 def duration(seconds: float) -> str:

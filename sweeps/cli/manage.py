@@ -1,0 +1,147 @@
+"""`sweeps list` and `sweeps remove`: the sweeps in a folder of runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import optuna
+import typer
+from optuna.storages import BaseStorage
+from rich.filesize import decimal
+
+from sweeps.cli.as_json import print_json
+from sweeps.cli.options import Options
+from sweeps.cli.tables import Rows, print_rows
+from sweeps.cli.terminal import DONE, count_of, echo, errors_to_exit_code, stdout_console, tell
+from sweeps.errors import SweepError
+from sweeps.folder import SweepFolder
+from sweeps.record.progress import progress
+from sweeps.secrets import mask
+from sweeps.spec import read_stored, stored_spec
+from sweeps.storage import open_storage, storage_errors
+from sweeps.storage.lease import Lease, holder
+from sweeps.sweep import Sweep
+from sweeps.text import shortened
+
+NAMES, VALUES = ("sweep",), ("state", "done", "planned", "failed", "on disk", "last run")
+MOST_CHARACTERS = 60
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A sweep as `sweeps list` shows it.
+
+    Attributes:
+        state: `running`, `done`, `unfinished`, or why it cannot be read.
+        updated: when its driver last started, ISO 8601; empty where that is not known.
+    """
+
+    name: str
+    state: str
+    done: int = 0
+    planned: int = 0
+    failed: int = 0
+    bytes: int = 0
+    updated: str = ""
+
+
+@errors_to_exit_code
+def list_sweeps(runs: Path) -> int:
+    """Every sweep under `runs`, how far it is, and what it takes on disk."""
+    found = list(sweeps_under(runs))
+    if not found:
+        echo(f"no sweep in {runs}; start one with: sweeps run digits")
+        return DONE
+    print_rows(stdout_console(), Rows(NAMES, VALUES, [_row(listed) for listed in found], frozenset({"state"})))
+    return DONE
+
+
+@errors_to_exit_code
+def sweeps_json(runs: Path) -> int:
+    """The same for programs."""
+    print_json([asdict(listed) for listed in sweeps_under(runs)])
+    return DONE
+
+
+def _row(listed: Listed) -> tuple[str, ...]:
+    counts = (str(listed.done), str(listed.planned), str(listed.failed)) if listed.planned else ("", "", "")
+    return (listed.name, listed.state, *counts, decimal(listed.bytes), listed.updated[:16].replace("T", " "))
+
+
+def sweeps_under(runs: Path) -> Iterator[Listed]:
+    """The sweeps of a folder of runs, by name; one that cannot be read says why."""
+    for frozen in sorted(runs.glob("*/spec.yaml")):
+        folder = SweepFolder(frozen.parent)
+        try:
+            sweep = Sweep.at(stored_spec(read_stored(folder.spec)), runs)
+            yield _listed(folder, sweep)
+        except (SweepError, OSError) as error:
+            reason = shortened(mask(str(error).splitlines()[0]), MOST_CHARACTERS)
+            yield Listed(folder.path.name, f"cannot be read: {reason}", bytes=folder.bytes)
+
+
+def _listed(folder: SweepFolder, sweep: Sweep) -> Listed:
+    record = sweep.record(importances=False)
+    studies = list(progress(record))
+    held = holder(
+        optuna.load_study(study_name=sweep.spec.name, storage=open_storage(sweep.url, to_read=True)).user_attrs
+    )
+    left = sum(study.left for study in studies)
+    return Listed(
+        folder.path.name,
+        "running" if held else "unfinished" if left else "done",
+        done=sum(study.done for study in studies),
+        planned=sum(study.planned for study in studies),
+        failed=sum(study.failed for study in studies),
+        bytes=folder.bytes,
+        updated=str(record.provenance.get("last_started", "")),
+    )
+
+
+@errors_to_exit_code
+def remove_sweep(options: Options, *, sure: bool) -> int:
+    """Delete a sweep's studies and what it left in its folder; models in the cache stay, and so does what is not the sweep's."""
+    sweep = options.find()
+    storage = open_storage(sweep.url) if sweep.exists else None
+    studies = [] if storage is None else _studies(storage, sweep.spec.name)
+    if not studies and not sweep.folder.left:
+        raise SweepError(f"nothing has been run of {sweep.spec.name!r} in {sweep.folder.path}")
+    what = f"{count_of(len(studies), 'study', 'studies')} in {mask(sweep.url)}"
+    what += f", {decimal(sweep.folder.bytes)} in {sweep.folder.path}"
+    if not sure:
+        if not sys.stdin.isatty():
+            raise SweepError(f"this would delete {what}\n  remedy: say --yes")
+        if not typer.confirm(f"delete {what}?", err=True):
+            return DONE
+    if storage is not None and studies:
+        _delete_studies(storage, sweep.spec.name, studies)
+    keep = {sweep.folder.database} if storage is not None and storage.get_all_studies() else set()
+    sweep.folder.delete(keep)
+    tell(f"deleted {what}")
+    if sweep.folder.path.exists():
+        echo(f"what is not the sweep's stays in {sweep.folder.path}")
+    echo(f"its models stay in {mask(sweep.cache.place)}, where other sweeps may use them")
+    return DONE
+
+
+def _studies(storage: BaseStorage, sweep: str) -> list[str]:
+    """All studies of a sweep in a storage, its own one last."""
+    names = [study.study_name for study in storage.get_all_studies()]
+    return [*(n for n in names if n.startswith(f"{sweep}/")), *(n for n in names if n == sweep)]
+
+
+def _delete_studies(storage: BaseStorage, sweep: str, studies: list[str]) -> None:
+    """Delete a sweep's studies.
+
+    Raises:
+        SweepError: it is being run.
+    """
+    with storage_errors():
+        with Lease(storage, sweep):
+            for name in studies:
+                if name != sweep:
+                    optuna.delete_study(study_name=name, storage=storage)
+        optuna.delete_study(study_name=sweep, storage=storage)

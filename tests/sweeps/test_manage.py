@@ -1,0 +1,166 @@
+"""Sweeps are listed and removed, printed as JSON and completed; the storages are real ones, of an older version."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from sweeps.cli.app import app
+from sweeps.cli.complete import method_names, scenario_names, sweep_names
+from sweeps.record import find_sweep
+from sweeps.record.find import sweeps_in
+from sweeps.spec import shipped_sweeps
+from sweeps.storage import open_storage
+from sweeps.storage.lease import Lease
+from sweeps.storage.urls import sqlite_url
+
+OLD = Path(__file__).parents[1] / "data" / "before_stop_epoch"
+NAME = "before-stop-epoch"
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    folder = tmp_path / "runs" / NAME
+    folder.mkdir(parents=True)
+    (folder / "study.db").write_bytes(lzma.decompress((OLD / "study.db.xz").read_bytes()))
+    (folder / "spec.yaml").write_bytes((OLD / "spec.yaml").read_bytes())
+    return tmp_path / "runs"
+
+
+def sweeps(*arguments: str, runs: Path | None = None, text: str = "") -> Result:
+    where = [] if runs is None else ["--runs", str(runs)]
+    return CliRunner().invoke(app, [*arguments, *where], input=text)
+
+
+def as_json(result: Result) -> Any:
+    return json.loads(result.stdout)
+
+
+def test_list_says_how_far_each_sweep_is(runs: Path) -> None:
+    broken = runs / "broken"
+    broken.mkdir()
+    (broken / "spec.yaml").write_text("name: [")
+    (runs / "no sweep").mkdir()
+    first, second = as_json(sweeps("list", "--json", runs=runs))
+    record = find_sweep(runs / NAME)
+    assert first["name"] == NAME
+    assert (first["planned"], first["failed"]) == (sum(record.planned.values()), 0)
+    assert first["done"] == int(record.counted["state"].isin(["COMPLETE", "PRUNED", "FAIL"]).sum())
+    assert first["state"] == ("done" if first["done"] == first["planned"] else "unfinished")
+    assert first["bytes"] == sum(path.stat().st_size for path in (runs / NAME).iterdir())
+    assert second["state"].startswith("cannot be read: ")
+    table = sweeps("list", runs=runs).stdout
+    assert NAME in table
+    assert "broken" in table
+
+
+def test_list_of_no_sweeps_says_how_to_start_one(tmp_path: Path) -> None:
+    result = sweeps("list", runs=tmp_path / "nowhere")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "sweeps run digits" in result.stderr
+
+
+def test_remove_takes_what_is_the_sweeps_and_nothing_else(runs: Path) -> None:
+    folder = runs / NAME
+    (folder / "notes.txt").write_text("mine")
+    (folder / "report").mkdir()
+    (folder / "report" / "index.html").write_text("page")
+    result = sweeps("remove", NAME, "--yes", runs=runs)
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    (folder / "notes.txt").unlink()
+    assert sweeps("status", NAME, runs=runs).exit_code == 2
+
+
+def test_remove_leaves_no_empty_folder(runs: Path) -> None:
+    assert sweeps("remove", NAME, "--yes", runs=runs).exit_code == 0
+    assert not (runs / NAME).exists()
+
+
+def test_remove_asks_first_and_does_nothing_without_an_answer(runs: Path) -> None:
+    result = sweeps("remove", NAME, runs=runs)
+    assert result.exit_code == 2
+    assert "--yes" in result.stderr
+    assert (runs / NAME / "spec.yaml").exists()
+    assert find_sweep(runs / NAME).name == NAME
+
+
+def test_remove_spares_other_sweeps_of_a_shared_storage(runs: Path, tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "shared.db")
+    (runs / NAME / "study.db").rename(tmp_path / "shared.db")
+    storage = open_storage(url)
+    optuna.create_study(study_name="another", storage=storage).set_user_attr("spec", {})
+    optuna.create_study(study_name=f"{NAME}-two/search/random/sure", storage=storage)
+    result = sweeps("remove", NAME, "--yes", "--storage", url, runs=runs)
+    assert result.exit_code == 0, result.output
+    assert {study.study_name for study in storage.get_all_studies()} == {"another", f"{NAME}-two/search/random/sure"}
+    assert sweeps_in(storage) == ["another"]
+
+
+def test_a_running_sweep_is_not_removed(runs: Path) -> None:
+    storage = open_storage(sqlite_url(runs / NAME / "study.db"))
+    with Lease(storage, NAME):
+        result = sweeps("remove", NAME, "--yes", runs=runs)
+        assert result.exit_code == 2
+        assert "is being run by process" in result.stderr
+        assert as_json(sweeps("list", "--json", runs=runs))[0]["state"] == "running"
+    assert find_sweep(runs / NAME).name == NAME
+
+
+def test_an_unknown_sweep_lists_those_that_are_there(runs: Path) -> None:
+    result = sweeps("status", "before-stop-epok", runs=runs)
+    assert result.exit_code == 2
+    assert f"did you mean '{NAME}'?" in result.stderr
+    assert f"run before, in {runs}: {NAME}" in result.stderr.replace("\n", " ")
+
+
+def test_status_as_json_has_the_tables_facts(runs: Path) -> None:
+    status = as_json(sweeps("status", NAME, "--json", runs=runs))
+    record = find_sweep(runs / NAME)
+    assert {(s["stage"], s["scenario"], s["method"]): s["planned"] for s in status["studies"]} == record.planned
+    assert (status["name"], status["protocol"], status["driver"]) == (NAME, record.spec["protocol"], None)
+    assert status["note"] == record.protocol_note
+    assert {s: set(of) for s, of in status["winners"].items()} == {s: set(of) for s, of in record.winners.items()}
+
+
+def test_export_as_json_has_the_yamls_parameters(runs: Path) -> None:
+    printed = yaml.safe_load(sweeps("export", NAME, runs=runs).stdout)
+    assert as_json(sweeps("export", NAME, "--json", runs=runs)) == printed
+
+
+def test_validate_as_json() -> None:
+    good = as_json(sweeps("validate", "smoke", "--json"))
+    assert good["valid"]
+    assert good["trials"] == sum(study["trials"] for study in good["studies"]) > 0
+    result = sweeps("validate", "smoke", "--json", "--set", "search.trials=0", "--set", "evaluation.seeds=x")
+    assert result.exit_code == 2
+    bad = as_json(result)
+    assert [problem["key"] for problem in bad["problems"]] == ["search.trials", "evaluation.seeds"]
+
+
+@pytest.mark.parametrize("command", ["methods", "scenarios", "datasets", "models", "metrics"])
+def test_lists_as_json_have_the_same_keys(command: str) -> None:
+    table = sweeps(command).stdout
+    for entry in as_json(sweeps(command, "--json")):
+        assert entry["key"] in table
+        assert entry["about"]
+
+
+def test_completion(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(runs.parent)
+    (runs.parent / "mine.yaml").write_text("")
+    assert sweep_names("") == sorted({*shipped_sweeps(), NAME, "mine.yaml"})
+    assert sweep_names("dig") == ["digits"]
+    assert method_names("sure,neg") == ["sure,neg_grad", "sure,neg_grad_plus"]
+    assert scenario_names("can") == ["canary"]
+
+
+def test_version() -> None:
+    assert sweeps("--version").stdout.startswith("unlearn-sweeps")
