@@ -22,7 +22,7 @@ from sweeps.plan import make_plan
 from sweeps.spec import Spec, parse_spec
 from sweeps.storage import open_storage
 from sweeps.studies.sampling import make_sampler
-from sweeps.studies.search import SearchState
+from sweeps.studies.search import SearchStudy
 from sweeps.studies.trials import set_attrs
 
 SAMPLERS = ("tpe", "gp", "cma_es", "random")
@@ -48,13 +48,13 @@ def objective(params: Mapping[str, Any]) -> float:
 def ours(spec: Spec, url: str) -> Iterator[float]:
     """Seconds of each `ask`."""
     (plan,) = (study for study in make_plan(spec, ["search"]).studies if study.stage == "search")
-    state = SearchState(plan, spec, open_storage(url))
+    search = SearchStudy(plan, spec, open_storage(url))
     for _ in range(spec.search.trials):
         started = time.perf_counter()
-        trial, _ = state.ask()
+        trial, _ = search.ask()
         yield time.perf_counter() - started
         set_attrs(trial, {"hyperparameters": trial.params})
-        state.tell(trial, TrialState.COMPLETE, [objective(trial.params)])
+        search.tell(trial, TrialState.COMPLETE, [objective(trial.params)])
 
 
 def plain(spec: Spec, url: str) -> Iterator[float]:

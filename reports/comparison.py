@@ -20,7 +20,7 @@ from sweeps.record import SweepRecord
 
 __all__ = ["compared", "labels_of", "scenario_section", "write_comparison"]
 
-_NOT_TOLD = ("name", "cache", "storage", "resources")
+_NO_SETTING = ("name", "cache", "storage", "resources")
 _DECISIVE = (
     "dataset",
     "model",
@@ -118,7 +118,9 @@ def _caveats(named: Mapping[str, SweepRecord], scenario: str) -> list[str]:
         notes.append(f"The scores are not the same measure: {'; '.join(scores.values())}.")
     if len({frames.epoch_convention(r) for r in named.values()}) > 1:
         notes.append(f"Nor are the epochs chosen alike: {'; '.join(conventions.values())}.")
-    differing = [k for k in _differing({s: dict(_flat(_told(r))) for s, r in named.items()}) if _matters(k, scenario)]
+    differing = [
+        k for k in _differing({s: dict(_flat(_settings(r))) for s, r in named.items()}) if _matters(k, scenario)
+    ]
     if differing:
         notes.append(f"The sweeps differ in {', '.join(differing)}.")
     return [*notes, "No test is made across sweeps."]
@@ -141,7 +143,7 @@ def _methods(frame: pd.DataFrame) -> list[str]:
 
 def _settings(named: Mapping[str, SweepRecord]) -> Table:
     """Every setting in which the sweeps differ, one column each."""
-    flat = {label: dict(_flat(_told(record))) for label, record in named.items()}
+    flat = {label: dict(_flat(_settings(record))) for label, record in named.items()}
     rows = [(k, *(flat[label].get(k, MISSING) for label in flat)) for k in _differing(flat)]
     data = pd.DataFrame(rows, columns=["setting", *flat])
     printed = tuple(Row(tuple(map(Cell, row))) for row in rows)
@@ -151,10 +153,10 @@ def _settings(named: Mapping[str, SweepRecord]) -> Table:
     )
 
 
-def _told(record: SweepRecord) -> dict[str, Any]:
-    spec = {k: v for k, v in record.spec.items() if k not in _NOT_TOLD}
-    about = {k: v for k, v in record.provenance.items() if k in ("commit", "versions", "machine")}
-    return {**spec, **about}
+def _settings(record: SweepRecord) -> dict[str, Any]:
+    spec = {k: v for k, v in record.spec.items() if k not in _NO_SETTING}
+    facts = {k: v for k, v in record.provenance.items() if k in ("commit", "versions", "machine")}
+    return {**spec, **facts}
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

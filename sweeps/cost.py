@@ -42,9 +42,9 @@ def _seconds_per_sample(sweep: Sweep) -> float | None:
     """From the cached models of this data set and architecture; the slowest counts."""
     store, spec = ModelStore(sweep.cache.folder / "models"), sweep.spec
     speeds = []
-    for about in filter(None, map(store.about, store.keys())):
-        if (about["dataset"], about["model"], about["model_options"]) == (
+    for facts in filter(None, map(store.facts, store.keys())):
+        if (facts["dataset"], facts["model"], facts["model_options"]) == (
             spec.dataset.name, spec.model.name, spec.model.options,
         ):  # fmt: skip
-            speeds.append(about["seconds"] / about["samples"])
+            speeds.append(facts["seconds"] / facts["samples"])
     return max(speeds) if speeds else None

@@ -83,7 +83,7 @@ def _state(store: ModelStore, key: str, *, verify: bool) -> dict[str, Any]:
     path = store.path(key)
     if not path.exists():
         return {"state": "shared"}
-    about = store.about(key)
-    if about is None or (verify and store.load(key) is None):
+    facts = store.facts(key)
+    if facts is None or (verify and store.load(key) is None):
         return {"state": "damaged"}
-    return {"state": "cached", "seconds": about["seconds"], "bytes": path.stat().st_size}
+    return {"state": "cached", "seconds": facts["seconds"], "bytes": path.stat().st_size}

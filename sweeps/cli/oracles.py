@@ -44,7 +44,7 @@ def show_oracles(options: Options, *, train: bool, verify: bool) -> int:
         studies = run_watched(sweep, ("reference",), options, retry=retry_untrained(models))
         if studies is None:
             return INTERRUPTED
-        failed = sum(state.failed for state in studies.states)
+        failed = sum(study.failed for study in studies.open_studies)
         models = cached_models(sweep)
     print_rows(stdout_console(), Rows(NAMES, VALUES, [_row(model) for model in models]))
     states = Counter("cached" if m.state == "shared" else m.state for m in {m.key: m for m in models}.values())

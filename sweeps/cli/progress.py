@@ -57,9 +57,9 @@ class Tally:
     def of(studies: Multiplexer) -> Tally:
         done: Counter[str] = Counter()
         planned: Counter[str] = Counter()
-        for state in studies.states:
-            done[state.plan.stage] += state.final
-            planned[state.plan.stage] += state.planned
+        for study in studies.open_studies:
+            done[study.plan.stage] += study.final
+            planned[study.plan.stage] += study.planned
         return Tally(done, planned)
 
     @property
@@ -145,8 +145,8 @@ def _lines(studies: Multiplexer) -> Iterator[None]:
 
 
 def _silence(assignment: Assignment, seconds: float, median: float, host: str) -> str:
-    where = f"{assignment.state.plan.name} trial {assignment.trial.number} on host {host}"
-    hint = "" if assignment.state.spec.resources.trial_timeout else "; resources.trial_timeout ends such trials"
+    where = f"{assignment.open_study.plan.name} trial {assignment.trial.number} on host {host}"
+    hint = "" if assignment.open_study.spec.resources.trial_timeout else "; resources.trial_timeout ends such trials"
     return clean(
         f"no word for {duration(seconds)} from {where}, where a trial takes {duration(median)}: it may hang{hint}"
     )
@@ -155,4 +155,4 @@ def _silence(assignment: Assignment, seconds: float, median: float, host: str) -
 def _failure(assignment: Assignment) -> str:
     reason = str(assignment.trial.user_attrs.get("fail_reason", "")).strip().splitlines() or ["unknown"]
     reason_line = clean(reason[-1], MOST_CHARACTERS)
-    return f"failed: {assignment.state.plan.name} trial {assignment.trial.number}: {reason_line}"
+    return f"failed: {assignment.open_study.plan.name} trial {assignment.trial.number}: {reason_line}"

@@ -92,16 +92,16 @@ def run_watched(sweep: Sweep, stages: Iterable[Stage], options: Options, **choic
 def print_outcome(studies: Multiplexer, options: Options) -> int:
     """How it ended, what failed, and the commands that come next; returns the exit code."""
     name = options.sweep
-    failed = sum(state.failed for state in studies.states)
-    missing = sum(max(0, state.planned - state.final) for state in studies.states)
+    failed = sum(study.failed for study in studies.open_studies)
+    missing = sum(max(0, study.planned - study.final) for study in studies.open_studies)
     if not failed and not missing:
-        echo(f"all {sum(s.planned for s in studies.states)} trials are done")
+        echo(f"all {sum(s.planned for s in studies.open_studies)} trials are done")
     if failed:
         echo(f"{count_of(failed)} failed for good; reasons: sweeps status {name}{options.tail}")
     if missing:
         echo(f"{count_of(missing)} could not be run: what they need failed")
     again = typed_command().replace(f" {RETRY}", "")
-    if any(state.may_be_retried for state in studies.states):
+    if any(study.may_be_retried for study in studies.open_studies):
         echo(f"retry:             {again} {RETRY}")
     echo(f"resume or extend:  {again}")
     echo(f"watch:             sweeps dashboard {name}{options.tail}")

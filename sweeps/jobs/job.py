@@ -85,7 +85,7 @@ class Update:
         metrics: at that epoch, the costly ones too.
         hindsight_epoch, hindsight: the epoch of the least score, and all metrics there, beside those of a stop epoch.
         reason: why it failed: `diverged at epoch k`, a traceback, or how the worker died.
-        about: facts to keep: seconds, host, device, key and cost of a reference, identity of the data.
+        facts: what is kept with the trial: seconds, host, device, key and cost of a reference, identity of the data.
     """
 
     outcome: Outcome
@@ -96,7 +96,7 @@ class Update:
     hindsight_epoch: int | None = None
     hindsight: dict[str, float] = field(default_factory=dict)
     reason: str | None = None
-    about: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:

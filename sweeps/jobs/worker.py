@@ -101,7 +101,7 @@ class Worker:
                 changed = self._reload_if_changed()
                 if changed and report.outcome != "stopped":
                     reason = changed if report.reason is None else f"{changed}\n{report.reason}"
-                    yield Update("error", reason=reason, about=report.about)
+                    yield Update("error", reason=reason, facts=report.facts)
                     return
                 yield report
         finally:
@@ -125,38 +125,38 @@ class Worker:
         if not same_data(job.data, data):
             yield Update("stopped", reason=other_data(platform.node()))
             return
-        about: dict[str, Any] = {"host": platform.node(), "pid": os.getpid(), "device": str(self.workspace.device)}
-        about["data"] = data
+        facts: dict[str, Any] = {"host": platform.node(), "pid": os.getpid(), "device": str(self.workspace.device)}
+        facts["data"] = data
         try:
             parts = self._unlearn(job) if job.kind == "unlearning" else (self._reference(job) for _ in range(1))
             with closing(parts):
                 for report in parts:
                     if report.done:
-                        about["seconds"] = time.perf_counter() - started
-                        report.about.update(about)
+                        facts["seconds"] = time.perf_counter() - started
+                        report.facts.update(facts)
                     yield report
         except DivergedError as error:
-            yield Update("diverged", reason=str(error), about=about)
+            yield Update("diverged", reason=str(error), facts=facts)
         except ShareError as error:
-            yield Update("stopped", reason=str(error), about=about)
+            yield Update("stopped", reason=str(error), facts=facts)
         except OSError as error:
             full = error.errno in NO_ROOM
             reason = f"{error.strerror}: {error.filename or self.workspace.store.folder}" if full else _traceback()
-            yield Update("stopped" if full else "error", reason=reason, about=about)
+            yield Update("stopped" if full else "error", reason=reason, facts=facts)
         except Exception:  # whatever a method or a user's own component raises is this trial's failure, kept whole
-            yield Update("error", reason=_traceback(), about=about)
+            yield Update("error", reason=_traceback(), facts=facts)
 
     def _reference(self, job: Job) -> Update:
         task = self.task(job.draw, job.scored_on)
         reference = (self.workspace.original if job.kind == "original" else self.workspace.oracle)(task)
         metrics = self.workspace.reference_metrics(reference, task, self.spec.metrics.every_epoch)
-        about = {
+        facts = {
             "key": reference.key,
             "loaded": reference.loaded,
             "training_seconds": reference.cost.seconds,
             "training_samples": reference.cost.samples,
         }
-        return Update("complete", values=[metrics["heldout_accuracy"]], metrics=metrics, about=about)
+        return Update("complete", values=[metrics["heldout_accuracy"]], metrics=metrics, facts=facts)
 
     def _unlearn(self, job: Job) -> Generator[Update]:
         task, method = self.task(job.draw, job.scored_on), self.method(job)
@@ -184,7 +184,7 @@ class Worker:
             metrics=counted.metrics | counted.costly,
             hindsight_epoch=None if hindsight is None else hindsight.epoch,
             hindsight={} if hindsight is None else hindsight.metrics | hindsight.costly,
-            about={
+            facts={
                 "forget_size": task.forget_size,
                 "samples": evaluation.samples,
                 "forward_samples": evaluation.forward_samples,

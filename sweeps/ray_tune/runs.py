@@ -21,17 +21,17 @@ class Run:
     assignment: Assignment
 
     def __str__(self) -> str:
-        return f"{self.assignment.state.plan.name}/{self.assignment.trial.number}"
+        return f"{self.assignment.open_study.plan.name}/{self.assignment.trial.number}"
 
     @property
     def key(self) -> tuple[str, str, str, str]:
         """Stage, scenario, method and number."""
-        return *self.assignment.state.plan.key, str(self.assignment.trial.number)
+        return *self.assignment.open_study.plan.key, str(self.assignment.trial.number)
 
     @property
     def tags(self) -> dict[str, str]:
         """Which trial it is."""
-        plan = self.assignment.state.plan
+        plan = self.assignment.open_study.plan
         facts = {"sweep": plan.sweep, "stage": plan.stage, "scenario": plan.scenario, "method": plan.method}
         attrs = self.assignment.trial.user_attrs
         return facts | {name: str(attrs[name]) for name in ("origin", "retry_of") if name in attrs}

@@ -66,7 +66,7 @@ class Watch:
     def _told_of(self, trial_id: str, slot: str, seconds: float) -> bool:
         """Say how long a trial has been silent, where that is long for its study."""
         assignment = self._searcher.assignments[trial_id]
-        median = assignment.state.median_seconds
+        median = assignment.open_study.median_seconds
         if median is None or seconds <= MEDIANS * median:
             return False
         self._searcher.studies.on_silence(assignment, seconds, median, self._host_of(slot))

@@ -38,15 +38,15 @@ class Lease:
     machine's may be set. A driver that finds its lease taken (it was suspended, say) stops itself by SIGTERM.
 
     Args:
-        told: is told once why entering takes time.
+        on_wait: called once with why entering takes time.
     """
 
-    def __init__(self, storage: BaseStorage, sweep: str, told: Callable[[str], None] = logger.warning) -> None:
+    def __init__(self, storage: BaseStorage, sweep: str, on_wait: Callable[[str], None] = logger.warning) -> None:
         self.study = optuna.create_study(study_name=sweep, storage=storage, load_if_exists=True)
         self.sweep = sweep
         self.identity = uuid.uuid4().hex
         self.lost = False
-        self._told = told
+        self._on_wait = on_wait
         self._beats = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._refresh, daemon=True)
@@ -86,7 +86,7 @@ class Lease:
         """
         if _here(held) or 0 <= time.time() - held["time"] <= STALE_SECONDS:
             raise self._refusal(held)
-        self._told(
+        self._on_wait(
             f"sweep {self.sweep!r} is held by process {held['pid']} on {held['host']}: "
             f"waiting {STALE_SECONDS} s to see whether it still runs"
         )

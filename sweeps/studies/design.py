@@ -11,8 +11,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.spec.space import Value
+from sweeps.studies.open_study import Asked, OpenStudy
 from sweeps.studies.retries import FINAL, superseded_numbers
-from sweeps.studies.state import Asked, StudyState
 from sweeps.studies.trials import Key, Point, plain, point_key, trial_key
 from sweeps.studies.winners import Winner
 
@@ -63,7 +63,7 @@ def ended_trials(study: Study, pending_retries: Container[int] = ()) -> dict[Key
     }
 
 
-class DesignState(StudyState):
+class DesignStudy(OpenStudy):
     """A study whose trials are known beforehand: references, an evaluation, a sensitivity grid.
 
     Trials of an earlier design (the winner has changed since) stay in the storage and count no more.

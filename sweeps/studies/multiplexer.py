@@ -13,11 +13,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sweeps.errors import SweepError
 from sweeps.jobs.job import DIED, Job, Update, other_data, same_data
 from sweeps.plan import ForgetDraw, Plan, ReferenceNeed, StudyPlan
-from sweeps.studies.design import DesignState
+from sweeps.studies.design import DesignStudy
+from sweeps.studies.open_study import OpenStudy
 from sweeps.studies.retries import RetryFilter, attempt_of, no_trial
-from sweeps.studies.search import SearchState
+from sweeps.studies.search import SearchStudy
 from sweeps.studies.selection import Params, Selection
-from sweeps.studies.state import StudyState
 from sweeps.studies.trials import Point, draw_params, point_key, set_attrs
 from sweeps.studies.verdicts import verdict
 
@@ -33,7 +33,7 @@ class Assignment:
         ended: the trial as the storage has it, once it has been told.
     """
 
-    state: StudyState
+    open_study: OpenStudy
     trial: Trial
     job: Job
     epochs: list[dict[str, float]] = field(default_factory=list)
@@ -73,9 +73,9 @@ class Multiplexer:
         self.on_silence: Callable[[Assignment, float, float, str], None] = lambda assignment, seconds, median, host: (
             None
         )
-        self.references: list[DesignState] = []
-        self.searches: dict[tuple[str, str], SearchState] = {}
-        self.designs: list[DesignState] = []
+        self.references: list[DesignStudy] = []
+        self.searches: dict[tuple[str, str], SearchStudy] = {}
+        self.designs: list[DesignStudy] = []
         for study in plan.studies:
             self._open(study, warm_start, retry)
         self._sweep = optuna.create_study(study_name=plan.spec.name, storage=storage, load_if_exists=True)
@@ -88,15 +88,15 @@ class Multiplexer:
     def _open(self, plan: StudyPlan, warm_start: Sequence[Params], retry: RetryFilter) -> None:
         if plan.stage == "search":
             first = self._first_points(plan, warm_start)
-            search = SearchState(plan, self.spec, self.storage, first, retry=retry)
+            search = SearchStudy(plan, self.spec, self.storage, first, retry=retry)
             self.searches[plan.scenario, plan.method] = search
             return
-        state = DesignState(plan, self.spec, self.storage, retry=retry)
+        study = DesignStudy(plan, self.spec, self.storage, retry=retry)
         if plan.stage == "reference":
-            state.set_points([Point(draw_params(draw), {}, draw) for draw in plan.draws])
-            self.references.append(state)
+            study.set_points([Point(draw_params(draw), {}, draw) for draw in plan.draws])
+            self.references.append(study)
         else:
-            self.designs.append(state)
+            self.designs.append(study)
 
     def _first_points(self, plan: StudyPlan, warm_start: Sequence[Params]) -> list[Mapping[str, Any]]:
         """What the warm start has for a study's scenario (by its label, else its key) and method."""
@@ -111,7 +111,7 @@ class Multiplexer:
         return found
 
     @property
-    def states(self) -> Iterator[StudyState]:
+    def open_studies(self) -> Iterator[OpenStudy]:
         """Every open study: references, searches, then evaluations and grids."""
         yield from self.references
         yield from self.searches.values()
@@ -130,38 +130,38 @@ class Multiplexer:
     @property
     def running(self) -> int:
         """Trials in progress, over all studies."""
-        return sum(state.running for state in self.states)
+        return sum(study.running for study in self.open_studies)
 
     @property
     def done(self) -> bool:
         """Whether every planned trial is final."""
-        return all(state.done for state in self.states)
+        return all(study.done for study in self.open_studies)
 
     def _take_urgent_reference(self) -> Assignment | None:
         draws = [s.plan.draws[0] for s in self.searches.values() if s.remaining > 0]
         return self._take_reference(draws)
 
     def _take_any_reference(self) -> Assignment | None:
-        for state in self.references:
-            for point in state.missing():
-                return self._assign(state, *state.ask(point))
+        for study in self.references:
+            for point in study.missing():
+                return self._assign(study, *study.ask(point))
         return None
 
     def _take_reference(self, draws: list[ForgetDraw]) -> Assignment | None:
         needed = {need for draw in draws for need in self.plan.needs(draw)}
-        for state in self.references:
-            for point in state.missing():
-                if ReferenceNeed(_kind(state), point.draw) in needed:
-                    return self._assign(state, *state.ask(point))
+        for study in self.references:
+            for point in study.missing():
+                if ReferenceNeed(_kind(study), point.draw) in needed:
+                    return self._assign(study, *study.ask(point))
         return None
 
     def _take_design(self) -> Assignment | None:
         waiting: list[ForgetDraw] = []
-        for state in self.designs:
-            self.selection.settle(state)
-            for point in state.missing():
+        for study in self.designs:
+            self.selection.settle(study)
+            for point in study.missing():
                 if self._ready(point.draw):
-                    return self._assign(state, *state.ask(point))
+                    return self._assign(study, *study.ask(point))
                 waiting.append(point.draw)
         return self._take_reference(waiting)
 
@@ -169,11 +169,11 @@ class Multiplexer:
         open_searches = [s for s in self.searches.values() if s.remaining > 0 and self._ready(s.plan.draws[0])]
         if not open_searches:
             return None
-        state = min(open_searches, key=lambda s: (s.running, s.final))
-        return self._assign(state, *state.ask())
+        study = min(open_searches, key=lambda s: (s.running, s.final))
+        return self._assign(study, *study.ask())
 
-    def _assign(self, state: StudyState, trial: Trial, job: Job) -> Assignment:
-        return Assignment(state, trial, replace(job, data=self.data))
+    def _assign(self, study: OpenStudy, trial: Trial, job: Job) -> Assignment:
+        return Assignment(study, trial, replace(job, data=self.data))
 
     # --- readiness ---
 
@@ -181,9 +181,9 @@ class Multiplexer:
         return all(self._reference_state(need) == TrialState.COMPLETE for need in self.plan.needs(draw))
 
     def _reference_state(self, need: ReferenceNeed) -> TrialState | None:
-        for state in self.references:
-            if state.plan.scenario == need.draw.scenario and _kind(state) == need.kind:
-                return state.status(point_key(draw_params(need.draw)))
+        for study in self.references:
+            if study.plan.scenario == need.draw.scenario and _kind(study) == need.kind:
+                return study.status(point_key(draw_params(need.draw)))
         return None
 
     # --- results ---
@@ -204,10 +204,10 @@ class Multiplexer:
         Raises:
             SweepError: the worker cannot go on, with this trial or any other.
         """
-        state, trial = assignment.state, assignment.trial
-        data = report.about.pop("data", self.data)
+        study, trial = assignment.open_study, assignment.trial
+        data = report.facts.pop("data", self.data)
         if not same_data(self.data, data):  # two nodes that began at the same moment
-            report = Update("stopped", reason=other_data(report.about["host"]))
+            report = Update("stopped", reason=other_data(report.facts["host"]))
         elif data != self.data:
             self.data = data
             self._sweep.set_user_attr(DATA, data)
@@ -217,18 +217,18 @@ class Multiplexer:
                 "  remedy: fix that (a full disk: make room); the same command then resumes, nothing finished is lost"
             )
         if report.outcome == "died" and attempt_of(trial.user_attrs) < self.spec.search.max_retries:
-            assignment.ended = state.tell_retry(trial, report.reason or DIED)
+            assignment.ended = study.tell_retry(trial, report.reason or DIED)
             return
         if report.done:
             self.report(assignment, report)
         retries = self.spec.search.max_retries
         outcome, values, attrs = verdict(report, assignment.epochs, pruned=assignment.pruned, max_retries=retries)
         set_attrs(trial, attrs)
-        assignment.ended = state.tell(trial, outcome, values)
+        assignment.ended = study.tell(trial, outcome, values)
         self.finished_now += 1
         for listener in self.listeners:
             listener(assignment, outcome)
 
 
-def _kind(state: StudyState) -> Any:
-    return state.plan.method
+def _kind(study: OpenStudy) -> Any:
+    return study.plan.method

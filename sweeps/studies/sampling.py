@@ -122,7 +122,7 @@ class SamplerView:
                 self._add(trial)
 
     def ask(self, distributions: dict[str, BaseDistribution]) -> Trial:
-        """The sampler's suggestion; name the real trial that takes it by `taken`."""
+        """The sampler's suggestion; `assign` names the real trial that takes it."""
         return self.study.ask(distributions)
 
     def assign(self, number: int, suggestion: Trial) -> None:

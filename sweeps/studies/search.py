@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 from sweeps.plan import StudyPlan
 from sweeps.spec import Spec
 from sweeps.spec.space import Value
+from sweeps.studies.open_study import Asked, OpenStudy
 from sweeps.studies.retries import (
     RetryFilter,
     no_trial,
@@ -25,11 +26,10 @@ from sweeps.studies.sampling import (
     sobol_point,
     startup_trials,
 )
-from sweeps.studies.state import Asked, StudyState
 from sweeps.studies.trials import Point, point_key
 
 
-class SearchState(StudyState):
+class SearchStudy(OpenStudy):
     """A study that samples: published values first, then Sobol points, then what the sampler suggests."""
 
     def __init__(

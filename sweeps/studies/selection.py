@@ -13,8 +13,8 @@ from sweeps.plan import ForgetDraw, Stage, StudyPlan, make_plan, sensitivity_gri
 from sweeps.spec import Spec
 from sweeps.spec.space import Values
 from sweeps.studies.confirmation import Confirmation, confirm
-from sweeps.studies.design import DesignState, ended_trials
-from sweeps.studies.search import SearchState
+from sweeps.studies.design import DesignStudy, ended_trials
+from sweeps.studies.search import SearchStudy
 from sweeps.studies.trials import STOP_EPOCH, Key, Point, draw_params
 from sweeps.studies.winners import Ranking, Winner, stops
 from unlearn.registry import find
@@ -36,8 +36,8 @@ class Selection:
         spec: Spec,
         storage: BaseStorage,
         params: Params,
-        searches: Mapping[tuple[str, str], SearchState],
-        designs: Sequence[DesignState],
+        searches: Mapping[tuple[str, str], SearchStudy],
+        designs: Sequence[DesignStudy],
     ) -> None:
         self.spec, self.storage, self.params = spec, storage, params
         self.searches = searches
@@ -47,13 +47,13 @@ class Selection:
         self._confirmed: dict[tuple[str, str], Confirmation] = {}
         self._winners: dict[tuple[str, str], Winner] = {}
 
-    def settle(self, state: DesignState) -> None:
+    def settle(self, opened: DesignStudy) -> None:
         """Fix the points of a study as soon as they are known; those of a confirmation after each of its rounds."""
-        plan = state.plan
-        if plan.name in self._settled or not state.idle:
+        plan = opened.plan
+        if plan.name in self._settled or not opened.idle:
             return
         if plan.stage == "confirmation":
-            self._settle_rounds(state)
+            self._settle_rounds(opened)
             return
         winner = self.winner(plan.scenario, plan.method)
         if winner is None:
@@ -62,8 +62,8 @@ class Selection:
         pairs = [(best, draw) for draw in plan.draws]
         if plan.stage == "sensitivity":
             pairs = [(values, plan.draws[0]) for values in sensitivity_grid(self.spec, best)]
-        state.set_points([_point(plan, values, draw, winner.stop_epoch) for values, draw in pairs])
-        state.record_design(winner)
+        opened.set_points([_point(plan, values, draw, winner.stop_epoch) for values, draw in pairs])
+        opened.record_design(winner)
         self._settled.add(plan.name)
 
     def winner(self, scenario: str, method: str) -> Winner | None:
@@ -97,13 +97,13 @@ class Selection:
             return None
         return int(given or find("methods", method)(**values).last_epoch)
 
-    def _settle_rounds(self, state: DesignState) -> None:
-        plan = state.plan
+    def _settle_rounds(self, opened: DesignStudy) -> None:
+        plan = opened.plan
         confirmation = self._confirmation(plan.scenario, plan.method)
         if confirmation is None or not confirmation.points:
             return
-        state.set_points([_point(plan, values, draw) for values, draw in confirmation.points], confirmation.to_come)
-        state.record_design(confirmation.winner)
+        opened.set_points([_point(plan, values, draw) for values, draw in confirmation.points], confirmation.to_come)
+        opened.record_design(confirmation.winner)
         if confirmation.done:
             self._confirmed[plan.scenario, plan.method] = confirmation
             self._settled.add(plan.name)
@@ -114,9 +114,9 @@ class Selection:
         if search is None:
             return None
         plan = self._planned("confirmation", scenario, method)
-        state = self.confirmations.get((scenario, method))
-        study = self._elsewhere(plan) if state is None else state.study
-        pending_retries = set() if state is None else {retry.number for retry in state.retries}
+        opened = self.confirmations.get((scenario, method))
+        study = self._elsewhere(plan) if opened is None else opened.study
+        pending_retries = set() if opened is None else {retry.number for retry in opened.retries}
         ended: Mapping[Key, FrozenTrial] = {} if study is None else ended_trials(study, pending_retries)
         ranking, rounds = Ranking(self.spec, plan), self.spec.search.confirm
         return confirm(
@@ -129,9 +129,9 @@ class Selection:
 
     def _search(self, scenario: str, method: str) -> optuna.Study | None:
         """The finished search of a pair; None while there is none. One that this run does not touch counts as it is."""
-        state = self.searches.get((scenario, method))
-        if state is not None:
-            return state.study if state.done else None
+        opened = self.searches.get((scenario, method))
+        if opened is not None:
+            return opened.study if opened.done else None
         return self._elsewhere(self._planned("search", scenario, method))
 
     def _planned(self, stage: Stage, scenario: str, method: str) -> StudyPlan:

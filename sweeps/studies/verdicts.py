@@ -32,10 +32,10 @@ def verdict(report: Update, epochs: Sequence[Mapping[str, float]], *, pruned: bo
         metrics = {name: value for name, value in least.items() if name not in {"epoch", "score"}}
         return TrialState.PRUNED, None, {"epoch": int(least["epoch"]), METRICS: metrics, **curve}
     if report.outcome == "complete" and all(math.isfinite(v) for v in report.values):
-        return TrialState.COMPLETE, report.values, {**report.about, **_at_its_epoch(report), **curve}
+        return TrialState.COMPLETE, report.values, {**report.facts, **_at_its_epoch(report), **curve}
     outcome = "error" if report.outcome == "complete" else report.outcome
     reason = report.reason or f"the score must be a finite number, got {', '.join(map(str, report.values))}"
-    return TrialState.FAIL, None, {**report.about, "outcome": outcome, "fail_reason": reason, **curve}
+    return TrialState.FAIL, None, {**report.facts, "outcome": outcome, "fail_reason": reason, **curve}
 
 
 def _at_its_epoch(report: Update) -> dict[str, Any]:

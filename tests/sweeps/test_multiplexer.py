@@ -46,7 +46,7 @@ def test_a_whole_sweep(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> No
     for study in make_plan(spec).studies:
         assert states(storage, study.name) == {"COMPLETE": study.trials}, study.name
 
-    order = [(a.state.plan.stage, a.state.plan.method) for a in done]
+    order = [(a.open_study.plan.stage, a.open_study.plan.method) for a in done]
     assert order[0] == ("reference", "original")
     first_evaluation = min(order.index(("evaluation", m)) for m in spec.methods)
     assert order[:first_evaluation].count(("search", "sure")) == spec.search.trials
@@ -56,7 +56,7 @@ def test_a_whole_sweep(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> No
 def test_the_first_trial_of_a_search_is_the_published_one(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
     spec = tiny(unlearning={"epochs": 20})
     studies = open_studies(spec, storage)
-    first = next(a for a in serve(studies, Worker(spec, Cache(cache)), limit=4) if a.state.plan.method == "sure")
+    first = next(a for a in serve(studies, Worker(spec, Cache(cache)), limit=4) if a.open_study.plan.method == "sure")
     published = published_params()["partial_class"]["sure"]
     assert {name: first.job.hyperparameters[name] for name in published} == pytest.approx(published)
     assert first.trial.user_attrs["origin"] == "warm start"
@@ -66,7 +66,9 @@ def test_stages_use_their_own_forget_sets_and_images(tiny: SpecMaker, storage: B
     done = serve(open_studies(tiny(), storage), Worker(tiny(), Cache(cache)))
     used: dict[str, set[tuple[int, str]]] = {}
     for assignment in done:
-        used.setdefault(assignment.state.plan.stage, set()).add((assignment.job.draw.seed, assignment.job.scored_on))
+        used.setdefault(assignment.open_study.plan.stage, set()).add(
+            (assignment.job.draw.seed, assignment.job.scored_on)
+        )
     assert used["search"] == {(1000, "dev")}
     assert used["evaluation"] == {(0, "test"), (1, "test")}
     assert used["sensitivity"] == {(0, "test")}
@@ -89,10 +91,10 @@ def test_a_stopped_driver_loses_and_doubles_nothing(tiny: SpecMaker, url: str, c
     second = open_studies(spec, storage)
     again = serve(second, worker)
     assert second.done
-    asked = [(a.state.plan.name, a.trial.params) for a in again]
+    asked = [(a.open_study.plan.name, a.trial.params) for a in again]
     for assignment in in_flight:
         assert assignment is not None
-        assert asked.count((assignment.state.plan.name, assignment.trial.params)) == 1
+        assert asked.count((assignment.open_study.plan.name, assignment.trial.params)) == 1
     record = load_with_spec(storage, spec)
     assert (record.trials["state"] != "RUNNING").all()
     counted = record.counted.groupby(["stage", "scenario", "method"]).size().to_dict()
@@ -111,7 +113,7 @@ def test_a_trial_on_other_data_is_refused(tiny: SpecMaker, storage: BaseStorage,
     spec = tiny(dataset={"name": "arrays", "path": str(file)}, methods={"finetune": {}})
     serve(open_studies(spec, storage), Worker(spec, Cache(cache)), limit=6)
 
-    arrays["x_train"][7] ^= 1  # somebody has mended an image
+    arrays["x_train"][7] ^= 1  # somebody has repaired an image
     np.savez(file, **arrays)
     studies = open_studies(spec, storage)
     before = studies.searches["partial_class", "finetune"].final
@@ -155,7 +157,7 @@ def test_a_method_comes_back_with_other_ranges(tiny: SpecMaker, storage: BaseSto
     serve(studies, Worker(first, Cache(cache)), limit=3)
     left = studies.next()  # the driver is gone
     assert left is not None
-    assert left.state.plan.stage == "search"
+    assert left.open_study.plan.stage == "search"
     for ranges in ({"lr": {"low": 0.01, "high": 0.02}}, {"lr": 0.01}):
         spec = tiny(**small, methods={"finetune": ranges})
         again = open_studies(spec, storage)
@@ -185,7 +187,7 @@ def test_a_dead_worker_is_retried_up_to_the_limit(tiny: SpecMaker, storage: Base
     for _ in range(3):
         assignment = studies.next()
         assert assignment is not None
-        assert assignment.state.plan.method == "original"
+        assert assignment.open_study.plan.method == "original"
         params.append(assignment.trial.params)
         studies.finish(assignment, Update("died"))
     assert params[0] == params[1] == params[2]
@@ -197,7 +199,7 @@ def test_a_dead_worker_is_retried_up_to_the_limit(tiny: SpecMaker, storage: Base
     # what depends on it cannot run; the oracles still can
     worker = Worker(spec, Cache(cache))
     rest = serve(studies, worker)
-    assert {a.state.plan.method for a in rest} == {"oracle"}
+    assert {a.open_study.plan.method for a in rest} == {"oracle"}
     assert not studies.done
     again = open_studies(spec, storage, retry=failed_trials)
     assert next(iter(serve(again, worker))).trial.params == params[0]
@@ -323,7 +325,7 @@ def test_a_non_finite_score_is_never_told(tiny: SpecMaker, storage: BaseStorage)
     assignment = studies.next()
     assert assignment is not None
     studies.finish(assignment, Update("complete", values=[float("inf")]))
-    (trial,) = assignment.state.study.get_trials()
+    (trial,) = assignment.open_study.study.get_trials()
     assert (trial.state, trial.values) == (TrialState.FAIL, None)
 
 
@@ -347,7 +349,7 @@ def test_given_parameters_are_evaluated_without_a_search(tiny: SpecMaker, storag
     studies = Multiplexer(make_plan(spec, ["evaluation"]), storage, params=given)
     done = serve(studies, Worker(spec, Cache(cache)))
     assert studies.done
-    evaluated = [a for a in done if a.state.plan.stage == "evaluation"]
+    evaluated = [a for a in done if a.open_study.plan.stage == "evaluation"]
     assert len(evaluated) == 4
     assert all(a.job.hyperparameters["lr"] == 0.05 for a in evaluated)
 
@@ -393,16 +395,16 @@ def test_leaders_are_confirmed_on_further_forget_sets(tiny: SpecMaker, storage: 
     studies = open_studies(spec, storage)
     done = serve(studies, Worker(spec, Cache(cache)))
     assert studies.done
-    confirmations = [a for a in done if a.state.plan.stage == "confirmation"]
+    confirmations = [a for a in done if a.open_study.plan.stage == "confirmation"]
     assert {(a.job.draw.seed, a.job.scored_on) for a in confirmations} == {(1001, "dev"), (1002, "dev")}
     assert len(confirmations) == 4
     means: dict[float, list[float]] = {}
     for assignment in confirmations:
-        value = assignment.state.study.trials[assignment.trial.number].value
+        value = assignment.open_study.study.trials[assignment.trial.number].value
         assert value is not None
         means.setdefault(assignment.job.hyperparameters["lr"], []).append(value)
     best = min(means, key=lambda lr: sum(means[lr]))
-    evaluated = {a.job.hyperparameters["lr"] for a in done if a.state.plan.stage == "evaluation"}
+    evaluated = {a.job.hyperparameters["lr"] for a in done if a.open_study.plan.stage == "evaluation"}
     assert evaluated == {best}
     record = load_with_spec(storage, spec)
     assert record.best["partial_class"]["finetune"]["lr"] == best

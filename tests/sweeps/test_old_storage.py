@@ -109,7 +109,7 @@ def test_run_again_it_is_evaluated_at_stop_epochs(storage: BaseStorage) -> None:
     spec = load_spec(str(OLD / "old.yaml"))
     assert [(part.leaders, part.sets) for part in spec.search.confirm] == [(2, 2)]
     studies = Multiplexer(make_plan(spec), storage)
-    left = Counter((s.plan.stage, s.plan.method) for s in studies.states if not s.done)
+    left = Counter((s.plan.stage, s.plan.method) for s in studies.open_studies if not s.done)
     assert {stage for stage, _ in left} == {"evaluation", "sensitivity"}
     assert left["evaluation", "scrub"] == 0  # its rule is its own, then as now
     assert left["evaluation", "sure"] == left["evaluation", "finetune"] == left["evaluation", "oracle"] == 2

@@ -17,29 +17,29 @@ from sweeps.plan import make_plan
 from sweeps.spec import Spec
 from sweeps.storage import open_storage
 from sweeps.studies.sampling import grid_point, sampler_name, sobol_point
-from sweeps.studies.search import SearchState
+from sweeps.studies.search import SearchStudy
 from sweeps.studies.winners import Ranking
 from unlearn.gaps import pareto_front
 
 SpecMaker = Callable[..., Spec]
 
 
-def search_of(spec: Spec, storage: BaseStorage, **options: Any) -> SearchState:
+def search_of(spec: Spec, storage: BaseStorage, **options: Any) -> SearchStudy:
     plan = make_plan(spec).study("search", "partial_class", "sure")
     assert plan is not None
-    return SearchState(plan, spec, storage, **options)
+    return SearchStudy(plan, spec, storage, **options)
 
 
-def run(state: SearchState, values: Callable[[dict[str, Any]], list[float] | None]) -> list[FrozenTrial]:
+def run(search: SearchStudy, values: Callable[[dict[str, Any]], list[float] | None]) -> list[FrozenTrial]:
     """Run the search to its end on a function of the hyperparameters; None is a failure."""
-    while state.remaining > 0:
-        trial, _ = state.ask()
-        score = values(state.space.decode(trial.params))
+    while search.remaining > 0:
+        trial, _ = search.ask()
+        score = values(search.space.decode(trial.params))
         trial.set_user_attr("samples", 1000)
         if score is not None:
             trial.set_user_attr("curve", {"epoch": [1], "score": [fmean(score)]})
-        state.tell(trial, TrialState.FAIL if score is None else TrialState.COMPLETE, score)
-    return state.study.get_trials()
+        search.tell(trial, TrialState.FAIL if score is None else TrialState.COMPLETE, score)
+    return search.study.get_trials()
 
 
 def bowl(hp: dict[str, Any]) -> list[float]:
@@ -49,8 +49,8 @@ def bowl(hp: dict[str, Any]) -> list[float]:
 
 @pytest.mark.parametrize("sampler", ["auto", "tpe", "gp", "cma_es", "nsga2", "random", "grid", "qmc"])
 def test_every_sampler_searches_and_repeats_nothing(tiny: SpecMaker, storage: BaseStorage, sampler: str) -> None:
-    state = search_of(tiny(search={"confirm": "none", "trials": 16, "sampler": sampler}), storage)
-    trials = run(state, bowl)
+    search = search_of(tiny(search={"confirm": "none", "trials": 16, "sampler": sampler}), storage)
+    trials = run(search, bowl)
     assert len(trials) == 16
     assert len({tuple(t.params.items()) for t in trials}) == 16
     if sampler in {"tpe", "gp", "cma_es", "nsga2", "random"}:
@@ -74,8 +74,8 @@ def test_samplers_learn_to_avoid_a_region_that_diverges(tiny: SpecMaker, storage
     def better_up_to_a_cliff(hp: dict[str, Any]) -> list[float] | None:
         return None if hp["lr"] > 0.02 else [-math.log10(hp["lr"]) + abs(hp["alpha"] - 0.5)]
 
-    state = search_of(tiny(search={"confirm": "none", "trials": 40, "sampler": sampler}), storage)
-    trials = run(state, better_up_to_a_cliff)
+    search = search_of(tiny(search={"confirm": "none", "trials": 40, "sampler": sampler}), storage)
+    trials = run(search, better_up_to_a_cliff)
     suggested = [t for t in trials if t.user_attrs["origin"] == sampler]
     failed = sum(t.state == TrialState.FAIL for t in suggested)
     assert failed < len(suggested) / 2  # blind to failures, a sampler would go over the cliff almost every time
@@ -112,18 +112,18 @@ def test_sobol_points_do_not_depend_on_how_many_were_drawn_before() -> None:
 
 
 def test_a_budget_of_samples_ends_the_search(tiny: SpecMaker, storage: BaseStorage) -> None:
-    state = search_of(tiny(search={"confirm": "none", "trials": 50, "samples": 6500.0, "sampler": "random"}), storage)
-    assert len(run(state, bowl)) == 7
-    assert state.done
+    search = search_of(tiny(search={"confirm": "none", "trials": 50, "samples": 6500.0, "sampler": "random"}), storage)
+    assert len(run(search, bowl)) == 7
+    assert search.done
 
 
 def test_first_points_come_from_other_searches(tiny: SpecMaker, storage: BaseStorage) -> None:
-    state = search_of(
+    search = search_of(
         tiny(search={"confirm": "none", "trials": 4, "sampler": "random"}),
         storage,
         warm_start=[{"lr": 0.02}, {"alpha": 0.7}],
     )
-    trials = run(state, bowl)
+    trials = run(search, bowl)
     assert trials[0].params["lr"] == 0.02
     assert trials[1].params["alpha"] == 0.7
     assert [t.user_attrs["origin"] for t in trials[:2]] == ["warm start"] * 2
@@ -137,13 +137,13 @@ def test_the_pareto_front_and_its_knee() -> None:
 
 
 def test_a_search_of_two_scores_exports_the_knee(tiny: SpecMaker, storage: BaseStorage) -> None:
-    state = search_of(
+    search = search_of(
         tiny(objective={"name": "pareto"}, search={"confirm": "none", "trials": 20, "sampler": "random"}), storage
     )
-    trials = run(state, lambda hp: [hp["alpha"], (1 - hp["alpha"]) ** 2])
+    trials = run(search, lambda hp: [hp["alpha"], (1 - hp["alpha"]) ** 2])
     assert {len(t.values) for t in trials} == {2}
-    alphas = [state.space.decode(t.params)["alpha"] for t in state.study.best_trials]
-    chosen = [leader.hyperparameters for leader in Ranking(state.spec, state.plan).leaders(state.study)[:3]]
+    alphas = [search.space.decode(t.params)["alpha"] for t in search.study.best_trials]
+    chosen = [leader.hyperparameters for leader in Ranking(search.spec, search.plan).leaders(search.study)[:3]]
     assert chosen[0]["alpha"] in alphas
     assert min(alphas) < chosen[0]["alpha"] < max(alphas)
     assert len({values["alpha"] for values in chosen}) == 3

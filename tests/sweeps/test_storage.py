@@ -147,7 +147,7 @@ def test_the_lease_of_a_dead_process_of_this_machine_is_taken_over_at_once(
 ) -> None:
     write_lease(storage, **changes)
     assert holder(optuna.load_study(study_name="s", storage=storage).user_attrs) is None
-    with Lease(storage, "s", told=pytest.fail):
+    with Lease(storage, "s", on_wait=pytest.fail):
         pass
 
 
@@ -158,7 +158,7 @@ def test_a_lease_that_stands_still_is_taken_over_whatever_the_clocks_say(
 ) -> None:
     write_lease(storage, **ELSEWHERE, time=time.time() + ahead)
     heard: list[str] = []
-    with Lease(storage, "s", told=heard.append):
+    with Lease(storage, "s", on_wait=heard.append):
         assert holder(optuna.load_study(study_name="s", storage=storage).user_attrs)["pid"] == os.getpid()  # type: ignore[index]
     assert "is held by process" in heard[0]
 
@@ -180,7 +180,7 @@ def test_a_lease_that_is_refreshed_is_respected_whatever_the_clocks_say(
             write_lease(storage, **facts | ({"beats": 2} if beats else {"time": facts["time"] + 30}))
 
     monkeypatch.setattr(lease.time, "sleep", sleep)
-    with pytest.raises(SweepError, match="on elsewhere"), Lease(storage, "s", told=lambda _: None):
+    with pytest.raises(SweepError, match="on elsewhere"), Lease(storage, "s", on_wait=lambda _: None):
         pass
 
 
@@ -192,7 +192,7 @@ def test_a_live_process_of_this_machine_keeps_its_lease_whatever_the_clock_says(
         study = optuna.load_study(study_name="s", storage=storage)
         study.set_user_attr(KEY, {**study.user_attrs[KEY], "time": time.time() + ahead})
         assert holder(study.user_attrs) is not None
-        with pytest.raises(SweepError, match="is being run by"), Lease(storage, "s", told=pytest.fail):
+        with pytest.raises(SweepError, match="is being run by"), Lease(storage, "s", on_wait=pytest.fail):
             pass
 
 

@@ -110,11 +110,11 @@ def test_what_a_trial_says_is_clean_in_the_storage_and_in_notes(
     assignment = studies.next()
     assert assignment is not None
     studies.finish(assignment, Update("error", reason=reason))
-    study = optuna.load_study(study_name=assignment.state.plan.name, storage=open_storage(sweep.url))
+    study = optuna.load_study(study_name=assignment.open_study.plan.name, storage=open_storage(sweep.url))
     kept = study.trials[assignment.trial.number].user_attrs["fail_reason"]
     assert kept.encode()
     assert len(kept) < LONGEST + 1000
-    note = study_note(load_sweep(storage, "tiny"), assignment.state.plan.key)
+    note = study_note(load_sweep(storage, "tiny"), assignment.open_study.plan.key)
     assert "Failed for good" in note
     assert "<script" not in note
     assert "[a](javascript" not in note

@@ -42,9 +42,9 @@ class Pool:
 
     def complete(self, trial_id: str, seconds: float) -> Assignment:
         assignment = self.searcher.assignments[trial_id]
-        report = Update("complete", values=[1.0], metrics={"heldout_accuracy": 1.0}, about={"seconds": seconds})
+        report = Update("complete", values=[1.0], metrics={"heldout_accuracy": 1.0}, facts={"seconds": seconds})
         if assignment.job.kind == "unlearning":
-            report = Update("complete", [{"epoch": 1, "score": 1.0}], [1.0], 1, about={"seconds": seconds})
+            report = Update("complete", [{"epoch": 1, "score": 1.0}], [1.0], 1, facts={"seconds": seconds})
         self.searcher.on_trial_complete(trial_id, {REPORT: report.dump()})
         return assignment
 
@@ -78,11 +78,11 @@ def test_past_the_limit_the_worker_is_ended_and_the_trial_fails_once(tiny: SpecM
     assert pool.ended == [slot]
     pool.searcher.died(trial_id, "the worker died")
     pool.searcher.on_trial_complete(trial_id, error=True)
-    trial = assignment.state.study.trials[assignment.trial.number]
+    trial = assignment.open_study.study.trials[assignment.trial.number]
     assert trial.state.name == "FAIL"
     assert trial.user_attrs["fail_reason"] == "timed out after 30 s (resources.trial_timeout)"
-    assert not assignment.state.retries
-    assert assignment.state.failed == 1
+    assert not assignment.open_study.retries
+    assert assignment.open_study.failed == 1
     assert pool.searcher.slot_of(pool.start()) != slot
 
 
@@ -105,7 +105,7 @@ def test_one_that_ends_at_that_moment_counts(tiny: SpecMaker, storage: BaseStora
     trial_id = pool.until_search(1.0, 0)
     pool.searcher.time_out(trial_id, "timed out")
     assignment = pool.complete(trial_id, 30.0)
-    assert assignment.state.study.trials[assignment.trial.number].state.name == "COMPLETE"
+    assert assignment.open_study.study.trials[assignment.trial.number].state.name == "COMPLETE"
 
 
 @pytest.mark.parametrize(("seconds", "done", "told_at"), [(1.0, 3, 61), (10.0, 3, 101), (1.0, 2, None)])

@@ -90,7 +90,7 @@ def test_a_run_ends_at_its_stop_epoch_where_nothing_more_is_asked_for(worker: Wo
     assert (report.values, report.epoch) == (whole.values, 2)
     assert untimed(report.metrics) == untimed(whole.metrics)
     assert (report.hindsight_epoch, report.hindsight) == (None, {})
-    assert report.about["samples"] < whole.about["samples"]
+    assert report.facts["samples"] < whole.facts["samples"]
 
 
 def test_a_run_that_ends_before_its_stop_epoch_counts_at_its_end(worker: Worker) -> None:

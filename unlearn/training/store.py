@@ -65,11 +65,11 @@ class ModelStore:
         return self.folder / f"{key}.safetensors"
 
     def train_or_load(
-        self, key: str, train: Callable[[], tuple[dict[str, Tensor], TrainingCost]], about: Mapping[str, Any]
+        self, key: str, train: Callable[[], tuple[dict[str, Tensor], TrainingCost]], facts: Mapping[str, Any]
     ) -> StoredModel:
         """The model stored under `key`; where there is none, or a damaged one, `train()` is called and its result stored.
 
-        Processes that ask for the same key at once train it once: the others wait. `about` is written into the file's header.
+        Processes that ask for the same key at once train it once: the others wait. `facts` is written into the file's header.
 
         Raises:
             ShareError: the shared folder cannot be read or written.
@@ -88,7 +88,7 @@ class ModelStore:
                 state, cost = train()
                 found = self._fetch(key)  # another machine may have been quicker
             if found is None:
-                self._write(key, state, cost, about)
+                self._write(key, state, cost, facts)
                 found = StoredModel(state, cost, loaded=False)
             self._agree(key)
             return found
@@ -169,7 +169,7 @@ class ModelStore:
         for path in sorted(self.folder.glob("*.safetensors")):
             yield path.stem
 
-    def about(self, key: str) -> dict[str, Any] | None:
+    def facts(self, key: str) -> dict[str, Any] | None:
         """What the header of a stored file says, without reading its tensors; None where the file is gone, or damaged there."""
         try:
             with safetensors.safe_open(self.path(key), framework="pt") as file:
@@ -178,13 +178,13 @@ class ModelStore:
         except (OSError, safetensors.SafetensorError, ValueError, KeyError):
             return None
 
-    def _write(self, key: str, state: Mapping[str, Tensor], cost: TrainingCost, about: Mapping[str, Any]) -> None:
+    def _write(self, key: str, state: Mapping[str, Tensor], cost: TrainingCost, facts: Mapping[str, Any]) -> None:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
         cost_text = json.dumps(asdict(cost))
         header = {
             "checksum": _checksum(tensors, cost_text),
             "cost": cost_text,
-            "about": json.dumps(about, default=str),
+            "about": json.dumps(facts, default=str),
         }
         for stale in self.folder.glob(f".{self.path(key).name}.*.tmp"):  # left by a killed process: we hold the lock
             stale.unlink(missing_ok=True)

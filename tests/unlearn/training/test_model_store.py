@@ -12,7 +12,7 @@ from unlearn.files import locked, write_atomically
 from unlearn.training import ModelStore, TrainingCost, content_key
 
 COST = TrainingCost(seconds=1.5, samples=640)
-ABOUT = {"kind": "oracle", "recipe": {"epochs": 3}}
+FACTS = {"kind": "oracle", "recipe": {"epochs": 3}}
 
 
 def state():
@@ -38,26 +38,26 @@ def store(tmp_path):
 
 
 def stored(store, key="abc"):
-    store.train_or_load(key, trained, ABOUT)
+    store.train_or_load(key, trained, FACTS)
     return store.path(key)
 
 
 def test_what_was_trained_is_loaded(store):
     expected = state()
-    first = store.train_or_load("abc", lambda: (expected, COST), ABOUT)
-    second = store.train_or_load("abc", forbidden, ABOUT)
+    first = store.train_or_load("abc", lambda: (expected, COST), FACTS)
+    second = store.train_or_load("abc", forbidden, FACTS)
 
     assert (first.loaded, second.loaded) == (False, True)
     assert second.cost == COST
     assert second.state.keys() == expected.keys()
     assert all(torch.equal(second.state[name], expected[name]) for name in expected)
     assert list(store.keys()) == ["abc"]
-    assert store.about("abc") == {**ABOUT, "seconds": 1.5, "samples": 640}
+    assert store.facts("abc") == {**FACTS, "seconds": 1.5, "samples": 640}
 
 
 def test_what_was_never_trained_is_absent(store):
     assert store.load("abc") is None
-    assert store.about("abc") is None
+    assert store.facts("abc") is None
     assert list(store.keys()) == []
 
 
@@ -83,16 +83,16 @@ def test_damage_is_set_aside_reported_and_rebuilt(store, caplog, damage, ask):
     assert damage(raw) != raw
     path.write_bytes(damage(raw))
 
-    assert store.about("abc") is None or path.stat().st_size == len(raw)  # its header may be whole
+    assert store.facts("abc") is None or path.stat().st_size == len(raw)  # its header may be whole
     with caplog.at_level(logging.WARNING):
         if ask == "load":
             assert store.load("abc") is None
-        rebuilt = store.train_or_load("abc", trained, ABOUT)
+        rebuilt = store.train_or_load("abc", trained, FACTS)
     assert not rebuilt.loaded
     assert "abc.safetensors is damaged" in caplog.text
     (aside,) = store.folder.glob("abc.damaged-*")
     assert aside.read_bytes() == damage(raw)
-    assert store.train_or_load("abc", forbidden, ABOUT).loaded
+    assert store.train_or_load("abc", forbidden, FACTS).loaded
 
 
 def test_a_file_that_another_process_has_just_rebuilt_is_not_set_aside(store):

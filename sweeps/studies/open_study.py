@@ -36,7 +36,7 @@ from sweeps.studies.trials import STOP_EPOCH, Key, Point, draw_params, plain, se
 Asked = tuple[Trial, Job]
 
 
-class StudyState:
+class OpenStudy:
     """A study opened for running: what is final is counted, and what an earlier driver left RUNNING is to be run again.
 
     Args:
@@ -55,7 +55,7 @@ class StudyState:
             load_if_exists=True,
         )
         self.study_id = storage.get_study_id_from_name(plan.name)
-        self.states: Counter[str] = Counter()
+        self.final_states: Counter[str] = Counter()
         self.running_keys: Counter[Key] = Counter()
         self.final_keys: dict[Key, TrialState] = {}
         self.best_value: float | None = None
@@ -77,12 +77,12 @@ class StudyState:
     @property
     def final(self) -> int:
         """Trials that will not be run again."""
-        return self.states.total()
+        return self.final_states.total()
 
     @property
     def failed(self) -> int:
         """Trials of the plan that failed for good."""
-        return self.states["FAIL"]
+        return self.final_states["FAIL"]
 
     @property
     def may_be_retried(self) -> bool:
@@ -184,7 +184,7 @@ class StudyState:
         """A trial has been told, for good or to be run again."""
 
     def _count(self, state: TrialState, key: Key, values: Sequence[float] | None) -> None:
-        self.states[state.name] += 1
+        self.final_states[state.name] += 1
         self.final_keys[key] = state
         if state == TrialState.COMPLETE and values:
             score = sum(values) / len(values)
