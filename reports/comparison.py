@@ -119,7 +119,7 @@ def _caveats(named: Mapping[str, SweepRecord], scenario: str) -> list[str]:
     if len({frames.epoch_convention(r) for r in named.values()}) > 1:
         notes.append(f"Nor are the epochs chosen alike: {'; '.join(conventions.values())}.")
     differing = [
-        k for k in _differing({s: dict(_flat(_settings(r))) for s, r in named.items()}) if _matters(k, scenario)
+        k for k in _differing({s: dict(_flat(_own_settings(r))) for s, r in named.items()}) if _matters(k, scenario)
     ]
     if differing:
         notes.append(f"The sweeps differ in {', '.join(differing)}.")
@@ -143,7 +143,7 @@ def _methods(frame: pd.DataFrame) -> list[str]:
 
 def _settings(named: Mapping[str, SweepRecord]) -> Table:
     """Every setting in which the sweeps differ, one column each."""
-    flat = {label: dict(_flat(_settings(record))) for label, record in named.items()}
+    flat = {label: dict(_flat(_own_settings(record))) for label, record in named.items()}
     rows = [(k, *(flat[label].get(k, MISSING) for label in flat)) for k in _differing(flat)]
     data = pd.DataFrame(rows, columns=["setting", *flat])
     printed = tuple(Row(tuple(map(Cell, row))) for row in rows)
@@ -153,7 +153,7 @@ def _settings(named: Mapping[str, SweepRecord]) -> Table:
     )
 
 
-def _settings(record: SweepRecord) -> dict[str, Any]:
+def _own_settings(record: SweepRecord) -> dict[str, Any]:
     spec = {k: v for k, v in record.spec.items() if k not in _NO_SETTING}
     facts = {k: v for k, v in record.provenance.items() if k in ("commit", "versions", "machine")}
     return {**spec, **facts}
