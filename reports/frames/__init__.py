@@ -29,16 +29,13 @@ from reports.frames.oracle import evaluation_curves, oracle_values
 from reports.frames.outcomes import Standing, failures, optimism, progress, standing
 from reports.frames.ranks import critical_difference, mean_ranks
 from reports.frames.sensitivity import sensitivity, sensitivity_grid, sensitivity_summary
-from reports.frames.statistics import LEAST_PAIRS, TEST, compare, summarise
+from reports.frames.statistics import summarise
 
 __all__ = [
     "FLOOR",
-    "LEAST_PAIRS",
-    "TEST",
     "Epochs",
     "Standing",
     "best_hyperparameters",
-    "compare",
     "cost_of_not_knowing",
     "critical_difference",
     "directions",

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports.names import measures
-from sweeps.record import SweepRecord
+from sweeps.record import FLOOR, SweepRecord, evaluations
 
 __all__ = [
     "EPOCH",
@@ -27,9 +27,6 @@ __all__ = [
 #: Prefix of the columns that hold metrics at the epoch that counts.
 EPOCH = "metric."
 _REFERENCES = ("oracle", "original")
-
-#: The method that retrains the oracle with another seed: its gaps are the noise floor; it is no rival and never ranked.
-FLOOR = "oracle"
 
 
 def scenarios(record: SweepRecord) -> list[str]:
@@ -72,20 +69,6 @@ def metrics_of(frame: pd.DataFrame, prefix: str = EPOCH) -> list[str]:
 def gap_metrics(record: SweepRecord, frame: pd.DataFrame) -> list[str]:
     """The gaps to the oracle that these trials hold, in the paper's order: UA, utility, RA, CTA, attacks, others."""
     return measures(record).gaps(metrics_of(frame)) if len(frame) else []
-
-
-def evaluations(record: SweepRecord, scenario: str, *, floor: bool = False) -> pd.DataFrame:
-    """Completed evaluation trials with a `score` column, one per method, forget size, forget set and seed.
-
-    Of the methods that compete; with `floor`, of the retrained oracle instead. The score is the trial's value.
-    """
-    rows = stage_trials(record, "evaluation", scenario, "COMPLETE")
-    rows = rows[(rows["method"] == FLOOR) == floor] if len(rows) else rows
-    if not len(rows):
-        return pd.DataFrame(columns=["study", "method", "number", "forget_size", "forget_seed", "seed", "score"])
-    keys = ["method", "forget_size", "forget_seed", "seed"]
-    rows = rows.sort_values("number").drop_duplicates(keys, keep="last")
-    return rows.assign(score=rows["value"].astype(float))
 
 
 def size_label(record: SweepRecord, scenario: str) -> str:

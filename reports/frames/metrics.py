@@ -8,14 +8,15 @@ from typing import Literal
 import pandas as pd
 
 from reports.frames._base import evaluations
-from reports.frames.statistics import compare, summarise
-from sweeps.record import SweepRecord
+from reports.frames.statistics import summarise
+from sweeps.record import UNIT_LEVELS, SweepRecord, compare
 
 __all__ = ["floor_summary", "metric_summary"]
 
 #: Which epoch's metrics: at the one that counts, at the best one in hindsight, or the mean of the five best in hindsight.
 Epochs = Literal["metric", "hindsight", "top5"]
 COLUMNS = ["scenario", "forget_size", "method", "metric", "mean", "std", "n", "best", "tied", "p", "pairs"]
+_KEYS = ["forget_size", *UNIT_LEVELS, "method"]
 _UNCOMPARED = {"best": False, "tied": False, "p": float("nan"), "pairs": 0}
 
 
@@ -34,7 +35,7 @@ def metric_summary(
     `best` and `tied` are false, `p` NaN and `pairs` 0.
     """
     values = _values(evaluations(record, scenario), metrics, epochs)
-    columns = values.columns[4:]
+    columns = values.columns[len(_KEYS) :]
     if not len(columns):
         return pd.DataFrame(columns=COLUMNS)
     out = summarise(values, ["forget_size", "method"], list(columns)).query("n > 0")
@@ -49,7 +50,7 @@ def metric_summary(
 def floor_summary(record: SweepRecord, scenario: str, metrics: Sequence[str]) -> pd.DataFrame:
     """The same table of the retrained oracle: what the gaps are where only the seed differs. Never best, never tied."""
     values = _values(evaluations(record, scenario, floor=True), metrics, "metric")
-    out = summarise(values, ["forget_size", "method"], list(values.columns[4:])).query("n > 0")
+    out = summarise(values, ["forget_size", "method"], list(values.columns[len(_KEYS) :])).query("n > 0")
     out = out.assign(scenario=scenario, **_UNCOMPARED)
     out = out.assign(forget_size=out["forget_size"].astype(int))
     return out.sort_values("forget_size", ascending=False, kind="stable", ignore_index=True)[COLUMNS]
@@ -60,16 +61,16 @@ def _verdicts(values: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     verdicts = []
     for size, group in values.groupby("forget_size"):
         for m in metrics:
-            samples = group.pivot(index=["forget_seed", "seed"], columns="method", values=m)
+            samples = group.pivot(index=list(UNIT_LEVELS), columns="method", values=m)
             verdicts.append(compare(samples).reset_index().assign(forget_size=size, metric=m))
     return pd.concat(verdicts, ignore_index=True)
 
 
 def _values(rows: pd.DataFrame, metrics: Sequence[str], epochs: str) -> pd.DataFrame:
-    """What tells a run apart, in four columns, and one column per metric that any run has."""
+    """What tells a run apart, in the columns of `_KEYS`, and one column per metric that any run has."""
     score = "hindsight_score" if epochs == "hindsight" else "score"
     columns = {m: score if m == "score" else f"{epochs}.{m}" for m in metrics}
     columns = {m: c for m, c in columns.items() if c in rows and rows[c].notna().any()}
-    return rows[["forget_size", "forget_seed", "seed", "method"]].assign(
+    return rows[_KEYS].assign(
         **{m: rows[c].astype(float) for m, c in columns.items()}
     )

@@ -8,8 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from reports.frames._base import evaluations
-from reports.frames.statistics import LEVEL
-from sweeps.record import SweepRecord
+from sweeps.record import LEVEL, UNIT_LEVELS, SweepRecord
 
 __all__ = ["critical_difference", "mean_ranks"]
 

@@ -1,9 +1,37 @@
 """A sweep's storage as tidy tables: the only thing that reports read."""
 
 from sweeps.plan import STAGES
+from sweeps.record.apart import FLOOR, UNIT_LEVELS, Apart, Rival, draws_vary, evaluations, told_apart, unit_of
+from sweeps.record.commands import ONCE, extending, options_among, typed_runs, without_options
 from sweeps.record.find import find_sweep, sweeps_in
 from sweeps.record.load import load_sweep
 from sweeps.record.record import COLUMNS, SweepRecord
+from sweeps.record.statistics import LEAST_UNITS, LEVEL, POWER, compare
 from sweeps.studies.winners import Winner
 
-__all__ = ["COLUMNS", "STAGES", "SweepRecord", "Winner", "find_sweep", "load_sweep", "sweeps_in"]
+__all__ = [
+    "COLUMNS",
+    "FLOOR",
+    "LEAST_UNITS",
+    "LEVEL",
+    "ONCE",
+    "POWER",
+    "STAGES",
+    "UNIT_LEVELS",
+    "Apart",
+    "Rival",
+    "SweepRecord",
+    "Winner",
+    "compare",
+    "draws_vary",
+    "evaluations",
+    "extending",
+    "find_sweep",
+    "load_sweep",
+    "options_among",
+    "sweeps_in",
+    "told_apart",
+    "typed_runs",
+    "unit_of",
+    "without_options",
+]

@@ -1,0 +1,154 @@
+"""Which methods an evaluation tells apart, what it could have told, and how much more would be needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from sweeps.record.record import SweepRecord
+from sweeps.record.statistics import LEAST_UNITS, LEVEL, Pairs, least_difference, units_needed
+
+__all__ = ["FLOOR", "UNIT_LEVELS", "Apart", "Rival", "draws_vary", "evaluations", "told_apart", "unit_of"]
+
+#: The method that retrains the oracle with another seed: its gaps are the noise floor; it is no rival and never ranked.
+FLOOR = "oracle"
+#: What tells the runs of one method and forget size apart, the outer first.
+UNIT_LEVELS = ("training", "draw", "run")
+
+Unit = Literal["forget set", "run", "training"]
+#: Which key of the spec adds such units.
+KEYS: dict[Unit, str] = {
+    "forget set": "evaluation.seeds",
+    "run": "evaluation.seeds",
+    "training": "evaluation.trainings",
+}
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A method beside the best one.
+
+    Attributes:
+        difference: its score less the best one's, mean over the units shared; spread: the standard deviation over them.
+        p: of the paired t-test, Holm-adjusted over all pairs.
+        apart: whether it is told from the best at the 5 % level, and worse.
+        least: the least true difference that so many units tell at 80 % power; NaN where none could.
+        needed: how many units tell the present difference at that power, if it is the true one; None where it is too many.
+    """
+
+    method: str
+    difference: float
+    spread: float
+    units: int
+    p: float
+    apart: bool
+    least: float
+    needed: int | None
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A scenario's comparison at the size that methods are compared at, of the score.
+
+    Attributes:
+        best: the method of the least mean score.
+        unit: what is counted as an independent observation; units: how many the best one has.
+        rivals: the others, nearest first.
+    """
+
+    scenario: str
+    size: int | None
+    best: str
+    unit: Unit
+    units: int
+    rivals: tuple[Rival, ...]
+
+    @property
+    def apart(self) -> list[str]:
+        """Methods that are told from the best, and worse."""
+        return [r.method for r in self.rivals if r.apart]
+
+    @property
+    def not_apart(self) -> list[str]:
+        """The others."""
+        return [r.method for r in self.rivals if not r.apart]
+
+    @property
+    def next_told(self) -> Rival | None:
+        """The rival not yet told from the best that needs the fewest units; None where none can be counted."""
+        waiting = [r for r in self.rivals if not r.apart and r.needed is not None]
+        return min(waiting, key=lambda r: r.needed or 0, default=None)
+
+    @property
+    def key(self) -> str:
+        """The key of the spec that adds units."""
+        return KEYS[self.unit]
+
+
+def evaluations(record: SweepRecord, scenario: str, *, floor: bool = False) -> pd.DataFrame:
+    """Completed evaluation trials with a `score` column, one per method, forget size, training, draw and run.
+
+    Of the methods that compete; with `floor`, of the retrained oracle instead. The score is the trial's value. The draw is the
+    forget set's seed; where all forget sets are one, each run counts as a draw of its own.
+    """
+    rows = record.counted
+    rows = rows[(rows["stage"] == "evaluation") & (rows["scenario"] == scenario) & (rows["state"] == "COMPLETE")]
+    rows = rows[(rows["method"] == FLOOR) == floor]
+    training, draw, run = (_numbers(rows, name) for name in ("training", "forget_seed", "run"))
+    if not draws_vary(record, scenario):
+        draw, run = draw * (run.max() + 1 if len(run) else 1) + run, run * 0
+    rows = rows.assign(training=training, draw=draw, run=run, score=rows["value"].astype(float))
+    keys = ["method", "forget_size", *UNIT_LEVELS]
+    return rows.sort_values("number").drop_duplicates(keys, keep="last")
+
+
+def draws_vary(record: SweepRecord, scenario: str) -> bool:
+    """Whether the seeds of a scenario's forget sets give different sets; older sweeps did not keep it of their scenarios."""
+    settings = record.spec.get("scenarios", {}).get(scenario) or {}
+    kind = settings.get("scenario") or scenario
+    return bool(getattr(record, "draws_vary", {}).get(scenario, True)) and kind != "full_class"
+
+
+def unit_of(record: SweepRecord, scenario: str, trainings: Sequence[object] | pd.Series[int]) -> Unit:
+    """What varies between the independent observations of an evaluation on these trainings."""
+    if len(set(trainings)) > 1:
+        return "training"
+    return "forget set" if draws_vary(record, scenario) else "run"
+
+
+def told_apart(record: SweepRecord, scenario: str) -> Apart | None:
+    """The comparison of a scenario's methods; None where no method was evaluated."""
+    trials = evaluations(record, scenario)
+    size = record.shown_size(scenario)
+    trials = trials[trials["forget_size"] == size] if size is not None else trials
+    trials = trials.dropna(subset=["score"])
+    if not len(trials):
+        return None
+    samples = trials.pivot(index=list(UNIT_LEVELS), columns="method", values="score")
+    means = samples.mean().round(9)
+    best = str(min(means.index, key=lambda m: (means[m], m)))
+    pairs = Pairs.of(samples)
+    unit = unit_of(record, scenario, list(trials["training"]))
+    own = trials[trials["method"] == best]
+    units = own["training"].nunique() if unit == "training" else own["draw"].nunique()
+    order = sorted((str(m) for m in means.index if m != best), key=lambda m: (means[m], m))
+    against = pairs.against(best)
+    rivals = tuple(_rival(m, against.loc[m], pairs.next_level) for m in order)
+    return Apart(scenario, None if size is None else int(size), best, unit, int(units), rivals)
+
+
+def _rival(method: str, row: pd.Series[float], level: float) -> Rival:
+    difference, spread, units = float(row["difference"]), float(row["spread"]), int(row["units"])
+    apart = bool(row["p"] < LEVEL and difference > 0)
+    least = least_difference(spread, units, level)
+    needed = LEAST_UNITS if units < LEAST_UNITS else units_needed(max(difference, 0.0), spread, level)
+    return Rival(method, difference, spread, units, float(row["p"]), apart, least, needed)
+
+
+def _numbers(rows: pd.DataFrame, name: str) -> pd.Series[int]:
+    """A column of whole numbers, 0 where an older version kept none."""
+    found = rows[name] if name in rows else pd.Series(0, index=rows.index)
+    return found.astype(float).fillna(0).astype(int)

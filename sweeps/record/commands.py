@@ -1,0 +1,69 @@
+"""The commands that ran a sweep, as they were typed, and those that go on from there."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from sweeps.record.record import SweepRecord
+
+__all__ = ["extending", "options_among", "typed_runs", "without_options"]
+
+STAGES = ("run", "search", "evaluate", "sensitivity")
+#: Options that speak of one run alone, and whether a value follows.
+ONCE = {"--dry-run": False, "--retry-failed": False, "--params": True}
+
+
+def typed_runs(record: SweepRecord) -> list[list[str]]:
+    """The commands that ran stages of this sweep, as words after `sweeps`, oldest first; none where it was run from Python."""
+    stored = record.provenance.get("commands") or [record.provenance.get("command")]
+    words = []
+    for command in stored:
+        try:
+            parts = shlex.split(str(command))
+        except ValueError:
+            continue
+        if len(parts) > 1 and parts[0] == "sweeps" and parts[1] in STAGES:
+            words.append([parts[1], *without_options(parts[2:], {"--retry-failed": False})])
+    return list(map(list, dict.fromkeys(map(tuple, words))))
+
+
+def extending(record: SweepRecord, key: str, value: int) -> str:
+    """The command that runs more evaluations than there are: as last typed, with `key` set to `value`."""
+    last = (typed_runs(record) or [["run", record.name]])[-1]
+    kept = _without_setting(without_options(last[1:], ONCE), key)
+    return shlex.join(["sweeps", "evaluate", *kept, "--set", f"{key}={value}"])
+
+
+def without_options(words: Sequence[str], options: dict[str, bool]) -> list[str]:
+    """Words less the options named, and their values where these follow."""
+    kept: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        name, _, value = word.partition("=")
+        if name not in options:
+            kept.append(word)
+        elif options[name] and not value:
+            next(rest, None)
+    return kept
+
+
+def options_among(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The named options among the words, each followed by its value."""
+    found: list[str] = []
+    for i, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name in names:
+            found += [name, value] if equals else [name, *words[i + 1 : i + 2]]
+    return found
+
+
+def _without_setting(words: Sequence[str], key: str) -> list[str]:
+    """Words less every `--set key=…`."""
+    kept: list[str] = []
+    for word in words:
+        if word.startswith(f"{key}=") and kept and kept[-1] == "--set":
+            kept.pop()
+        elif not word.startswith(f"--set={key}="):
+            kept.append(word)
+    return kept

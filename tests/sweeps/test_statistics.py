@@ -1,0 +1,187 @@
+"""Comparisons: against SciPy, by hand, and by simulation with known truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from sweeps.record.statistics import LEAST_UNITS, LEVEL, POWER, Pairs, compare, holm, least_difference, units_needed
+
+Draw = Callable[[np.random.Generator, int, int], npt.NDArray[np.float64]]
+METHODS = 9
+
+#: Scores of methods that are equal in the mean: (forget sets, methods).
+EQUAL: dict[str, Draw] = {
+    "normal": lambda rng, n, k: rng.normal(size=(n, 1)) + rng.normal(size=(n, k)),
+    "mean absolute gaps": lambda rng, n, k: np.abs(rng.normal(size=(n, k, 4))).mean(-1),
+    "skewed": lambda rng, n, k: rng.exponential(size=(n, k)),
+    "unequal spreads": lambda rng, n, k: rng.normal(size=(n, k)) * np.r_[np.full(k - 2, 0.1), 3, 3],
+    "in steps of a third of the spread": lambda rng, n, k: np.round(3 * rng.normal(size=(n, k))) / 3,
+    "in steps of the spread": lambda rng, n, k: np.round(rng.normal(size=(n, k))),
+}
+
+
+def simulated(draw: Draw, n: int, repeats: int, seed: int = 0) -> float:
+    """How often methods that are equal in the mean are told apart, any of them."""
+    rng = np.random.default_rng(seed)
+    verdicts = (compare(pd.DataFrame(draw(rng, n, METHODS))) for _ in range(repeats))
+    return sum(bool((~v["best"] & ~v["tied"]).any()) for v in verdicts) / repeats
+
+
+def at_most(rate: float, repeats: int) -> float:
+    """What a rate stays below in simulation, but once in a thousand times."""
+    return float(stats.binom.ppf(0.999, repeats, rate)) / repeats
+
+
+@pytest.mark.parametrize("n", range(3, 11))
+def test_equal_methods_are_told_apart_in_five_per_cent_at_most(n: int):
+    assert simulated(EQUAL["normal"], n, 300, seed=n) <= at_most(LEVEL, 300)
+
+
+@pytest.mark.parametrize("kind", EQUAL)
+@pytest.mark.parametrize("n", [3, 10])
+def test_and_whatever_their_scores_are_like(kind: str, n: int):
+    assert simulated(EQUAL[kind], n, 150, seed=n) <= at_most(LEVEL, 150)
+
+
+def test_against_the_observed_best_alone_the_error_would_be_larger():
+    """Why all pairs are compared: the best of nine equal methods was picked for being low."""
+    rng, found, repeats = np.random.default_rng(0), 0, 600
+    for _ in range(repeats):
+        x = EQUAL["normal"](rng, 5, METHODS)
+        first = x.mean(0).argmin()
+        p = [stats.ttest_rel(x[:, i], x[:, first]).pvalue for i in range(METHODS) if i != first]
+        found += min(p) * (METHODS - 1) < LEVEL
+    assert found / repeats > at_most(LEVEL, repeats)
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_the_least_difference_is_told_at_the_stated_power(n: int):
+    spread, level, repeats = 2.0, LEVEL / 36, 4000
+    least = least_difference(spread, n, level)
+    x = least + spread * np.random.default_rng(n).normal(size=(repeats, n))
+    told = (stats.ttest_1samp(x, 0, axis=1).pvalue < level).mean()
+    assert told == pytest.approx(POWER, abs=4 * math.sqrt(POWER * (1 - POWER) / repeats))
+
+
+@pytest.mark.parametrize("n", [4, 8])
+def test_one_method_that_is_better_by_the_least_difference_is_told_from_each_other(n: int):
+    """By Holm's rule each pair is told a little more often than by the first level, which the line stands for."""
+    repeats, rng = 300, np.random.default_rng(n)
+    least = least_difference(math.sqrt(2), n, LEVEL / (METHODS * (METHODS - 1) / 2))
+    told = 0.0
+    for _ in range(repeats):
+        x = rng.normal(size=(n, METHODS)) + np.r_[0, np.full(METHODS - 1, least)]
+        told += compare(pd.DataFrame(x))["p"].lt(LEVEL).iloc[1:].mean() / repeats
+    assert POWER - 0.07 < told < 0.95
+
+
+def test_so_many_forget_sets_tell_the_present_difference():
+    level = LEVEL / 3
+    needed = units_needed(1.0, 2.0, level)
+    assert needed is not None
+    assert least_difference(2.0, needed, level) <= 1.0 < least_difference(2.0, needed - 1, level)
+    assert units_needed(-1.0, 2.0, level) == needed
+    assert units_needed(50.0, 0.001, level) == LEAST_UNITS
+    assert units_needed(0.0, 2.0, level) is None
+    assert units_needed(0.001, 2.0, level) is None
+    assert units_needed(math.nan, 2.0, level) is None
+
+
+@pytest.mark.parametrize(("trainings", "draws"), [(3, 2), (5, 4)])
+def test_nested_draws_are_no_independent_witnesses(trainings: int, draws: int):
+    """Equal methods whose scores move with the training: the draws of one training repeat one observation."""
+    index = pd.MultiIndex.from_product(
+        [range(trainings), range(draws), range(2)], names=["training", "forget_seed", "run"]
+    )
+    rng, repeats, nested, flat = np.random.default_rng(draws), 200, 0, 0
+    for _ in range(repeats):
+        training = 3 * rng.normal(size=(trainings, METHODS))
+        x = training[index.get_level_values("training")] + rng.normal(size=(len(index), METHODS))
+        for_each = [compare(pd.DataFrame(x, index=i)) for i in (index, pd.RangeIndex(len(index)))]
+        apart = [bool((~v["best"] & ~v["tied"]).any()) for v in for_each]
+        nested, flat = nested + apart[0], flat + apart[1]
+    assert nested / repeats <= at_most(LEVEL, repeats)
+    assert flat / repeats > 0.3
+
+
+def test_units_are_forget_sets_of_one_training_and_trainings_of_several():
+    def units(trainings: int, draws: int, runs: int) -> tuple[int, float]:
+        levels = [range(trainings), range(draws), range(runs)]
+        index = pd.MultiIndex.from_product(levels, names=["training", "forget_seed", "run"])
+        x = np.arange(len(index), dtype=float)
+        found = Pairs.of(pd.DataFrame({"a": 0 * x, "b": x}, index=index)).against("a").loc["b"]
+        return int(found["units"]), float(found["spread"])
+
+    assert units(1, 4, 1) == (4, pytest.approx(np.std([0, 1, 2, 3], ddof=1)))
+    assert units(1, 4, 2) == (4, pytest.approx(np.std([0.5, 2.5, 4.5, 6.5], ddof=1)))
+    assert units(3, 2, 2) == (3, pytest.approx(np.std([1.5, 5.5, 9.5], ddof=1)))
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.floats(-50, 50), min_size=5, max_size=5), min_size=2, max_size=4))
+def test_p_is_scipys(columns: list[list[float]]):
+    x = np.round(np.array(columns).T + np.arange(5)[:, None] * np.arange(len(columns)) ** 2 * 1e-3, 9)
+    found = Pairs.of(pd.DataFrame(x))
+    pairs = [(x[:, i], x[:, j]) for i, j in zip(found.first, found.second, strict=True)]
+    steps = np.diff(np.unique(x))
+    if any(np.std(a - b) < 1e-6 or np.std(a - b, ddof=1) < steps.min() for a, b in pairs):
+        return
+    assert found.p == pytest.approx(holm([stats.ttest_rel(a, b).pvalue for a, b in pairs]), abs=1e-9)
+
+
+def test_holm_by_hand():
+    # sorted 0.01, 0.03, 0.04 → ×3, ×2, ×1 → 0.03, 0.06, max(0.06, 0.04)
+    assert holm([0.04, 0.01, float("nan"), 0.03]) == pytest.approx([0.06, 0.03, math.nan, 0.06], nan_ok=True)
+
+
+def test_clear_winner_near_rival_and_clear_loser():
+    samples = pd.DataFrame({"w": [1.0, 1.1, 0.9, 1.0], "near": [1.2, 0.9, 1.3, 0.9], "far": [9.0, 9.2, 8.9, 9.1]})
+    out = compare(samples)
+    assert list(out.index[out["best"]]) == ["w"]
+    assert list(out.index[out["tied"]]) == ["near"]
+    assert out.loc["far", "p"] < 0.05
+
+
+def test_equal_differences_of_scores_in_steps_are_no_proof():
+    out = compare(pd.DataFrame({"a": [1.0, 1.0, 2.0], "b": [2.0, 2.0, 3.0]}))  # a step of 1 apart, three times
+    assert out.loc["b", "tied"]
+    assert out.loc["b", "p"] == pytest.approx(stats.ttest_1samp([1, 1 + 1 / math.sqrt(2), 1 - 1 / math.sqrt(2)], 0).pvalue, abs=0.2)
+
+
+def test_equal_means_are_both_best():
+    out = compare(pd.DataFrame({"a": [1.0, 2.0], "b": [2.0, 1.0], "c": [50.0, 50.1]}))
+    assert list(out.index[out["best"]]) == ["a", "b"]
+    assert not out["tied"].loc[["a", "b"]].any()
+
+
+def test_one_forget_set_tells_nothing_apart():
+    out = compare(pd.DataFrame({"a": [1.0], "b": [99.0]}))
+    assert out.loc["b", "tied"]
+    assert out.loc["b", "pairs"] == 1
+
+
+def test_no_rival_no_best():
+    out = compare(pd.DataFrame({"a": [1.0, 2.0], "failed": [np.nan, np.nan]}))
+    assert not out["best"].any()
+    assert not out["tied"].any()
+
+
+def test_only_shared_forget_sets_are_paired():
+    out = compare(pd.DataFrame({"a": [1.0, 1.0, 1.0], "b": [np.nan, 5.0, 6.0]}))
+    assert out.loc["b", "pairs"] == 2
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (3, 1)])
+def test_nothing_to_compare(shape: tuple[int, int]):
+    out = compare(pd.DataFrame(np.ones(shape)))
+    assert len(out) == shape[1]
+    assert not out[["best", "tied"]].to_numpy().any()
