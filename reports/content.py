@@ -73,6 +73,7 @@ def scenario_section(
     gaps_drawn = (figures.gap_bars(*drawn), stacked, gap_table, ranks)
     blocks = [
         _block("Gaps to the oracle", evaluation, *gaps_drawn),
+        _block("Told apart", evaluation, tables.apart_table(record, scenario), tables.spread_table(record, scenario)),
         _block(
             "Utility against forgetting", evaluation, figures.trade_off(*drawn), figures.normalised_comparison(*drawn)
         ),

@@ -17,7 +17,7 @@ PLACES = 6
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, what it sorts by, whether it is the best (bold) or not distinguishable from the best (≈)."""
+    """One cell: its text, what it sorts by, whether it is the best (bold) or not told apart from the best (≈)."""
 
     text: str
     sort: float | str | None = None
@@ -43,7 +43,7 @@ class Table:
         key: file name without its ending.
         columns: headers; each a text and, where the column belongs to a method, the method's key.
         data: what the CSV holds, unrounded.
-        notes: lines printed beneath. compared: whether cells are marked as best and not distinguishable.
+        notes: lines printed beneath. compared: whether cells are marked as best and not told apart.
     """
 
     key: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +10,13 @@ import pandas as pd
 from reports import frames
 from reports.format import significant, uncertain
 from reports.names import POINTS, method_label, metric, scenario_label, score_unit
-from sweeps.record import SweepRecord
+from reports.sampled import counted, overlap_sentence
+from reports.told import listed, needed_sentence, power_sentence, rivals_sentence
+from sweeps.record import SweepRecord, told_apart
 
 __all__ = ["Verdict", "cost_sentence", "missing_work", "one_draw_sentence", "protocol_sentence", "verdict"]
 
 
-_MOST_NAMED = 5
 _HINDSIGHT = (
     "its numbers are in hindsight: each run at the epoch of the least score on the very forget set and images reported"
 )
@@ -95,14 +95,19 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
             f"Least score of a search: {name}, {score}, of one forget set: it flatters, and tells no methods apart."
         )
         return Verdict(scenario, None, f"{label}: not evaluated yet", (sentence,))
+    over = counted(record, scenario, int(top["n"]), won.forget_size)
     sentences = [
-        f"{_least(won, name)} {score} over {_sets(int(top['n']), won.forget_size)} (lower is better).",
+        f"{_least(won, name)} {score} over {over} (lower is better).",
+        overlap_sentence(record, scenario),
         _uneven(won),
     ]
     floor = frames.floor_summary(record, scenario, ["score"])
     for row in frames.iterate(floor[floor["forget_size"] == won.forget_size]):
         sentences.append(f"Noise floor {_value(row)}: what a second oracle scores that differs in its seed only.")
-    sentences += [_rivals(won), *_trade_off(record, scenario, won)]
+    apart = told_apart(record, scenario)
+    if apart is not None:
+        sentences += [rivals_sentence(apart), power_sentence(record, apart), needed_sentence(record, apart)]
+    sentences += _trade_off(record, scenario, won)
     method = won.method if won.behind else None
     return Verdict(scenario, method, f"{label}: {_headline(won, name)}", tuple(s for s in sentences if s))
 
@@ -114,17 +119,13 @@ def _headline(won: frames.Standing, name: str) -> str:
     if not won.equals:
         return f"{name} wins"
     others = len(won.scores) - 1
-    return f"{name} is ahead of {_listed(won.behind, 2) or f'{len(won.behind)} of {others} others'}"
+    return f"{name} is ahead of {listed(won.behind, 2) or f'{len(won.behind)} of {others} others'}"
 
 
 def _least(won: frames.Standing, name: str) -> str:
     if len(won.scores) == 1:
         return f"{name} is the only method evaluated: score"
     return f"Least mean score: {name},"
-
-
-def _sets(n: int, size: int | None) -> str:
-    return f"{n} fresh forget {'set' if n == 1 else 'sets'}" + (f" of {size}" if size is not None else "")
 
 
 def _uneven(won: frames.Standing) -> str:
@@ -136,14 +137,6 @@ def _uneven(won: frames.Standing) -> str:
 
 def _unit(record: SweepRecord) -> str:
     return " points" if score_unit(record) == POINTS else ""
-
-
-def _listed(methods: Sequence[str], most: int) -> str:
-    """Names joined by commas and an "and"; empty where there are more than `most`."""
-    names = [method_label(m) for m in methods]
-    if not names or len(names) > most:
-        return ""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def missing_work(record: SweepRecord) -> list[str]:
@@ -161,27 +154,6 @@ def missing_work(record: SweepRecord) -> list[str]:
             each = ", ".join(f"{method_label(r.method)} {r.missing} of {r.planned}" for r in frames.iterate(rows))
             sentences.append(f"{where}: not run yet: {each}.")
     return sentences
-
-
-def _rivals(won: frames.Standing) -> str:
-    others, behind = won.equals, won.behind
-    if not others and not behind:
-        return ""
-    if not others:
-        return "Distinguishable from every other method."
-    named = _listed(others, _MOST_NAMED) or f"{len(others)} of {len(won.scores) - 1} others"
-    sentence = f"Not distinguishable from it: {named}{_too_few(won)}."
-    if behind and len(behind) <= _MOST_NAMED:
-        sentence += f" Distinguishable from it, and worse: {_listed(behind, _MOST_NAMED)}."
-    return sentence
-
-
-def _too_few(won: frames.Standing) -> str:
-    """Why nothing could be told apart, where the number of forget sets alone says so."""
-    pairs = int(won.scores["pairs"].max())
-    if pairs >= frames.LEAST_PAIRS:
-        return ""
-    return f" (they share {pairs} forget {'set' if pairs == 1 else 'sets'}; below {frames.LEAST_PAIRS} nothing is told apart)"
 
 
 def _trade_off(record: SweepRecord, scenario: str, won: frames.Standing) -> list[str]:
@@ -203,7 +175,7 @@ def _trade_off(record: SweepRecord, scenario: str, won: frames.Standing) -> list
     ]
     if led:
         elsewhere = (f"{metric(record, r.metric).short}: {method_label(r.method)} ({_value(r)})" for r in led)
-        sentences.append(f"Distinguishably better elsewhere: {', '.join(elsewhere)}.")
+        sentences.append(f"Told to be better elsewhere, each at 5 %: {', '.join(elsewhere)}.")
     return sentences
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from reports.format import Cell, Table
-from reports.frames import TEST
+from reports.told import COMPARED
 from unlearn.files import write_atomically
 
 __all__ = ["as_markdown", "slug", "to_latex", "to_markdown", "write_table", "write_text"]
@@ -20,7 +20,7 @@ def slug(text: str) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """GitHub's table syntax; the best in bold, those not distinguishable from it marked ≈."""
+    """GitHub's table syntax; the best in bold, those not told apart from it marked ≈."""
     lines = [f"**{as_markdown(table.title)}**", ""]
     lines.append("| " + " | ".join(as_markdown(c.text) for c in table.columns) + " |")
     lines.append("| " + " | ".join("---" for _ in table.columns) + " |")
@@ -63,7 +63,7 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def _notes(table: Table) -> list[str]:
-    return [*table.notes, *([TEST] if table.compared else [])]
+    return [*table.notes, *([COMPARED] if table.compared else [])]
 
 
 def as_markdown(text: str) -> str:

@@ -11,7 +11,7 @@ from reports import frames
 from reports.figures._base import INK, Drawing, columns_for, panel_grid, translucent
 from reports.names import measures, metric, scenario_label
 from reports.styles import MethodStyle
-from sweeps.record import SweepRecord
+from sweeps.record import UNIT_LEVELS, SweepRecord
 
 __all__ = ["accuracy_curves"]
 
@@ -49,7 +49,7 @@ def accuracy_curves(record: SweepRecord, scenario: str, styles: dict[str, Method
             figure.update_yaxes(title_text=f"{metric(record, m).short} (%)", title_standoff=4, **at)
         return figure
 
-    n = int(curves[["forget_seed", "seed"]].drop_duplicates().shape[0])
+    n = int(curves[list(UNIT_LEVELS)].drop_duplicates().shape[0])
     bands = "; bands: ± std" if len(shown) <= _MOST_BANDS and n > 1 else ""
     known = "" if all(pd.isna(v) for v in lines.values()) else " Dashed: the oracle."
     title = f"{scenario_label(scenario)}: accuracy during unlearning, {frames.size_label(record, scenario)}"

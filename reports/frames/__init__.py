@@ -29,6 +29,7 @@ from reports.frames.oracle import evaluation_curves, oracle_values
 from reports.frames.outcomes import Standing, failures, optimism, progress, standing
 from reports.frames.ranks import critical_difference, mean_ranks
 from reports.frames.sensitivity import sensitivity, sensitivity_grid, sensitivity_summary
+from reports.frames.spread import components, spread_by_axis
 from reports.frames.statistics import summarise
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Epochs",
     "Standing",
     "best_hyperparameters",
+    "components",
     "cost_of_not_knowing",
     "critical_difference",
     "directions",
@@ -66,6 +68,7 @@ __all__ = [
     "sides",
     "sides_of_every_epoch",
     "size_label",
+    "spread_by_axis",
     "stage_trials",
     "standing",
     "summarise",

@@ -71,6 +71,4 @@ def _values(rows: pd.DataFrame, metrics: Sequence[str], epochs: str) -> pd.DataF
     score = "hindsight_score" if epochs == "hindsight" else "score"
     columns = {m: score if m == "score" else f"{epochs}.{m}" for m in metrics}
     columns = {m: c for m, c in columns.items() if c in rows and rows[c].notna().any()}
-    return rows[_KEYS].assign(
-        **{m: rows[c].astype(float) for m, c in columns.items()}
-    )
+    return rows[_KEYS].assign(**{m: rows[c].astype(float) for m, c in columns.items()})

@@ -73,13 +73,13 @@ class Standing:
 
     @property
     def equals(self) -> list[str]:
-        """Methods that are as good, or not distinguishable."""
+        """Methods that are as good, or not told apart."""
         rows = self.scores
         return [str(m) for m in rows.loc[rows["best"] | rows["tied"], "method"] if m != self.method]
 
     @property
     def behind(self) -> list[str]:
-        """Methods that are distinguishable from it, and worse."""
+        """Methods that are told apart from it, and worse."""
         rows = self.scores
         if self.source != "evaluation" or len(rows) < 2:
             return []

@@ -16,13 +16,17 @@ __all__ = ["critical_difference", "mean_ranks"]
 def mean_ranks(record: SweepRecord, scenario: str) -> pd.DataFrame:
     """Per method, best first: `rank`, the mean rank of its score (1 is best, equal scores share) over `blocks`.
 
-    A block is a forget set of any size on which every method listed was evaluated; methods without any evaluation are left
-    out. `friedman` is the p-value that all methods rank alike (NaN below three methods or two blocks), `critical` the
-    difference of mean ranks that Nemenyi's test needs at the 5 % level. Empty below two methods.
+    A block is a forget set of the size that methods are compared at (of several trainings, each training's mean; where there is
+    one forget set, a run) on which every method listed was evaluated; methods without any evaluation are left out. `friedman`
+    is the p-value that all methods rank alike (NaN below three methods or two blocks), `critical` the difference of mean
+    ranks that Nemenyi's test needs at the 5 % level. Empty below two methods.
     """
     rows = evaluations(record, scenario)
     columns = ["method", "rank", "blocks", "friedman", "critical"]
-    scores = rows.pivot(index=["forget_size", "forget_seed", "seed"], columns="method", values="score").dropna()
+    rows = rows[rows["forget_size"] == record.shown_size(scenario)]
+    level = "training" if rows["training"].nunique() > 1 else "draw"
+    runs = rows.pivot(index=list(UNIT_LEVELS), columns="method", values="score").dropna()
+    scores = runs.groupby(level).mean()
     blocks, methods = scores.shape
     if methods < 2 or blocks < 1:
         return pd.DataFrame(columns=columns)

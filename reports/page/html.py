@@ -33,7 +33,7 @@ def table_html(table: Table) -> str:
     links = " ".join(f'<a href="tables/{file}.{e}">{e}</a>' for e in ("csv", "md", "tex"))
     notes = " ".join(escape(n) for n in table.notes)
     if table.compared:
-        notes += ' <b>Bold</b>: the least mean; ≈: not distinguishable from it (<a href="#comparison">how</a>).'
+        notes += ' <b>Bold</b>: the least mean; ≈: not told apart from it (<a href="#comparison">how</a>).'
     kind = "sortable" if table.sortable else "fixed"
     return (
         f'<figure class="table"><figcaption>{escape(table.title)} <span class="files">{links}</span></figcaption>\n'
@@ -106,7 +106,7 @@ def _cell(cell: Cell) -> str:
     if cell.best:
         text = f"<b>{text}</b>"
     elif cell.tied:
-        text = f'{text}<span class="tied" title="not distinguishable from the best">≈</span>'
+        text = f'{text}<span class="tied" title="not told apart from the best">≈</span>'
     return f"<td{sort}{_method(cell.method)}>{text}</td>"
 
 

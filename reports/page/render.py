@@ -18,6 +18,7 @@ from reports.page.html import figure_data, figure_html, script_json, swatch, tab
 from reports.page.reproduce import steps
 from reports.styles import MethodStyle
 from reports.summary import Verdict, cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
+from reports.told import COMPARED
 from sweeps.record import SweepRecord
 
 __all__ = ["render_comparison", "render_page"]
@@ -148,7 +149,7 @@ def _summary(record: SweepRecord, styles: dict[str, MethodStyle], partial: bool)
         parts.append('<p class="warning">This report is partial: the sweep was not finished when it was made.</p>')
     told = [protocol_sentence(record), one_draw_sentence(record), cost_sentence(record)]
     parts += [f"<p>{escape(sentence)}</p>" for sentence in told if sentence]
-    parts.append(f'<p class="note" id="comparison">How methods are compared: {escape(frames.TEST)}</p>')
+    parts.append(f'<p class="note" id="comparison">How methods are compared: {escape(COMPARED)}</p>')
     parts.append(f'<div class="verdicts">{"".join(_verdict(v, styles) for v in verdicts)}</div>')
     if scores is not None:
         parts.append(table_html(scores))

@@ -10,6 +10,7 @@ import pandas as pd
 from reports import frames
 from reports.format import MISSING, Cell, Row, Table, uncertain
 from reports.names import FLOOR_LABEL, method_label, metric, score_label
+from reports.sampled import sampled_over
 from sweeps.record import SweepRecord
 
 
@@ -47,7 +48,8 @@ def by_method(
             label = FLOOR_LABEL if floor else method_label(method)
             rows.append(Row((*head, Cell(label, label), *body, *tail), None if floor else method, last=floor))
     headers = [*(["Forget size"] if sizes else []), "Method", *columns, *(["n"] if counts else [])]
-    notes = ["Mean ± std over forget sets" + (" (n)." if counts else "."), convention or convention_note(record)]
+    over = sampled_over(record, frame["scenario"])
+    notes = [f"Mean ± std over {over}" + (" (n)." if counts else "."), convention or convention_note(record)]
     if any(row.last for row in rows):
         notes.append(
             "Noise floor: the gaps between two oracles that differ in their seed only, which retraining itself cannot avoid."

@@ -7,6 +7,7 @@ import pandas as pd
 from reports import frames
 from reports.format import MISSING, Cell, Row, Table, uncertain
 from reports.names import measures, method_label, metric, scenario_label, score_label
+from reports.sampled import sampled
 from reports.tables._base import by_method, statistic_cell
 from sweeps.record import SweepRecord
 
@@ -70,7 +71,7 @@ def hindsight_table(record: SweepRecord, scenario: str) -> Table | None:
         "In hindsight: the epoch of the least score on the very forget set and test images that are reported; nobody without "
         "the oracle can know it, and the least of noisy numbers flatters.",
         "Cost of not knowing: what stopping at the epoch chosen beforehand loses against it, run by run.",
-        "Mean ± std over forget sets (n).",
+        f"Mean ± std over {sampled(record, scenario).nouns} (n).",
     ]
     if any(pd.isna(s) for s in frame["stop_epoch"]):
         notes.append("No stop epoch: the method chooses its epoch in each run itself, here and in the paper.")

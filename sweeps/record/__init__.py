@@ -6,7 +6,7 @@ from sweeps.record.commands import ONCE, extending, options_among, typed_runs, w
 from sweeps.record.find import find_sweep, sweeps_in
 from sweeps.record.load import load_sweep
 from sweeps.record.record import COLUMNS, SweepRecord
-from sweeps.record.statistics import LEAST_UNITS, LEVEL, POWER, compare
+from sweeps.record.statistics import LEAST_UNITS, LEVEL, MOST_UNITS, POWER, compare
 from sweeps.studies.winners import Winner
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "FLOOR",
     "LEAST_UNITS",
     "LEVEL",
+    "MOST_UNITS",
     "ONCE",
     "POWER",
     "STAGES",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -135,12 +135,12 @@ def told_apart(record: SweepRecord, scenario: str) -> Apart | None:
     own = trials[trials["method"] == best]
     units = own["training"].nunique() if unit == "training" else own["draw"].nunique()
     order = sorted((str(m) for m in means.index if m != best), key=lambda m: (means[m], m))
-    against = pairs.against(best)
-    rivals = tuple(_rival(m, against.loc[m], pairs.next_level) for m in order)
+    against = pairs.against(best).to_dict("index")
+    rivals = tuple(_rival(m, against[m], pairs.next_level) for m in order)
     return Apart(scenario, None if size is None else int(size), best, unit, int(units), rivals)
 
 
-def _rival(method: str, row: pd.Series[float], level: float) -> Rival:
+def _rival(method: str, row: Mapping[Hashable, Any], level: float) -> Rival:
     difference, spread, units = float(row["difference"]), float(row["spread"]), int(row["units"])
     apart = bool(row["p"] < LEVEL and difference > 0)
     least = least_difference(spread, units, level)

@@ -14,7 +14,17 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import nctdtr, stdtr, stdtrit
 
-__all__ = ["LEAST_UNITS", "LEVEL", "MOST_UNITS", "POWER", "Pairs", "compare", "holm", "least_difference", "units_needed"]
+__all__ = [
+    "LEAST_UNITS",
+    "LEVEL",
+    "MOST_UNITS",
+    "POWER",
+    "Pairs",
+    "compare",
+    "holm",
+    "least_difference",
+    "units_needed",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -100,8 +110,8 @@ def compare(samples: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Indexed by method: `best` (least mean; several where means are equal; none where there is no rival), `tied` (others not
         told apart from it), `p` (Holm-adjusted over all pairs, against the best, of several the first by name; NaN below
-        `LEAST_UNITS`), `pairs` (forget sets, or trainings, shared with it). One that is better on the forget sets that both share,
-        and has the greater mean for others alone, is tied whatever its p.
+        `LEAST_UNITS`), `pairs` (forget sets, or trainings, shared with it). One that is better on the forget sets that both
+        share, and has the greater mean for others alone, is tied whatever its p.
     """
     names, means = list(samples.columns), samples.mean().to_numpy(float)
     best, tied = np.zeros(len(names), bool), np.zeros(len(names), bool)
@@ -181,8 +191,8 @@ def _nesting(index: pd.Index) -> list[npt.NDArray[np.int64]]:
         return []
     draws = [name for name in index.names if name != RUN]
     frame = index.to_frame(index=False)
-    rows = frame.groupby(draws, sort=False, dropna=False).ngroup().to_numpy()
-    trainings = frame.drop_duplicates(draws)[TRAINING].factorize()[0]
+    rows = np.asarray(frame.groupby(draws, sort=False, dropna=False).ngroup(), dtype=np.int64)
+    trainings = frame.drop_duplicates(draws)[TRAINING].factorize()[0].astype(np.int64)
     return [rows, trainings] if trainings.max(initial=0) > 0 else [rows]
 
 

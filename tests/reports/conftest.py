@@ -49,6 +49,11 @@ class RecordBuilder:
         reason: str | None = None,
         requeued: bool = False,
         superseded: bool = False,
+        training: int = 0,
+        run: int = 0,
+        oracles: int = 3,
+        overlap: float = 0.0,
+        cost_of: str = "stop",
     ) -> int:
         study = f"{self.name}/{stage}/{scenario}/{method}"
         number = sum(t["study"] == study for t in self.trials)
@@ -74,6 +79,11 @@ class RecordBuilder:
             "requeued": requeued,
             "superseded": superseded,
             "scored_on": "dev" if stage == "search" else "test",
+            "training": training,
+            "run": run,
+            "oracles": oracles,
+            "overlap": overlap,
+            "cost_of": cost_of,
         }
         row |= {f"hp.{k}": v for k, v in (hp or {}).items()}
         row |= {f"metric.{k}": v for k, v in (metrics or {}).items()}

@@ -151,13 +151,13 @@ def test_oracle_value_is_the_candidate_that_fits_every_epoch(builder):
     builder.trial("evaluation", "sure", value=1.0, forget_seed=0, curve=curve)
     builder.trial("evaluation", "sure", value=1.0, forget_seed=1, curve=curve[:1])  # 48 or 52: not known
     out = frames.oracle_values(builder.record(), "random", 100, "mia_loss")
-    assert out.to_dict() == {0: 52.0}
+    assert out.to_dict() == {(0, 0): 52.0}
 
 
 def test_two_methods_on_one_forget_set_settle_the_oracle(builder):
     builder.trial("evaluation", "sure", value=1.0, metrics={"mia_confidence": 40.0, "mia_confidence_gap": 5.0})
     builder.trial("evaluation", "finetune", value=1.0, metrics={"mia_confidence": 50.0, "mia_confidence_gap": 5.0})
-    assert frames.oracle_values(builder.record(), "random", 100, "mia_confidence").to_dict() == {0: 45.0}
+    assert frames.oracle_values(builder.record(), "random", 100, "mia_confidence").to_dict() == {(0, 0): 45.0}
 
 
 def test_the_oracles_own_trial_comes_first(builder):
@@ -165,14 +165,14 @@ def test_the_oracles_own_trial_comes_first(builder):
     builder.trial("reference", "oracle", forget_seed=7, metrics={"mia_loss": 45.0})
     builder.trial("reference", "oracle", forget_seed=8, metrics={"mia_loss": 99.0})  # of another stage's forget set
     record = builder.record()
-    assert frames.oracle_values(record, "random", 100, "mia_loss").to_dict() == {7: 45.0}
+    assert frames.oracle_values(record, "random", 100, "mia_loss").to_dict() == {(0, 7): 45.0}
     assert frames.methods(record) == ["sure", "finetune"]
 
 
 def test_of_two_candidates_for_the_oracle_the_percentage_is_it(builder):
     for method in ("sure", "finetune"):
         builder.trial("evaluation", method, metrics={"mia_confidence": 100.0, "mia_confidence_gap": 16.0})
-    assert frames.oracle_values(builder.record(), "random", 100, "mia_confidence").to_dict() == {0: 84.0}
+    assert frames.oracle_values(builder.record(), "random", 100, "mia_confidence").to_dict() == {(0, 0): 84.0}
 
 
 def test_mean_ranks_by_hand(builder):

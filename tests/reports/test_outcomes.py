@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -61,8 +62,11 @@ def test_below_three_forget_sets_no_method_can_be_told_apart(builder, seeds):
     answer = verdict(builder.record(), "random")
     assert answer.headline == "Random: no method can be told apart"
     assert answer.method is None
-    shared = f"they share {seeds} forget {'set' if seeds == 1 else 'sets'}; below 3 nothing is told apart"
-    assert f"Not distinguishable from it: FineTune ({shared})." in answer.sentences
+    assert "Not told apart from it: FineTune." in answer.sentences
+    shared = f"They share {seeds} forget {'set' if seeds == 1 else 'sets'}: below 3 nothing is told apart."
+    assert shared in answer.sentences
+    needed = f"At least {3 - seeds} more forget {'set' if seeds == 2 else 'sets'} are needed"
+    assert f"{needed}: sweeps evaluate tiny --set evaluation.seeds=3" in answer.sentences
 
 
 def test_one_method_alone_wins_nothing(builder):
@@ -80,7 +84,7 @@ def test_some_apart_and_some_not(builder):
             builder.trial("evaluation", method, value=value, forget_seed=seed)
     answer = verdict(builder.record(), "random")
     assert answer.headline == "Random: SURE is ahead of FineTune"
-    assert "Not distinguishable from it: SCRUB. Distinguishable from it, and worse: FineTune." in answer.sentences
+    assert "Not told apart from it: SCRUB. Told apart, and worse: FineTune." in answer.sentences
 
 
 def test_a_method_that_failed_on_hard_sets_is_not_ahead_by_that(builder):
@@ -123,21 +127,24 @@ def test_no_headline_says_more_than_the_numbers(columns):
 
 
 def told_apart(first: str, scores: dict[str, list[int | None]]) -> list[str]:
-    """Those worse than the first by SciPy's paired t-test and Holm's rule, least mean first."""
+    """Those worse than the first, least mean first: paired t-tests of all pairs, Holm's rule, a step of spread at least."""
+    known = sorted({v for column in scores.values() for v in column if v is not None})
+    step = min((b - a for a, b in itertools.pairwise(known)), default=0)
     p, worse = {}, {}
-    for method in scores.keys() - {first}:
-        pairs = [(b, a) for a, b in zip(scores[first], scores[method], strict=True) if a is not None and b is not None]
-        if len(pairs) >= 3:
-            d = np.array([b - a for b, a in pairs], float)
-            worse[method] = d.mean() > 0
-            p[method] = stats.ttest_1samp(d, 0).pvalue if np.ptp(d) else float(d[0] == 0)
+    for pair in itertools.combinations(sorted(scores, key=lambda m: m != first), 2):
+        shared = [(b, a) for a, b in zip(*(scores[m] for m in pair), strict=True) if a is not None and b is not None]
+        if len(shared) >= 3:
+            d = np.array([b - a for b, a in shared], float)
+            worse[pair] = d.mean() > 0
+            spread = max(d.std(ddof=1), step / math.sqrt(6))
+            p[pair] = float(2 * stats.t.sf(abs(d.mean()) / spread * math.sqrt(len(d)), len(d) - 1)) if d.any() else 1.0
     rejected = []
-    for rank, method in enumerate(sorted(p, key=p.__getitem__)):
-        if p[method] * (len(p) - rank) >= 0.05:
+    for rank, pair in enumerate(sorted(p, key=p.__getitem__)):
+        if p[pair] * (len(p) - rank) >= 0.05:
             break
-        rejected.append(method)
+        rejected.append(pair)
     mean = {m: np.mean([v for v in c if v is not None]) for m, c in scores.items()}
-    found = [m for m in rejected if worse[m] and abs(mean[m] - mean[first]) > 1e-9]
+    found = [m for one, m in rejected if one == first and worse[one, m] and abs(mean[m] - mean[first]) > 1e-9]
     return sorted(found, key=lambda m: (mean[m], m))
 
 

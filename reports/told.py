@@ -1,0 +1,74 @@
+"""What a comparison says in words: which methods are told apart, what so many forget sets could tell, and what is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reports.format import significant
+from reports.names import POINTS, method_label, score_unit
+from sweeps.record import LEAST_UNITS, Apart, SweepRecord, extending
+
+__all__ = ["COMPARED", "listed", "needed_sentence", "power_sentence", "rivals_sentence"]
+
+#: How the comparison is made, to be printed wherever its result is.
+COMPARED = (
+    "Lower is better. Bold: the least mean. ≈: not told apart from it at the 5 % level by paired t-tests of all pairs of methods,"
+    " Holm-corrected. The pairs are over forget sets (over trainings where there are several, over runs where there is one "
+    "forget set; below three nothing is told apart). There is no correction over metrics, forget sizes or scenarios."
+)
+_MOST_NAMED = 5
+
+
+def listed(methods: Sequence[str], most: int) -> str:
+    """Names joined by commas and an "and"; empty where there are more than `most`."""
+    names = [method_label(m) for m in methods]
+    if not names or len(names) > most:
+        return ""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def rivals_sentence(apart: Apart) -> str:
+    """Which methods are told from the best one, and which are not; empty without rivals."""
+    if not apart.rivals:
+        return ""
+    if not apart.not_apart:
+        return "Told apart from every other method."
+    others = len(apart.rivals)
+    named = listed(apart.not_apart, _MOST_NAMED) or f"{len(apart.not_apart)} of {others} others"
+    worse = listed(apart.apart, _MOST_NAMED)
+    sentence = f"Not told apart from it: {named}."
+    return f"{sentence} Told apart, and worse: {worse}." if worse else sentence
+
+
+def power_sentence(record: SweepRecord, apart: Apart) -> str:
+    """The differences that so many forget sets could have told; why none could, where there are too few."""
+    if not apart.rivals:
+        return ""
+    shared = min(r.units for r in apart.rivals)
+    if shared < LEAST_UNITS:
+        return f"They share {_units(apart.unit, shared)}: below {LEAST_UNITS} nothing is told apart."
+    least = sorted(r.least for r in apart.rivals)
+    low, high = significant(least[0], 2), significant(least[-1], 2)
+    between = low if low == high else f"{low} to {high}, by method,"
+    unit = " points" if score_unit(record) == POINTS else ""
+    return f"Differences that {_units(apart.unit, shared)} tell with 80 % probability: {between.rstrip(',')}{unit}."
+
+
+def needed_sentence(record: SweepRecord, apart: Apart) -> str:
+    """How many more would tell the next method apart, with the command; empty where all are."""
+    if not apart.not_apart:
+        return ""
+    rival = apart.next_told
+    if rival is None or rival.needed is None:
+        return "No number of them below a thousand would tell the rest apart, if the present differences are the true ones."
+    further = max(rival.needed - rival.units, 1)
+    name = method_label(rival.method)
+    command = extending(record, apart.key, rival.units + further)
+    if rival.units < LEAST_UNITS:
+        return f"At least {_units(apart.unit, further, 'more')} are needed: {command}"
+    more = f"About {_units(apart.unit, further, 'more')} would tell {name} from it"
+    return f"{more}, if the present difference is the true one: {command}"
+
+
+def _units(unit: str, count: int, more: str = "") -> str:
+    return f"{count} {more + ' ' if more else ''}{unit}{'' if count == 1 else 's'}"

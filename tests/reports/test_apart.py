@@ -1,0 +1,174 @@
+"""What is told apart, what could have been, what is needed; and what scores vary with."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports import frames, tables
+from reports.sampled import counted, overlap_sentence, sampled
+from reports.summary import verdict
+from sweeps.record import told_apart
+from sweeps.record.statistics import LEVEL, least_difference
+from tests.reports.conftest import RecordBuilder
+
+
+def evaluate(builder: RecordBuilder, **scores: tuple[float, ...]) -> None:
+    for method, values in scores.items():
+        for seed, value in enumerate(values):
+            builder.trial("evaluation", method, value=value, forget_seed=seed)
+
+
+def test_a_near_rival_a_far_one_and_what_the_near_one_needs(builder: RecordBuilder) -> None:
+    evaluate(builder, sure=(1.0, 1.1, 0.9, 1.0), scrub=(1.2, 0.9, 1.3, 0.9), finetune=(9.0, 9.2, 8.9, 9.1))
+    found = told_apart(builder.record(), "random")
+    assert found is not None
+    assert (found.best, found.unit, found.units, found.apart, found.not_apart) == (
+        "sure",
+        "forget set",
+        4,
+        ["finetune"],
+        ["scrub"],
+    )
+    near, far = found.rivals
+    d = np.array([0.2, -0.2, 0.4, -0.1])
+    assert (near.difference, near.spread) == (pytest.approx(d.mean()), pytest.approx(d.std(ddof=1)))
+    # both other pairs are told, so this one is alone and must pass the whole level
+    assert near.least == pytest.approx(least_difference(near.spread, 4, LEVEL))
+    assert near.needed is not None
+    assert least_difference(near.spread, near.needed, LEVEL) <= near.difference
+    assert far.difference > far.least
+    more = near.needed - 4
+    command = f"sweeps evaluate tiny --set evaluation.seeds={near.needed}"
+    said = (
+        f"About {more} more forget sets would tell SCRUB from it, if the present difference is the true one: {command}"
+    )
+    assert said in verdict(builder.record(), "random").sentences
+    table = tables.apart_table(builder.record(), "random")
+    assert table is not None
+    assert [[c.text for c in row.cells][2] for row in table.rows] == ["no", "yes"]
+    assert [c.text for c in table.rows[0].cells][4:] == [str(more), "4"]
+    assert said in table.notes
+
+
+def test_equal_scores_are_never_told(builder: RecordBuilder) -> None:
+    evaluate(builder, sure=(1.0, 2.0, 3.0), finetune=(1.0, 2.0, 3.0))
+    answer = verdict(builder.record(), "random")
+    assert answer.method is None
+    assert any(s.startswith("No number of them below a thousand") for s in answer.sentences)
+
+
+def test_several_trainings_are_the_observations(builder: RecordBuilder) -> None:
+    rng = np.random.default_rng(0)
+    for training in range(3):
+        for seed in range(4):
+            for method, level in (("sure", 1.0), ("finetune", 3.0)):
+                value = level + training * (method == "sure") + 0.01 * float(rng.normal())
+                builder.trial("evaluation", method, value=value, forget_seed=seed, training=training)
+    record = builder.record()
+    found = told_apart(record, "random")
+    assert found is not None
+    assert (found.unit, found.units, found.key) == ("training", 3, "evaluation.trainings")
+    assert found.apart == []  # told by far on twelve forget sets, were each a witness of its own
+    assert sampled(record, "random").nouns == "runs: 3 trainings, 4 forget sets each"
+    assert (
+        "12 runs (3 trainings, 4 forget sets each), fresh forget sets of 100" in verdict(record, "random").sentences[0]
+    )
+
+
+def test_full_class_repeats_runs_on_its_one_forget_set(builder: RecordBuilder) -> None:
+    builder.spec["scenarios"] = {"full_class": {"tune_size": 100, "sizes": [100]}}
+    for run in range(3):
+        for method, level in (("sure", 1.0), ("finetune", 9.0)):
+            builder.trial("evaluation", method, value=level + run / 10, scenario="full_class", run=run)
+    record = builder.record()
+    found = told_apart(record, "full_class")
+    assert found is not None
+    assert (found.unit, found.units, found.key) == ("run", 3, "evaluation.seeds")
+    sentences = verdict(record, "full_class").sentences
+    assert "over 3 runs on the one forget set of 100" in sentences[0]
+    assert "fresh" not in " ".join(sentences)
+    assert sentences[1].startswith("There is one forget set: search and evaluation share it")
+
+
+@pytest.mark.parametrize(
+    ("overlap", "named"),
+    [(0.0, "3 fresh forget sets of 100"), (0.125, "3 forget sets of 100"), (math.nan, "3 forget sets of 100")],
+)
+def test_fresh_is_what_no_tuning_set_holds(builder: RecordBuilder, overlap: float, named: str) -> None:
+    for seed in range(3):
+        builder.trial("evaluation", "sure", value=1.0, forget_seed=seed, overlap=overlap)
+    record = builder.record()
+    assert counted(record, "random", 3, 100) == named
+    told = "On average 12 % of these forget sets' samples are in tuning sets too."
+    assert overlap_sentence(record, "random") == (told if overlap > 0 else "")
+
+
+def test_records_of_older_versions_have_none_of_the_new_columns(builder: RecordBuilder) -> None:
+    evaluate(builder, sure=(1.0, 1.1, 0.9), finetune=(9.0, 9.2, 8.9))
+    record = builder.record()
+    new = ["training", "run", "oracles", "overlap", "cost_of"]
+    record = type(record)(**{**vars(record), "trials": record.trials.drop(columns=new)})
+    found = told_apart(record, "random")
+    assert found is not None
+    assert (found.apart, found.units) == (["finetune"], 3)
+    assert counted(record, "random", 3, None) == "3 forget sets"
+
+
+@pytest.mark.parametrize("shape", [(60, 5, 2), (200, 4, 3)])
+def test_variance_components_recover_what_was_put_in(shape: tuple[int, int, int]) -> None:
+    truth = {"training": 4.0, "forget set": 1.0, "run": 0.25}
+    rng = np.random.default_rng(0)
+    trainings, sets, runs = shape
+    index = pd.MultiIndex.from_product([range(trainings), range(sets), range(runs)])
+    training, draw = (index.get_level_values(i).to_series(range(len(index))) for i in (0, 1))
+    values = (
+        math.sqrt(truth["training"]) * rng.normal(size=trainings)[:, None, None]
+        + math.sqrt(truth["forget set"]) * rng.normal(size=(trainings, sets))[:, :, None]
+        + math.sqrt(truth["run"]) * rng.normal(size=shape)
+    )
+    found = frames.components(training, draw, pd.Series(values.ravel()))
+    for axis, variance in truth.items():
+        assert found[axis] == pytest.approx(variance, rel=0.35)
+    assert math.isnan(found["forget set and run"])
+
+
+def test_variance_components_are_unbiased_at_three_trainings() -> None:
+    rng, found = np.random.default_rng(1), []
+    training, draw = pd.Series(np.repeat(range(3), 5)), pd.Series(np.tile(range(5), 3))
+    for _ in range(300):
+        values = 3 * rng.normal(size=3)[:, None] + rng.normal(size=(3, 5))
+        found.append(frames.components(training, draw, pd.Series(values.ravel())))
+    mean = pd.DataFrame(found).mean()
+    assert mean["training"] == pytest.approx(9, rel=0.2)
+    assert mean["forget set and run"] == pytest.approx(1, rel=0.1)
+
+
+def test_the_spread_table_says_what_the_design_cannot_tell(builder: RecordBuilder) -> None:
+    evaluate(builder, sure=(1.0, 2.0, 3.0), oracle=(0.1, 0.2, 0.3))
+    table = tables.spread_table(builder.record(), "random")
+    assert table is not None
+    assert [c.text for c in table.columns] == ["Method", "Forget set and run", "n"]
+    assert [[c.text for c in row.cells][1:] for row in table.rows] == [["1.0", "3"], ["0.10", "3"]]
+    assert any("cannot be told apart" in note for note in table.notes)
+    assert any(note.startswith("One training:") for note in table.notes)
+
+
+def test_with_repeated_runs_it_tells_them(builder: RecordBuilder) -> None:
+    for training in range(2):
+        for seed in range(2):
+            for run in range(2):
+                value = 10.0 * training + 4 * seed + run
+                builder.trial("evaluation", "sure", value=value, forget_seed=seed, run=run, training=training)
+    table = tables.spread_table(builder.record(), "random")
+    assert table is not None
+    assert [c.text for c in table.columns] == ["Method", "Training", "Forget set", "Run", "n"]
+    by_hand: dict[str, Any] = {"run": 0.5, "forget set": 8 - 0.25, "training": 50 - 8 / 2}
+    assert [c.sort for c in table.rows[0].cells[1:4]] == [
+        pytest.approx(math.sqrt(by_hand[axis])) for axis in ("training", "forget set", "run")
+    ]
+    assert table.notes[-1] == "The spread over trainings rests on 2 of them."
