@@ -46,5 +46,5 @@ def _seconds_per_sample(sweep: Sweep) -> float | None:
         if (facts["dataset"], facts["model"], facts["model_options"]) == (
             spec.dataset.name, spec.model.name, spec.model.options,
         ):  # fmt: skip
-            speeds.append(facts["seconds"] / facts["samples"])
+            speeds += [facts["seconds"] / facts["samples"]] if facts["samples"] else []  # one that was given took none
     return max(speeds) if speeds else None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +157,7 @@ def run_sweep(
     ray_address: str | None = None,
     verbose: bool = False,
     watch: Any = None,
+    tell: Callable[[str], object] = lambda text: None,
 ) -> Multiplexer:
     """Run whatever is missing of the given stages; returns the studies as they then stand.
 
@@ -164,6 +165,7 @@ def run_sweep(
         params: hyperparameters to evaluate instead of the searches' winners.
         retry: which trials that have ended are to be run once more.
         watch: a context manager factory `watch(studies)` under which the run is shown.
+        tell: takes a line on what is given before anything is trained.
 
     Raises:
         SweepError: bad input, or another driver at work.
@@ -178,13 +180,30 @@ def run_sweep(
         storage = sweep.prepare()
         with Lease(storage, sweep.spec.name):
             known = already_checked(sweep, storage)
-            sweep.freeze(storage, None if known else check_sizes(sweep.spec, sweep.cache.folder))
+            sweep.freeze(storage, None if known else checked(sweep, tell))
             studies = Multiplexer(plan, storage, params=params, warm_start=first, retry=retry)
             with watch(studies) if watch is not None else contextlib.nullcontext():
                 run_studies(
                     studies, sweep.cache, folder=sweep.folder.tensorboard, ray_address=ray_address, verbose=verbose
                 )
     return studies
+
+
+def checked(sweep: Sweep, tell: Callable[[str], object] = lambda text: None) -> Facts:
+    """What is kept of the data and of an original that is given; what a run would find wrong with them is refused here.
+
+    Raises:
+        SpecError: with everything that the data cannot give, or why the original cannot be used.
+        DataError: the data cannot be read.
+    """
+    facts = check_sizes(sweep.spec, sweep.cache.folder)
+    if sweep.spec.original is None:
+        return facts
+    from sweeps.jobs.original import look_at_original  # noqa: PLC0415  # torch comes with it
+
+    seen = str(look_at_original(sweep.spec, sweep.cache))
+    tell(seen)
+    return replace(facts, original=seen)
 
 
 def already_checked(sweep: Sweep, storage: BaseStorage) -> bool:

@@ -116,6 +116,8 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 def _hints(found: Any) -> dict[str, Any]:
     """The annotated types of a function's arguments or a dataclass's fields; none where they cannot be resolved."""
+    if inspect.isclass(found) and not dataclasses.is_dataclass(found):
+        found = found.__init__
     try:
         return typing.get_type_hints(found, include_extras=True)
     except (NameError, TypeError, AttributeError, SyntaxError):

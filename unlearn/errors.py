@@ -14,6 +14,10 @@ class DataError(UnlearnError):
     """A data set that cannot be used; the message names the file or the class."""
 
 
+class ModelError(UnlearnError):
+    """A network or its weights that cannot be used with the data; the message says what differs."""
+
+
 class UnknownNameError(UnlearnError):
     """A name that nothing is registered under; the message offers the nearest one."""
 

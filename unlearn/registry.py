@@ -1,7 +1,8 @@
 """Finds a method, data set, model, scenario or metric by its key.
 
 A key is a file name: `scrub` is the public class (or function) of `unlearn/methods/scrub.py`. A component from elsewhere is named
-`package.module:Name`, or registered as an entry point in the group `unlearn.<folder>`.
+`package.module:Name`, or registered as an entry point in the group `unlearn.<folder>`. What a library has is named as there:
+`torchvision:resnet34`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ KINDS = {
 }
 
 
+#: Libraries whose components are known by their names there; each has a file of its own in the folder.
+LIBRARIES = {("models", "torchvision")}
+
+
 @cache
 def keys(folder: str) -> tuple[str, ...]:
     """The keys of one folder, sorted; nothing is imported for it."""
@@ -34,6 +39,11 @@ def keys(folder: str) -> tuple[str, ...]:
 def is_own(folder: str, key: str) -> bool:
     """Whether `key` names a component of this package, which no entry point stands in for."""
     return key in _own_keys(folder) and all(e.name != key for e in entry_points(group=f"unlearn.{folder}"))
+
+
+def of_library(folder: str, key: str) -> bool:
+    """Whether `key` names what a known library has."""
+    return (folder, key.partition(":")[0]) in LIBRARIES and ":" in key
 
 
 def _own_keys(folder: str) -> list[str]:
@@ -49,6 +59,9 @@ def find(folder: str, key: str) -> Any:
         UnknownNameError: nothing is registered under that key.
         ComponentError: it is of the form `package.module:Name`, and cannot be imported.
     """
+    if of_library(folder, key):
+        library, _, name = key.partition(":")
+        return importlib.import_module(f"unlearn.{folder}._{library}").named(name)
     if ":" in key:
         return _from_elsewhere(key)
     for entry in entry_points(group=f"unlearn.{folder}"):

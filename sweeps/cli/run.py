@@ -82,7 +82,7 @@ def run_watched(sweep: Sweep, stages: Iterable[Stage], options: Options, **choic
     """Run stages; None where the user stopped it, who is then told how to resume."""
     try:
         return run_sweep(
-            sweep, stages, ray_address=options.ray_address, verbose=options.verbose, watch=watch, **choices
+            sweep, stages, ray_address=options.ray_address, verbose=options.verbose, watch=watch, tell=echo, **choices
         )
     except Interrupted as stopped:
         echo(f"stopped by {stopped}; nothing finished is lost. Resume with:\n  {typed_command()}")

@@ -19,7 +19,7 @@ from sweeps.jobs.cache import Cache
 from sweeps.jobs.epochs import EpochRule, LeastScore, ScrubR
 from sweeps.jobs.job import Job, Update, other_data, same_data
 from sweeps.plan import ForgetDraw
-from sweeps.spec import Spec, scenario_of
+from sweeps.spec import Spec, check_files, scenario_of
 from sweeps.spec.scoring import objective_of
 from unlearn.errors import DivergedError
 from unlearn.methods import Method
@@ -29,7 +29,7 @@ from unlearn.seal import ChangedError
 from unlearn.shared import ShareError
 from unlearn.switches import Switches
 from unlearn.training import Recipe
-from unlearn.workspace import Setting, Task, Workspace
+from unlearn.workspace import Given, Setting, Task, Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +40,17 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 def setting_of(spec: Spec) -> Setting:
     """What the spec says of data, model and recipe, as the science package takes it."""
-    training = spec.training.model_dump()
+    training, normalise = spec.training.model_dump(), spec.model.normalise
     return Setting(
         dataset=spec.dataset.name,
         dataset_options=spec.dataset.options,
         model=spec.model.name,
         model_options=spec.model.options,
+        normalise=None if normalise is None else (tuple(normalise.mean), tuple(normalise.std)),
+        head=spec.model.head,
+        original=None
+        if spec.original is None
+        else Given(spec.original.weights, (spec.files or {})["original.weights"]),
         recipe=Recipe(**{**training, "milestones": tuple(training["milestones"])}),
         held_out=spec.held_out,
         dev=spec.dev,
@@ -58,6 +63,7 @@ class Worker:
     """Serves job after job of one sweep; data and models stay loaded in between."""
 
     def __init__(self, spec: Spec, cache: Cache, device: torch.device | None = None) -> None:
+        check_files(spec)
         self.spec = spec
         self._load = partial(Workspace, setting_of(spec), cache.folder, device, cache.share)
         self.workspace = self._load()
@@ -66,7 +72,8 @@ class Worker:
 
     def task(self, draw: ForgetDraw, scored_on: str) -> Task:
         """The task of one forget set; a scenario that fixes its own size takes all that it can."""
-        scenario = scenario_of(self.spec, draw.scenario, self.workspace.data.class_names)
+        samples = self.workspace.samples
+        scenario = scenario_of(self.spec, draw.scenario, samples.data, samples.splits)
         size = draw.size or scenario.limit(self.workspace.train_labels)
         return Task(
             scenario=scenario,

@@ -1,7 +1,8 @@
 """The sweep YAML, validated: every error at once, before anything starts."""
 
-from sweeps.spec.data import Facts, check_data, check_sizes, facts, open_data, scenario_of, training_samples
+from sweeps.spec.data import Facts, check_data, check_sizes, facts, open_data, scenario_of, split_data, training_samples
 from sweeps.spec.document import dump_yaml, read_stored, read_yaml
+from sweeps.spec.files import check_files
 from sweeps.spec.here import check_here, gpus_lacking
 from sweeps.spec.notes import own_code, remarks
 from sweeps.spec.read import (
@@ -21,6 +22,7 @@ __all__ = [
     "RangeSpec",
     "Spec",
     "check_data",
+    "check_files",
     "check_here",
     "check_sizes",
     "dump_yaml",
@@ -39,6 +41,7 @@ __all__ = [
     "remarks",
     "scenario_of",
     "shipped_sweeps",
+    "split_data",
     "stored_spec",
     "training_samples",
 ]

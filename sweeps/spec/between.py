@@ -53,6 +53,18 @@ def _between(
         yield ("metrics.every_epoch",), [Problem("metrics.every_epoch", rule, got, "add it")]
     if "scenarios" not in stood_in:
         yield ("metrics.every_epoch", "objective"), _check_gaps(spec)
+        yield ("original",), _check_original(spec)
+
+
+def _check_original(spec: Spec) -> list[Problem]:
+    """Scenarios for which an original that is trained already cannot serve."""
+    altering = [
+        label
+        for label in spec.scenarios
+        if spec.original is not None and find("scenarios", spec.scenario_key(label)).alters_training
+    ]
+    rule = "must be left out for scenarios that alter the training data, which this model has not learnt"
+    return [Problem("original", rule, "", f"or leave out {', '.join(altering)}")] if altering else []
 
 
 def built_scenario(spec: Spec, label: str) -> Scenario | None:
@@ -85,7 +97,7 @@ def _check_comparisons(spec: Spec) -> list[Problem]:
     ]
     if "weight_distance" in spec.metrics.best_epoch:
         try:
-            symmetries = build_model(spec.model.name, spec.model.options).symmetries
+            symmetries = getattr(build_model(spec.model.name, spec.model.options), "symmetries", None)
         except Exception:  # told by `_check_model`
             return problems
         if symmetries is None:

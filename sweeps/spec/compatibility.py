@@ -59,7 +59,9 @@ def _differences(
 
 
 def _may_come_and_go(parts: tuple[str, ...], old: Any, new: Any) -> bool:
-    """Methods and scenarios, by whatever name (one of a package has dots in it), and the sizes of a scenario."""
+    """Methods and scenarios, by whatever name (one of a package has dots in it), their files, and the sizes of a scenario."""
+    if parts[0] == "files":
+        return old is None or new is None
     if len(parts) == 2 and parts[0] in {"methods", "scenarios"}:
         return old is None or new is None
     return len(parts) == 3 and parts[0] == "scenarios" and parts[2] == "sizes"

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from sweeps.errors import Problem
 from sweeps.spec.document import kind_of
-from sweeps.spec.schema import RANGE, VALUE, RangeSpec, Spec
+from sweeps.spec.schema import FILE, RANGE, SHARE, VALUE, RangeSpec, Spec
 from unlearn.errors import suggest
 
 Path = tuple[str | int, ...]
@@ -76,7 +76,9 @@ def number_remedy(value: object) -> str:
 
 
 def _path(location: Path) -> Path:
-    """The path without pydantic's own names for the branches of unions: those in a method's entries."""
+    """The path without pydantic's own names for the branches of unions: those in a method's entries, and of `held_out`."""
+    if location[:1] == ("held_out",):
+        return tuple(part for part in location if part not in {SHARE, FILE})
     if location[:1] != ("methods",) or len(location) < 4:
         return location
     return (*location[:3], *(part for part in location[3:] if part not in {RANGE, VALUE, "int", "float", "bool"}))

@@ -65,7 +65,7 @@ def check_names(data: Mapping[str, Any]) -> list[Problem]:
         try:
             rule = wrong_kind(folder, find(folder, name), name)
         except UnknownNameError as error:
-            problems.append(Problem(key, f"unknown {error.kind} {name!r}", "", suggest(name, error.valid)))
+            problems.append(Problem(key, f"unknown {error.kind} {error.name!r}", "", suggest(error.name, error.valid)))
         except ComponentError as error:
             problems.append(Problem(key, error.reason, "" if key.endswith(name) else name, error.remedy))
         else:
@@ -83,11 +83,16 @@ def wrong_kind(folder: str, found: Any, name: str) -> str:
             return f"must be a dataclass derived from {base.__module__.removesuffix('._base')}.{base.__name__}"
         return ""
     if not callable(found) or inspect.isbuiltin(found):
-        return "must be a function"
+        return "must be a function or a class" if folder == "models" else "must be a function"
     if folder == "metrics":
         needed = 2 if name in COMPARISONS else 1
         return "" if _takes(found, *[None] * needed) else "must be a function of a model's outputs"
-    arguments = sorted(OWN_ARGUMENTS[folder])
+    return "" if folder == "models" else _lacking_arguments(found, OWN_ARGUMENTS[folder])
+
+
+def _lacking_arguments(found: Any, own: set[str]) -> str:
+    """Which of the arguments that the program itself passes a component does not take."""
+    arguments = sorted(own)
     if set(arguments) <= set(_parameters(found)) or any(p.kind == p.VAR_KEYWORD for p in _parameters(found).values()):
         return ""
     return f"must be a function that takes {' and '.join(arguments)}"
@@ -181,19 +186,21 @@ def check_built(key: str, build: Callable[..., Any], options: Mapping[str, Any])
 
 
 def build_model(name: str, options: Mapping[str, Any]) -> Any:
-    """A model without weights, for images of any common shape.
+    """A model without weights, for images of any common shape; of a network from elsewhere, what its class makes.
 
     Raises:
         Exception: whatever the model's constructor raises.
     """
     import torch  # noqa: PLC0415  # only where a model is built
 
+    from unlearn.models import construct  # noqa: PLC0415  # likewise
+
     try:
         with torch.device("meta"):
-            return find("models", name)(ANY_IMAGES, ANY_CLASSES, **options)
+            return construct(name, ANY_IMAGES, ANY_CLASSES, options)
     except (NotImplementedError, RuntimeError):  # one that computes with its weights while it is made
         with torch.random.fork_rng(devices=[]):
-            return find("models", name)(ANY_IMAGES, ANY_CLASSES, **options)
+            return construct(name, ANY_IMAGES, ANY_CLASSES, options)
 
 
 def unknown(key: str, name: str, allowed: Iterable[str]) -> Problem:

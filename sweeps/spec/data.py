@@ -11,9 +11,10 @@ import numpy as np
 
 from sweeps.errors import Problem, SpecError
 from sweeps.spec.schema import ScenarioSpec, Spec
-from unlearn.data import ImageDataset, Labels, least_images, look_at, open_dataset, part_sizes, split
+from unlearn.data import IdsError, ImageDataset, Labels, Look, Splits, least_images, look_at, open_dataset, splits_of
 from unlearn.errors import UnlearnError
-from unlearn.registry import find
+from unlearn.facts import component_facts
+from unlearn.registry import find, is_own
 from unlearn.scenarios import Scenario, check_drawn
 
 #: What each part of the training images is for.
@@ -31,20 +32,33 @@ class Facts:
     Attributes:
         read: counts, shape, range and source.
         classes: the forget classes of each scenario that has some, as (position, name).
+        original: how well an original that is given classifies them; empty where the sweep trains its own.
     """
 
     read: str
     classes: dict[str, list[tuple[int, str]]]
+    original: str = ""
 
 
-def scenario_of(spec: Spec, label: str, class_names: Sequence[str]) -> Scenario:
-    """The scenario behind a section, its classes as positions among `class_names`.
+def scenario_of(spec: Spec, label: str, data: ImageDataset | Look, splits: Splits) -> Scenario:
+    """The scenario behind a section, its classes and images as positions in the data set and its training split.
 
     Raises:
-        UnlearnError: its options are wrong, or it names no class of the data set.
+        UnlearnError: its options are wrong, or name no class or no image of the data set.
     """
     scenario: Scenario = find("scenarios", spec.scenario_key(label))(**copy.deepcopy(spec.scenarios[label].options))
-    return scenario.resolved(class_names)
+    assert data.class_names is not None
+    resolved = scenario.resolved(data.class_names)
+    return resolved if data.ids is None else resolved.located(data.ids, splits)
+
+
+def split_data(spec: Spec, data: ImageDataset | Look) -> Splits:
+    """The parts of the training images of a sweep.
+
+    Raises:
+        IdsError: the file of the held-out ones cannot be used.
+    """
+    return splits_of(data, held_out=spec.held_out, dev=spec.dev, seed=spec.seed)
 
 
 def open_data(spec: Spec, cache: Path) -> ImageDataset:
@@ -65,8 +79,9 @@ def training_samples(spec: Spec, cache: Path) -> int:
 
     Raises:
         SpecError, DataError: as `open_data`.
+        IdsError: as `split_data`.
     """
-    return part_sizes(open_data(spec, cache).train_labels, None, held_out=spec.held_out, dev=spec.dev)["train"]
+    return len(split_data(spec, open_data(spec, cache)).train)
 
 
 def check_sizes(spec: Spec, cache: Path) -> Facts:
@@ -77,7 +92,7 @@ def check_sizes(spec: Spec, cache: Path) -> Facts:
         DataError: the data cannot be read.
     """
     data = open_data(spec, cache)
-    problems = [*asked_of(spec, data.class_names, data.train_labels), *_own_draws(spec, data)]
+    problems = [*asked_of(spec, data), *_own_draws(spec, data), *_model_for(spec, data)]
     if problems:
         raise SpecError(spec.name, problems)
     return facts(spec, data)
@@ -85,7 +100,7 @@ def check_sizes(spec: Spec, cache: Path) -> Facts:
 
 def facts(spec: Spec, data: ImageDataset) -> Facts:
     """What a sweep keeps of its data."""
-    return Facts(data.description, forget_classes(spec, data.class_names))
+    return Facts(data.description, forget_classes(spec, data))
 
 
 def check_data(spec: Spec, cache: Path) -> str:
@@ -106,44 +121,76 @@ def check_data(spec: Spec, cache: Path) -> str:
         return unseen
     problems = [Problem("dataset", problem) for problem in seen.problems]
     names, train, test = seen.class_names, seen.train_labels, seen.test_labels
-    if names is None or train is None or test is None:
+    hidden = seen.ids is None and isinstance(spec.held_out, str)
+    if names is None or train is None or test is None or hidden:
         if problems:
             raise SpecError(spec.name, problems)
         return unseen
-    problems += asked_of(spec, names, train)
+    problems += asked_of(spec, seen)
     if problems:
         raise SpecError(spec.name, problems)
     return f"{len(train):,} training and {len(test):,} test images of {len(names)} classes"
 
 
-def asked_of(spec: Spec, class_names: Sequence[str], train_labels: Labels) -> Iterator[Problem]:
-    """Everything that a data set with these classes and training labels cannot give."""
-    splits = split(train_labels, held_out=spec.held_out, dev=spec.dev, seed=spec.seed)
-    labels = train_labels[splits.train]
-    empty = _empty_parts(spec, train_labels, None)
-    yield from (Problem("dataset", _too_few(spec, part, "a class", train_labels, None)) for part in empty)
+def asked_of(spec: Spec, data: ImageDataset | Look) -> Iterator[Problem]:
+    """Everything that a data set with these classes, training labels and ids cannot give."""
+    labels, names = data.train_labels, data.class_names
+    assert labels is not None
+    assert names is not None
+    if spec.original is not None and data.held_out is None and not isinstance(spec.held_out, str):
+        rule = "must say which training images the original has not seen, as a fraction cannot"
+        yield Problem(
+            "held_out", rule, f"{spec.held_out:g}", "a file of their ids, or dataset.validation: a folder of images"
+        )
+    try:
+        splits = split_data(spec, data)
+    except IdsError as error:
+        yield from (Problem("held_out", problem) for problem in error.problems)
+        return
+    empty = _empty_parts(spec, splits, labels, None)
+    yield from (Problem("dataset", _too_few(spec, part, "a class", labels, None)) for part in empty)
     for label, body in spec.scenarios.items():
         key = f"scenarios.{label}"
         try:
-            scenario = scenario_of(spec, label, class_names)
+            scenario = scenario_of(spec, label, data, splits)
+        except IdsError as error:
+            yield from (Problem(key, problem) for problem in error.problems)
+            continue
         except UnlearnError as error:
             yield Problem(key, str(error))
             continue
-        classes = [int(position) for position in scenario.forget_classes]
-        yield from _sizes(key, body, scenario, labels, [class_names[position] for position in classes])
+        classes = scenario.classes_among(labels[splits.train])
+        yield from _sizes(key, body, scenario, labels[splits.train], [names[position] for position in classes])
         if classes:
-            named = " and ".join(f"class {position} ({class_names[position]})" for position in classes)
-            for part in _empty_parts(spec, train_labels, classes):
+            named = " and ".join(f"class {position} ({names[position]})" for position in classes)
+            for part in _empty_parts(spec, splits, labels, classes):
                 if part not in empty and part != "train":
-                    yield Problem(key, _too_few(spec, part, named, train_labels, classes))
+                    yield Problem(key, _too_few(spec, part, named, labels, classes))
 
 
-def forget_classes(spec: Spec, class_names: Sequence[str]) -> dict[str, list[tuple[int, str]]]:
+def forget_classes(spec: Spec, data: ImageDataset | Look) -> dict[str, list[tuple[int, str]]]:
     """The forget classes of each scenario that has some, as (position, name)."""
-    positions = {label: scenario_of(spec, label, class_names).forget_classes for label in spec.scenarios}
-    return {
-        label: [(int(p), class_names[int(p)]) for p in of_label] for label, of_label in positions.items() if of_label
-    }
+    names, splits = data.class_names, split_data(spec, data)
+    assert names is not None
+    positions = {label: scenario_of(spec, label, data, splits).forget_classes for label in spec.scenarios}
+    return {label: [(int(p), names[int(p)]) for p in of_label] for label, of_label in positions.items() if of_label}
+
+
+def _model_for(spec: Spec, data: ImageDataset) -> Iterator[Problem]:
+    """Why the model does not suit the data, as far as its constructor or its first forward pass tells."""
+    if is_own("models", spec.model.name) and not component_facts("models", spec.model.name).refuses:
+        return
+    from unlearn.models import build  # noqa: PLC0415  # torch comes with it
+
+    normalise = spec.model.normalise
+    for name, values in (("mean", normalise.mean), ("std", normalise.std)) if normalise else ():
+        if len(values) not in {1, data.image_shape[0]}:
+            rule = f"must have one value, or one for each of the {data.image_shape[0]} channels"
+            yield Problem(f"model.normalise.{name}", rule, str(len(values)))
+    try:
+        build(spec.model.name, data.image_shape, data.num_classes, spec.model.options, spec.model.head)
+    except UnlearnError as error:
+        yield Problem("model", str(error))
 
 
 def _sizes(key: str, body: ScenarioSpec, scenario: Scenario, labels: Labels, classes: list[str]) -> Iterator[Problem]:
@@ -163,15 +210,19 @@ def _sizes(key: str, body: ScenarioSpec, scenario: Scenario, labels: Labels, cla
             )
 
 
-def _empty_parts(spec: Spec, labels: Labels, classes: Sequence[int] | None) -> list[str]:
+def _empty_parts(spec: Spec, splits: Splits, labels: Labels, classes: Sequence[int] | None) -> list[str]:
     """The parts that are needed, and of which the classes have no image."""
-    sizes = part_sizes(labels, classes, held_out=spec.held_out, dev=spec.dev)
     searched = spec.protocol == "strict" and any(spec.space(method).ranges for method in spec.methods)
+    sizes = splits.sizes(labels, classes)
     return [part for part, size in sizes.items() if not size and (part != "dev" or searched)]
 
 
 def _too_few(spec: Spec, part: str, whose: str, labels: Labels, classes: Sequence[int] | None) -> str:
     """Which part would be empty, and from how many images on it would not."""
+    other = ", or protocol: paper" if part == "dev" else ""
+    if not isinstance(spec.held_out, float) or spec.dataset.options.get("validation") is not None:
+        of = "" if classes is None else f" of {whose}"
+        return f"{whose} must have {part} images, {USES[part]}: hold more images out{of}, or choose another dev{other}"
     counts = np.unique(labels if classes is None else labels[np.isin(labels, classes)], return_counts=True)[1]
     least = least_images(part, held_out=spec.held_out, dev=spec.dev)
     have = f"the largest class has {counts.max()}" if classes is None else f"it has {' and '.join(map(str, counts))}"
@@ -181,7 +232,6 @@ def _too_few(spec: Spec, part: str, whose: str, labels: Labels, classes: Sequenc
         if least
         else f"with {shares} there is none, however many images a class has"
     )
-    other = ", or protocol: paper" if part == "dev" else ""
     return f"{whose} must have {part} images, {USES[part]}: {enough} — more images, or other shares{other}"
 
 
@@ -190,12 +240,15 @@ def _own_draws(spec: Spec, data: ImageDataset) -> Iterator[Problem]:
     own = [label for label in spec.scenarios if not _shipped(spec, label)]
     if not own:
         return
-    splits = split(data.train_labels, held_out=spec.held_out, dev=spec.dev, seed=spec.seed)
+    try:
+        splits = split_data(spec, data)
+    except IdsError:  # told by `asked_of`
+        return
     images, labels = data.train_images[splits.train], data.train_labels[splits.train]
     for label in own:
         body, key = spec.scenarios[label], f"scenarios.{label}"
         try:
-            scenario = scenario_of(spec, label, data.class_names)
+            scenario = scenario_of(spec, label, data, splits)
         except UnlearnError:  # told by `asked_of`
             continue
         limit, tuning = scenario.limit(labels), spec.search.forget_seed
@@ -225,5 +278,6 @@ __all__ = [
     "forget_classes",
     "open_data",
     "scenario_of",
+    "split_data",
     "training_samples",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 from sweeps.spec.components import names_in
 from sweeps.spec.read import shipped_ranges, uniform
 from sweeps.spec.schema import RangeSpec, Spec
+from unlearn.registry import of_library
 
 
 def remarks(spec: Spec) -> list[str]:
@@ -19,7 +20,8 @@ def remarks(spec: Spec) -> list[str]:
 def own_code(document: Mapping[str, Any]) -> list[str]:
     """The names of code of a document's own, `package.module:Name`, which reading it imports and running it calls."""
     named = names_in(uniform(document)[0])
-    return list(dict.fromkeys(name for _, _, name in named if isinstance(name, str) and ":" in name))
+    own = (name for _, folder, name in named if isinstance(name, str) and ":" in name and not of_library(folder, name))
+    return list(dict.fromkeys(own))
 
 
 def _cut_ranges(spec: Spec) -> Iterator[str]:

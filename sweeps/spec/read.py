@@ -18,6 +18,7 @@ from sweeps.spec.check import check
 from sweeps.spec.complaints import complaints, shown
 from sweeps.spec.components import check_names
 from sweeps.spec.document import Document, keys_of, read_document, read_yaml
+from sweeps.spec.files import fill_hashes
 from sweeps.spec.overrides import LISTED, NAMED, listed, named, narrow, override
 from sweeps.spec.schema import LARGEST, Spec
 from unlearn.errors import suggest
@@ -121,7 +122,7 @@ def parse_document(document: Document, source: str) -> Spec:
     problems = [*document.problems, *found, *_check_plain(data)]
     unknown = check_names(data)
     _drop(data, [tuple(problem.key.split(".", 1)) for problem in unknown])  # a name may have dots in it
-    problems += [*unknown, *_fill_ranges(data)]
+    problems += [*unknown, *_fill_ranges(data), *fill_hashes(data)]
     spec, found, stood_in = _validate(data, {problem.key.split(".")[0] for problem in problems})
     problems += found
     problems += check(spec, {problem.key for problem in problems}, stood_in)

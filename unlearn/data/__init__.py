@@ -1,13 +1,16 @@
 """Data sets, one file each; a data set is uint8 images and integer labels (`ImageDataset`)."""
 
-from unlearn.data._base import ImageDataset, Indices, Labels, Look, Pixels, Summary
+from unlearn.data._base import ImageDataset, Labels, Look, Pixels, Summary
 from unlearn.data._classes import ClassName, class_index, few
+from unlearn.data._ids import Ids, IdsError, Indices, ids_digest, listed, read_ids
 from unlearn.data._open import LOCATIONS, look_at, open_dataset
-from unlearn.data._split import Splits, least_images, part_sizes, split
+from unlearn.data._split import Splits, least_images, split, splits_of
 
 __all__ = [
     "LOCATIONS",
     "ClassName",
+    "Ids",
+    "IdsError",
     "ImageDataset",
     "Indices",
     "Labels",
@@ -17,9 +20,12 @@ __all__ = [
     "Summary",
     "class_index",
     "few",
+    "ids_digest",
     "least_images",
+    "listed",
     "look_at",
     "open_dataset",
-    "part_sizes",
+    "read_ids",
     "split",
+    "splits_of",
 ]

@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearn.data._classes import few
+from unlearn.data._ids import Ids, Indices
 from unlearn.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
-Indices = npt.NDArray[np.int64]
-
 
 CHUNK = 4096
 
@@ -48,6 +47,8 @@ class ImageDataset:
         class_names: one name per class, all different.
         source: what was read, as people read it: formats and modes of the files, or the arrays' type and range.
         stored_summary: the summary, where it is known already; else it is computed at need.
+        given_ids: what the user calls the images; row numbers of the training images where it is None.
+        held_out: rows of training images that are set apart for validation, where the data set itself does so.
     """
 
     train_images: Pixels
@@ -57,6 +58,8 @@ class ImageDataset:
     class_names: tuple[str, ...]
     source: str = ""
     stored_summary: Summary | None = None
+    given_ids: Ids | None = None
+    held_out: Indices | None = None
 
     def __post_init__(self) -> None:
         twice = sorted(name for name, count in Counter(self.class_names).items() if count > 1)
@@ -93,6 +96,11 @@ class ImageDataset:
         """The fingerprint, and what tells these class names from others."""
         names = hashlib.sha256(repr(self.class_names).encode("utf-8", "surrogateescape")).hexdigest()
         return f"{self.fingerprint}-{names[:16]}"
+
+    @cached_property
+    def ids(self) -> Ids:
+        """What the user calls the images."""
+        return self.given_ids or Ids.of_rows(len(self.train_labels))
 
     @property
     def num_classes(self) -> int:
@@ -160,19 +168,28 @@ class Look:
     Attributes:
         problems: everything that is seen to be wrong, one sentence each.
         class_names, train_labels, test_labels: as they will be; None where that is not known, as before a download.
+        ids, held_out: as of an `ImageDataset`; ids are None where they are not known yet.
     """
 
     problems: tuple[str, ...] = ()
     class_names: tuple[str, ...] | None = None
     train_labels: Labels | None = None
     test_labels: Labels | None = None
+    ids: Ids | None = None
+    held_out: Indices | None = None
 
     @staticmethod
-    def of(class_names: tuple[str, ...], train_labels: Labels, test_labels: Labels) -> Look:
+    def of(
+        class_names: tuple[str, ...],
+        train_labels: Labels,
+        test_labels: Labels,
+        ids: Ids | None = None,
+        held_out: Indices | None = None,
+    ) -> Look:
         """A look at labels; what is wrong with them are its problems."""
         found = (
             label_problem(part, labels, class_names)
             for part, labels in (("train", train_labels), ("test", test_labels))
         )
         problems = tuple(problem for problem in found if problem)
-        return Look(problems) if problems else Look((), class_names, train_labels, test_labels)
+        return Look(problems) if problems else Look((), class_names, train_labels, test_labels, ids, held_out)

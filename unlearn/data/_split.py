@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from unlearn.data._base import Indices, Labels
+from unlearn.data._base import ImageDataset, Labels, Look
+from unlearn.data._ids import Indices, read_ids
 
 #: No class is larger than this where the least size of a part is looked for.
 MOST = 10_000
@@ -23,6 +25,42 @@ class Splits:
     train: Indices
     validation: Indices
     dev: Indices
+
+    def sizes(self, labels: Labels, classes: Sequence[int] | None = None) -> dict[str, int]:
+        """How many images of `classes` (of all, where None) each part has."""
+        parts = {"train": self.train, "validation": self.validation, "dev": self.dev}
+        return {
+            name: len(rows) if classes is None else int(np.isin(labels[rows], classes).sum())
+            for name, rows in parts.items()
+        }
+
+
+def splits_of(data: ImageDataset | Look, *, held_out: float | str, dev: float, seed: int) -> Splits:
+    """The parts of a data set's training images.
+
+    Args:
+        held_out: fraction of each class (see `split`), or a file of the ids of the images that no model is trained on; not
+            read where the data set itself holds some out.
+
+    Raises:
+        IdsError: the file of ids cannot be used.
+    """
+    labels = data.train_labels
+    assert labels is not None  # of a look that has seen none, nobody asks
+    if data.held_out is not None:
+        return split_rows(labels, data.held_out, dev=dev, seed=seed)
+    if isinstance(held_out, str):
+        assert data.ids is not None  # likewise
+        rows = data.ids.rows(read_ids(Path(held_out).expanduser()))
+        return split_rows(labels, rows, dev=dev, seed=seed)
+    return split(labels, held_out=held_out, dev=dev, seed=seed)
+
+
+def split_rows(labels: Labels, held_out: Indices, *, dev: float, seed: int) -> Splits:
+    """Hold out the rows given, and divide them, class by class, into validation and dev images."""
+    within = split(labels[held_out], held_out=dev, dev=0.0, seed=seed)  # what it would train on is for validation
+    train = np.setdiff1d(np.arange(len(labels)), held_out)
+    return Splits(train, np.sort(held_out[within.train]), np.sort(held_out[within.validation]))
 
 
 def split(labels: Labels, *, held_out: float, dev: float, seed: int) -> Splits:
@@ -55,10 +93,3 @@ def least_images(part: str, *, held_out: float, dev: float) -> int | None:
         if not shares(images, held_out=held_out, dev=dev)[part]:
             return None if images == MOST else images + 1
     return 1
-
-
-def part_sizes(labels: Labels, classes: Sequence[int] | None, *, held_out: float, dev: float) -> dict[str, int]:
-    """How many training images of `classes` (of all, where None) go to training, validation and dev."""
-    counts = np.unique(labels if classes is None else labels[np.isin(labels, classes)], return_counts=True)[1]
-    parts = [shares(int(count), held_out=held_out, dev=dev) for count in counts]
-    return {name: sum(part[name] for part in parts) for name in ("train", "validation", "dev")}

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from unlearn.data._base import ImageDataset, Labels, Look, Pixels
 from unlearn.data._cache import cached, listing, new_pixels, save_labels
 from unlearn.data._classes import few, natural
 from unlearn.data._decode import check_depth, decode
+from unlearn.data._ids import Ids, Indices
 from unlearn.errors import DataError
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -34,6 +35,7 @@ class Tree:
         train, test: the class order is `train`'s.
         problems: what was wrong with the folders, one sentence each.
         background: the grey level, 0 … 255, on which transparent pixels are laid; None refuses them.
+        validation: images that no model is trained on, of some or all of the classes; None where no folder of them is named.
     """
 
     root: Path
@@ -41,6 +43,7 @@ class Tree:
     test: Members
     problems: Sequence[str] = ()
     background: int | None = None
+    validation: Members | None = None
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +55,11 @@ class Tree:
             for part, members in (("training", self.train), ("test", self.test))
             if (without := [name for name in {**self.train, **self.test} if not members.get(name)])
         ]
+        strange = [name for name in self.validation or () if name not in self.train]
+        if strange:
+            absent.append(
+                f"every class of the validation images must have training images; none for: {few(map(repr, strange))}"
+            )
         object.__setattr__(self, "problems", tuple(absent))
 
     def look(self) -> Look:
@@ -59,7 +67,8 @@ class Tree:
         problems = self.problems or self._sampled()
         if problems:
             return Look(tuple(problems))
-        return Look.of(self.names, self._labels(self.train), self._labels(self.test))
+        train, test = (np.concatenate([self._labels(members) for members in part]) for part in self._parts.values())
+        return Look.of(self.names, train, test, self._ids, self._held_out)
 
     def dataset(self, cache: Path, name: str) -> ImageDataset:
         """The files as RGB arrays, decoded once under `cache`.
@@ -69,29 +78,55 @@ class Tree:
         """
         if self.problems:
             raise DataError("\n".join(self.problems))
-        parts = (("train", self.train), ("test", self.test))
-        files = {part: [f for name in self.names for f in members[name]] for part, members in parts}
+        parts, files = self._parts, self._files
 
         def build(folder: Path) -> tuple[Sequence[str], str]:
             first = files["train"][0]
             shape = decode(first, self.background).pixels.shape
             kinds: Counter[str] = Counter()
             brightest: list[int] = []
-            for part, members in parts:
+            for part, of_part in parts.items():
                 pixels = new_pixels(folder, part, (len(files[part]), *shape))
                 found, deep = _decode_all(files[part], pixels, first, self.background)
                 kinds += found
                 brightest += deep
-                save_labels(folder, part, self._labels(members))
+                save_labels(folder, part, np.concatenate([self._labels(members) for members in of_part]))
             if brightest:
                 check_depth(max(brightest), f"the 16-bit images of {self.root}")
             return self.names, ", ".join(f"{count:,} × {kind}" for kind, count in kinds.most_common())
 
         source = listing(self.root, files["train"] + files["test"])
-        return cached(cache, name, source if self.background is None else [source, self.background], build)
+        if self._held_out is not None:  # the same files may be divided otherwise
+            source = [source, {"held_out": len(self._held_out)}]
+        data = cached(cache, name, source if self.background is None else [source, self.background], build)
+        return replace(data, given_ids=self._ids, held_out=self._held_out)
+
+    @property
+    def _parts(self) -> dict[str, list[Members]]:
+        """The files of each part: those for validation stand behind those to train on."""
+        return {"train": [self.train, *([] if self.validation is None else [self.validation])], "test": [self.test]}
+
+    @property
+    def _files(self) -> dict[str, list[Path]]:
+        return {
+            part: [file for members in of_part for name in self.names for file in members.get(name, ())]
+            for part, of_part in self._parts.items()
+        }
+
+    @property
+    def _ids(self) -> Ids:
+        names = {part: [f.relative_to(self.root).as_posix() for f in files] for part, files in self._files.items()}
+        return Ids(names["train"], names["test"], self.root)
+
+    @property
+    def _held_out(self) -> Indices | None:
+        if self.validation is None:
+            return None
+        count, first = (sum(map(len, members.values())) for members in (self.validation, self.train))
+        return np.arange(first, first + count)
 
     def _labels(self, members: Members) -> Labels:
-        return np.repeat(np.arange(len(self.names)), [len(members[name]) for name in self.names])
+        return np.repeat(np.arange(len(self.names)), [len(members.get(name, ())) for name in self.names])
 
     def _sampled(self) -> list[str]:
         """What is wrong with the first image of each class, in either part."""

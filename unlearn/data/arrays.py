@@ -14,6 +14,7 @@ from numpy.lib import format as npy
 from unlearn.data._base import ImageDataset, Labels, Look
 from unlearn.data._cache import cached, listing, new_pixels, save_labels
 from unlearn.data._classes import few
+from unlearn.data._ids import Ids
 from unlearn.data._pixels import channels_first, layout_of, reading_of
 from unlearn.errors import DataError
 
@@ -82,7 +83,7 @@ def look(cache: Path, *, path: str | Path, layout: str | None = None) -> Look:
         return Look((*problems, str(error)))
     except UNREADABLE as error:
         return Look((*problems, f"labels of {file} cannot be read: {error}"))
-    seen = Look.of(names, train, test)
+    seen = Look.of(names, train, test, Ids.of_rows(len(train)))
     return Look((*problems, *seen.problems)) if problems else seen
 
 

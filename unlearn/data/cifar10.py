@@ -11,6 +11,7 @@ import numpy as np
 
 from unlearn.data._base import ImageDataset, Look
 from unlearn.data._cache import cached, listing, new_pixels, save_labels
+from unlearn.data._ids import Ids
 from unlearn.errors import DataError
 from unlearn.files import locked
 
@@ -63,8 +64,8 @@ def look(cache: Path, *, root: str | Path | None = None, download: bool = True) 
             return Look((problem,))
         return Look.of(CLASSES, np.repeat(np.arange(10), 5000), np.repeat(np.arange(10), 1000))
     try:
-        labels = [np.concatenate([_read_batch(folder / name)[1] for name in names]) for names in BATCHES.values()]
-        return Look.of(tuple(_names(folder)), *labels)
+        train, test = (np.concatenate([_read_batch(folder / name)[1] for name in names]) for names in BATCHES.values())
+        return Look.of(tuple(_names(folder)), train, test, Ids.of_rows(len(train)))
     except DataError as error:
         return Look((str(error),))
 

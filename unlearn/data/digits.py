@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from unlearn.data._base import ImageDataset, Look
+from unlearn.data._ids import Ids
 
 __all__ = ["digits"]
 
@@ -19,7 +20,8 @@ TEST = (36, 36, 35, 37, 36, 37, 36, 36, 35, 36)
 def digits(cache: Path | None = None) -> ImageDataset:
     """1,797 grey 8×8 images of ten digits; scikit-learn ships no test set, so a fixed fifth of each class is one.
 
-    Pixels 0 … 16 are stretched to 0 … 255. `cache` is not needed: the data comes with scikit-learn.
+    Ids are the row numbers of `load_digits`. Pixels 0 … 16 are stretched to 0 … 255. `cache` is not needed: the data comes with
+    scikit-learn.
     """
     from sklearn.datasets import load_digits  # noqa: PLC0415  # a second, which commands that only name the data set do not wait
     from sklearn.model_selection import train_test_split  # noqa: PLC0415  # likewise
@@ -30,7 +32,8 @@ def digits(cache: Path | None = None) -> ImageDataset:
     train, test = train_test_split(np.arange(len(labels)), test_size=0.2, stratify=labels, random_state=0)
     train, test = np.sort(train), np.sort(test)
     source = "scikit-learn's digits, 0 … 16 stretched to 0 … 255"
-    return ImageDataset(images[train], labels[train], images[test], labels[test], CLASSES, source)
+    ids = Ids(train, test)
+    return ImageDataset(images[train], labels[train], images[test], labels[test], CLASSES, source, given_ids=ids)
 
 
 def look(cache: Path | None = None) -> Look:

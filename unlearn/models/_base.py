@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +76,14 @@ class Classifier(nn.Module):
         """Logits, shape (N, classes)."""
         logits: Tensor = self.head(self.features(x))
         return logits
+
+    def own_state(self) -> dict[str, Tensor]:
+        """Weights and buffers by the names that they have in the network's own class, which loads them with `strict=True`."""
+        return self.state_dict()
+
+    def load_own_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take weights and buffers as `own_state` gives them, all of them."""
+        self.load_state_dict(dict(state))
 
     @property
     def finite(self) -> bool:

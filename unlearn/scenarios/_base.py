@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from unlearn.data import ClassName, Indices, Labels, Pixels, class_index, few
+from unlearn.data import ClassName, Ids, Indices, Labels, Pixels, Splits, class_index, few
 from unlearn.errors import UnlearnError
 
 
@@ -57,11 +57,23 @@ class Scenario(ABC):
         """The classes that it forgets, as its options name them; none where it forgets of all classes."""
         return ()
 
+    def classes_among(self, labels: Labels) -> tuple[int, ...]:
+        """The classes that it forgets of, as positions, given the labels of the training split; none where it is all of them."""
+        return tuple(position(name) for name in self.forget_classes)
+
     def resolved(self, class_names: Sequence[str]) -> Self:
         """The same for a data set with these classes: its own classes as positions, which `limit` and `draw` want.
 
         Raises:
             UnlearnError: there is no such class, or two may be meant.
+        """
+        return self
+
+    def located(self, ids: Ids, splits: Splits) -> Scenario:
+        """The same for a data set whose images the user knows by `ids`, its training images divided as `splits` say.
+
+        Raises:
+            IdsError: its options name images that cannot be forgotten.
         """
         return self
 

@@ -1,6 +1,15 @@
-"""Original and oracle models: the supervised loop, and the store that keeps what it trained."""
+"""Original and oracle models: the supervised loop, the store that keeps what it trained, and checkpoints of users' own."""
 
+from unlearn.training.checkpoint import load_checkpoint
 from unlearn.training.store import ModelStore, StoredModel, TrainingCost, content_key
 from unlearn.training.supervised import Recipe, train
 
-__all__ = ["ModelStore", "Recipe", "StoredModel", "TrainingCost", "content_key", "train"]
+__all__ = [
+    "ModelStore",
+    "Recipe",
+    "StoredModel",
+    "TrainingCost",
+    "content_key",
+    "load_checkpoint",
+    "train",
+]

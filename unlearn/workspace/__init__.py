@@ -2,7 +2,7 @@
 
 from unlearn.workspace.references import Reference
 from unlearn.workspace.samples import TaskData
-from unlearn.workspace.tasks import Setting, Task
+from unlearn.workspace.tasks import Given, Setting, Task
 from unlearn.workspace.workspace import Workspace
 
-__all__ = ["Reference", "Setting", "Task", "TaskData", "Workspace"]
+__all__ = ["Given", "Reference", "Setting", "Task", "TaskData", "Workspace"]

@@ -7,23 +7,24 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from unlearn.errors import DivergedError
+from unlearn.errors import DivergedError, ModelError
+from unlearn.files import file_digest
 from unlearn.methods import Batches, Streams
-from unlearn.models import Classifier
-from unlearn.registry import find
+from unlearn.models import Classifier, build
 from unlearn.seal import Seal, Seals
 from unlearn.steps import joins_last
 from unlearn.switches import isolated
-from unlearn.training import ModelStore, StoredModel, TrainingCost, content_key, train
+from unlearn.training import ModelStore, StoredModel, TrainingCost, content_key, load_checkpoint, train
 from unlearn.workspace.device import arithmetic, synchronize
 from unlearn.workspace.samples import Samples, TaskData
-from unlearn.workspace.tasks import Setting, Task
+from unlearn.workspace.tasks import Given, Setting, Task
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,18 @@ class References:
         self.oracle = lru_cache(maxsize=keep)(self._oracle)
 
     def new_model(self, seed: int) -> Classifier:
-        """A fresh network, normalised by the data set's mean and deviation; torch's global generator is left as it was."""
-        data, options = self.samples.data, copy.deepcopy(dict(self.setting.model_options))
+        """A fresh network with the setting's normalisation; torch's global generator is left as it was."""
+        setting, data = self.setting, self.samples.data
+        options = copy.deepcopy(dict(setting.model_options))
         with isolated(seed):
-            model: Classifier = find("models", self.setting.model)(data.image_shape, data.num_classes, **options)
-        model.normalise(data.summary.mean, data.summary.std)
+            model = build(setting.model, data.image_shape, data.num_classes, options, setting.head)
+        model.normalise(*self._normalisation)
         return model.to(self.samples.device)
+
+    @property
+    def _normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        summary = self.samples.data.summary
+        return self.setting.normalise or (summary.mean, summary.std)
 
     def load_model(self, state: Mapping[str, Tensor]) -> Classifier:
         """A network with the given weights, in train mode, with gradients."""
@@ -66,10 +73,40 @@ class References:
 
     def key(self, kind: Literal["original", "oracle"], task: Task) -> str:
         """The content key under which a task's original or oracle is stored once it is trained."""
+        if kind == "original" and self.setting.original is not None:
+            return content_key(self._given_content(self.setting.original))
         return content_key(self._content(kind, *self._training_set(kind, task)))
 
     def _original(self, task: Task) -> Reference:
-        return self._reference("original", task)
+        return self._reference("original", task) if self.setting.original is None else self.given
+
+    @cached_property
+    def given(self) -> Reference:
+        """The original that was trained elsewhere: the same one for every task.
+
+        Raises:
+            ModelError: its checkpoint cannot be used.
+        """
+        given = self.setting.original
+        assert given is not None
+        content = self._given_content(given)
+        key = content_key(content)
+        stored = self.store.train_or_load(key, lambda: (self._read(given), TrainingCost(0.0, 0)), content)
+        return self._loaded("original", key, stored)
+
+    def _read(self, given: Given) -> dict[str, Tensor]:
+        """The weights in the checkpoint; the file is only read."""
+        path = Path(given.weights).expanduser()
+        model = self.new_model(0)
+        load_checkpoint(model, path)
+        if (found := file_digest(path)) != given.sha256:
+            raise ModelError(
+                f"{path} must be the file that was checked before, and its content differs ({found[:12]}…)"
+            )
+        return model.state_dict()
+
+    def _given_content(self, given: Given) -> dict[str, Any]:
+        return {"format": 2, "kind": "given original", "weights_sha256": given.sha256, **self._architecture()}
 
     def _oracle(self, task: Task) -> Reference:
         return self._reference("oracle", task)
@@ -83,7 +120,10 @@ class References:
         content = self._content(kind, data, index)
         key = content_key(content)
         facts = {name: value for name, value in content.items() if not name.endswith("_sha256")}
-        stored: StoredModel = self.store.train_or_load(key, lambda: self._train(key, data, index), facts)
+        stored = self.store.train_or_load(key, lambda: self._train(key, data, index), facts)
+        return self._loaded(kind, key, stored)
+
+    def _loaded(self, kind: str, key: str, stored: StoredModel) -> Reference:
         model = self.load_model(stored.state).eval().requires_grad_(False)
         if not model.finite:
             raise DivergedError(None)
@@ -97,17 +137,27 @@ class References:
             **joined,  # what was trained before that rule keeps its key, but not where it would differ
             "format": 2,
             "kind": kind,
-            "dataset": setting.dataset,
             "dataset_sha256": dataset.fingerprint,
             "training_samples": len(index),
             "training_samples_sha256": self._digest(data, index),
-            "mean": dataset.summary.mean,
-            "std": dataset.summary.std,
-            "model": setting.model,
-            "model_options": dict(setting.model_options),
             "recipe": asdict(setting.recipe),
             "precision": setting.precision,
             "seed": setting.seed,
+            **self._architecture(),
+        }
+
+    def _architecture(self) -> dict[str, Any]:
+        """What decides which network it is, and by which names its weights are stored."""
+        setting = self.setting
+        mean, std = self._normalisation
+        head = {} if setting.head is None else {"head": setting.head}
+        return {
+            **head,
+            "dataset": setting.dataset,
+            "mean": mean,
+            "std": std,
+            "model": setting.model,
+            "model_options": dict(setting.model_options),
         }
 
     def _digest(self, data: TaskData, index: Tensor) -> str:

@@ -10,13 +10,24 @@ from unlearn.scenarios import Scenario
 from unlearn.training import Recipe
 
 
+@dataclass(frozen=True)
+class Given:
+    """An original that is trained already: its checkpoint, and the SHA-256 that the file must have."""
+
+    weights: str
+    sha256: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setting:
     """What all tasks of a sweep have in common; it decides which original and oracle models belong to it.
 
     Attributes:
         dataset, model: keys, with the options of each as keyword arguments.
-        held_out: fraction of each class kept from training (0.2 in the paper).
+        normalise: (mean, std) of pixels in [0, 1]; None takes the data set's own.
+        head: name of the linear layer that gives the logits of a network from elsewhere; None finds it.
+        original: one that is trained already; None trains it.
+        held_out: fraction of each class kept from training (0.2 in the paper), or a file of ids (see `unlearn.data.splits_of`).
         dev: fraction of the held-out images reserved for scoring a strict search.
         precision: arithmetic of forward passes; `bfloat16` uses autocast.
     """
@@ -25,8 +36,11 @@ class Setting:
     dataset_options: Mapping[str, Any] = field(default_factory=dict)
     model: str = "small_resnet"
     model_options: Mapping[str, Any] = field(default_factory=dict)
+    normalise: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    head: str | None = None
+    original: Given | None = None
     recipe: Recipe = field(default_factory=Recipe)
-    held_out: float = 0.2
+    held_out: float | str = 0.2
     dev: float = 0.5
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"

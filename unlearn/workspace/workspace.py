@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unlearn.data import Indices, open_dataset, split
+from unlearn.data import Indices, open_dataset, splits_of
 from unlearn.errors import DivergedError
 from unlearn.methods import Batches, UnlearningData
 from unlearn.metrics import Outputs, SetOutputs, measure
@@ -53,7 +53,7 @@ class Workspace:
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.store = ModelStore(cache / "models", share)
         self.data = open_dataset(setting.dataset, cache / "data", setting.dataset_options)
-        splits = split(self.data.train_labels, held_out=setting.held_out, dev=setting.dev, seed=setting.seed)
+        splits = splits_of(self.data, held_out=setting.held_out, dev=setting.dev, seed=setting.seed)
         self.seals = Seals()
         self.samples = Samples(self.data, splits, self.device, self.seals, keep)
         self.references = References(setting, self.samples, self.store, self.seals, keep)
@@ -137,7 +137,7 @@ class Workspace:
             sets["validation"] = data.validation_alike
         was_training = model.training
         model.eval()
-        whole = self._forward(model, data, torch.cat(list(sets.values())))
+        whole = self._forward(model, data.images, torch.cat(list(sets.values())))
         model.train(was_training)
         out = dict(zip(sets, whole.split([len(index) for index in sets.values()]), strict=True))
         slices = {f"forget_{name}": ("forget", rows) for name, rows in data.groups.items()}
@@ -149,12 +149,22 @@ class Workspace:
             out[name] = SetOutputs(source.logits[where], source.features[where], source.labels[where])
         return Outputs(out, seed=task.forget_seed, confused=data.forget_set.confused)
 
-    def _forward(self, model: Classifier, data: TaskData, index: Tensor) -> SetOutputs:
+    def part_outputs(self, model: Classifier, *parts: Literal["train", "validation", "dev", "test"]) -> SetOutputs:
+        """Logits and features of `model`, in eval mode, on all images of some parts of the data, none of them altered."""
+        rows = [torch.from_numpy(self.samples.positions[part]) for part in parts]
+        was_training = model.training
+        model.eval()
+        found = self._forward(model, self.samples.images, torch.cat(rows).to(self.device))
+        model.train(was_training)
+        return found
+
+    def _forward(self, model: Classifier, images: Tensor, index: Tensor) -> SetOutputs:
         with torch.inference_mode(), self.arithmetic():
             parts = []
             for rows in torch.split(index, EVALUATION_BATCH.get(self.device.type, 2048)):
-                features = model.features(data.images[rows])
-                parts.append(SetOutputs(model.head(features).float(), features.float(), data.truth[rows]))
+                features = model.features(images[rows])
+                truth = self.samples.truth[rows]
+                parts.append(SetOutputs(model.head(features).float(), features.float(), truth))
         return SetOutputs.join(parts)
 
     def oracle_metrics(self, task: Task, families: Sequence[str]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from sweeps.cli.app import app
 from sweeps.errors import SpecError
-from sweeps.spec import Spec, check_data, check_sizes, scenario_of
+from sweeps.spec import Spec, check_data, check_sizes, open_data, scenario_of, split_data
 from unlearn.data import Labels, Pixels
 from unlearn.scenarios import ForgetSet, Scenario
 
@@ -108,11 +108,10 @@ def test_classes_by_name_are_those_positions(tiny: SpecMaker, tmp_path: Path) ->
         "full_class": [(1, "dog")],
         "confusion": [(2, "emu"), (0, "cat")],
     }
-    by_position = {**scenarios, "confusion": {"classes": [2, 0]}}
-    names = ("cat", "dog", "emu")
-    assert scenario_of(spec, "confusion", names) == scenario_of(
-        tiny(dataset=dataset, scenarios=by_position), "confusion", names
-    )
+    by_position = tiny(dataset=dataset, scenarios={**scenarios, "confusion": {"classes": [2, 0]}})
+    data = open_data(spec, tmp_path)
+    splits = split_data(spec, data)
+    assert scenario_of(spec, "confusion", data, splits) == scenario_of(by_position, "confusion", data, splits)
 
 
 def test_classes_that_are_not_there_are_all_told(tiny: SpecMaker, tmp_path: Path) -> None:

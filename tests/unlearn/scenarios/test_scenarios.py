@@ -12,6 +12,7 @@ from unlearn.scenarios import ForgetSet, check_drawn
 from unlearn.scenarios.canary import Canary
 from unlearn.scenarios.confusion import Confusion
 from unlearn.scenarios.full_class import FullClass
+from unlearn.scenarios.listed import Listed, ListedRows
 from unlearn.scenarios.partial_class import PartialClass
 from unlearn.scenarios.random import RandomSamples
 
@@ -22,6 +23,8 @@ SCENARIOS = {
     "canary": Canary(canaries=3),
     "confusion": Confusion(classes=(2, 0), fraction=0.3),
 }
+#: Lists are given as positions, once they are looked up.
+SCENARIOS["listed"] = ListedRows((0, 3, 7))
 LABELS = arrays.arrays(np.int64, st.integers(8, 80), elements=st.integers(0, 3))
 SEEDS = st.integers(0, 5)
 every_scenario = pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
@@ -41,9 +44,8 @@ def sizes(data, scenario, labels):
 
 
 def test_every_scenario_is_tested():
-    assert {key: type(scenario) for key, scenario in SCENARIOS.items()} == {
-        key: find("scenarios", key) for key in keys("scenarios")
-    }
+    types = {key: type(scenario) for key, scenario in SCENARIOS.items()} | {"listed": Listed}
+    assert types == {key: find("scenarios", key) for key in keys("scenarios")}
 
 
 @every_scenario
@@ -62,7 +64,9 @@ def test_a_forget_set(scenario, data, labels, seed):
     np.testing.assert_array_equal(drawn.indices, again.indices)
     np.testing.assert_array_equal(images, before[0])  # the caller's arrays are never written to
     np.testing.assert_array_equal(labels, before[1])
-    assert (drawn.classes is not None) == scenario.of_class
+    expected = scenario.of_class or (0 < len(np.unique(labels[drawn.indices])) < len(np.unique(labels)))
+    assert (drawn.classes is not None) == (expected if isinstance(scenario, ListedRows) else scenario.of_class)
+    assert (drawn.classes or ()) == scenario.classes_among(labels)
     if drawn.classes is not None:
         assert np.isin(labels[drawn.indices], drawn.classes).all()
     assert (drawn.images is not None or drawn.labels is not None) == scenario.alters_training

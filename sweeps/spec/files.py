@@ -1,0 +1,63 @@
+"""Files that a sweep reads where it runs: known by their hashes, so that one that has changed is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeps.errors import Problem, SpecError
+from sweeps.spec.complaints import shown
+from sweeps.spec.schema import Spec
+from unlearn.files import file_digest
+
+CHANGED = "must be the file that this sweep began with, and its content differs"
+REMEDY = "restore it, or give the sweep another name"
+
+
+def files_in(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(key, path) of every file of weights or ids that a document names."""
+    original, held_out, scenarios = data.get("original"), data.get("held_out"), data.get("scenarios")
+    if isinstance(original, dict) and isinstance(original.get("weights"), str):
+        yield "original.weights", original["weights"]
+    if isinstance(held_out, str) and held_out:
+        yield "held_out", held_out
+    for label, body in scenarios.items() if isinstance(scenarios, dict) else ():
+        listed = isinstance(body, dict) and (body.get("scenario") or label) == "listed"
+        if listed and isinstance(body.get("forget"), str):
+            yield f"scenarios.{label}.forget", body["forget"]
+
+
+def fill_hashes(data: dict[str, Any]) -> list[Problem]:
+    """Put the hash of every file under `files`; files that are not there, or not what they were, are the problems."""
+    known = data.get("files")
+    known = known if isinstance(known, dict) else {}
+    hashes, problems = {}, []
+    for key, name in files_in(data):
+        try:
+            hashes[key] = file_digest(Path(name).expanduser())
+        except OSError as error:
+            problems.append(Problem(key, f"must be a file that can be read: {error.strerror}", shown(name)))
+            continue
+        if known.get(key, hashes[key]) != hashes[key]:
+            problems.append(Problem(key, CHANGED, shown(name), REMEDY))
+    if hashes:
+        data["files"] = hashes
+    else:
+        data.pop("files", None)
+    return problems
+
+
+def check_files(spec: Spec) -> None:
+    """Refuse lists of ids that are no longer what they were when the spec was read.
+
+    Raises:
+        SpecError: with each of them.
+    """
+    data = spec.dump()
+    problems = fill_hashes({**data, "original": None})
+    if problems:
+        raise SpecError(spec.name, problems)
+
+
+__all__ = ["check_files", "files_in", "fill_hashes"]
