@@ -9,6 +9,7 @@ from typing import Any
 
 import optuna
 
+from sweeps.cli.answers import answers
 from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, FAILED, RETRY, count_of, errors_to_exit_code, stdout_console, tell
@@ -41,6 +42,8 @@ def show_status(options: Options) -> int:
     tell(f"score: {SCORE}")
     if record.protocol_note:
         tell(f"note: {record.protocol_note}")
+    for line in answers(record, whole=options.verbose):
+        tell(line)
     failures = print_failures(record, whole=options.verbose)
     again = _last_typed(record) or f"sweeps run {shlex.quote(options.sweep)}{options.tail}"
     if record.counted["outcome"].isin(["error", "died"]).any():

@@ -6,6 +6,7 @@ from sweeps.record.commands import ONCE, extending, options_among, typed_runs, w
 from sweeps.record.find import find_sweep, sweeps_in
 from sweeps.record.load import load_sweep
 from sweeps.record.record import COLUMNS, SweepRecord
+from sweeps.record.remarks import Remark, remarks
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, MOST_UNITS, POWER, compare
 from sweeps.studies.winners import Winner
 
@@ -20,6 +21,7 @@ __all__ = [
     "STAGES",
     "UNIT_LEVELS",
     "Apart",
+    "Remark",
     "Rival",
     "SweepRecord",
     "Winner",
@@ -30,6 +32,7 @@ __all__ = [
     "find_sweep",
     "load_sweep",
     "options_among",
+    "remarks",
     "sweeps_in",
     "told_apart",
     "typed_runs",

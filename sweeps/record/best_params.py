@@ -11,6 +11,7 @@ import pandas as pd
 
 from sweeps.errors import Problem, SpecError, SweepError
 from sweeps.record.record import SweepRecord
+from sweeps.record.remarks import remarks
 from sweeps.spec import Spec, dump_yaml, read_yaml
 from sweeps.spec.complaints import shown
 from sweeps.spec.components import check_value
@@ -27,7 +28,7 @@ Params = dict[str, dict[str, dict[str, Any]]]
 
 
 def best_params(record: SweepRecord) -> dict[str, Any]:
-    """The document of `best_params.yaml`: format, sweep, protocol, dataset, params, scores, fingerprint, provenance.
+    """The document of `best_params.yaml`: format, sweep, protocol, dataset, params, scores, remarks, fingerprint, provenance.
 
     `params` is {scenario: {method: {hyperparameter: value}}}, the searched ones and the `stop_epoch`; `scores` is what those very
     parameters scored at each stage (see `_scores`).
@@ -49,9 +50,19 @@ def best_params(record: SweepRecord) -> dict[str, Any]:
         **({"note": record.protocol_note} if record.protocol_note else {}),
         "params": params,
         "scores": scores,
+        **_remarked(record),
         FINGERPRINT: record.fingerprint,
         "provenance": record.provenance,
     }
+
+
+def _remarked(record: SweepRecord) -> dict[str, Any]:
+    """What limits these parameters, and the remedy: {scenario: [what is of all methods], scenario/method: […]}."""
+    found: dict[str, list[str]] = {}
+    for remark in remarks(record):
+        of = remark.scenario if remark.method is None else f"{remark.scenario}/{remark.method}"
+        found.setdefault(of, []).append(str(remark))
+    return {"remarks": found} if found else {}
 
 
 def _dataset(record: SweepRecord) -> dict[str, Any]:

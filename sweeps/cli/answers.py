@@ -1,0 +1,65 @@
+"""What a sweep says so far, in a line or two a scenario: which methods are told apart, what is needed, what limits it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sweeps.cli.terminal import count_of
+from sweeps.record import LEAST_UNITS, Apart, Remark, SweepRecord, extending, remarks, told_apart
+
+#: Names listed in full; of more, how many they are.
+MOST_NAMED = 4
+EDGES, FLOOR = "winners at the end of a range", "searches that reached the noise floor"
+
+
+def answers(record: SweepRecord, *, whole: bool) -> Iterator[str]:
+    """The lines; with `whole` every remark in full."""
+    found = remarks(record)
+    for scenario in dict.fromkeys(scenario for _, scenario, _ in record.planned):
+        apart = told_apart(record, scenario)
+        if apart is not None and apart.rivals:
+            yield from (f"{scenario}: {line}" for line in _comparison(record, apart))
+        own = [r for r in found if r.scenario == scenario]
+        yield from (f"note: {scenario}{line}" for line in (map(_full, own) if whole else _short(own)))
+
+
+def _comparison(record: SweepRecord, apart: Apart) -> Iterator[str]:
+    shared = min(r.units for r in apart.rivals)
+    over = count_of(shared, apart.unit)
+    if shared < LEAST_UNITS:
+        needed = extending(record, apart.key, LEAST_UNITS)
+        yield f"nothing is told apart on {over}, at least {LEAST_UNITS} are needed: {needed}"
+        return
+    least = sorted(r.least for r in apart.rivals)
+    power = f"{over} tell differences of {least[0]:.2g} to {least[-1]:.2g} at 80 % power"
+    if apart.apart:
+        rest = f"not from {_named(apart.not_apart)}" if apart.not_apart else "so from every other method"
+        yield f"{apart.best} is told apart from {_named(apart.apart)} (5 % level), {rest}; {power}"
+    else:
+        yield f"no method is told apart (5 % level); {power}"
+    rival = apart.next_told
+    if rival is not None and rival.needed is not None:
+        more = max(rival.needed - rival.units, 1)
+        command = extending(record, apart.key, rival.units + more)
+        yield f"about {count_of(more, f'more {apart.unit}')} would tell {rival.method} from {apart.best}: {command}"
+
+
+def _full(remark: Remark) -> str:
+    return f"{'' if remark.method is None else f'/{remark.method}'}: {remark}"
+
+
+def _short(found: Sequence[Remark]) -> Iterator[str]:
+    """Remarks of one kind in one line."""
+    edges = [f"{r.method} {r.fact.split(' is ', 1)[0]}" for r in found if r.kind == "edge"]
+    floors = [str(r.method) for r in found if r.kind == "floor"]
+    if edges:
+        yield f": {EDGES}: {_named(edges)}; how to widen it: -v"
+    if floors:
+        yield f": {FLOOR}, where chance ranks their leaders: {_named(floors)}; what helps: -v"
+    yield from (_full(r) for r in found if r.kind == "coarse")
+
+
+def _named(names: Sequence[str]) -> str:
+    if len(names) > MOST_NAMED:
+        return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
+    return ", ".join(names)

@@ -1,0 +1,177 @@
+"""What limits a sweep's answer, each with its remedy: winners at the end of a range, searches at the noise floor, coarse scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from sweeps.record.apart import FLOOR, evaluations
+from sweeps.record.record import SweepRecord
+from sweeps.studies.winners import Winner
+from unlearn.gaps import Measures
+
+__all__ = ["Remark", "remarks"]
+
+#: A value so near to an end of its range, as a share of the range on its scale, lies at the end.
+NEAR = 0.01
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One fact and what to do about it; `method` is None where it is of a whole scenario."""
+
+    kind: Literal["edge", "floor", "coarse"]
+    scenario: str
+    method: str | None
+    fact: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.fact}: {self.remedy}"
+
+
+def remarks(record: SweepRecord) -> list[Remark]:
+    """All of a sweep, scenario by scenario."""
+    scenarios = dict.fromkeys(scenario for _, scenario, _ in record.planned)
+    return [
+        r for s in scenarios for r in (*_at_the_edge(record, s), *_at_the_floor(record, s), *_coarse(record, s))
+    ]
+
+
+def _at_the_edge(record: SweepRecord, scenario: str) -> Iterator[Remark]:
+    """Winners of searches with a hyperparameter, or their stop epoch, at an end that could be moved."""
+    for method, winner in record.winners.get(scenario, {}).items():
+        if winner.source not in ("search", "confirmation"):
+            continue
+        entries = record.spec.get("methods", {}).get(method) or {}
+        for name, entry in entries.items():
+            value = winner.hyperparameters.get(name)
+            if not isinstance(entry, Mapping) or isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            end = _end(entry, float(value))
+            if end is not None and not _natural(name, end, entry, _epochs(record, winner)):
+                where = "lower" if end == "low" else "upper"
+                fact = f"{name} = {value:.4g} is at the {where} end of its range ({entry['low']:.4g} … {entry['high']:.4g})"
+                further = "lower" if end == "low" else "raise"
+                yield Remark("edge", scenario, method, fact, f"{further} methods.{method}.{name}.{end}")
+        epochs = _epochs(record, winner)
+        if winner.stop_epoch is not None and epochs is not None and winner.stop_epoch >= epochs > 1:
+            fact = f"stop_epoch = {winner.stop_epoch} is the last epoch"
+            yield Remark("edge", scenario, method, fact, "raise unlearning.epochs")
+
+
+def _epochs(record: SweepRecord, winner: Winner) -> int | None:
+    found = winner.hyperparameters.get("epochs", (record.spec.get("unlearning") or {}).get("epochs"))
+    return int(found) if isinstance(found, int | float) else None
+
+
+def _end(entry: Mapping[str, Any], value: float) -> Literal["low", "high"] | None:
+    """At which end of its range a value lies, on the range's own scale."""
+    scale = entry.get("scale", "linear")
+
+    def along(x: float) -> float:
+        if scale == "linear":
+            return x
+        return -math.log(max(1 - x, 1e-300)) if scale == "log_complement" else math.log(x)
+
+    try:
+        low, high, at = along(entry["low"]), along(entry["high"]), along(value)
+    except (KeyError, TypeError, ValueError):
+        return None
+    if high <= low:
+        return None
+    if (at - low) / (high - low) <= NEAR:
+        return "low"
+    return "high" if (high - at) / (high - low) <= NEAR else None
+
+
+def _natural(name: str, end: str, entry: Mapping[str, Any], epochs: int | None) -> bool:
+    """Whether there is nothing beyond an end: a count below 1, a weight beyond 0 or 1, a decay after the last epoch but one."""
+    bound = entry[end]
+    if name == "lr_decay_epoch" and end == "high":
+        return epochs is not None and bound >= epochs - 1
+    if end == "low":
+        return bound == 0 or (isinstance(bound, int) and bound == 1)
+    return name == "alpha" and bound == 1
+
+
+def _at_the_floor(record: SweepRecord, scenario: str) -> Iterator[Remark]:
+    """Searches whose best score is no worse than what a retrained oracle scores."""
+    floor = _floor(record, scenario)
+    if not len(floor):
+        return
+    for method, own in _searches(record, scenario):
+        best = float(own["value"].min())
+        if best <= floor.mean():
+            spread = "" if len(floor) < 2 else f" ± {floor.std():.2g}"
+            fact = f"the search's best score, {best:.3g}, is no worse than the noise floor ({floor.mean():.3g}{spread})"
+            remedy = "there chance ranks its leaders; confirm more of them on more forget sets (search.confirm)"
+            yield Remark("floor", scenario, str(method), fact, remedy)
+
+
+def _floor(record: SweepRecord, scenario: str) -> pd.Series[float]:
+    """Scores of the retrained oracle: on the tuning forget sets where it was confirmed, else in the evaluation at the size tuned."""
+    trials = record.counted
+    mine = trials[(trials["scenario"] == scenario) & (trials["method"] == FLOOR) & (trials["state"] == "COMPLETE")]
+    confirmed = mine.loc[mine["stage"] == "confirmation", "value"].dropna().astype(float)
+    if len(confirmed):
+        return confirmed
+    evaluated = evaluations(record, scenario, floor=True)
+    size = record.tuned_size(scenario)
+    return evaluated.loc[evaluated["forget_size"] == size, "score"].dropna() if size else evaluated["score"].dropna()
+
+
+def _coarse(record: SweepRecord, scenario: str) -> Iterator[Remark]:
+    """Where one image more or less would turn the first two of most searches round."""
+    curves = record.curves
+    own = curves[(curves["stage"] == "search") & (curves["scenario"] == scenario)] if len(curves) else curves
+    objective = record.spec.get("objective") or {}
+    if not len(own) or objective.get("name", "average_gap") != "average_gap":
+        return
+    steps = _steps(record, own, list(objective.get("gaps") or []))
+    if not steps:
+        return
+    gap = max(steps, key=lambda g: steps[g])
+    step = steps[gap] / len(steps)
+    leads = [lead for _, rows in _searches(record, scenario) if (lead := _lead(rows)) is not None]
+    close = sum(lead < step for lead in leads)
+    if 2 * close > len(leads):
+        label = Measures(record.measures).label(gap).short
+        fact = (
+            f"one image moves {label} by {steps[gap]:.2g} points and the score by {step:.2g}, more than lies between the first two "
+            f"of {close} of {len(leads)} searches"
+        )
+        images = "more dev images (dev, held_out)" if gap == "utility_gap" else "a larger forget set (tune_size)"
+        yield Remark("coarse", scenario, None, fact, f"{images}, or more sets to confirm on (search.confirm)")
+
+
+def _steps(record: SweepRecord, curves: pd.DataFrame, gaps: list[str]) -> dict[str, float]:
+    """The least distance of two values of each accuracy whose gap enters the score: one image's worth."""
+    measures = Measures(record.measures)
+    accuracies = measures.family("accuracy", map(str, curves.columns))
+    found = {}
+    for name in accuracies:
+        values = np.unique(np.round(curves[name].dropna().to_numpy(float), 6))
+        if measures.gap_name(name) in gaps and len(values) > 1:
+            found[measures.gap_name(name)] = float(np.diff(values).min())
+    return found
+
+
+def _searches(record: SweepRecord, scenario: str) -> Iterator[tuple[object, pd.DataFrame]]:
+    """The completed trials of each method's search."""
+    trials = record.counted
+    yield from trials[
+        (trials["stage"] == "search") & (trials["scenario"] == scenario) & (trials["state"] == "COMPLETE")
+    ].groupby("method", sort=False)
+
+
+def _lead(rows: pd.DataFrame) -> float | None:
+    """By how much the best configuration of a search is ahead of the next; None where there is one only."""
+    names = [c for c in rows if str(c).startswith("hp.")]
+    scores = rows.assign(value=rows["value"].astype(float)).groupby(names, dropna=False)["value"].min().sort_values()
+    return float(scores.iloc[1] - scores.iloc[0]) if len(scores) > 1 else None
