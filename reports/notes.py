@@ -45,6 +45,7 @@ def sweep_note(record: SweepRecord) -> str:
     for scenario in frames.scenarios(record):
         answer = verdict(record, scenario)
         parts.append(f"**{as_markdown(answer.headline)}.** {as_markdown(' '.join(answer.sentences))}")
+        parts += ["\n".join(f"- {as_markdown(s)}" for s in answer.limits)] if answer.limits else []
     scores = tables.score_table(record)
     parts += [to_markdown(scores)] if scores is not None else []
     missing = missing_work(record)

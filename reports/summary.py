@@ -12,7 +12,7 @@ from reports.format import significant, uncertain
 from reports.names import POINTS, method_label, metric, scenario_label, score_unit
 from reports.sampled import counted, overlap_sentence
 from reports.told import listed, needed_sentence, power_sentence, rivals_sentence
-from sweeps.record import SweepRecord, told_apart
+from sweeps.record import SweepRecord, remarks, told_apart
 
 __all__ = ["Verdict", "cost_sentence", "missing_work", "one_draw_sentence", "protocol_sentence", "verdict"]
 
@@ -25,12 +25,18 @@ NOTHING_APART = "no method can be told apart"
 
 @dataclass(frozen=True)
 class Verdict:
-    """A scenario's answer in words; `method` is one that is told apart from others, None where there is none."""
+    """A scenario's answer in words.
+
+    Attributes:
+        method: one that is told apart from others, None where there is none.
+        limits: what limits the answer, each with its remedy.
+    """
 
     scenario: str
     method: str | None
     headline: str
     sentences: tuple[str, ...]
+    limits: tuple[str, ...] = ()
 
 
 def protocol_sentence(record: SweepRecord) -> str:
@@ -94,7 +100,7 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
         sentence = (
             f"Least score of a search: {name}, {score}, of one forget set: it flatters, and tells no methods apart."
         )
-        return Verdict(scenario, None, f"{label}: not evaluated yet", (sentence,))
+        return Verdict(scenario, None, f"{label}: not evaluated yet", (sentence,), _limits(record, scenario))
     over = counted(record, scenario, int(top["n"]), won.forget_size)
     sentences = [
         f"{_least(won, name)} {score} over {over} (lower is better).",
@@ -109,7 +115,17 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
         sentences += [rivals_sentence(apart), power_sentence(record, apart), needed_sentence(record, apart)]
     sentences += _trade_off(record, scenario, won)
     method = won.method if won.behind else None
-    return Verdict(scenario, method, f"{label}: {_headline(won, name)}", tuple(s for s in sentences if s))
+    said = tuple(s for s in sentences if s)
+    return Verdict(scenario, method, f"{label}: {_headline(won, name)}", said, _limits(record, scenario))
+
+
+def _limits(record: SweepRecord, scenario: str) -> tuple[str, ...]:
+    own = [r for r in remarks(record) if r.scenario == scenario]
+    return tuple(f"{method_label(r.method)}: {r}." if r.method is not None else f"{_capital(str(r))}." for r in own)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _headline(won: frames.Standing, name: str) -> str:

@@ -22,7 +22,7 @@ from reports.frames.epochs import (
     winner_of,
 )
 from reports.frames.history import search_history
-from reports.frames.hyperparameters import best_hyperparameters
+from reports.frames.hyperparameters import best_hyperparameters, edges
 from reports.frames.importance import importances
 from reports.frames.metrics import Epochs, floor_summary, metric_summary
 from reports.frames.oracle import evaluation_curves, oracle_values
@@ -41,6 +41,7 @@ __all__ = [
     "cost_of_not_knowing",
     "critical_difference",
     "directions",
+    "edges",
     "epoch_convention",
     "evaluation_curves",
     "evaluations",

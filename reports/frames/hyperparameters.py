@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from reports.frames._base import methods, stage_trials
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, remarks
 
-__all__ = ["best_hyperparameters"]
+__all__ = ["best_hyperparameters", "edges"]
 
 _FIRST = ("lr", "alpha", "forget_batch_size", "lr_decay_epoch")
 
@@ -36,6 +36,13 @@ def best_hyperparameters(record: SweepRecord, scenario: str) -> pd.DataFrame:
     frame.index.name = "hyperparameter"
     frame.attrs["retain_batch"] = [m for m in columns if m in marked]
     return frame
+
+
+def edges(record: SweepRecord, scenario: str) -> set[tuple[str, str]]:
+    """(method, row of `best_hyperparameters`) where a winner lies at an end of its range that could be moved."""
+    marked = best_hyperparameters(record, scenario).attrs["retain_batch"]
+    found = {(str(r.method), r.name) for r in remarks(record) if r.kind == "edge" and r.scenario == scenario}
+    return {(m, "forget_batch_size" if m in marked and n == "retain_batch_size" else n) for m, n in found}
 
 
 def _searched(record: SweepRecord, scenario: str) -> set[tuple[str, str]]:

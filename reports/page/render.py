@@ -163,7 +163,13 @@ def _summary(record: SweepRecord, styles: dict[str, MethodStyle], partial: bool)
 def _verdict(answer: Verdict, styles: dict[str, MethodStyle]) -> str:
     accent = f' style="--accent:{styles[answer.method].colour}"' if answer.method in styles else ""
     lines = "".join(f"<p>{escape(s)}</p>" for s in answer.sentences)
-    return f'<article class="verdict"{accent}><h3>{escape(answer.headline)}</h3>{lines}</article>'
+    limits = "".join(f"<li>{escape(s)}</li>" for s in answer.limits)
+    folded = (
+        f"<details><summary>What limits this ({len(answer.limits)})</summary><ul>{limits}</ul></details>"
+        if limits
+        else ""
+    )
+    return f'<article class="verdict"{accent}><h3>{escape(answer.headline)}</h3>{lines}{folded}</article>'
 
 
 def _failures(record: SweepRecord) -> str:

@@ -18,12 +18,14 @@ def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
     others = {m: parameter_label("alpha", m) for m in known}
     others = {m: label for m, label in others.items() if label != parameter_label("alpha")}
     unconfirmed = frames.on_one_draw(record, scenario)
+    edges = frames.edges(record, scenario)
     rows = []
     for name, values in frame.iterrows():
         cells = [Cell(parameter_label(str(name)))]
         for method, value in values.items():
             mark = "†" if name == "forget_batch_size" and method in marked else ""
             mark += "‡" if name == "alpha" and method in others else ""
+            mark += "*" if (str(method), str(name)) in edges else ""
             mark += "§" if name == "stop_epoch" and method in unconfirmed else ""
             cells.append(Cell(number(value) + mark, method=str(method)))
         rows.append(Row(tuple(cells)))
@@ -32,6 +34,8 @@ def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
     if others:
         meanings = ", ".join(f"{method_label(m)}'s {label}" for m, label in others.items())
         notes.append(f"‡ not the retain weight that other methods call α: {meanings}.")
+    if edges:
+        notes.append("* at the end of its range: what is better may lie beyond.")
     notes += _origin_notes(record, scenario, unconfirmed)
     sources = {w.source for w in record.winners.get(scenario, {}).values()}
     title = f"{scenario_label(scenario)}: {'given' if sources == {'given'} else 'best'} hyperparameters"

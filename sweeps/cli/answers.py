@@ -50,7 +50,7 @@ def _full(remark: Remark) -> str:
 
 def _short(found: Sequence[Remark]) -> Iterator[str]:
     """Remarks of one kind in one line."""
-    edges = [f"{r.method} {r.fact.split(' is ', 1)[0]}" for r in found if r.kind == "edge"]
+    edges = [f"{r.method} {r.name}" for r in found if r.kind == "edge"]
     floors = [str(r.method) for r in found if r.kind == "floor"]
     if edges:
         yield f": {EDGES}: {_named(edges)}; how to widen it: -v"

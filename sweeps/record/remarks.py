@@ -1,4 +1,4 @@
-"""What limits a sweep's answer, each with its remedy: winners at the end of a range, searches at the noise floor, coarse scores."""
+"""What limits a sweep's answer, with remedies: winners at the end of a range, searches at the noise floor, coarse scores."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ NEAR = 0.01
 
 @dataclass(frozen=True)
 class Remark:
-    """One fact and what to do about it; `method` is None where it is of a whole scenario."""
+    """One fact and what to do about it; `method` is None where it is of a whole scenario, `name` a hyperparameter."""
 
     kind: Literal["edge", "floor", "coarse"]
     scenario: str
     method: str | None
     fact: str
     remedy: str
+    name: str = ""
 
     def __str__(self) -> str:
         return f"{self.fact}: {self.remedy}"
@@ -38,9 +39,7 @@ class Remark:
 def remarks(record: SweepRecord) -> list[Remark]:
     """All of a sweep, scenario by scenario."""
     scenarios = dict.fromkeys(scenario for _, scenario, _ in record.planned)
-    return [
-        r for s in scenarios for r in (*_at_the_edge(record, s), *_at_the_floor(record, s), *_coarse(record, s))
-    ]
+    return [r for s in scenarios for r in (*_at_the_edge(record, s), *_at_the_floor(record, s), *_coarse(record, s))]
 
 
 def _at_the_edge(record: SweepRecord, scenario: str) -> Iterator[Remark]:
@@ -58,11 +57,11 @@ def _at_the_edge(record: SweepRecord, scenario: str) -> Iterator[Remark]:
                 where = "lower" if end == "low" else "upper"
                 fact = f"{name} = {value:.4g} is at the {where} end of its range ({entry['low']:.4g} … {entry['high']:.4g})"
                 further = "lower" if end == "low" else "raise"
-                yield Remark("edge", scenario, method, fact, f"{further} methods.{method}.{name}.{end}")
+                yield Remark("edge", scenario, method, fact, f"{further} methods.{method}.{name}.{end}", name)
         epochs = _epochs(record, winner)
         if winner.stop_epoch is not None and epochs is not None and winner.stop_epoch >= epochs > 1:
             fact = f"stop_epoch = {winner.stop_epoch} is the last epoch"
-            yield Remark("edge", scenario, method, fact, "raise unlearning.epochs")
+            yield Remark("edge", scenario, method, fact, "raise unlearning.epochs", "stop_epoch")
 
 
 def _epochs(record: SweepRecord, winner: Winner) -> int | None:
@@ -115,7 +114,7 @@ def _at_the_floor(record: SweepRecord, scenario: str) -> Iterator[Remark]:
 
 
 def _floor(record: SweepRecord, scenario: str) -> pd.Series[float]:
-    """Scores of the retrained oracle: on the tuning forget sets where it was confirmed, else in the evaluation at the size tuned."""
+    """Scores of the retrained oracle: on the tuning forget sets where it was confirmed, else of the evaluation."""
     trials = record.counted
     mine = trials[(trials["scenario"] == scenario) & (trials["method"] == FLOOR) & (trials["state"] == "COMPLETE")]
     confirmed = mine.loc[mine["stage"] == "confirmation", "value"].dropna().astype(float)
@@ -143,8 +142,8 @@ def _coarse(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     if 2 * close > len(leads):
         label = Measures(record.measures).label(gap).short
         fact = (
-            f"one image moves {label} by {steps[gap]:.2g} points and the score by {step:.2g}, more than lies between the first two "
-            f"of {close} of {len(leads)} searches"
+            f"one image moves {label} by {steps[gap]:.2g} points and the score by {step:.2g}, which is more than lies between "
+            f"the first two of {close} of {len(leads)} searches"
         )
         images = "more dev images (dev, held_out)" if gap == "utility_gap" else "a larger forget set (tune_size)"
         yield Remark("coarse", scenario, None, fact, f"{images}, or more sets to confirm on (search.confirm)")

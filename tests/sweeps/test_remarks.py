@@ -1,0 +1,140 @@
+"""What limits a sweep's answer: each remark where its fact holds, and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reports import tables
+from reports.summary import verdict
+from sweeps.cli.answers import answers
+from sweeps.record import Remark, SweepRecord, Winner, remarks
+from sweeps.record.best_params import best_params
+from tests.reports.conftest import RecordBuilder, new_builder
+
+LR = {"low": 0.001, "high": 0.1, "scale": "log"}
+ALPHA = {"low": 0.1, "high": 0.999, "scale": "log_complement"}
+BATCH = {"low": 8, "high": 256, "scale": "power_of_two"}
+DECAY = {"low": 2, "high": 9, "scale": "linear"}
+K = {"low": 1, "high": 8, "scale": "linear"}
+
+
+def won(name: str, entry: dict[str, Any], value: float, **winner: Any) -> SweepRecord:
+    builder = new_builder()
+    builder.spec |= {"methods": {"sure": {name: entry}}, "unlearning": {"epochs": 10}, "dataset": {"name": "digits"}}
+    builder.planned = {("search", "random", "sure"): 1}
+    builder.trial("search", "sure", value=1.0, hp={name: value})
+    builder.winners = {"random": {"sure": Winner({name: value}, **winner)}}
+    return builder.record()
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "value", "remedy"),
+    [
+        ("lr", LR, 0.1, "raise methods.sure.lr.high"),
+        ("lr", LR, 0.099, "raise methods.sure.lr.high"),
+        ("lr", LR, 0.09, None),
+        ("lr", LR, 0.001, "lower methods.sure.lr.low"),
+        ("lr", LR, 0.01, None),
+        ("alpha", ALPHA, 0.999, "raise methods.sure.alpha.high"),
+        ("alpha", ALPHA, 0.99, None),
+        ("alpha", ALPHA, 0.1, "lower methods.sure.alpha.low"),
+        ("forget_batch_size", BATCH, 256, "raise methods.sure.forget_batch_size.high"),
+        ("forget_batch_size", BATCH, 128, None),
+        ("lr_decay_epoch", DECAY, 9, None),  # the last epoch but one of ten: no later decay has an effect
+        ("lr_decay_epoch", DECAY, 2, "lower methods.sure.lr_decay_epoch.low"),
+        ("k", K, 1, None),  # fewer than one layer there is not
+        ("k", K, 8, "raise methods.sure.k.high"),
+        ("alpha", {"low": 0, "high": 1, "scale": "linear"}, 1.0, None),
+        ("alpha", {"low": 0, "high": 1, "scale": "linear"}, 0.0, None),
+        ("lr", {"low": 0.1, "high": 0.1, "scale": "log"}, 0.1, None),
+    ],
+)
+def test_a_winner_at_the_end_of_its_range(name: str, entry: dict[str, Any], value: float, remedy: str | None) -> None:
+    found = remarks(won(name, entry, value))
+    assert [r.remedy for r in found] == ([remedy] if remedy else [])
+    assert all(f"{name} = {value:.4g} is at the" in r.fact for r in found)
+
+
+def test_given_parameters_are_nobodys_edge() -> None:
+    assert remarks(won("lr", LR, 0.1, source="given")) == []
+
+
+@pytest.mark.parametrize(("stop", "said"), [(10, True), (9, False), (None, False)])
+def test_a_stop_at_the_last_epoch(stop: int | None, said: bool) -> None:
+    found = remarks(won("lr", LR, 0.01, stop_epoch=stop))
+    assert [r.remedy for r in found] == (["raise unlearning.epochs"] if said else [])
+
+
+def test_an_edge_is_said_everywhere() -> None:
+    record = won("lr", LR, 0.1)
+    said = "lr = 0.1 is at the upper end of its range (0.001 … 0.1): raise methods.sure.lr.high"
+    assert f"SURE: {said}." in verdict(record, "random").limits
+    assert best_params(record)["remarks"] == {"random/sure": [said]}
+    assert f"note: random/sure: {said}" in list(answers(record, whole=True))
+    assert "note: random: winners at the end of a range: sure lr; how to widen it: -v" in list(
+        answers(record, whole=False)
+    )
+    table = tables.hyperparameter_table(record, "random")
+    assert table is not None
+    assert table.rows[0].cells[1].text == "0.1*"
+    assert "* at the end of its range: what is better may lie beyond." in table.notes
+
+
+def kinds(record: SweepRecord) -> list[tuple[str, str | None]]:
+    return [(r.kind, r.method) for r in remarks(record)]
+
+
+@pytest.fixture
+def builder() -> RecordBuilder:
+    return new_builder()
+
+
+@pytest.fixture
+def searched(builder: RecordBuilder) -> RecordBuilder:
+    builder.spec["methods"] = {"sure": {}, "finetune": {}, "oracle": {}}
+    for method in ("sure", "finetune"):
+        builder.planned["search", "random", method] = 2
+    builder.trial("search", "sure", value=0.5, hp={"lr": 1})
+    builder.trial("search", "sure", value=3.0, hp={"lr": 2})
+    builder.trial("search", "finetune", value=2.0, hp={"lr": 1})
+    return builder
+
+
+def test_a_search_at_the_noise_floor(searched: RecordBuilder) -> None:
+    assert remarks(searched.record()) == []
+    for seed, value in enumerate((0.4, 0.8)):
+        searched.trial("evaluation", "oracle", value=value, forget_seed=seed)
+    record = searched.record()
+    assert kinds(record) == [("floor", "sure")]
+    assert "best score, 0.5, is no worse than the noise floor (0.6 ± 0.28)" in str(remarks(record)[0])
+    assert any("searches that reached the noise floor" in line for line in answers(record, whole=False))
+
+
+def test_the_floor_of_the_tuning_sets_comes_first(searched: RecordBuilder) -> None:
+    searched.trial("evaluation", "oracle", value=9.0)
+    searched.trial("confirmation", "oracle", value=0.1)
+    assert remarks(searched.record()) == []
+
+
+@pytest.mark.parametrize(("second", "coarse"), [(1.05, True), (1.5, False)])
+def test_an_objective_coarser_than_the_differences_that_it_ranks(
+    builder: RecordBuilder, second: float, coarse: bool
+) -> None:
+    """An image is worth 0.7 points of accuracy, and 0.35 of the mean of two gaps."""
+    builder.spec["objective"] = {"name": "average_gap", "gaps": ["utility_gap", "retain_gap"]}
+    builder.planned = {("search", "random", "sure"): 2}
+    accuracies = [{"heldout_accuracy": 90.0 + 0.7 * i, "retain_accuracy": 99.0 + 0.01 * i} for i in range(3)]
+    for lr, value in ((1, 1.0), (2, second)):
+        builder.trial("search", "sure", value=value, hp={"lr": lr}, curve=list(accuracies))
+    found = remarks(builder.record())
+    assert [r.kind for r in found] == (["coarse"] if coarse else [])
+    if coarse:
+        assert "one image moves ΔUtility by 0.7 points and the score by 0.35" in found[0].fact
+        assert "1 of 1 searches" in found[0].fact
+        assert "dev" in found[0].remedy
+
+
+def test_a_remark_reads_as_fact_and_remedy() -> None:
+    assert str(Remark("edge", "random", "sure", "it is so", "do that")) == "it is so: do that"
