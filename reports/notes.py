@@ -9,6 +9,7 @@ from reports import figures, frames, tables
 from reports.figures import Drawing
 from reports.format import MISSING, Table, number, significant, uncertain
 from reports.names import method_label, metric, parameter_label, scenario_label, score_label
+from reports.sampled import sampled
 from reports.styles import method_styles
 from reports.summary import cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
 from reports.writers import as_markdown, to_markdown
@@ -189,7 +190,8 @@ def _gaps(record: SweepRecord, scenario: str, method: str) -> str:
         cells = [uncertain(rows[m].mean, rows[m].std, rows[m].n) if m in rows else MISSING for m in known]
         lines.append(f"| {size} | {' | '.join(cells)} | {max(r.n for r in rows.values())} |")
     at = frames.epoch_convention(record)
-    return f"Mean ± std over fresh forget sets, {at}; lower is nearer to the oracle.\n\n" + "\n".join(lines)
+    over = sampled(record, scenario).nouns
+    return f"Mean ± std over {over}, {at}; lower is nearer to the oracle.\n\n" + "\n".join(lines)
 
 
 def _sensitivity(record: SweepRecord, scenario: str, method: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports import frames
+from reports.caveats import canary_sentence, cost_words
 from reports.format import significant, uncertain
 from reports.names import POINTS, method_label, metric, scenario_label, score_unit
 from reports.sampled import counted, overlap_sentence
@@ -47,12 +48,12 @@ def protocol_sentence(record: SweepRecord) -> str:
         return f"Protocol paper: the search itself was scored on the test set, as the paper did, and is optimistic; {hindsight}."
     if protocol != "strict":
         return f"Protocol: {protocol or 'not stored'}."
-    strict = "Protocol strict: the search was scored on held-out dev images and on forget sets used nowhere else"
+    strict = "Protocol strict: the search was scored on held-out dev images and tuning forget sets"
     if record.in_hindsight:
         return f"{strict}. But {hindsight}. That is optimistic."
     return (
-        f"{strict}; configuration and stop epoch were chosen there. Only the evaluation read the test set, on fresh forget sets, "
-        "at the stop epoch, and decided nothing."
+        f"{strict}; configuration and stop epoch were chosen there. Only the evaluation read the test set, at the stop epoch, "
+        "and decided nothing."
     )
 
 
@@ -105,11 +106,12 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
     sentences = [
         f"{_least(won, name)} {score} over {over} (lower is better).",
         overlap_sentence(record, scenario),
+        canary_sentence(record, scenario),
         _uneven(won),
     ]
     floor = frames.floor_summary(record, scenario, ["score"])
     for row in frames.iterate(floor[floor["forget_size"] == won.forget_size]):
-        sentences.append(f"Noise floor {_value(row)}: what a second oracle scores that differs in its seed only.")
+        sentences.append(f"Noise floor: {_value(row)}, the score of one more oracle; a method can lie below it.")
     apart = told_apart(record, scenario)
     if apart is not None:
         sentences += [rivals_sentence(apart), power_sentence(record, apart), needed_sentence(record, apart)]
@@ -148,7 +150,7 @@ def _uneven(won: frames.Standing) -> str:
     """Where methods were not evaluated on equally many forget sets, their means are of different things."""
     counts = won.scores.set_index("method")["n"]
     fewer = [f"{method_label(str(m))} {int(n)}" for m, n in counts.items() if n < counts.max()]
-    return f"Evaluated on fewer than {int(counts.max())} forget sets: {', '.join(fewer)}." if fewer else ""
+    return f"Evaluated fewer than {int(counts.max())} times: {', '.join(fewer)}." if fewer else ""
 
 
 def _unit(record: SweepRecord) -> str:
@@ -182,7 +184,10 @@ def _trade_off(record: SweepRecord, scenario: str, won: frames.Standing) -> list
         values = [f"{metric(record, m).short} {_value(own[m])}" for m in keys if m in own]
         if values:
             sides.append(f"{side} {', '.join(values)}")
-    cost = f" It took {_value(own['relative_run_time'])} of the oracle's time." if "relative_run_time" in own else ""
+    cost = ""
+    if "relative_run_time" in own:
+        counted_as = cost_words(record, scenario, str(won.method))
+        cost = f" It took {_value(own['relative_run_time'])} of the oracle's time, {counted_as}."
     sentences = [f"Its trade-off: {'; '.join(sides)}.{cost}"] if sides else []
     led = [
         r

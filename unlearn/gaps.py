@@ -29,6 +29,7 @@ class Measure:
         name: as metrics return it. short, title: in tables and above panels. unit: `%`, or as printed.
         gap: name of the gap; `<name>_gap` where empty. gap_title: above its panel.
         side: of the trade-off that the gap counts towards; none where empty.
+        decisions: of an attack: on how many samples it decides for each sample to forget, where there are as many; 0: not known.
         family: which chart shows it: attacks beside the oracle's line, accuracies as curves; gaps of errors are not drawn, for
             they are those of accuracies once more. `cost` and `distance` are values of a run, without a gap.
     """
@@ -41,6 +42,7 @@ class Measure:
     gap_title: str = ""
     side: Side = ""
     family: Family = ""
+    decisions: int = 0
 
     @property
     def gap_name(self) -> str:
@@ -64,8 +66,11 @@ class Label:
         return f"{self.short} ({unit})" if unit else self.short
 
 
-def _attack(name: str, short: str, sees: str) -> Measure:
-    return Measure(name, short, f"{short}: {sees}", gap_title=f"{short} gap", side="forgetting", family="attack")
+def _attack(name: str, short: str, sees: str, decisions: int) -> Measure:
+    title = f"{short}: {sees}"
+    return Measure(
+        name, short, title, gap_title=f"{short} gap", side="forgetting", family="attack", decisions=decisions
+    )
 
 
 #: The measures of this package, in the paper's order: UA, utility, RA, CTA, attacks, others.
@@ -86,10 +91,10 @@ MEASURES = (
         *("class_accuracy", "CTA", "Class test accuracy", "%"),
         *("class_test_gap", "Class test accuracy gap", "forgetting", "accuracy"),
     ),
-    _attack("mia_loss", "MIA-I", "loss"),
-    _attack("mia_confidence", "MIA-II", "confidence"),
-    _attack("mia_knn_forget", "MIARS-I", "features, forget set"),
-    _attack("mia_knn_train", "MIARS-II", "features, training set"),
+    _attack("mia_loss", "MIA-I", "loss", 2),
+    _attack("mia_confidence", "MIA-II", "confidence", 1),
+    _attack("mia_knn_forget", "MIARS-I", "features, forget set", 2),
+    _attack("mia_knn_train", "MIARS-II", "features, training set", 1),
     Measure("validation_accuracy", "Validation", "Validation accuracy", gap_title="Validation accuracy gap"),
     Measure("retain_error", "Retain Err", "Retain error", family="error"),
     Measure("forget_error", "Forget Err", "Forget error", family="error"),
@@ -157,6 +162,11 @@ class Measures:
         """The gap that belongs to a value."""
         found = self._values.get(name)
         return found.gap_name if found is not None else f"{name}_gap"
+
+    def decisions(self, name: str) -> int:
+        """On how many samples an attack decides for each sample to forget; 0 where it is not known."""
+        found = self._values.get(name)
+        return found.decisions if found is not None else 0
 
     def side(self, side: Side) -> tuple[str, ...]:
         """Gaps that count towards one side of the trade-off, in order."""

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from reports import frames
 from reports.figures._base import INK, Drawing, error_bars, panel_grid
 from reports.names import FLOOR_LABEL, measures, metric, scenario_label
+from reports.sampled import sampled
 from reports.styles import FLOOR_COLOUR, MethodStyle
 from sweeps.record import SweepRecord
 
@@ -28,7 +29,7 @@ def gap_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle])
     floor = frames.floor_summary(record, scenario, metrics)
     floor = floor[floor["forget_size"] == size]
     if len(floor):
-        note += " Grey: a second oracle that differs in its seed only, the noise floor."
+        note += " Grey: one more oracle, the noise floor."
     return _bars(record, scenario, metrics, styles, key=f"{scenario}-gap-bars", title=title, note=note, floor=floor)
 
 
@@ -82,7 +83,7 @@ def _bars(
             figure.update_yaxes(showticklabels=at["col"] == 1, type="category", **at)
         return figure
 
-    spread = f"Mean ± std over {_sets(frame)}."
+    spread = f"Mean ± std over {_counted(frame)} {sampled(record, scenario).nouns}."
     return Drawing(key, title, f"{spread} {note}", build, columns)
 
 
@@ -139,6 +140,6 @@ def _oracle_line(value: float, ends: Sequence[str], first: bool) -> go.Scatter:
     )
 
 
-def _sets(frame: pd.DataFrame) -> str:
+def _counted(frame: pd.DataFrame) -> str:
     low, high = int(frame["n"].min()), int(frame["n"].max())
-    return f"n = {high} forget sets" if low == high else f"n = {low} to {high} forget sets"
+    return f"n = {high}" if low == high else f"n = {low} to {high}"

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from reports import frames
 from reports.figures._base import INK, Drawing, columns_for, panel_grid, translucent
 from reports.names import measures, metric, scenario_label
+from reports.sampled import sampled
 from reports.styles import MethodStyle
 from sweeps.record import UNIT_LEVELS, SweepRecord
 
@@ -54,7 +55,7 @@ def accuracy_curves(record: SweepRecord, scenario: str, styles: dict[str, Method
     known = "" if all(pd.isna(v) for v in lines.values()) else " Dashed: the oracle."
     title = f"{scenario_label(scenario)}: accuracy during unlearning, {frames.size_label(record, scenario)}"
     known += " Ringed: the stop epoch, at which the other numbers stand." if stops and not record.in_hindsight else ""
-    note = f"Mean over n = {n} forget sets{bands}.{known}"
+    note = f"Mean over n = {n} {sampled(record, scenario).nouns}{bands}.{known}"
     return Drawing(f"{scenario}-curves", title, note, build, columns=columns_for(len(metrics)), legend=shown)
 
 

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from reports import frames
 from reports.figures._base import Drawing, panel_grid
 from reports.names import scenario_label
+from reports.sampled import sampled
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
 
@@ -45,7 +46,9 @@ def mean_ranks(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle
         figure.update_yaxes(autorange="reversed", type="category")
         return figure
 
-    note = f"Ranks of the score over n = {blocks} forget sets of all sizes on which every method was evaluated."
+    level = "training" if sampled(record, scenario).trainings > 1 else ""
+    over = f"{blocks} trainings" if level else f"{blocks} {sampled(record, scenario).nouns}"
+    note = f"Ranks of the score, {frames.size_label(record, scenario)}, over n = {over} on which every method was evaluated."
     note += f" Band: ranks that Nemenyi's test cannot tell from the best at the 5 % level (critical difference {critical:.2f})."
     note += f" Friedman's test that all rank alike: p = {friedman:.2g}." if math.isfinite(friedman) else ""
     title = f"{scenario_label(scenario)}: mean rank of every method"

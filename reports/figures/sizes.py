@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from reports import frames
 from reports.figures._base import Drawing, columns_for, error_bars, panel_grid
 from reports.names import metric, scenario_label
+from reports.sampled import sampled
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
 
@@ -65,5 +66,6 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
     low, high = int(frame["n"].min()), int(frame["n"].max())
     counts = f"n = {high}" if low == high else f"n = {low} to {high}"
     title = f"{scenario_label(scenario)}: gaps over forget sizes, {frames.tuning_label(record, scenario)}"
-    note = f"Mean ± std over {counts} forget sets a size. Lower is nearer to the oracle; flatter is more stable."
+    over = f"{counts} {sampled(record, scenario).nouns}"
+    note = f"Mean ± std over {over} a size. Lower is nearer to the oracle; flatter is more stable."
     return Drawing(f"{scenario}-sizes", title, note, build, columns=columns_for(len(metrics)), legend=shown)

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from reports import frames
 from reports.figures._base import Drawing, panel_grid, translucent
 from reports.names import measures, metric, scenario_label
+from reports.sampled import sampled
 from reports.styles import FLOOR_COLOUR, MethodStyle
 from sweeps.record import SweepRecord
 
@@ -59,6 +60,6 @@ def stacked_gaps(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
 
     n = int(frame.loc[frame["forget_size"] == size, "n"].max())
     order = ", ".join(metric(record, m).short for m in metrics)
-    note = f"Means over n = {n} forget sets, from left to right: {order}. Shorter is nearer to the oracle."
+    note = f"Means over n = {n} {sampled(record, scenario).nouns}, from left to right: {order}. Shorter is nearer to the oracle."
     title = f"{scenario_label(scenario)}: gaps stacked, the parts of the forget set apart, {frames.size_label(record, scenario)}"
     return Drawing(f"{scenario}-stacked", title, note, build)

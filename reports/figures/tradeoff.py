@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from reports import frames
 from reports.figures._base import Drawing, error_bars, panel_grid
 from reports.names import metric, scenario_label, units
+from reports.sampled import sampled
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
 
@@ -55,7 +56,8 @@ def trade_off(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]
     ]
     note = f"Here {' and '.join(means)}: what is measured at every epoch."
     note += " Nearer to the lower left corner is better."
-    note += f" Winners: mean ± std over forget sets, {frames.size_label(record, scenario)}." if len(evaluated) else ""
+    over = sampled(record, scenario).nouns
+    note += f" Winners: mean ± std over {over}, {frames.size_label(record, scenario)}." if len(evaluated) else ""
     note += " Search: points are completed trials, lines join each method's undominated ones." if len(searched) else ""
     title = f"{scenario_label(scenario)}: utility against forgetting"
     return Drawing(f"{scenario}-trade-off", title, note, build, columns=len(parts), legend=shown)

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from reports import frames
 from reports.figures._base import Drawing, columns_for, error_bars, panel_grid
 from reports.names import metric, scenario_label, score_label, units
+from reports.sampled import sampled
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
 
@@ -60,6 +61,7 @@ def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, Method
             )
         return figure
 
-    note = "Mean ± std over forget sets; distance of the penultimate layer to the oracle's, after matching its units."
+    over = sampled(record, scenario).nouns
+    note = f"Mean ± std over {over}; distance of the penultimate layer to the oracle's, after matching its units."
     title = f"{scenario_label(scenario)}: weight distance to the oracle against the gaps, {frames.size_label(record, scenario)}"
     return Drawing(f"{scenario}-weights", title, note, build, columns=columns_for(len(metrics)), legend=shown)

@@ -1,6 +1,7 @@
 """Tables: a sweep's record in, a DataFrame out; nothing is drawn or rounded here."""
 
 from reports.frames._base import (
+    EPOCH,
     FLOOR,
     evaluations,
     gap_metrics,
@@ -17,8 +18,10 @@ from reports.frames.epochs import (
     cost_of_not_knowing,
     epoch_convention,
     hindsight_gaps,
+    measured_gaps,
     on_one_draw,
     score_definition,
+    score_gaps,
     winner_of,
 )
 from reports.frames.history import search_history
@@ -33,6 +36,7 @@ from reports.frames.spread import components, spread_by_axis
 from reports.frames.statistics import summarise
 
 __all__ = [
+    "EPOCH",
     "FLOOR",
     "Epochs",
     "Standing",
@@ -52,6 +56,7 @@ __all__ = [
     "importances",
     "iterate",
     "mean_ranks",
+    "measured_gaps",
     "methods",
     "metric_summary",
     "metrics_of",
@@ -62,6 +67,7 @@ __all__ = [
     "progress",
     "scenarios",
     "score_definition",
+    "score_gaps",
     "search_history",
     "sensitivity",
     "sensitivity_grid",

@@ -12,8 +12,10 @@ __all__ = [
     "cost_of_not_knowing",
     "epoch_convention",
     "hindsight_gaps",
+    "measured_gaps",
     "on_one_draw",
     "score_definition",
+    "score_gaps",
     "winner_of",
 ]
 
@@ -32,6 +34,19 @@ def on_one_draw(record: SweepRecord, scenario: str) -> list[str]:
     """Methods whose stop epoch was chosen on the forget set of the search alone."""
     found = record.winners.get(scenario, {})
     return [m for m, w in found.items() if w.stop_epoch is not None and w.source == "search"]
+
+
+def measured_gaps(record: SweepRecord, scenario: str) -> list[str]:
+    """The gaps that a scenario's trials hold at every epoch."""
+    curves = record.curves
+    own = curves[curves["scenario"] == scenario] if len(curves) else curves
+    return measures(record).gaps([str(m) for m in own.columns if own[m].notna().any()]) if len(own) else []
+
+
+def score_gaps(record: SweepRecord, scenario: str) -> list[str]:
+    """The gaps whose mean an average gap is, in this scenario."""
+    known, asked = measured_gaps(record, scenario), (record.spec.get("objective") or {}).get("gaps")
+    return [gap for gap in asked if gap in known or not known] if asked else []
 
 
 def score_definition(record: SweepRecord, scenario: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports import frames
+from reports.caveats import floor_note, oracles_note, score_note
 from reports.format import MISSING, Cell, Row, Table, uncertain
 from reports.names import FLOOR_LABEL, method_label, metric, score_label
 from reports.sampled import sampled_over
@@ -50,10 +51,15 @@ def by_method(
     headers = [*(["Forget size"] if sizes else []), "Method", *columns, *(["n"] if counts else [])]
     over = sampled_over(record, frame["scenario"])
     notes = [f"Mean ± std over {over}" + (" (n)." if counts else "."), convention or convention_note(record)]
+    scenarios = list(dict.fromkeys(frame["scenario"]))
     if any(row.last for row in rows):
-        notes.append(
-            "Noise floor: the gaps between two oracles that differ in their seed only, which retraining itself cannot avoid."
-        )
+        notes += dict.fromkeys(floor_note(record, s) for s in scenarios)
+    metrics = set(frame["metric"].fillna("score")) if "metric" in frame else {"score"}
+    if any(m == "score" or m.endswith("_gap") for m in metrics):
+        notes += dict.fromkeys(oracles_note(record, s) for s in scenarios)
+    if "score" in metrics:
+        notes += dict.fromkeys(score_note(record, s) for s in scenarios)
+    notes = [note for note in notes if note]
     marked = compared and any(c.best for row in rows for c in row.cells)
     return Table(
         key, title, tuple(map(Cell, headers)), tuple(rows), frame.drop(columns="column"), notes, compared=marked
@@ -64,7 +70,7 @@ def convention_note(record: SweepRecord) -> str:
     """At which epoch a table's numbers stand."""
     if record.in_hindsight:
         return "In hindsight: each run at the epoch of its least score on the very forget set and images that are reported."
-    return "At the stop epoch, which was chosen before these forget sets were seen."
+    return "At the stop epoch, which tuning chose before the evaluation."
 
 
 def with_floor(record: SweepRecord, scenario: str, frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

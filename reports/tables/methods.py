@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from reports import frames
+from reports.caveats import attack_chance_note, cost_notes
 from reports.format import Cell, Row, Table, uncertain
 from reports.names import measures, method_label, scenario_label, score_label
 from reports.tables._base import by_method, with_floor
@@ -68,7 +69,9 @@ def stability_table(record: SweepRecord, scenario: str) -> Table | None:
     metrics = ["score", *frames.gap_metrics(record, frames.evaluations(record, scenario))]
     frame = with_floor(record, scenario, frames.metric_summary(record, scenario, metrics), metrics)
     title = f"{scenario_label(scenario)}: stability over forget sizes, {frames.tuning_label(record, scenario)}"
-    return by_method(record, frame, key=f"{scenario}-stability", title=title, compared=True, sizes=True)
+    table = by_method(record, frame, key=f"{scenario}-stability", title=title, compared=True, sizes=True)
+    chance = attack_chance_note(record, scenario, map(int, frame["forget_size"]))
+    return table and replace(table, notes=(*table.notes, *filter(None, [chance])))
 
 
 def attack_table(record: SweepRecord, scenario: str) -> Table | None:
@@ -84,11 +87,14 @@ def attack_table(record: SweepRecord, scenario: str) -> Table | None:
     cells = [Cell(uncertain(v.mean(), v.std(), len(v)), v.mean() if len(v) else None) for v in values]
     n = max(map(len, values))
     oracle = Row((Cell(method_label("oracle"), method_label("oracle")), *cells, Cell(str(n), float(n))), last=True)
-    return replace(table, rows=(*table.rows, oracle), notes=(*table.notes, "Nearer to the oracle's value is better."))
+    chance = attack_chance_note(record, scenario, [] if size is None else [size])
+    notes = (*table.notes, "Nearer to the oracle's value is better.", *filter(None, [chance]))
+    return replace(table, rows=(*table.rows, oracle), notes=notes)
 
 
 def run_time_table(record: SweepRecord, scenario: str) -> Table | None:
     """Relative run time up to the epoch that counts, in seconds and in samples, forward-only passes apart."""
     title = f"{scenario_label(scenario)}: run time relative to training the oracle"
     metrics = ["relative_run_time", "relative_samples", "relative_forward_samples"]
-    return metric_table(record, scenario, metrics, key=f"{scenario}-run-time", title=title, floor=False)
+    table = metric_table(record, scenario, metrics, key=f"{scenario}-run-time", title=title, floor=False)
+    return table and replace(table, notes=(*table.notes, *cost_notes(record, scenario)))

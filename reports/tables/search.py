@@ -5,6 +5,7 @@ from __future__ import annotations
 from reports import frames
 from reports.format import Cell, Row, Table, significant, uncertain
 from reports.names import method_label, scenario_label
+from reports.sampled import overlap_sentence, sampled
 from sweeps.record import SweepRecord
 
 
@@ -63,19 +64,21 @@ def optimism_table(record: SweepRecord, scenario: str) -> Table | None:
         *("Evaluated", "n", "Optimism"),
     )
     title = f"{scenario_label(scenario)}: the winner's optimism, forget size {record.tuned_size(scenario)}"
-    notes = _optimism_notes(record, confirmed)
+    notes = _optimism_notes(record, scenario, confirmed)
     return Table(f"{scenario}-optimism", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
 
 
-def _optimism_notes(record: SweepRecord, confirmed: bool) -> list[str]:
+def _optimism_notes(record: SweepRecord, scenario: str, confirmed: bool) -> list[str]:
     searched, images = ("dev", "test") if record.spec.get("protocol") == "strict" else ("test", "test")
     at = "in hindsight" if record.in_hindsight else "at the stop epoch"
     notes = [
-        "Optimism: how much worse than in its search the winner does on other forget sets; the least of noisy scores flatters.",
+        "Optimism: how much worse than in its search the winner does when run again; the least of noisy scores flatters.",
         f"Winner in the search: its best epoch on the one tuning forget set, {searched} images.",
     ]
     if confirmed:
         notes.append(
             f"Confirmed: on further tuning forget sets, {searched} images, {at}; chosen by it, and so still flattered."
         )
-    return [*notes, f"Evaluated: on fresh forget sets, {images} images, {at}; it decides nothing."]
+    shared = overlap_sentence(record, scenario)
+    evaluated = f"Evaluated: on {sampled(record, scenario).nouns}, {images} images, {at}; it decides nothing."
+    return [*notes, evaluated, *filter(None, [shared])]

@@ -47,7 +47,8 @@ def _at_the_edge(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     for method, winner in record.winners.get(scenario, {}).items():
         if winner.source not in ("search", "confirmation"):
             continue
-        entries = record.spec.get("methods", {}).get(method) or {}
+        methods = record.spec.get("methods")
+        entries = (methods.get(method) or {}) if isinstance(methods, Mapping) else {}
         for name, entry in entries.items():
             value = winner.hyperparameters.get(name)
             if not isinstance(entry, Mapping) or isinstance(value, bool) or not isinstance(value, int | float):

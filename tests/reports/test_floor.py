@@ -62,7 +62,8 @@ def test_its_bar_is_grey_and_last(record: SweepRecord):
 
 
 def test_the_summary_names_the_floor_and_progress_counts_it(record: SweepRecord):
-    assert any(s.startswith("Noise floor 0.10 ± 0") for s in verdict(record, "random").sentences)
+    said = "Noise floor: 0.10 ± 0, the score of one more oracle; a method can lie below it."
+    assert any(s == said for s in verdict(record, "random").sentences)
     rows = frames.progress(record).query("method == 'oracle'")
     assert rows[["stage", "planned", "complete"]].to_numpy().tolist() == [["evaluation", 3, 3]]
 

@@ -94,7 +94,7 @@ def test_a_method_that_failed_on_hard_sets_is_not_ahead_by_that(builder):
             builder.trial("evaluation", "finetune", value=6.0 + seed / 10, forget_seed=seed)
     answer = verdict(builder.record(), "random")
     assert answer.headline == "Random: no method can be told apart"
-    assert "Evaluated on fewer than 6 forget sets: FineTune 3." in answer.sentences
+    assert "Evaluated fewer than 6 times: FineTune 3." in answer.sentences
 
 
 @settings(deadline=None, max_examples=40)

@@ -1,0 +1,145 @@
+"""What a number is, where its name does not tell: the floor, the score, costs, attacks on few samples, scrambled samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import pandas as pd
+
+from reports import frames
+from reports.names import measures, method_label, metric, score_label
+from reports.sampled import sampled
+from sweeps.record import SweepRecord, evaluations
+
+__all__ = [
+    "attack_chance_note",
+    "canary_sentence",
+    "cost_notes",
+    "cost_words",
+    "floor_note",
+    "oracles_note",
+    "score_note",
+]
+
+#: The gaps of the source paper's Average Error Gap; that on the class's test images where there is a class.
+PAPERS = ("forget_gap", "utility_gap", "retain_gap", "mia_knn_forget_gap")
+
+
+def floor_note(record: SweepRecord, scenario: str) -> str:
+    """What the noise floor is; empty where it was not evaluated."""
+    rows = evaluations(record, scenario, floor=True)
+    if not len(rows):
+        return ""
+    stopped = ", at the stop epoch that its tuning sets chose" if rows["stop_epoch"].notna().any() else ""
+    return (
+        f"Noise floor: the gaps of one more oracle, of another seed{stopped}. A method can lie below it: by chance, and by "
+        "choosing its epoch and hyperparameters."
+    )
+
+
+def oracles_note(record: SweepRecord, scenario: str) -> str:
+    """To how many oracles gaps are; empty without evaluations."""
+    rows = evaluations(record, scenario)
+    counts = _known(rows, "oracles", 1)
+    if not len(counts):
+        return ""
+    low, high = int(min(counts)), int(max(counts))
+    if high == 1:
+        return "Gaps are to one oracle a forget set: its own seed is in them."
+    return f"Gaps are to the mean of {high if low == high else f'{low} to {high}'} oracles a forget set."
+
+
+def score_note(record: SweepRecord, scenario: str) -> str:
+    """Which gaps an average gap is the mean of, and whether that is the paper's; empty for other scores."""
+    if (record.spec.get("objective") or {}).get("name", "average_gap") != "average_gap":
+        return ""
+    gaps = frames.score_gaps(record, scenario)
+    if not gaps:
+        return ""
+    needed = {*PAPERS, *({"class_test_gap"} if "class_test_gap" in frames.measured_gaps(record, scenario) else ())}
+    papers = "as in the paper" if needed == set(gaps) else "not the paper's"
+    without = [metric(record, g).short for g in PAPERS if g not in gaps]
+    lacks = f", which has {' and '.join(without)} too" if without and papers != "as in the paper" else ""
+    shorts = ", ".join(metric(record, g).short for g in gaps)
+    return f"{score_label(record)}: the mean of {shorts} ({papers}{lacks})."
+
+
+def cost_notes(record: SweepRecord, scenario: str) -> list[str]:
+    """What relative costs count, method by method, and why one is left out."""
+    rows = evaluations(record, scenario)
+    kinds = {str(m): _cost_of(own) for m, own in rows.groupby("method", sort=False)}
+    names = {k: [method_label(m) for m, kind in kinds.items() if kind == k] for k in ("stop", "run", "epoch")}
+    notes = []
+    if names["stop"]:
+        notes.append("Counted up to the stop epoch, which is known beforehand.")
+    if names["run"]:
+        notes.append(f"Counted to the last epoch, for the epoch is chosen after the run: {', '.join(names['run'])}.")
+    if names["epoch"]:
+        notes.append(
+            "Counted up to the epoch that the numbers are of, though it may have been chosen after the whole run."
+        )
+    timed, sampled_ = f"{frames.EPOCH}relative_run_time", f"{frames.EPOCH}relative_samples"
+    if sampled_ in rows and (timed not in rows or (rows[timed].isna() & rows[sampled_].notna()).any()):
+        notes.append("No time where the oracle was trained on another host or device.")
+    return notes
+
+
+def cost_words(record: SweepRecord, scenario: str, method: str) -> str:
+    """Of what a method's relative cost is."""
+    rows = evaluations(record, scenario)
+    kind = _cost_of(rows[rows["method"] == method])
+    return {"stop": "up to its stop epoch", "run": "for the whole run"}.get(kind, "up to the epoch shown")
+
+
+def _cost_of(rows: pd.DataFrame) -> str:
+    kinds = set(rows["cost_of"].dropna()) if "cost_of" in rows else set()
+    return next((k for k in ("run", "stop") if k in kinds), "epoch")
+
+
+def attack_chance_note(record: SweepRecord, scenario: str, sizes: Iterable[int]) -> str:
+    """What chance alone adds to an attack on a forget set of each size; empty where no attack's decisions are known."""
+    trials = evaluations(record, scenario)
+    known = {
+        k: n
+        for k in measures(record).family("attack", frames.metrics_of(trials))
+        if (n := measures(record).decisions(k))
+    }
+    if not known:
+        return ""
+    parts = []
+    for size in sorted(dict.fromkeys(sizes), reverse=True):
+        rows = trials[trials["forget_size"] == size]
+        each = []
+        for name, factor in known.items():
+            share = float(rows[f"{frames.EPOCH}{name}"].mean()) / 100
+            if math.isfinite(share):
+                chance = 100 * math.sqrt(max(share * (1 - share), 0) / (factor * size))
+                each.append(f"{metric(record, name).short} ± {chance:.2g}")
+        parts += [f"at size {size} {', '.join(each)}"] if each else []
+    if not parts:
+        return ""
+    return (
+        f"What one run's attack varies by for its few decisions alone, at least (binomial, points): {'; '.join(parts)}."
+    )
+
+
+def canary_sentence(record: SweepRecord, scenario: str) -> str:
+    """Which scrambled images are forgotten, in tuning and in evaluation; empty in other scenarios."""
+    settings = (record.spec.get("scenarios") or {}).get(scenario) or {}
+    if (settings.get("scenario") or scenario) != "canary":
+        return ""
+    canaries = int(settings.get("canaries", 50))
+    pool = int(settings.get("pool") or canaries)
+    if pool <= canaries:
+        return f"Tuning and evaluation forget the same {canaries} scrambled images."
+    avoids = sampled(record, scenario).overlap is not None
+    apart = "in the evaluation others than in tuning, as far as they reach" if avoids else "drawn by seed"
+    return f"Of {pool} scrambled images that the original was trained on, each set forgets {canaries}, {apart}."
+
+
+def _known(rows: pd.DataFrame, name: str, otherwise: int) -> list[float]:
+    if not len(rows):
+        return []
+    found = rows[name] if name in rows else pd.Series(otherwise, index=rows.index)
+    return [float(v) for v in found.astype(float).fillna(otherwise)]
