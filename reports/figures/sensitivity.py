@@ -29,6 +29,9 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
     limit = float(frame["change"].abs().max()) or 1.0
     grids = {m: frames.sensitivity_grid(frame, m) for m in metrics}
     with_alpha = bool(frame["alpha"].notna().any())
+    complement = with_alpha and not np.allclose(
+        frame["alpha_factor"], frame["alpha"] / _centre(frame, "alpha"), atol=1e-3
+    )
     rows = len(next(iter(grids.values())))
     places = 2 if limit < 1 else 1 if limit < 20 else 0
 
@@ -37,8 +40,9 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
         figure = panel_grid(titles, columns, max(60, 44 * rows), x_gap=96, y_gap=92)
         for i, m in enumerate(metrics):
             at = {"row": i // columns + 1, "col": i % columns + 1}
-            figure.add_trace(_heatmap(frame, grids[m], places), **at)
-            figure.add_trace(_crosses(frame, grids[m]), **at)
+            noise = float(frame.loc[frame["metric"] == m, "noise"].iloc[0])
+            figure.add_trace(_heatmap(frame, grids[m], places, noise, complement), **at)
+            figure.add_trace(_crosses(frame, grids[m], complement), **at)
             figure.update_xaxes(title_text="lr", title_standoff=30, type="category", showgrid=False, **at)
             figure.update_yaxes(type="category", showgrid=False, **at)
             if with_alpha:
@@ -59,13 +63,16 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
 
     failed = int(frame.loc[frame["metric"] == metrics[0], "failed"].sum())
     centre = frame.loc[frame["lr_factor"] == 1, "lr"].iloc[:1]
-    note = f"Grid of {next(iter(grids.values())).size}, one run each {frames.epoch_convention(record)}"
+    repeats = int(frame["repeats"].max())
+    runs = "one run each" if repeats < 2 else f"one run each, {repeats} at the centre,"
+    note = f"Grid of {next(iter(grids.values())).size}, {runs} {frames.epoch_convention(record)}"
     sizes = frame["forget_size"].dropna().unique()
     note += f", forget size {int(sizes[0])}" if len(sizes) == 1 else ""
     note += f", centre at lr = {number(float(centre.iloc[0]))}" if len(centre) else ""
     note += "." if with_alpha else "; the method has no α."
     note += " Colour and numbers: change of the gap against the centre (bold labels), in percentage points, one scale for all"
     note += " panels; blue, negative: nearer to the oracle than at the centre."
+    note += _noise_words(frame)
     note += f" Failed grid points (✕): {failed}." if failed else ""
     title = f"{scenario_label(scenario)}: sensitivity of {method_label(method)} to its hyperparameters"
     return Drawing(
@@ -73,13 +80,25 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
     )
 
 
-def _heatmap(frame: pd.DataFrame, grid: pd.DataFrame, places: int) -> go.Heatmap:
+def _centre(frame: pd.DataFrame, name: str) -> float:
+    at = frame.loc[np.isclose(frame[f"{name}_factor"], 1), name]
+    return float(at.iloc[0]) if len(at) else float("nan")
+
+
+def _noise_words(frame: pd.DataFrame) -> str:
+    """Which changes are no more than the centre's own repeats give."""
+    if not frame["noise"].notna().any():
+        return " The centre was run once: how much of a change is chance is not known."
+    return " In brackets: no farther from the centre than one more run of it lies in 95 of 100 cases (no correction over cells)."
+
+
+def _heatmap(frame: pd.DataFrame, grid: pd.DataFrame, places: int, noise: float, complement: bool) -> go.Heatmap:
     values = grid.to_numpy(float)
-    text = [["" if not np.isfinite(v) else _signed(v, places) for v in row] for row in values]
+    text = [["" if not np.isfinite(v) else _told(v, places, noise) for v in row] for row in values]
     return go.Heatmap(
         z=[[None if not np.isfinite(v) else float(v) for v in row] for row in values],
         x=_labels(frame, "lr", grid.columns.astype(float)),
-        y=_labels(frame, "alpha", grid.index),
+        y=_labels(frame, "alpha", grid.index, "1 − α " if complement else ""),
         text=text,
         texttemplate="%{text}",
         coloraxis="coloraxis",
@@ -89,15 +108,16 @@ def _heatmap(frame: pd.DataFrame, grid: pd.DataFrame, places: int) -> go.Heatmap
     )
 
 
-def _crosses(frame: pd.DataFrame, grid: pd.DataFrame) -> go.Scatter:
+def _crosses(frame: pd.DataFrame, grid: pd.DataFrame, complement: bool) -> go.Scatter:
     """A ✕ at each point without a value, in ink: it has no colour of its own to stand on."""
-    xs, ys = _labels(frame, "lr", grid.columns.astype(float)), _labels(frame, "alpha", grid.index)
+    xs = _labels(frame, "lr", grid.columns.astype(float))
+    ys = _labels(frame, "alpha", grid.index, "1 − α " if complement else "")
     rows, columns = np.nonzero(~np.isfinite(grid.to_numpy(float)))
     at = {"x": [xs[i] for i in columns], "y": [ys[i] for i in rows]}
     return go.Scatter(**at, mode="text", text=["✕"] * len(rows), meta=INK, showlegend=False, hoverinfo="skip")
 
 
-def _labels(frame: pd.DataFrame, name: str, values: Iterable[float]) -> list[str]:
+def _labels(frame: pd.DataFrame, name: str, values: Iterable[float], of: str = "") -> list[str]:
     factors = dict(zip(frame[name], frame[f"{name}_factor"], strict=True))
     labels = []
     for value in values:
@@ -106,8 +126,14 @@ def _labels(frame: pd.DataFrame, name: str, values: Iterable[float]) -> list[str
             continue
         percent = round(100 * (factors[value] - 1))
         text = number(float(value))
-        labels.append(f"{text}<br>{percent:+d} %".replace("-", "−") if percent else f"<b>{text}<br>0 %</b>")
+        labels.append(f"{text}<br>{of}{percent:+d} %".replace("-", "−") if percent else f"<b>{text}<br>0 %</b>")
     return labels
+
+
+def _told(value: float, places: int, noise: float) -> str:
+    """A change; in brackets where it is within the noise."""
+    text = _signed(value, places)
+    return f"({text})" if value and abs(value) <= noise else text
 
 
 def _signed(value: float, places: int) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from scipy import stats
 
-from reports import frames
+from reports import figures, frames, tables
+from reports.frames.sensitivity import _noise
 from sweeps.objective import Objective
 
 
@@ -129,6 +131,49 @@ def test_sensitivity_is_the_change_against_the_centre(builder):
     summary = frames.sensitivity_summary(builder.record(), "random", ["sure"]).iloc[0]
     assert (summary["largest_rise"], summary["largest_fall"]) == (pytest.approx(2), pytest.approx(-3))
     assert (summary["points"], summary["failed"]) == (9, 1)
+
+
+def test_repeats_of_the_centre_tell_a_change_from_noise(builder):
+    """Repeats 10, 12, 14: mean 12, std 2, t(2) at 97.5 % is 4.303, so one more run lies within 4.303 × 2 × √(4/3) = 9.94."""
+    builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.5}}}
+    for run, gap in enumerate((10.0, 12.0, 14.0)):
+        builder.trial("sensitivity", "sure", hp={"lr": 0.01, "alpha": 0.5}, metrics={"forget_gap": gap}, run=run)
+    for lr, gap in ((0.008, 20.0), (0.012, 25.0)):
+        builder.trial("sensitivity", "sure", hp={"lr": lr, "alpha": 0.5}, metrics={"forget_gap": gap})
+    frame = frames.sensitivity(builder.record(), "random", "sure")
+    assert frame["change"].tolist() == [8.0, 0.0, 13.0]
+    assert frame["repeats"].tolist() == [3, 3, 3]
+    assert frame["noise"].tolist() == [pytest.approx(9.937, abs=1e-3)] * 3
+    drawing = figures.sensitivity_heatmap(builder.record(), "random", "sure")
+    assert drawing is not None
+    assert drawing.wide.data[0].text == (["(+8.0)", "0", "+13.0"],)
+    table = tables.sensitivity_table(builder.record(), "random")
+    assert table is not None
+    assert [c.text for c in table.rows[0].cells][2:] == ["13.00", "0.00", "7.00", "± 9.94", "1", "3 of 3"]
+    assert "one run each, 3 at the centre, at the stop epoch" in drawing.note
+    assert "In brackets: no farther from the centre than one more run" in drawing.note
+
+
+def test_a_prediction_interval_holds_what_it_says():
+    """Of equal points 95 of 100 lie within the noise of three repeats."""
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(4000):
+        x = rng.normal(size=4)
+        inside += abs(x[3] - x[:3].mean()) <= _noise(x[:3], 0.0)
+    assert inside / 4000 == pytest.approx(0.95, abs=0.012)
+
+
+def test_one_minus_alpha_is_what_a_grid_near_one_varies(builder):
+    builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.95}}}
+    for alpha in (0.94, 0.95, 0.96):
+        builder.trial("sensitivity", "sure", hp={"lr": 0.01, "alpha": alpha}, metrics={"forget_gap": 1.0})
+    frame = frames.sensitivity(builder.record(), "random", "sure")
+    assert frame["alpha_factor"].tolist() == pytest.approx([1.2, 1.0, 0.8])
+    drawing = figures.sensitivity_heatmap(builder.record(), "random", "sure")
+    assert drawing is not None
+    assert drawing.wide.data[0].y == ("0.94<br>1 − α +20 %", "<b>0.95<br>0 %</b>", "0.96<br>1 − α −20 %")
+    assert "The centre was run once" in drawing.note
 
 
 def test_sensitivity_without_alpha_is_one_row(builder):
