@@ -84,7 +84,7 @@ def sensitivity_grid(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def sensitivity_summary(record: SweepRecord, scenario: str, methods: list[str]) -> pd.DataFrame:
-    """One row per method and gap: largest rise and fall, mean absolute change, noise, how many are beyond it, points, failures."""
+    """One row per method and gap: largest rise and fall, mean absolute change, noise, how many beyond it, points, failures."""
     rows = []
     for method in methods:
         for metric, part in sensitivity(record, scenario, method).groupby("metric", sort=False):
