@@ -57,9 +57,9 @@ def score_note(record: SweepRecord, scenario: str) -> str:
     gaps = frames.score_gaps(record, scenario)
     if not gaps:
         return ""
-    needed = {*PAPERS, *({"class_test_gap"} if "class_test_gap" in frames.measured_gaps(record, scenario) else ())}
-    papers = "as in the paper" if needed == set(gaps) else "not the paper's"
-    without = [metric(record, g).short for g in PAPERS if g not in gaps]
+    needed = [*PAPERS, *(["class_test_gap"] if "class_test_gap" in frames.measured_gaps(record, scenario) else [])]
+    papers = "as in the paper" if set(needed) == set(gaps) else "not the paper's"
+    without = [metric(record, g).short for g in needed if g not in gaps]
     lacks = f", which has {' and '.join(without)} too" if without and papers != "as in the paper" else ""
     shorts = ", ".join(metric(record, g).short for g in gaps)
     return f"{score_label(record)}: the mean of {shorts} ({papers}{lacks})."

@@ -1,0 +1,195 @@
+"""What a number is: each sentence where it is true, with the numbers that it names, and not where it is not."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reports import tables
+from reports.caveats import (
+    attack_chance_note,
+    canary_sentence,
+    cost_notes,
+    cost_words,
+    floor_note,
+    oracles_note,
+    score_note,
+)
+from reports.format import Table
+from reports.summary import verdict
+from tests.reports.conftest import RecordBuilder
+
+
+def notes(table: Table | None) -> str:
+    assert table is not None
+    return " ".join(table.notes)
+
+
+def evaluate(builder: RecordBuilder, method: str = "sure", **more: Any) -> None:
+    for seed in range(3):
+        metrics = {"forget_gap": 1.0, "relative_samples": 0.2, "relative_run_time": 0.3}
+        builder.trial("evaluation", method, value=1.0, metrics=metrics, forget_seed=seed, **more)
+
+
+@pytest.mark.parametrize(
+    ("oracles", "said"),
+    [
+        (3, "Gaps are to the mean of 3 oracles a forget set."),
+        (1, "Gaps are to one oracle a forget set: its own seed is in them."),
+        (math.nan, "Gaps are to one oracle a forget set: its own seed is in them."),
+    ],
+)
+def test_to_how_many_oracles(builder: RecordBuilder, oracles: Any, said: str) -> None:
+    evaluate(builder, oracles=oracles)
+    assert oracles_note(builder.record(), "random") == said
+    assert said in notes(tables.stability_table(builder.record(), "random"))
+
+
+def test_of_mixed_evaluations_both_numbers_are_named(builder: RecordBuilder) -> None:
+    evaluate(builder, oracles=1)
+    evaluate(builder, "finetune", oracles=3)
+    assert oracles_note(builder.record(), "random") == "Gaps are to the mean of 1 to 3 oracles a forget set."
+
+
+def test_the_floor_is_one_more_oracle_and_no_bound(builder: RecordBuilder) -> None:
+    evaluate(builder)
+    assert floor_note(builder.record(), "random") == ""
+    evaluate(builder, "oracle")
+    said = floor_note(builder.record(), "random")
+    assert said.startswith("Noise floor: the gaps of one more oracle, of another seed. A method can lie below it")
+    assert said in notes(tables.stability_table(builder.record(), "random"))
+
+
+def test_a_floor_that_stops_like_a_winner_says_so(builder: RecordBuilder) -> None:
+    evaluate(builder, "oracle", stop_epoch=3)
+    assert ", at the stop epoch that its tuning sets chose." in floor_note(builder.record(), "random")
+
+
+UA, UTILITY, RA, CTA, MIARS = "forget_gap", "utility_gap", "retain_gap", "class_test_gap", "mia_knn_forget_gap"
+
+
+@pytest.mark.parametrize(
+    ("gaps", "measured", "said"),
+    [
+        (
+            [UA, UTILITY, RA],
+            [UA, UTILITY, RA],
+            "the mean of ΔUA, ΔUtility, ΔRA (not the paper's, which has ΔMIARS-I too).",
+        ),
+        (
+            [UA, UTILITY, RA, MIARS],
+            [UA, UTILITY, RA, MIARS],
+            "the mean of ΔUA, ΔUtility, ΔRA, ΔMIARS-I (as in the paper).",
+        ),
+        # asked for, but measured at the chosen epoch only: it did not enter
+        (
+            [UA, UTILITY, RA, MIARS],
+            [UA, UTILITY, RA],
+            "the mean of ΔUA, ΔUtility, ΔRA (not the paper's, which has ΔMIARS-I too).",
+        ),
+        # with a class the paper has the class's test accuracy too
+        (
+            [UA, UTILITY, RA, MIARS],
+            [UA, UTILITY, RA, CTA, MIARS],
+            "the mean of ΔUA, ΔUtility, ΔRA, ΔMIARS-I (not the paper's).",
+        ),
+        (
+            [UA, UTILITY, RA, CTA, MIARS],
+            [UA, UTILITY, RA, CTA, MIARS],
+            "ΔUA, ΔUtility, ΔRA, ΔCTA, ΔMIARS-I (as in the paper).",
+        ),
+    ],
+)
+def test_which_gaps_an_average_gap_is_of(
+    builder: RecordBuilder, gaps: list[str], measured: list[str], said: str
+) -> None:
+    builder.spec["objective"] = {"name": "average_gap", "gaps": gaps}
+    builder.trial(
+        "evaluation", "sure", value=1.0, metrics=dict.fromkeys(measured, 1.0), curve=[dict.fromkeys(measured, 1.0)]
+    )
+    assert score_note(builder.record(), "random").endswith(said)
+    assert said in notes(tables.score_table(builder.record()))
+
+
+def test_of_another_objective_nothing_is_said(builder: RecordBuilder) -> None:
+    builder.spec["objective"] = {"name": "tow", "gaps": [UA]}
+    builder.trial("evaluation", "sure", value=1.0, metrics={UA: 1.0}, curve=[{UA: 1.0}])
+    assert score_note(builder.record(), "random") == ""
+
+
+def test_what_run_times_count(builder: RecordBuilder) -> None:
+    evaluate(builder)
+    evaluate(builder, "scrub", cost_of="run")
+    record = builder.record()
+    assert cost_notes(record, "random") == [
+        "Counted up to the stop epoch, which is known beforehand.",
+        "Counted to the last epoch, for the epoch is chosen after the run: SCRUB.",
+    ]
+    assert "SCRUB." in notes(tables.run_time_table(record, "random"))
+    assert (cost_words(record, "random", "sure"), cost_words(record, "random", "scrub")) == (
+        "up to its stop epoch",
+        "for the whole run",
+    )
+    assert "It took 0.30 ± 0 of the oracle's time, " in " ".join(verdict(record, "random").sentences)
+
+
+@pytest.mark.parametrize("cost_of", ["epoch", None])
+def test_what_run_times_of_older_versions_count(builder: RecordBuilder, cost_of: Any) -> None:
+    evaluate(builder, cost_of=cost_of)
+    (note,) = cost_notes(builder.record(), "random")
+    assert note.startswith("Counted up to the epoch that the numbers are of, though it may have been chosen after")
+    assert cost_words(builder.record(), "random", "sure") == "up to the epoch shown"
+
+
+def test_a_time_that_is_left_out_is_explained(builder: RecordBuilder) -> None:
+    said = "No time where the oracle was trained on another host or device."
+    evaluate(builder)
+    assert said not in cost_notes(builder.record(), "random")
+    builder.trial("evaluation", "finetune", value=1.0, metrics={"relative_samples": 0.2})
+    assert said in cost_notes(builder.record(), "random")
+
+
+def test_what_chance_adds_to_attacks_on_few_samples(builder: RecordBuilder) -> None:
+    """Half right: √(0.25 / 20) = 11 points from 20 decisions, √(0.25 / 10) = 16 from 10; from 200 and 100: 3.5 and 5."""
+    for size in (100, 10):
+        metrics = {"mia_loss": 50.0, "mia_loss_gap": 1.0, "mia_confidence": 50.0, "mia_confidence_gap": 1.0}
+        builder.trial("evaluation", "sure", value=1.0, metrics=metrics, size=size)
+    said = attack_chance_note(builder.record(), "random", [100, 10])
+    assert said.endswith("at size 100 MIA-I ± 3.5, MIA-II ± 5; at size 10 MIA-I ± 11, MIA-II ± 16.")
+    assert said in notes(tables.stability_table(builder.record(), "random"))
+    assert "at size 100 MIA-I ± 3.5" in notes(tables.attack_table(builder.record(), "random"))
+
+
+def test_that_chance_is_the_binomials() -> None:
+    draws = np.random.default_rng(0).binomial(20, 0.5, 20_000) / 20
+    assert 100 * draws.std() == pytest.approx(11.2, abs=0.2)
+
+
+def test_an_attack_of_unknown_decisions_has_no_chance_named(builder: RecordBuilder) -> None:
+    builder.measures = [{"name": "own", "short": "Own", "title": "Own attack", "family": "attack"}]
+    builder.trial("evaluation", "sure", value=1.0, metrics={"own": 50.0, "own_gap": 1.0})
+    assert attack_chance_note(builder.record(), "random", [100]) == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"canaries": 50}, "Tuning and evaluation forget the same 50 scrambled images."),
+        ({"canaries": 50, "pool": 50}, "Tuning and evaluation forget the same 50 scrambled images."),
+        (
+            {"canaries": 30, "pool": 120},
+            "Of 120 scrambled images that the original was trained on, each set forgets 30, "
+            "in the evaluation others than in tuning, as far as they reach.",
+        ),
+    ],
+)
+def test_which_scrambled_images_are_forgotten(builder: RecordBuilder, settings: dict[str, int], said: str) -> None:
+    builder.spec["scenarios"] = {"canary": {"tune_size": 100, **settings}, "random": {"tune_size": 100}}
+    builder.trial("evaluation", "sure", value=1.0, scenario="canary")
+    record = builder.record()
+    assert canary_sentence(record, "canary") == said
+    assert said in verdict(record, "canary").sentences
+    assert canary_sentence(record, "random") == ""
