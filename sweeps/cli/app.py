@@ -295,6 +295,30 @@ def validate(
     raise typer.Exit((validate_json if json else validate_file)(file, set_))
 
 
+@app.command()
+def init(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Of the sweep; NAME.yaml is written here.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="A folder with train/CLASS/ and test/CLASS/, an .npz file, or a shipped data set."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="A shipped model; by default one that suits the data.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+) -> None:
+    """Look at the data and write a commented sweep file to begin with; asks for what is not given."""
+    from sweeps.cli.init import init_sweep
+
+    raise typer.Exit(init_sweep(name, data, model, force=force))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of sweep files, for editors."""
+    from sweeps.cli.init import write_schema
+
+    raise typer.Exit(write_schema())
+
+
 def _list_command(name: str, folder: str, about: str) -> None:
     @app.command(name, help=about)
     def command(json: Json = False) -> None:

@@ -116,6 +116,12 @@ def dump_yaml(data: Any, *, stored: bool = False) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, version=(1, 2) if stored else None)
 
 
+def inline_yaml(data: Any) -> str:
+    """The same on one line, to stand behind a key."""
+    text = yaml.dump([data], Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=True, width=10**6)
+    return text.strip().removeprefix("[").removesuffix("]")
+
+
 def kind_of(text: str) -> str:
     """What a plain scalar is in YAML 1.2: `null`, `bool`, `int`, `float` or `str`."""
     return next((kind for kind, pattern in _CORE.items() if pattern.match(text)), "str")

@@ -37,7 +37,11 @@ class Part(BaseModel):
 
 
 class Component(Part):
-    """A data set or model by key, with its own options beside `name`."""
+    """A data set or model by key, with its own options beside `name`.
+
+    Attributes:
+        name: a shipped key, or `package.module:Name` for one of your own. Its options stand beside it.
+    """
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -49,7 +53,12 @@ class Component(Part):
 
 
 class Normalise(Part):
-    """What the first layer subtracts from pixels in [0, 1], and divides them by: per channel, or one value for all."""
+    """What the first layer subtracts from pixels in [0, 1], and divides them by: per channel, or one value for all.
+
+    Attributes:
+        mean: one number, or one for each channel.
+        std: likewise.
+    """
 
     mean: Annotated[list[float], Field(min_length=1)]
     std: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
@@ -78,7 +87,12 @@ class Original(Part):
 
 
 class RangeSpec(Part):
-    """Bounds of one searched hyperparameter, in true units."""
+    """Bounds of one searched hyperparameter, in true units.
+
+    Attributes:
+        low, high: the ends of the range, both within it.
+        scale: how it is searched: evenly, in the logarithm, in the logarithm of 1 − value, or over powers of two.
+    """
 
     low: int | float
     high: int | float
@@ -107,7 +121,16 @@ HeldOut = Annotated[
 
 
 class Training(Part):
-    """The recipe of originals and oracles (the paper's by default)."""
+    """The recipe of originals and oracles (the paper's by default): SGD with momentum.
+
+    Attributes:
+        epochs: passes over the training set.
+        lr: the learning rate, before any milestone.
+        momentum: of SGD.
+        weight_decay: of SGD.
+        batch_size: samples of a step.
+        milestones: epochs after which the learning rate is multiplied by 0.1.
+    """
 
     epochs: Positive = 150
     lr: Annotated[float, Field(gt=0)] = 0.01
@@ -124,7 +147,14 @@ class Training(Part):
 
 
 class Unlearning(Part):
-    """What all methods share unless a method's own section says otherwise."""
+    """What all methods share unless a method's own section says otherwise.
+
+    Attributes:
+        epochs: passes over the retain set, unless a method says otherwise.
+        momentum: of SGD.
+        weight_decay: of SGD.
+        retain_batch_size: samples of the retain set in a step.
+    """
 
     epochs: Positive = 20
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
@@ -133,7 +163,13 @@ class Unlearning(Part):
 
 
 class ScenarioSpec(Part):
-    """One scenario: its key (the section's own name by default), the size tuned at, the sizes reported, its own options."""
+    """One scenario: its key (the section's own name by default), the size tuned at, the sizes reported, its own options.
+
+    Attributes:
+        scenario: which one it is, where the section has a name of your own: `two_classes: {scenario: confusion, …}`.
+        tune_size: samples to forget in the search and the confirmation; left out where the scenario fixes the size.
+        sizes: samples to forget in the evaluation, each size reported apart.
+    """
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -147,21 +183,36 @@ class ScenarioSpec(Part):
 
 
 class ObjectiveSpec(Part):
-    """What a search minimises, and which gaps enter `average_gap`."""
+    """What a search minimises, and which gaps enter `average_gap`.
+
+    Attributes:
+        name: the mean of the gaps, the tug-of-war of the paper, or utility against forgetting (two directions).
+        gaps: those that enter `average_gap`, as far as the scenario has them.
+    """
 
     name: ObjectiveName = "average_gap"
     gaps: Annotated[list[str], Field(min_length=1)] = list(AVERAGE_GAPS)
 
 
 class Metrics(Part):
-    """Metric families measured every epoch, and those costly enough to be measured at the best epoch only."""
+    """Metric families measured every epoch, and those costly enough to be measured at the best epoch only.
+
+    Attributes:
+        every_epoch: those that have a curve; the objective needs its own among them.
+        best_epoch: those measured at the epoch that counts only.
+    """
 
     every_epoch: list[str] = ["accuracy", "mia_loss"]
     best_epoch: list[str] = []
 
 
 class Round(Part):
-    """One round of the confirmation: so many leaders run on so many further tuning forget sets."""
+    """One round of the confirmation: so many leaders run on so many further tuning forget sets.
+
+    Attributes:
+        leaders: how many of the best so far.
+        sets: on how many further forget sets each of them runs.
+    """
 
     leaders: Repeats
     sets: Repeats
@@ -185,6 +236,10 @@ class Search(Part):
 
     Attributes:
         trials: the most trials of one search.
+        sampler: Optuna's sampler; `auto` is GP while fewer than 250 trials are finished and nothing is pruned, else TPE.
+        pruner: Optuna's pruner, which stops hopeless trials early.
+        startup_trials: drawn at random before the sampler begins; by default the sampler's own number.
+        max_retries: how often a trial is run again whose worker died.
         samples: if given, no further trial starts once a search has passed so many samples forward and backward.
         warm_start: where first points come from: `published`, or paths of best-params files.
         confirm: rounds in which the search's leaders are thinned out on further tuning forget sets; none: the search's best wins.
@@ -215,7 +270,14 @@ class EvaluationSpec(Part):
 
 
 class Sensitivity(Part):
-    """A grid of ±span round the best lr and alpha; methods without both are left out."""
+    """A grid of ±span round the best lr and alpha; methods without both are left out.
+
+    Attributes:
+        enabled: whether it is run.
+        methods: of which methods; all that search both lr and alpha by default.
+        span: how far to each side, as a fraction of the best value.
+        points: along each side of the grid.
+    """
 
     enabled: bool = True
     methods: list[str] | None = None
@@ -227,6 +289,9 @@ class Resources(Part):
     """Workers: how many trials run at once, and what each takes.
 
     Attributes:
+        workers: trials at once; by default one a core, or as many as the GPUs have room for.
+        cpus_per_trial, gpus_per_trial: what Ray sets aside for each; a fraction of a GPU shares it.
+        custom: Ray's custom resources, by name, of which each trial takes so much.
         trial_timeout: seconds after which the worker of a trial is ended, and the trial fails for good.
     """
 
@@ -253,7 +318,31 @@ class Spec(Part):
     """A whole sweep. Names are resolved and ranges filled in by `sweeps.spec.load_spec`.
 
     Attributes:
+        format: of this file; may be left out.
+        name: of the sweep: its folder under `runs/` and the first part of its studies' names.
+        seed: everything that is drawn follows from it.
+        dataset: what is learnt, by key: `digits`, or `{name: image_folder, root: /data/birds}`.
+        model: the network, by key: `resnet18`, or `{name: resnet18, width: 64}`.
+        original: a model that is trained already, to start from; left out, one is trained.
+        held_out: the fraction of each class that is kept from training, as validation images; or a file of their ids.
+        dev: the fraction of those on which a strict search is scored; methods never see them.
+        precision: arithmetic of forward passes; `bfloat16` is autocast.
+        training: the recipe of originals and oracles.
+        unlearning: what all methods share.
+        protocol: `strict` tunes on dev images and reports at a stop epoch known beforehand; `paper` does both on the test set, in
+            hindsight.
+        scenarios: what is forgotten, by name.
+        methods: those that compete, each with ranges and values of its own where the shipped ones shall not do.
+        objective: what a search minimises.
+        metrics: what is measured.
+        search: how each method is tuned.
+        evaluation: the winners on fresh forget sets.
+        sensitivity: how much depends on lr and alpha.
+        resources: what runs where.
+        logging: what else shows the trials.
         files: SHA-256 of each file that the sweep reads once more where it runs, by its key; filled in where it is left out.
+        storage: URL of the Optuna storage; a file in the sweep's folder by default.
+        cache: folder or URL of trained models; `~/.cache/unlearn-sweeps` by default.
     """
 
     format: Literal["unlearn-sweeps/sweep/1"] = "unlearn-sweeps/sweep/1"
