@@ -77,7 +77,7 @@ UA, UTILITY, RA, CTA, MIARS = "forget_gap", "utility_gap", "retain_gap", "class_
         (
             [UA, UTILITY, RA],
             [UA, UTILITY, RA],
-            "the mean of ΔUA, ΔUtility, ΔRA (not the paper's, which has ΔMIARS-I too).",
+            "of ΔUA, ΔUtility, ΔRA (not the paper's, which has ΔMIARS-I too).",
         ),
         (
             [UA, UTILITY, RA, MIARS],
@@ -88,13 +88,13 @@ UA, UTILITY, RA, CTA, MIARS = "forget_gap", "utility_gap", "retain_gap", "class_
         (
             [UA, UTILITY, RA, MIARS],
             [UA, UTILITY, RA],
-            "the mean of ΔUA, ΔUtility, ΔRA (not the paper's, which has ΔMIARS-I too).",
+            "of ΔUA, ΔUtility, ΔRA (not the paper's, which has ΔMIARS-I too).",
         ),
         # with a class the paper has the class's test accuracy too
         (
             [UA, UTILITY, RA, MIARS],
             [UA, UTILITY, RA, CTA, MIARS],
-            "the mean of ΔUA, ΔUtility, ΔRA, ΔMIARS-I (not the paper's).",
+            "ΔUA, ΔUtility, ΔRA, ΔMIARS-I (not the paper's, which has ΔCTA too).",
         ),
         (
             [UA, UTILITY, RA, CTA, MIARS],
