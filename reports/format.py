@@ -112,7 +112,7 @@ def _plain(mean: float) -> str:
     """A mean without a spread to tell its digits."""
     if abs(mean) < 1e-12:
         return "0.00"
-    return _signed(mean, 2) if 0.01 <= abs(mean) < 1000 else significant(mean).replace("-", "−", mean < 0)
+    return _signed(mean, 2) if 0.01 <= abs(mean) < 1000 else significant(mean).replace("-", "−", int(mean < 0))
 
 
 def _signed(value: float, places: int) -> str:

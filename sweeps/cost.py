@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from sweeps.plan import Plan
 from sweeps.resources import workers_of
-from sweeps.spec import training_samples
 from sweeps.sweep import Sweep
-from unlearn.training import ModelStore
+from unlearn.model_files import model_facts, model_files
 
 
 @dataclass(frozen=True)
@@ -20,10 +19,9 @@ class Cost:
     workers: int
 
 
-def estimate(sweep: Sweep, plan: Plan) -> Cost:
+def estimate(sweep: Sweep, plan: Plan, training_samples: int) -> Cost:
     """An upper estimate: every trial passes the training set once an epoch, and the forget set beside it."""
     spec = sweep.spec
-    n = training_samples(spec, sweep.cache.folder)
     samples = 0.0
     for study in plan.studies:
         epochs = (
@@ -32,7 +30,7 @@ def estimate(sweep: Sweep, plan: Plan) -> Cost:
             else int(study.space.fixed.get("epochs", spec.unlearning.epochs))
         )
         beside = 0 if study.stage == "reference" else max(draw.size or 0 for draw in study.draws)
-        samples += study.trials * epochs * (n + beside)
+        samples += study.trials * epochs * (training_samples + beside)
     workers = workers_of(spec)
     speed = _seconds_per_sample(sweep)
     return Cost(samples, None if speed is None else speed * samples / workers, workers)
@@ -40,9 +38,8 @@ def estimate(sweep: Sweep, plan: Plan) -> Cost:
 
 def _seconds_per_sample(sweep: Sweep) -> float | None:
     """From the cached models of this data set and architecture; the slowest counts."""
-    store, spec = ModelStore(sweep.cache.folder / "models"), sweep.spec
-    speeds = []
-    for facts in filter(None, map(store.facts, store.keys())):
+    spec, speeds = sweep.spec, []
+    for facts in filter(None, map(model_facts, model_files(sweep.cache.models))):
         if (facts["dataset"], facts["model"], facts["model_options"]) == (
             spec.dataset.name, spec.model.name, spec.model.options,
         ):  # fmt: skip

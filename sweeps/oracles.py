@@ -73,7 +73,7 @@ def retry_untrained(models: Iterable[CachedModel]) -> RetryFilter:
 
 def delete_models(sweep: Sweep, models: Iterable[CachedModel]) -> int:
     """Remove models from the cache; returns the bytes that this freed on this machine."""
-    store = ModelStore(sweep.cache.folder / "models", sweep.cache.share)
+    store = ModelStore(sweep.cache.models, sweep.cache.share)
     return sum(store.delete(key) for key in {model.key for model in models})
 
 

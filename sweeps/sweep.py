@@ -18,15 +18,14 @@ from sweeps.jobs.cache import Cache, check_writable
 from sweeps.plan import Stage, make_plan
 from sweeps.provenance import provenance
 from sweeps.record import SweepRecord, load_sweep
-from sweeps.record.best_params import Params, read_warm_start
-from sweeps.record.fingerprint import fingerprint
 from sweeps.secrets import mask
 from sweeps.signals import interruptible
-from sweeps.spec import Facts, Spec, check_here, check_sizes, dump_yaml, published_params
+from sweeps.spec import Facts, Spec, check_here, check_sizes, dump_yaml
 from sweeps.spec.compatibility import check_compatible
 from sweeps.storage import open_storage, storage_errors
 from sweeps.storage.lease import Lease
 from sweeps.storage.urls import storage_exists
+from sweeps.studies.given import Params, warm_start
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.studies.retries import RetryFilter, no_trial
 from sweeps.studies.trials import plain
@@ -77,11 +76,8 @@ class Sweep:
         """Whether there is a storage to look into."""
         return storage_exists(self.url)
 
-    def record(self, *, importances: bool = True) -> SweepRecord:
-        """What the storage holds of this sweep.
-
-        Args:
-            importances: whether hyperparameters' shares in the searches' scores are computed too.
+    def open_to_read(self) -> BaseStorage:
+        """The storage of a sweep of which something has been run.
 
         Raises:
             SweepError: nothing yet.
@@ -90,11 +86,15 @@ class Sweep:
             raise SweepError(
                 f"nothing has been run of {self.spec.name!r} in {self.folder.path}; start with: sweeps run {self.spec.name}"
             )
-        return load_sweep(open_storage(self.url, to_read=True), self.spec.name, importances=importances)
+        return open_storage(self.url, to_read=True)
 
-    def fingerprint(self) -> str:
-        """Of the state that outputs are made from."""
-        return fingerprint(open_storage(self.url, to_read=True), self.spec.name)
+    def record(self) -> SweepRecord:
+        """What the storage holds of this sweep.
+
+        Raises:
+            SweepError: nothing yet.
+        """
+        return load_sweep(self.open_to_read(), self.spec.name)
 
     def freeze(self, storage: BaseStorage, data: Facts | None = None) -> None:
         """Write the resolved spec into storage and folder; against an existing one, only compatible changes are taken.
@@ -134,18 +134,6 @@ class Sweep:
     def outputs(self) -> tuple[Path, Path]:
         """Where the best parameters and the report's page are, or will be."""
         return self.folder.best_params, self.folder.report / "index.html"
-
-
-def warm_start(spec: Spec) -> list[Params]:
-    """The first points that the spec names: the published ones, or those of best-params files.
-
-    Raises:
-        SpecError: a file cannot be used.
-    """
-    return [
-        published_params() if source == "published" else read_warm_start(Path(source))
-        for source in spec.search.warm_start
-    ]
 
 
 def run_sweep(

@@ -16,8 +16,12 @@ from typing import Annotated, Any, TypeVar, Union
 from unlearn.bounds import Bounds
 from unlearn.gaps import declared
 
-#: Class attributes that are facts of methods or of scenarios.
-FLAGS = ("searched", "epoch_rule", "of_class", "sized", "alters_training", "original_per_draw")
+#: Attributes that are facts of methods, of scenarios or of models.
+FLAGS = (
+    *("searched", "epoch_rule", "one_epoch"),
+    *("of_class", "sized", "alters_training", "original_per_draw"),
+    "has_symmetries",
+)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -88,6 +92,12 @@ class ComponentFacts:
 def takes_all_options(function: Function) -> Function:
     """Tell of a function that it takes any options of the right types within their bounds, in any combination."""
     function.takes_all_options = True  # type: ignore[attr-defined]
+    return function
+
+
+def has_symmetries(function: Function) -> Function:
+    """Tell of a model's function that all its models have `symmetries`, by which their weights can be compared."""
+    function.has_symmetries = True  # type: ignore[attr-defined]
     return function
 
 

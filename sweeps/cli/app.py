@@ -290,7 +290,7 @@ def validate(
 ) -> None:
     """Check a sweep file: every error at once."""
     from sweeps.cli.as_json import validate_json
-    from sweeps.cli.lists import validate_file
+    from sweeps.cli.validate import validate_file
 
     raise typer.Exit((validate_json if json else validate_file)(file, set_))
 

@@ -7,13 +7,13 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from sweeps.cli.lists import validated
 from sweeps.cli.options import Options
 from sweeps.cli.status import driver_of
 from sweeps.cli.terminal import BAD_INPUT, DONE, FAILED, errors_to_exit_code
+from sweeps.cli.validate import validated
 from sweeps.errors import SpecError
 from sweeps.plan import make_plan
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, load_sweep
 from sweeps.record.best_params import best_params
 from sweeps.record.progress import progress
 from sweeps.spec import remarks
@@ -42,8 +42,9 @@ def _known(data: Any) -> Any:
 def status_json(options: Options) -> int:
     """`sweeps status`."""
     sweep = options.find()
-    record = sweep.record(importances=False)
-    held = driver_of(sweep)
+    storage = sweep.open_to_read()
+    record = load_sweep(storage, sweep.spec.name, importances=False)
+    held = driver_of(storage, record.name)
     studies = [asdict(study) | {"left": study.left} for study in progress(record)]
     failures = _failures(record)
     left = any(study["left"] for study in studies)

@@ -1,72 +1,11 @@
-"""`sweeps validate`, and the lists of methods, scenarios, data sets, models and metrics."""
+"""The lists of methods, scenarios, data sets, models and metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from sweeps.cli.tables import Rows, print_rows
-from sweeps.cli.terminal import DONE, echo, errors_to_exit_code, stdout_console, tell
-from sweeps.errors import at_once
-from sweeps.jobs.cache import Cache
-from sweeps.plan import make_plan
-from sweeps.spec import Spec, check_data, check_here, gpus_lacking, open_document, own_code, parse_document, remarks
-from sweeps.sweep import warm_start
+from sweeps.cli.terminal import DONE, errors_to_exit_code, stdout_console
 from unlearn.facts import component_facts
 from unlearn.registry import keys
-
-
-@dataclass(frozen=True)
-class Validated:
-    """A sweep file in which nothing is wrong.
-
-    Attributes:
-        data: what was read as its data set. code: the names of code of its own.
-    """
-
-    spec: Spec
-    data: str
-    code: list[str]
-
-
-def validated(file: str, overrides: list[str], tell_code: Callable[[str], None] = lambda _: None) -> Validated:
-    """A sweep file and its data, checked as far as they are seen without decoding them.
-
-    Args:
-        tell_code: is told each name of code of its own before that is imported.
-
-    Raises:
-        SpecError: everything that is wrong.
-    """
-    document = open_document(file, overrides)
-    code = own_code(document.data)
-    for name in code:
-        tell_code(name)
-    spec = parse_document(document, file)
-    seen: list[str] = []
-    at_once(
-        spec.name,
-        lambda: check_here(spec, runs=False),
-        lambda: warm_start(spec),
-        lambda: seen.append(check_data(spec, Cache.at(spec.cache).folder)),
-    )
-    return Validated(spec, seen[0], code)
-
-
-@errors_to_exit_code
-def validate_file(file: str, overrides: list[str] | None) -> int:
-    """Every error of a sweep file and of its data; or that there is none, and what else should be known."""
-    found = validated(
-        file, overrides or [], lambda name: echo(f"code of its own, imported now and called by a run: {name}")
-    )
-    plan = make_plan(found.spec)
-    tell(f"{found.spec.name}: valid; {len(plan.studies)} studies, {sum(plan.trials.values())} trials")
-    tell(f"data: {found.data}")
-    for remark in remarks(found.spec):
-        tell(f"note: {remark}")
-    if lack := gpus_lacking(found.spec):
-        tell(f"note: to run it on this machine: {lack}")
-    return DONE
 
 
 @errors_to_exit_code

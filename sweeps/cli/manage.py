@@ -14,15 +14,17 @@ from rich.filesize import decimal
 
 from sweeps.cli.as_json import print_json
 from sweeps.cli.options import Options
+from sweeps.cli.status import driver_of
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, count_of, echo, errors_to_exit_code, stdout_console, tell
 from sweeps.errors import SweepError
 from sweeps.folder import SweepFolder
+from sweeps.record import load_sweep
 from sweeps.record.progress import progress
 from sweeps.secrets import mask
 from sweeps.spec import read_stored, stored_spec
 from sweeps.storage import open_storage, storage_errors
-from sweeps.storage.lease import Lease, holder
+from sweeps.storage.lease import Lease
 from sweeps.sweep import Sweep
 from sweeps.text import shortened
 
@@ -84,11 +86,10 @@ def sweeps_under(runs: Path) -> Iterator[Listed]:
 
 
 def _listed(folder: SweepFolder, sweep: Sweep) -> Listed:
-    record = sweep.record(importances=False)
+    storage = sweep.open_to_read()
+    record = load_sweep(storage, sweep.spec.name, importances=False)
     studies = list(progress(record))
-    held = holder(
-        optuna.load_study(study_name=sweep.spec.name, storage=open_storage(sweep.url, to_read=True)).user_attrs
-    )
+    held = driver_of(storage, record.name)
     left = sum(study.left for study in studies)
     return Listed(
         folder.path.name,

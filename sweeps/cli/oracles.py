@@ -78,7 +78,7 @@ def _checked(options: Options, *, train: bool = False) -> Sweep:
 def delete_oracles(options: Options, *, sure: bool) -> int:
     """Delete a sweep's models from the cache."""
     sweep = _checked(options)
-    held = driver_of(sweep)
+    held = driver_of(sweep.open_to_read(), sweep.spec.name) if sweep.exists else None
     if held:
         raise SweepError(
             f"sweep {sweep.spec.name!r} is being run by process {held['pid']} on {held['host']}: wait for it, or stop it"

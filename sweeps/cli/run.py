@@ -27,11 +27,12 @@ from sweeps.cost import estimate
 from sweeps.errors import SweepError
 from sweeps.outputs.report import are_current, write_outputs
 from sweeps.plan import Stage, make_plan
-from sweeps.record.best_params import Params, last_epochs, read_best_params
+from sweeps.record.fingerprint import fingerprint
 from sweeps.record.record import named_together
 from sweeps.secrets import mask
 from sweeps.signals import Interrupted
-from sweeps.spec import Spec, facts, open_data, remarks
+from sweeps.spec import Spec, facts, open_data, remarks, training_samples
+from sweeps.studies.given import Params, last_epochs, read_best_params
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.studies.retries import failed_trials, no_trial
 from sweeps.sweep import Sweep, run_sweep
@@ -60,13 +61,17 @@ def run_stages(
     studies = run_watched(sweep, stages, options, params=given, retry=failed_trials if retry_failed else no_trial)
     if studies is None:
         return INTERRUPTED
-    if studies.finished_now or not are_current(sweep.outputs, sweep.fingerprint()):
+    if studies.finished_now or not are_current(sweep.outputs, _fingerprint(studies)):
         record = sweep.record()
         write_outputs(record, sweep.outputs)
         decorate_storage(sweep, record)
     for path in sweep.outputs:
         print(path)
     return print_outcome(studies, options)
+
+
+def _fingerprint(studies: Multiplexer) -> str:
+    return fingerprint(studies.storage, studies.spec.name, (state.study for state in studies.states))
 
 
 def _given(params: Path, spec: Spec) -> Params:
@@ -115,11 +120,12 @@ def print_plan(sweep: Sweep, stages: tuple[Stage, ...]) -> None:
     names = ("stage", "scenario", "method")
     print_rows(stdout_console(), Rows(names, ("trials",), rows), title=f"{sweep.spec.name}: the plan")
     tell(f"all: {count_of(sum(study.trials for study in plan.studies))}")
-    data = facts(sweep.spec, open_data(sweep.spec, sweep.cache.folder))
-    tell(f"data: {data.read}")
-    for scenario, classes in data.classes.items():
+    data = open_data(sweep.spec, sweep.cache.folder)
+    about = facts(sweep.spec, data)
+    tell(f"data: {about.read}")
+    for scenario, classes in about.classes.items():
         tell(f"{scenario} forgets {named_together(classes)}")
-    cost = estimate(sweep, plan)
+    cost = estimate(sweep, plan, training_samples(sweep.spec, data))
     tell(f"samples to pass forward and backward: {cost.samples:.3g}")
     if cost.seconds is None:
         print("time: not known until a first model of this sweep has been trained here")

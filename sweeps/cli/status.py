@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import optuna
+from optuna.storages import BaseStorage
 
 from sweeps.cli.answers import answers
 from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, FAILED, RETRY, count_of, errors_to_exit_code, stdout_console, tell
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, load_sweep
 from sweeps.record.progress import StudyProgress, progress
-from sweeps.storage import open_storage
 from sweeps.storage.lease import holder
-from sweeps.sweep import Sweep
 from sweeps.text import shortened
 
 #: What the last column of the table holds.
@@ -34,8 +33,10 @@ STAGE_COMMANDS = ("run", "search", "evaluate", "sensitivity")
 def show_status(options: Options) -> int:
     """A table of studies, and every failure with its reason."""
     sweep = options.find()
-    record = sweep.record(importances=False)
-    table = Rows(NAMES, VALUES, [_row(study) for study in progress(record)])
+    storage = sweep.open_to_read()
+    record = load_sweep(storage, sweep.spec.name, importances=False)
+    studies = list(progress(record))
+    table = Rows(NAMES, VALUES, [_row(study) for study in studies])
     print_rows(stdout_console(), table, title=f"{record.name} ({record.spec['protocol']} protocol)")
     for scenario in record.classes:
         tell(f"{scenario} forgets {record.named_classes(scenario)}")
@@ -48,7 +49,7 @@ def show_status(options: Options) -> int:
     again = _last_typed(record) or f"sweeps run {shlex.quote(options.sweep)}{options.tail}"
     if record.counted["outcome"].isin(["error", "died"]).any():
         tell(f"once their cause is fixed: {again} {RETRY}")
-    _say_who_runs(sweep, record, again)
+    _say_who_runs(driver_of(storage, record.name), sum(study.left for study in studies), again)
     return FAILED if failures else DONE
 
 
@@ -104,21 +105,15 @@ def _listed(numbers: list[int]) -> str:
     return f"{first} and {more} more" if more > 0 else first
 
 
-def driver_of(sweep: Sweep) -> Mapping[str, Any] | None:
+def driver_of(storage: BaseStorage, name: str) -> Mapping[str, Any] | None:
     """Who runs a sweep now; None where nobody does, or nobody ever did."""
-    if not sweep.exists:
-        return None
     try:
-        return holder(
-            optuna.load_study(study_name=sweep.spec.name, storage=open_storage(sweep.url, to_read=True)).user_attrs
-        )
+        return holder(optuna.load_study(study_name=name, storage=storage).user_attrs)
     except KeyError:
         return None
 
 
-def _say_who_runs(sweep: Sweep, record: SweepRecord, again: str) -> None:
-    held = driver_of(sweep)
-    left = sum(study.left for study in progress(record))
+def _say_who_runs(held: Mapping[str, Any] | None, left: int, again: str) -> None:
     if held:
         tell(f"running: process {held['pid']} on {held['host']}; {count_of(left)} left")
     elif left:

@@ -45,6 +45,11 @@ class Cache:
         return self.url or str(self.folder)
 
     @property
+    def models(self) -> Path:
+        """Trained models on this machine."""
+        return self.folder / "models"
+
+    @property
     def share(self) -> SharedFolder | None:
         """The folder of models behind the URL.
 

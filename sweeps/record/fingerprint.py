@@ -5,21 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
+from optuna import Study, load_study
 from optuna.storages import BaseStorage
 
 from sweeps.studies.design import DESIGN
 
 
-def fingerprint(storage: BaseStorage, name: str) -> str:
-    """Digest of a sweep's resolved spec, of each study's design and of how its trials stand."""
+def fingerprint(storage: BaseStorage, name: str, opened: Iterable[Study] = ()) -> str:
+    """Digest of a sweep's resolved spec, of each study's design and of how its trials stand.
+
+    Args:
+        opened: studies of the sweep that are open already, of which trials that have ended are not read again.
+    """
     state: dict[str, Any] = {}
+    known = {study.study_name: study for study in opened}
     for study in sorted(storage.get_all_studies(), key=lambda study: study.study_name):
         if study.study_name == name:
             state["spec"] = study.user_attrs.get("spec")
         elif study.study_name.startswith(f"{name}/"):
-            trials = storage.get_all_trials(storage.get_study_id_from_name(study.study_name), deepcopy=False)
+            open_study = known.get(study.study_name) or load_study(study_name=study.study_name, storage=storage)
+            trials = open_study.get_trials(deepcopy=False)
             counts = Counter(trial.state.name for trial in trials)
             last = max((trial.datetime_complete for trial in trials if trial.datetime_complete), default=None)
             state[study.study_name] = [study.user_attrs.get(DESIGN), sorted(counts.items()), str(last)]

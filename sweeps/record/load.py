@@ -101,7 +101,7 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
         winners=winners,
         in_hindsight=old or paper,
         protocol_note=PAPER if paper else OLD_VERSION if old else "",
-        fingerprint=fingerprint(storage, name),
+        fingerprint=fingerprint(storage, name, (study for _, study in studies.values())),
     )
 
 

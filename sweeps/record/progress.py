@@ -44,8 +44,9 @@ class StudyProgress:
 def progress(record: SweepRecord) -> Iterator[StudyProgress]:
     """How far each planned study is."""
     trials = record.counted
+    of_study = dict(list(trials.groupby(["stage", "scenario", "method"])))
     for (stage, scenario, method), planned in record.planned.items():
-        mine = trials[(trials["stage"] == stage) & (trials["scenario"] == scenario) & (trials["method"] == method)]
+        mine = of_study.get((stage, scenario, method), trials.iloc[:0])
         states = mine["state"].value_counts()
         complete, pruned, failed = (int(states.get(state, 0)) for state in ("COMPLETE", "PRUNED", "FAIL"))
         yield StudyProgress(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -59,7 +60,7 @@ class SweepRecord:
     protocol_note: str = ""
     fingerprint: str = ""
 
-    @property
+    @cached_property
     def counted(self) -> pd.DataFrame:
         """The trials that count towards the plan: those queued again, and those of a superseded winner, left out."""
         trials = self.trials[~self.trials["requeued"]]

@@ -12,7 +12,6 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import nctdtr, stdtr, stdtrit
 
 __all__ = [
     "LEAST_UNITS",
@@ -66,6 +65,8 @@ class Pairs:
                 `training` and `run`, runs of one forget set are averaged first, then, where there are several trainings,
                 the forget sets of one training: what is averaged is no independent witness.
         """
+        from scipy.special import stdtr  # noqa: PLC0415  # a quarter of a second, which `sweeps status` does not wait
+
         values = np.round(samples.to_numpy(float), 9)
         first, second = np.triu_indices(values.shape[1], 1)
         differences = values[:, first] - values[:, second]
@@ -175,6 +176,8 @@ def units_needed(difference: float, spread: float, level: float) -> int | None:
 @lru_cache(maxsize=4096)
 def _noncentrality(df: int, level: float) -> float:
     """At which noncentrality a two-sided t-test rejects with probability `POWER` (the far tail, below 1e-4, left out)."""
+    from scipy.special import nctdtr, stdtrit  # noqa: PLC0415  # likewise
+
     critical = float(stdtrit(df, 1 - level / 2))
     low, high = 0.0, critical + 1
     while nctdtr(df, high, critical) > 1 - POWER:

@@ -9,6 +9,7 @@ from sweeps.objective import AVERAGE_GAPS
 from sweeps.spec.components import build_model
 from sweeps.spec.schema import Spec
 from unlearn.errors import suggest
+from unlearn.facts import component_facts
 from unlearn.gaps import COMPARISONS
 from unlearn.registry import find, keys
 from unlearn.scenarios import Scenario
@@ -95,7 +96,8 @@ def _check_comparisons(spec: Spec) -> list[Problem]:
         for name in spec.metrics.every_epoch
         if name in COMPARISONS
     ]
-    if "weight_distance" in spec.metrics.best_epoch:
+    declared = component_facts("models", spec.model.name).declared
+    if "weight_distance" in spec.metrics.best_epoch and not declared.get("has_symmetries"):
         try:
             symmetries = getattr(build_model(spec.model.name, spec.model.options), "symmetries", None)
         except Exception:  # told by `_check_model`

@@ -17,7 +17,7 @@ from sweeps.spec.schema import NAME, RangeSpec, Spec, plain_type
 from sweeps.storage.urls import wrong_url
 from unlearn.errors import UnlearnError
 from unlearn.facts import component_facts
-from unlearn.registry import find
+from unlearn.registry import find, is_own
 from unlearn.scenarios import Scenario
 
 
@@ -120,8 +120,8 @@ def _hashable(cls: type[Scenario], **options: Any) -> Scenario:
 def _check_model(spec: Spec) -> list[Problem]:
     name, options = spec.model.name, spec.model.options
     wrong = check_options("model", "models", name, options)
-    if wrong or not component_facts("models", name).refuses:
-        return wrong
+    if wrong or not component_facts("models", name).refuses or (is_own("models", name) and not options):
+        return wrong  # a shipped model can be built as it is
     return check_built("model", lambda **given: build_model(name, given), options)
 
 

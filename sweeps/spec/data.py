@@ -74,14 +74,13 @@ def open_data(spec: Spec, cache: Path) -> ImageDataset:
         raise SpecError(spec.name, [Problem("dataset", "its options must be of the right type", str(error))]) from error
 
 
-def training_samples(spec: Spec, cache: Path) -> int:
+def training_samples(spec: Spec, data: ImageDataset) -> int:
     """How many images the training split has.
 
     Raises:
-        SpecError, DataError: as `open_data`.
         IdsError: as `split_data`.
     """
-    return len(split_data(spec, open_data(spec, cache)).train)
+    return len(split_data(spec, data).train)
 
 
 def check_sizes(spec: Spec, cache: Path) -> Facts:

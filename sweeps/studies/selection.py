@@ -16,8 +16,7 @@ from sweeps.studies.confirmation import Confirmation, confirm
 from sweeps.studies.design import DesignStudy, ended_trials
 from sweeps.studies.search import SearchStudy
 from sweeps.studies.trials import STOP_EPOCH, Key, Point, draw_params
-from sweeps.studies.winners import Ranking, Winner, stops
-from unlearn.registry import find
+from sweeps.studies.winners import Ranking, Winner, last_epoch, stops
 
 Params = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -95,7 +94,7 @@ class Selection:
         """The stop epoch of a configuration that was not searched for: as given, else the last one."""
         if not stops(self.spec, method):
             return None
-        return int(given or find("methods", method)(**values).last_epoch)
+        return int(given or last_epoch(self.spec, method, values))
 
     def _settle_rounds(self, opened: DesignStudy) -> None:
         plan = opened.plan

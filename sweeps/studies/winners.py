@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from sweeps.plan import StudyPlan
 from sweeps.spec import Spec
 from sweeps.spec.scoring import objective_of
 from sweeps.spec.space import Values
+from unlearn.registry import find, is_own
 
 #: Scores that differ by less are equal: the same numbers, added up in another order.
 DIGITS = 9
@@ -67,6 +68,14 @@ def chooses_epochs_itself(spec: Spec, method: str) -> bool:
 def stops(spec: Spec, method: str) -> bool:
     """Whether a method's winner has a stop epoch: not by the paper's protocol, nor where the method has its own rule."""
     return spec.protocol == "strict" and not chooses_epochs_itself(spec, method)
+
+
+def last_epoch(spec: Spec, method: str, values: Mapping[str, Any]) -> int:
+    """How many epochs a configuration runs; only of a method that may count them by itself is it built to be asked."""
+    once = spec.facts("methods", method).declared.get("one_epoch")
+    if is_own("methods", method) and once is not None and "epochs" in values:
+        return 1 if once else int(values["epochs"])
+    return int(find("methods", method)(**values).last_epoch)
 
 
 class Ranking:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -41,6 +42,7 @@ def test_no_more_digits_than_the_error_carries(mean: float, std: float, n: int, 
 @given(st.floats(-1e9, 1e9), st.one_of(st.floats(0, 1e9), st.just(math.nan)), st.integers(1, 9))
 def test_no_cell_is_longer_than_a_person_reads(mean: float, std: float, n: int):
     text = uncertain(mean, std, n)
+    assert text == uncertain(np.float64(mean), np.float64(std), n)
     assert len(text) <= 2 * 18 + 3
     assert "-" not in text.replace("e-", "")
     assert all(len(part.partition(".")[2].partition("e")[0]) <= 6 for part in text.split(" ± "))

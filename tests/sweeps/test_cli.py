@@ -13,6 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from benchmarks.trivial_sweep import finish_trivially
 from sweeps.cli.app import app
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -27,7 +28,8 @@ def test_help_and_documentation(command: str) -> None:
     assert f"`sweeps {command}" in README
 
 
-HEAVY = ("torch", "torchvision", "ray", "plotly", "sklearn", "scipy")
+HEAVY = ("torch", "torchvision", "ray", "plotly", "sklearn", "scipy", "optuna_dashboard", "mlflow", "tensorboardX")
+SCIENCE = ("optuna", "pandas", "sqlalchemy", "yaml")
 
 
 def imported(arguments: list[str], among: tuple[str, ...], folder: Path) -> list[str]:
@@ -47,17 +49,29 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert imported(["--help"], (*HEAVY, "optuna", "pandas", "pydantic"), tmp_path) == []
 
 
-def test_commands_that_only_look_import_nothing_heavy(tmp_path: Path) -> None:
-    """What is known of components is kept from the first of them on; the storage is one of an older version."""
+def test_commands_that_start_nothing_import_nothing_heavy(tmp_path: Path, cache: Path) -> None:
+    """What is known of components is kept from the first of them on; one storage is of an older version."""
     folder = tmp_path / "runs" / "before-stop-epoch"
     folder.mkdir(parents=True)
     old = Path(__file__).parents[1] / "data" / "before_stop_epoch"
     (folder / "study.db").write_bytes(lzma.decompress((old / "study.db.xz").read_bytes()))
     (folder / "spec.yaml").write_bytes((old / "spec.yaml").read_bytes())
+    finished = finish_trivially(tmp_path / "runs").spec.name
+    runs, no_gpus = ["--runs", str(tmp_path / "runs")], ["--set", "resources.gpus_per_trial=0"]
     assert "torch" in imported(["methods"], HEAVY, tmp_path)
-    status = ["status", "before-stop-epoch", "--runs", str(tmp_path / "runs")]
-    for command in (["methods"], ["metrics"], ["models"], ["scenarios"], ["validate", "smoke"], status):
-        assert imported(command, HEAVY, tmp_path) == [], command
+    for command in ("methods", "scenarios", "datasets", "models", "metrics"):
+        assert imported([command], (*HEAVY, *SCIENCE), tmp_path) == [], command
+    for command in (
+        *(
+            ["validate", "smoke"],
+            ["validate", "cifar10_resnet18", *no_gpus],
+            ["validate", "cifar10_vit_small", *no_gpus],
+        ),
+        *(["status", "before-stop-epoch", *runs], ["status", finished, *runs]),
+        *(["run", finished, *runs, "--dry-run"], ["run", finished, *runs]),
+    ):
+        unused = HEAVY if command[0] != "validate" else (*HEAVY, "pandas")
+        assert imported(command, unused, tmp_path) == [], command
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 from sweeps.cli.app import app
 from sweeps.plan import make_plan
 from sweeps.record import SweepRecord, load_sweep
-from sweeps.record.best_params import best_params, last_epochs, read_best_params
+from sweeps.record.best_params import best_params
 from sweeps.spec import load_spec, read_yaml, stored_spec
 from sweeps.storage import open_storage
+from sweeps.studies.given import last_epochs, read_best_params
 from sweeps.studies.multiplexer import Multiplexer
 
 OLD = Path(__file__).parents[1] / "data" / "before_stop_epoch"

@@ -16,7 +16,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sweeps.plan import ForgetDraw, Plan, make_plan, run_seed
 from sweeps.spec import Spec
 from sweeps.studies.confirmation import Confirmation, confirm
-from sweeps.studies.winners import Ranking, least_epoch, mean_curve, smooth
+from sweeps.studies.winners import Ranking, last_epoch, least_epoch, mean_curve, smooth
+from unlearn.methods.finetune import FineTune
+from unlearn.registry import find, keys
 
 SpecMaker = Callable[..., Spec]
 METHODS = {"finetune": {"lr": {"low": 0.001, "high": 1.0}, "retain_batch_size": 64, "lr_decay_epoch": 1}, "scrub": {}}
@@ -230,3 +232,18 @@ def test_every_run_has_a_seed_of_its_own() -> None:
     assert not any(run_seed(0, stage, draw) == draw.seed for stage in stages for draw in draws)
     assert run_seed(0, "search", draws[0]) != run_seed(1, "search", draws[0])
     assert run_seed(3, "search", draws[0]) == run_seed(3, "search", draws[0])
+
+
+class Halved(FineTune):
+    """Of a user's own: it yields in every other epoch."""
+
+    @property
+    def last_epoch(self) -> int:
+        return self.epochs // 2
+
+
+@pytest.mark.parametrize("method", [*keys("methods"), f"{__name__}:Halved"])
+def test_the_last_epoch_is_the_methods_own(tiny: SpecMaker, method: str) -> None:
+    spec, values = tiny(), {"epochs": 6, "lr": 0.01}
+    given = {name: values[name] for name in spec.facts("methods", method).options if name in values}
+    assert last_epoch(spec, method, given) == find("methods", method)(**given).last_epoch

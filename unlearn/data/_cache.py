@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from unlearn.data._base import ImageDataset, Labels, Pixels, Summary
+from unlearn.data._ids import Ids
 from unlearn.files import locked, sync_folder, temporary_path
 
 logger = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 #: Raised when what is decoded from the same files changes: entries of another format are not read.
 FORMAT = 2
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+IDS = ("train_ids", "test_ids")
 
 #: Writes the four arrays into a folder, with `new_pixels` and `save_labels`; returns the names of the classes, and what was read.
 Builder = Callable[[Path], tuple[Sequence[str], str]]
@@ -72,6 +74,12 @@ def save_labels(folder: Path, part: str, labels: Labels) -> None:
     np.save(folder / f"{part}_labels.npy", labels.astype(np.int64), allow_pickle=False)
 
 
+def save_ids(folder: Path, ids: Ids) -> None:
+    """Store row numbers that are not simply those of the arrays."""
+    for part, rows in zip(IDS, (ids.train, ids.test), strict=True):
+        np.save(_file(folder, part), np.asarray(rows, np.int64), allow_pickle=False)
+
+
 def _build(entry: Path, build: Builder) -> None:
     temporary = temporary_path(entry)
     temporary.mkdir(parents=True)
@@ -102,7 +110,9 @@ def _open(entry: Path) -> ImageDataset | None:
             return None
         stored = about["summary"]
         summary = Summary(**{**stored, "mean": tuple(stored["mean"]), "std": tuple(stored["std"])})
-        return ImageDataset(*_arrays(entry), tuple(about["class_names"]), about["source"], summary)
+        return ImageDataset(
+            *_arrays(entry), tuple(about["class_names"]), about["source"], summary, given_ids=_ids(entry)
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -112,6 +122,13 @@ def _arrays(folder: Path) -> tuple[Pixels, Labels, Pixels, Labels]:
         np.asarray(np.load(_file(folder, array), mmap_mode="r", allow_pickle=False)) for array in ARRAYS
     )
     return train_images, train_labels, test_images, test_labels
+
+
+def _ids(folder: Path) -> Ids | None:
+    """Row numbers that were stored."""
+    if not _file(folder, IDS[0]).exists():
+        return None
+    return Ids(*(np.load(_file(folder, part), allow_pickle=False) for part in IDS))
 
 
 def _file(folder: Path, array: str) -> Path:

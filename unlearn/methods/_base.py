@@ -58,6 +58,8 @@ class Method(ABC):
     searched: ClassVar[tuple[str, ...]] = ("lr", "lr_decay_epoch")
     #: How the reported epoch is chosen: the least objective, or SCRUB-R's rule, for which epoch 0 counts too.
     epoch_rule: ClassVar[Literal["objective", "scrub_r"]] = "objective"
+    #: Whether `unlearn` yields once, whatever `epochs` is.
+    one_epoch: ClassVar[bool] = False
 
     lr: Rate = 0.01
     lr_decay_epoch: Count = 10
@@ -73,7 +75,7 @@ class Method(ABC):
     @property
     def last_epoch(self) -> int:
         """How often `unlearn` yields."""
-        return self.epochs
+        return 1 if self.one_epoch else self.epochs
 
     def optimizer(self, *modules: nn.Module) -> torch.optim.SGD:
         parameters = [p for module in modules for p in module.parameters()]

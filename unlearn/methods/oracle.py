@@ -25,13 +25,10 @@ class Oracle(Method):
     """
 
     searched: ClassVar[tuple[str, ...]] = ()
+    one_epoch: ClassVar[bool] = True
 
     epochs: Count = 150
     milestones: tuple[int, ...] = (80,)
-
-    @property
-    def last_epoch(self) -> int:
-        return 1
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
         recipe = Recipe(

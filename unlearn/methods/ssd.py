@@ -35,13 +35,10 @@ class SSD(Method):
     """
 
     searched: ClassVar[tuple[str, ...]] = ("alpha", "dampening")
+    one_epoch: ClassVar[bool] = True
 
     alpha: Annotated[float, Bounds(0.0, 1e6)] = 10.0
     dampening: Annotated[float, Bounds(0.0, 1e6)] = 1.0
-
-    @property
-    def last_epoch(self) -> int:
-        return 1
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
         model.eval()

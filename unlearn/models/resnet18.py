@@ -7,7 +7,7 @@ from collections import OrderedDict
 from torch import nn
 from torchvision.models.resnet import BasicBlock
 
-from unlearn.component import takes_all_options
+from unlearn.component import has_symmetries, takes_all_options
 from unlearn.models._base import Classifier
 from unlearn.models._symmetry import residual_network
 from unlearn.steps import Count
@@ -23,6 +23,7 @@ _BLOCKS = {
 SYMMETRIES = residual_network(("backbone.conv1", "backbone.bn1"), _BLOCKS)
 
 
+@has_symmetries
 @takes_all_options
 def resnet18(image_shape: tuple[int, int, int], num_classes: int, *, width: Count = 64) -> Classifier:
     """Four stages of two torchvision basic blocks with `width`, 2·, 4· and 8·`width` channels; 11.2 million weights at 64.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unlearn.component import takes_all_options
+from unlearn.component import has_symmetries, takes_all_options
 from unlearn.models._base import Classifier
 from unlearn.models._symmetry import residual_network
 from unlearn.steps import Count
@@ -36,6 +36,7 @@ class _Block(nn.Module):
         return F.relu(self.bn2(self.conv2(out)) + self.shortcut(x), inplace=True)
 
 
+@has_symmetries
 @takes_all_options
 def small_resnet(image_shape: tuple[int, int, int], num_classes: int, *, width: Count = 16) -> Classifier:
     """Three residual blocks of `width`, 2·`width` and 4·`width` channels, global average pooling, a linear head."""

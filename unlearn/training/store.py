@@ -19,6 +19,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from unlearn.files import locked, write_atomically
+from unlearn.model_files import ENDING, model_facts, model_files
 from unlearn.shared import SharedFolder
 
 __all__ = ["ModelStore", "StoredModel", "TrainingCost", "content_key"]
@@ -62,7 +63,7 @@ class ModelStore:
     _agreed: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def path(self, key: str) -> Path:
-        return self.folder / f"{key}.safetensors"
+        return self.folder / f"{key}{ENDING}"
 
     def train_or_load(
         self, key: str, train: Callable[[], tuple[dict[str, Tensor], TrainingCost]], facts: Mapping[str, Any]
@@ -166,17 +167,11 @@ class ModelStore:
         return freed
 
     def keys(self) -> Iterator[str]:
-        for path in sorted(self.folder.glob("*.safetensors")):
-            yield path.stem
+        yield from (file.stem for file in model_files(self.folder))
 
     def facts(self, key: str) -> dict[str, Any] | None:
         """What the header of a stored file says, without reading its tensors; None where the file is gone, or damaged there."""
-        try:
-            with safetensors.safe_open(self.path(key), framework="pt") as file:
-                header = file.metadata() or {}
-            return {**json.loads(header["about"]), **json.loads(header["cost"])}
-        except (OSError, safetensors.SafetensorError, ValueError, KeyError):
-            return None
+        return model_facts(self.path(key))
 
     def _write(self, key: str, state: Mapping[str, Tensor], cost: TrainingCost, facts: Mapping[str, Any]) -> None:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}

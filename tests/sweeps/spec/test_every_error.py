@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from sweeps.cli.app import app
 from sweeps.errors import SpecError, SweepError
 from sweeps.plan import make_plan
-from sweeps.record.best_params import read_best_params, read_warm_start
 from sweeps.spec import Spec, dump_yaml, load_spec, parse_spec, remarks
+from sweeps.studies.given import read_best_params, read_warm_start
 from tests.sweeps.conftest import TINY
 
 MISTAKES = """\

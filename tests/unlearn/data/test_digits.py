@@ -1,6 +1,6 @@
 import numpy as np
 
-from unlearn.data import look_at
+from unlearn.data import look_at, open_dataset
 from unlearn.data.digits import digits
 
 
@@ -10,3 +10,14 @@ def test_a_look_counts_as_the_data_do(tmp_path):
     assert seen.class_names == data.class_names
     np.testing.assert_array_equal(seen.train_labels, np.sort(data.train_labels))
     np.testing.assert_array_equal(seen.test_labels, np.sort(data.test_labels))
+
+
+def test_the_cache_holds_the_same_data(tmp_path):
+    data, first, again = digits(), *(open_dataset("digits", tmp_path, {}) for _ in range(2))
+
+    for kept in (first, again):
+        assert (kept.identity, kept.description) == (data.identity, data.description)
+        np.testing.assert_array_equal(kept.train_images, data.train_images)
+        np.testing.assert_array_equal(kept.test_labels, data.test_labels)
+        np.testing.assert_array_equal(kept.ids.train, data.ids.train)
+        np.testing.assert_array_equal(kept.ids.test, data.ids.test)

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from unlearn.errors import DataError
+from unlearn.facts import component_facts
 from unlearn.models.resnet18 import resnet18
 from unlearn.models.small_resnet import small_resnet
 from unlearn.models.vit_small import vit_small
@@ -25,6 +26,13 @@ def test_logits_are_the_heads_view_of_the_features(make, shape):
     assert features.shape == (5, model.feature_dim)
     assert model.num_classes == 7
     torch.testing.assert_close(model(x), model.head(features))
+
+
+@every_model
+def test_what_a_models_function_tells_of_its_models_is_true(make, request):
+    declared = component_facts("models", request.node.callspec.id).declared
+
+    assert declared.get("has_symmetries", False) == (make(COLOUR, 3).symmetries is not None)
 
 
 @every_model
