@@ -33,10 +33,10 @@ SPEC: dict[str, Any] = {
 
 def answer(job: Job, epochs: int) -> Update:
     """What a worker would say of a job: scores that depend on lr, the least at the last epoch."""
-    about = {"host": "here", "pid": 1, "device": "cpu", "seconds": 1.0, "samples": 1000, "forward_samples": 0}
+    facts = {"host": "here", "pid": 1, "device": "cpu", "seconds": 1.0, "samples": 1000, "forward_samples": 0}
     if job.kind != "unlearning":
         metrics = dict.fromkeys(METRICS[:4], 50.0)
-        return Update("complete", values=[50.0], metrics=metrics, about={"key": job.kind, "loaded": False, **about})
+        return Update("complete", values=[50.0], metrics=metrics, facts={"key": job.kind, "loaded": False, **facts})
     distance = abs(job.hyperparameters.get("lr", 1.0) - 0.01)
     curve = [
         {"epoch": e, "score": distance + 0.1 / e, **dict.fromkeys(METRICS, distance + 1 / e)}
@@ -55,7 +55,7 @@ def answer(job: Job, epochs: int) -> Update:
         metrics=at,
         hindsight_epoch=last,
         hindsight=hindsight,
-        about=about,
+        facts=facts,
     )
 
 

@@ -141,8 +141,7 @@ def status(
     verbose: Tracebacks = False,
 ) -> None:
     """What is done, running and failed (with reasons), and the best so far."""
-    from sweeps.cli.as_json import status_json
-    from sweeps.cli.status import show_status
+    from sweeps.cli.status import show_status, status_json
 
     show = status_json if json else show_status
     raise typer.Exit(show(_options(sweep=sweep, runs=runs, storage=storage, verbose=verbose)))
@@ -255,8 +254,7 @@ def export(
     json: Json = False,
 ) -> None:
     """Print the best parameters so far as YAML."""
-    from sweeps.cli.as_json import export_json
-    from sweeps.cli.report import export_params
+    from sweeps.cli.report import export_json, export_params
 
     if json and output is not None:
         raise typer.BadParameter("--json prints; a file is written as YAML")
@@ -289,8 +287,7 @@ def validate(
     json: Json = False,
 ) -> None:
     """Check a sweep file: every error at once."""
-    from sweeps.cli.as_json import validate_json
-    from sweeps.cli.validate import validate_file
+    from sweeps.cli.validate import validate_file, validate_json
 
     raise typer.Exit((validate_json if json else validate_file)(file, set_))
 
@@ -322,8 +319,7 @@ def schema() -> None:
 def _list_command(name: str, folder: str, about: str) -> None:
     @app.command(name, help=about)
     def command(json: Json = False) -> None:
-        from sweeps.cli.as_json import list_json
-        from sweeps.cli.lists import list_folder
+        from sweeps.cli.lists import list_folder, list_json
 
         raise typer.Exit((list_json if json else list_folder)(folder))
 

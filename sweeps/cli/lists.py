@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from sweeps.cli.as_json import print_json
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, errors_to_exit_code, stdout_console
 from unlearn.facts import component_facts
@@ -19,3 +22,16 @@ def list_folder(folder: str) -> int:
         rows.append((key, facts.about, searched)[: 1 + len(texts)])
     print_rows(stdout_console(), Rows(("key",), texts, rows, frozenset(texts)))
     return DONE
+
+
+@errors_to_exit_code
+def list_json(folder: str) -> int:
+    """The keys of one kind: what each is, and its options (of a method: which are searched)."""
+    print_json([{"key": key, **_facts(folder, key)} for key in keys(folder)])
+    return DONE
+
+
+def _facts(folder: str, key: str) -> dict[str, Any]:
+    facts = component_facts(folder, key)
+    searched = {"searched": list(facts.declared["searched"])} if folder == "methods" else {}
+    return {"about": facts.about, **searched}

@@ -9,6 +9,7 @@ from pathlib import Path
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
+from sweeps.cli.as_json import print_json
 from sweeps.cli.options import Options
 from sweeps.cli.terminal import DONE, echo, errors_to_exit_code
 from sweeps.errors import SweepError
@@ -109,3 +110,10 @@ def decorate_storage(sweep: Sweep, record: SweepRecord | None = None) -> None:
     except (SweepError, SQLAlchemyError, StorageInternalError, OSError) as error:
         reason = str(error).splitlines()[0]
         echo(f"warning: optuna-dashboard will lack notes and figures: {mask(reason)}")
+
+
+@errors_to_exit_code
+def export_json(options: Options) -> int:
+    """`sweeps export`."""
+    print_json(best_params(options.find().record()))
+    return DONE

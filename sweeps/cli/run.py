@@ -71,7 +71,7 @@ def run_stages(
 
 
 def _fingerprint(studies: Multiplexer) -> str:
-    return fingerprint(studies.storage, studies.spec.name, (state.study for state in studies.states))
+    return fingerprint(studies.storage, studies.spec.name, (state.study for state in studies.open_studies))
 
 
 def _given(params: Path, spec: Spec) -> Params:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
 
 from sweeps.cli.answers import answers
+from sweeps.cli.as_json import print_json
 from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, FAILED, RETRY, count_of, errors_to_exit_code, stdout_console, tell
@@ -120,3 +122,34 @@ def _say_who_runs(held: Mapping[str, Any] | None, left: int, again: str) -> None
         tell(f"not running; {count_of(left)} left; continue with: {again}")
     else:
         tell("all is done")
+
+
+@errors_to_exit_code
+def status_json(options: Options) -> int:
+    """`sweeps status`."""
+    sweep = options.find()
+    storage = sweep.open_to_read()
+    record = load_sweep(storage, sweep.spec.name, importances=False)
+    held = driver_of(storage, record.name)
+    studies = [asdict(study) | {"left": study.left} for study in progress(record)]
+    failures = _failures(record)
+    left = any(study["left"] for study in studies)
+    print_json(
+        {
+            "name": record.name,
+            "protocol": record.spec["protocol"],
+            "state": "running" if held else "unfinished" if left else "done",
+            "driver": held and {key: held[key] for key in ("host", "pid")},
+            "note": record.protocol_note or None,
+            "studies": studies,
+            "failures": failures,
+            "winners": {s: {m: w.dump() for m, w in methods.items()} for s, methods in record.winners.items()},
+        }
+    )
+    return FAILED if failures else DONE
+
+
+def _failures(record: SweepRecord) -> list[dict[str, Any]]:
+    failed = record.counted[record.counted["state"] == "FAIL"]
+    columns = {"study": "study", "number": "trial", "outcome": "outcome", "fail_reason": "reason"}
+    return [dict(zip(columns.values(), row, strict=True)) for row in failed[list(columns)].itertuples(index=False)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from sweeps.cli.terminal import DONE, echo, errors_to_exit_code, tell
-from sweeps.errors import at_once
+from sweeps.cli.as_json import print_json
+from sweeps.cli.terminal import BAD_INPUT, DONE, echo, errors_to_exit_code, tell
+from sweeps.errors import SpecError, at_once
 from sweeps.jobs.cache import Cache
 from sweeps.plan import make_plan
 from sweeps.spec import Spec, check_data, check_here, gpus_lacking, open_document, own_code, parse_document, remarks
@@ -64,3 +66,30 @@ def validate_file(file: str, overrides: list[str] | None) -> int:
     if lack := gpus_lacking(found.spec):
         tell(f"note: to run it on this machine: {lack}")
     return DONE
+
+
+@errors_to_exit_code
+def validate_json(file: str, overrides: list[str] | None) -> int:
+    """`sweeps validate`; what is wrong is part of the document, and the exit code 2."""
+    try:
+        found = validated(file, overrides or [])
+    except SpecError as error:
+        print_json({"valid": False, "problems": [asdict(problem) for problem in error.problems]})
+        return BAD_INPUT
+    plan = make_plan(found.spec)
+    print_json(
+        {
+            "valid": True,
+            "name": found.spec.name,
+            "studies": [_study(key, trials) for key, trials in plan.trials.items()],
+            "trials": sum(plan.trials.values()),
+            "data": found.data,
+            "notes": remarks(found.spec),
+            "code": found.code,
+        }
+    )
+    return DONE
+
+
+def _study(key: tuple[str, str, str], trials: int) -> dict[str, Any]:
+    return {**dict(zip(("stage", "scenario", "method"), key, strict=True)), "trials": trials}
