@@ -14,8 +14,8 @@ from typing import Any
 
 import typer
 
-from sweeps.cli.lists import validated
 from sweeps.cli.terminal import DONE, echo, errors_to_exit_code
+from sweeps.cli.validate import validated
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.spec.document import inline_yaml
