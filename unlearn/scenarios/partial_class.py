@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from dataclasses import dataclass
 
-import numpy as np
-
-from unlearn.data import ClassName, Labels, Pixels
-from unlearn.scenarios._base import ForgetSet, Scenario, choose, position, positions
+from unlearn.data import Labels, Pixels
+from unlearn.scenarios._base import ForgetSet, choose, position
+from unlearn.scenarios._of_class import OfClass
 
 __all__ = ["PartialClass"]
 
 
 @dataclass(frozen=True)
-class PartialClass(Scenario):
+class PartialClass(OfClass):
     """Uniform over the training samples of `target_class`, a name or a position (class 5 in the paper)."""
-
-    of_class: ClassVar[bool] = True
-    target_class: ClassName = 5
-
-    @property
-    def forget_classes(self) -> tuple[ClassName, ...]:
-        return (self.target_class,)
-
-    def resolved(self, class_names: Sequence[str]) -> Self:
-        return replace(self, target_class=positions("target_class", self.forget_classes, class_names)[0])
-
-    def limit(self, labels: Labels) -> int:
-        return int((labels == position(self.target_class)).sum())
 
     def draw(self, images: Pixels, labels: Labels, size: int, seed: int) -> ForgetSet:
         self.check_size(size, labels)
-        of_class = np.flatnonzero(labels == position(self.target_class))
-        return ForgetSet(choose(of_class, size, seed), classes=(position(self.target_class),))
+        return ForgetSet(choose(self.candidates(labels), size, seed), classes=(position(self.target_class),))
