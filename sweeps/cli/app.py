@@ -9,7 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from sweeps.cli.complete import method_names, scenario_names, sweep_names
+from sweeps.cli.complete import sweep_names
+from sweeps.cli.parameters import (
+    DryRun,
+    Json,
+    Params,
+    Retry,
+    Runs,
+    Set,
+    Storage,
+    SweepArgument,
+    Tracebacks,
+    Yes,
+    runs_a_sweep,
+)
 
 app = typer.Typer(
     name="sweeps",
@@ -18,44 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Fair hyperparameter sweeps for machine unlearning. SWEEP is a shipped name (digits, smoke, …) or a YAML file.",
 )
-
-SweepArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="SWEEP", help="A shipped name (digits) or the path of a YAML file.", autocompletion=sweep_names
-    ),
-]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. search.trials=100.")
-]
-Methods = Annotated[
-    str | None,
-    typer.Option(help="Only these methods of the sweep, separated by commas.", autocompletion=method_names),
-]
-Scenarios = Annotated[
-    str | None,
-    typer.Option(help="Only these scenarios of the sweep, separated by commas.", autocompletion=scenario_names),
-]
-Runs = Annotated[
-    Path, typer.Option(help="Folder under which each sweep has its own.", callback=lambda path: path.expanduser())
-]
-Storage = Annotated[
-    str | None, typer.Option(metavar="URL", help="sqlite:///PATH, journal:PATH or another database URL.")
-]
-Workers = Annotated[int | None, typer.Option(min=1, help="Trials at once; one per core by default.")]
-Gpus = Annotated[float | None, typer.Option(min=0, help="GPUs per trial; fractions share one.")]
-Address = Annotated[str | None, typer.Option(metavar="ADDRESS", help="A running Ray cluster, e.g. auto.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Ray says, and tracebacks.")]
-Tracebacks = Annotated[bool, typer.Option("--verbose", "-v", help="Whole tracebacks, not their last lines.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and its cost; start nothing.")]
-Retry = Annotated[
-    bool, typer.Option("--retry-failed", help="Run again, too, what failed for good, unless it diverged.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")]
-Params = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Best parameters to use instead of searching for them.")
-]
 
 
 def _say_version(wanted: bool) -> None:
@@ -88,35 +63,10 @@ def _stage_command(name: str, stages: tuple[str, ...], about: str) -> None:
     """Register a command that runs stages of a sweep; all of them take the same options."""
 
     @app.command(name, help=about)
-    def command(  # noqa: PLR0917  # typer makes options of them
-        sweep: SweepArgument,
-        params: Params = None,
-        set_: Set = None,
-        methods: Methods = None,
-        scenarios: Scenarios = None,
-        runs: Runs = Path("runs"),
-        storage: Storage = None,
-        workers: Workers = None,
-        gpus_per_trial: Gpus = None,
-        ray_address: Address = None,
-        retry_failed: Retry = False,
-        dry_run: DryRun = False,
-        verbose: Verbose = False,
-    ) -> None:
+    @runs_a_sweep
+    def command(options: Any, params: Params = None, retry_failed: Retry = False, dry_run: DryRun = False) -> None:
         from sweeps.cli.run import run_stages
 
-        options = _options(
-            sweep=sweep,
-            overrides=set_,
-            methods=methods,
-            scenarios=scenarios,
-            runs=runs,
-            storage=storage,
-            workers=workers,
-            gpus_per_trial=gpus_per_trial,
-            ray_address=ray_address,
-            verbose=verbose,
-        )
         raise typer.Exit(run_stages(options, stages, dry_run=dry_run, params=params, retry_failed=retry_failed))
 
 
@@ -164,8 +114,9 @@ def remove(sweep: SweepArgument, yes: Yes = False, runs: Runs = Path("runs"), st
 
 
 @app.command()
-def oracles(  # noqa: PLR0917  # typer makes options of them
-    sweep: SweepArgument,
+@runs_a_sweep
+def oracles(
+    options: Any,
     train: Annotated[bool, typer.Option("--train", help="Train what is missing first.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every model in this machine's cache and see that it is intact.")
@@ -174,31 +125,10 @@ def oracles(  # noqa: PLR0917  # typer makes options of them
         bool, typer.Option("--prune", help="Delete them; another sweep that shares them trains them again.")
     ] = False,
     yes: Yes = False,
-    set_: Set = None,
-    methods: Methods = None,
-    scenarios: Scenarios = None,
-    runs: Runs = Path("runs"),
-    storage: Storage = None,
-    workers: Workers = None,
-    gpus_per_trial: Gpus = None,
-    ray_address: Address = None,
-    verbose: Verbose = False,
 ) -> None:
     """List the original and oracle models that a sweep needs, and which of them the cache has."""
     from sweeps.cli.oracles import delete_oracles, show_oracles
 
-    options = _options(
-        sweep=sweep,
-        overrides=set_,
-        methods=methods,
-        scenarios=scenarios,
-        runs=runs,
-        storage=storage,
-        workers=workers,
-        gpus_per_trial=gpus_per_trial,
-        ray_address=ray_address,
-        verbose=verbose,
-    )
     if prune and (train or verify):
         raise typer.BadParameter("--prune stands alone")
     code = delete_oracles(options, sure=yes) if prune else show_oracles(options, train=train, verify=verify)
