@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -15,7 +17,7 @@ from reports.summary import cost_sentence, missing_work, one_draw_sentence, prot
 from reports.writers import as_markdown, to_markdown
 from sweeps.record import SweepRecord
 
-__all__ = ["metric_names", "study_figures", "study_note", "sweep_figures", "sweep_note"]
+__all__ = ["Shown", "shown", "study_note"]
 
 Key = tuple[str, str, str]
 _MOST_FAILURES = 5
@@ -28,6 +30,28 @@ _ORIGINS = {
     "given": "as they were given",
 }
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the dashboard shows of a study, or of the sweep.
+
+    Attributes:
+        value_names: what the values of its trials are called; none for the sweep.
+        note: in Markdown.
+        figures: by an identifier that stays.
+    """
+
+    value_names: list[str]
+    note: str
+    figures: dict[str, go.Figure]
+
+
+def shown(record: SweepRecord, key: Key | None = None) -> Shown:
+    """Everything that is shown of one study, (stage, scenario, method), or without a key of the sweep."""
+    if key is None:
+        return Shown([], sweep_note(record), sweep_figures(record))
+    return Shown(metric_names(record, key[0]), study_note(record, key), study_figures(record, key))
 
 
 def metric_names(record: SweepRecord, stage: str) -> list[str]:

@@ -24,6 +24,7 @@ from sweeps.record import SweepRecord
 
 #: Whatever a user writes below this line of a note is kept.
 OWN_NOTES = "*Your own notes, below this line, are kept.*"
+Key = tuple[str, str, str]
 DIGESTS = "unlearn_sweeps:figures"
 STATE = "unlearn_sweeps:state"
 
@@ -46,21 +47,19 @@ def decorate(storage: BaseStorage, record: SweepRecord, folder: Path) -> int:
     record = replace(record, provenance={})  # changes with every start, and is not shown
     inputs = _inputs(record)
     names = {study.study_name for study in storage.get_all_studies()}
-    studies = {key: "/".join((record.name, *key)) for key in record.planned}
+    studies: dict[Key | None, str] = {key: "/".join((record.name, *key)) for key in record.planned}
     studies = {key: name for key, name in studies.items() if name in names}
-    for key, name in studies.items():
+    for key, name in {**studies, None: record.name}.items():
         study = optuna.load_study(study_name=name, storage=storage)
-        _name_values(study, notes.metric_names(record, key[0]))
-        if not _is_current(storage, study, inputs, store):
-            _save_note(study, notes.study_note(record, key))
-            _save_figures(storage, study, notes.study_figures(record, key))
+        if _is_current(storage, study, inputs, store):
+            continue
+        shown = notes.shown(record, key)
+        _name_values(study, shown.value_names)
+        _save_note(study, shown.note)
+        _save_figures(storage, study, shown.figures)
+        if key is not None:
             _save_tables(study, record, store)
-            _mark_current(storage, study, inputs, store)
-    sweep = optuna.load_study(study_name=record.name, storage=storage)
-    if not _is_current(storage, sweep, inputs, store):
-        _save_note(sweep, notes.sweep_note(record))
-        _save_figures(storage, sweep, notes.sweep_figures(record))
-        _mark_current(storage, sweep, inputs, store)
+        _mark_current(storage, study, inputs, store)
     return len(studies)
 
 
