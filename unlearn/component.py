@@ -16,11 +16,12 @@ from typing import Annotated, Any, TypeVar, Union
 from unlearn.bounds import Bounds
 from unlearn.gaps import declared
 
-#: Attributes that are facts of methods, of scenarios or of models.
+#: Attributes that are facts of methods, of scenarios, of models or of metrics.
 FLAGS = (
     *("searched", "epoch_rule", "one_epoch"),
     *("of_class", "sized", "alters_training", "original_per_draw"),
     "has_symmetries",
+    "compares_models",
 )
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -10,10 +10,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
-__all__ = ["COMPARISONS", "MEASURES", "POINTS", "Label", "Measure", "Measures", "declared", "declares", "pareto_front"]
+__all__ = [
+    "MEASURES",
+    "POINTS",
+    "Label",
+    "Measure",
+    "Measures",
+    "compares_models",
+    "declared",
+    "declares",
+    "pareto_front",
+]
 
-#: Families of metrics that compare a model with the oracle; `unlearn.metrics.compare` takes them, `measure` passes over them.
-COMPARISONS = frozenset({"weight_distance"})
 POINTS = "percentage points"
 
 Side = Literal["utility", "forgetting", ""]
@@ -138,6 +146,12 @@ def declares(*measures: Measure) -> Callable[[Function], Function]:
         return function
 
     return mark
+
+
+def compares_models(function: Function) -> Function:
+    """Tell of a metric's function that it takes a model and the oracle, and that its values are reported as they are."""
+    function.compares_models = True  # type: ignore[attr-defined]
+    return function
 
 
 def declared(functions: Iterable[Callable[..., Any]]) -> list[dict[str, Any]]:

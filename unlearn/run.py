@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unlearn.errors import DivergedError, UnlearnError
 from unlearn.methods import Method, Streams
-from unlearn.metrics import COMPARISONS, Outputs, compare, gaps, measure
+from unlearn.metrics import Outputs, compare, comparisons, gaps, measure
 from unlearn.models import Classifier
 from unlearn.switches import Switches, isolated
 from unlearn.workspace import Task, Workspace
@@ -74,7 +74,7 @@ class Evaluation:
         values = measure(self.outputs, families)
         relative = gaps(values, self.workspace.oracle_metrics(self.task, families))
         compared = {}
-        if COMPARISONS & set(families):
+        if comparisons(families):
             compared = compare(self.model, self.workspace.oracle(self.task).model, families)
         return values | relative | compared
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sweeps.objective import scrub_r_epoch
-from unlearn.metrics import COMPARISONS
+from unlearn.metrics import comparisons
 from unlearn.run import Evaluation, Snapshot
 
 
@@ -46,7 +46,7 @@ class LeastScore:
 
     def __init__(self, costly: Sequence[str], stop_epoch: int | None = None, *, hindsight: bool = True) -> None:
         self.costly, self.stop_epoch, self.hindsight = costly, stop_epoch, hindsight
-        self._copies = bool(COMPARISONS & set(costly))
+        self._copies = bool(comparisons(costly))
         self._least_score = math.inf
         self._least: Evaluation | None = None
         self._stop: Evaluation | None = None

@@ -10,7 +10,6 @@ from sweeps.spec.components import build_model
 from sweeps.spec.schema import Spec
 from unlearn.errors import suggest
 from unlearn.facts import component_facts
-from unlearn.gaps import COMPARISONS
 from unlearn.registry import find, keys
 from unlearn.scenarios import Scenario
 
@@ -94,7 +93,7 @@ def _check_comparisons(spec: Spec) -> list[Problem]:
     problems = [
         Problem("metrics.every_epoch", f"{name} is measured at the best epoch only", "", f"best_epoch: [{name}]")
         for name in spec.metrics.every_epoch
-        if name in COMPARISONS
+        if _compares(name)
     ]
     declared = component_facts("models", spec.model.name).declared
     if "weight_distance" in spec.metrics.best_epoch and not declared.get("has_symmetries"):
@@ -132,6 +131,11 @@ def _check_gaps(spec: Spec) -> list[Problem]:
 
 def _gap_remedy(name: str, families: Collection[str], measured: Collection[str]) -> str:
     family = name.removesuffix("_gap")
-    if family in set(keys("metrics")) - set(families) - COMPARISONS:
+    if family in set(keys("metrics")) - set(families) and not _compares(family):
         return f"add {family} to metrics.every_epoch"
     return suggest(name, measured)
+
+
+def _compares(family: str) -> bool:
+    """Whether a metric compares a model with the oracle."""
+    return bool(component_facts("metrics", family).declared.get("compares_models"))

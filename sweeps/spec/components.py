@@ -20,7 +20,6 @@ from sweeps.spec.schema import plain_type
 from unlearn.bounds import Bounds
 from unlearn.errors import ComponentError, UnknownNameError, UnlearnError, suggest
 from unlearn.facts import component_facts
-from unlearn.gaps import COMPARISONS
 from unlearn.registry import find, is_own
 from unlearn.scenarios import Scenario
 
@@ -63,7 +62,7 @@ def check_names(data: Mapping[str, Any]) -> list[Problem]:
         if is_own(folder, name):
             continue
         try:
-            rule = wrong_kind(folder, find(folder, name), name)
+            rule = wrong_kind(folder, find(folder, name))
         except UnknownNameError as error:
             problems.append(Problem(key, f"unknown {error.kind} {error.name!r}", "", suggest(error.name, error.valid)))
         except ComponentError as error:
@@ -74,7 +73,7 @@ def check_names(data: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
-def wrong_kind(folder: str, found: Any, name: str) -> str:
+def wrong_kind(folder: str, found: Any) -> str:
     """What a component of this kind must be, where `found` is not; it is looked at, never called."""
     if folder in {"methods", "scenarios"}:
         base = _method() if folder == "methods" else Scenario
@@ -85,8 +84,8 @@ def wrong_kind(folder: str, found: Any, name: str) -> str:
     if not callable(found) or inspect.isbuiltin(found):
         return "must be a function or a class" if folder == "models" else "must be a function"
     if folder == "metrics":
-        needed = 2 if name in COMPARISONS else 1
-        return "" if _takes(found, *[None] * needed) else "must be a function of a model's outputs"
+        takes = ("a model", "the oracle") if getattr(found, "compares_models", False) else ("a model's outputs",)
+        return "" if _takes(found, *takes) else f"must be a function of {' and '.join(takes)}"
     return "" if folder == "models" else _lacking_arguments(found, OWN_ARGUMENTS[folder])
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.unlearn.metrics.metric_samples import outputs
 from unlearn.gaps import MEASURES, Measure, Measures, declared, declares, pareto_front
 from unlearn.metrics import measure
-from unlearn.registry import keys
+from unlearn.registry import find, keys
 
 OWN = Measure("mia_shadow", "MIA-S", "MIA-S: shadow models", gap_title="MIA-S gap", side="forgetting", family="attack")
 
@@ -37,7 +37,7 @@ def test_labels(key: str, short: str, unit: str) -> None:
 
 
 def test_every_value_of_the_shipped_metrics_has_a_label_of_its_own() -> None:
-    known = {m.name for m in MEASURES}
+    known = {m.name for m in MEASURES} | {m["name"] for m in declared(find("metrics", k) for k in keys("metrics"))}
     values = measure(outputs(confused=(0, 1)), [k for k in keys("metrics") if k != "weight_distance"])
     assert values.keys() <= known
     assert len({m.short for m in MEASURES}) == len({m.gap_name for m in MEASURES}) == len(MEASURES)

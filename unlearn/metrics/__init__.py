@@ -1,9 +1,9 @@
 """Metrics, one family a file: outputs in, named floats out.
 
 A family is a function `measure(outputs) -> {name: value}` of ONE model; what is reported is the gap between the unlearned
-model's value and the oracle's. The families in `COMPARISONS` are functions `compare(model, oracle) -> {name: value}` of two
-models instead, and what is reported is their value itself. A value that is not defined (an attack on a single sample, say)
-is left out, never invented.
+model's value and the oracle's. A function that is marked by `unlearn.gaps.compares_models` is `compare(model, oracle) ->
+{name: value}` instead, and what is reported is its value itself. A value that is not defined (an attack on a single sample,
+say) is left out, never invented.
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ import math
 from collections.abc import Iterable, Mapping
 
 from unlearn.errors import MetricError
-from unlearn.gaps import COMPARISONS, Measures
+from unlearn.gaps import Measures
 from unlearn.metrics._base import Floats, Outputs, SetOutputs
 from unlearn.models import Classifier
 from unlearn.registry import find
 from unlearn.switches import isolated
 
-__all__ = ["COMPARISONS", "Floats", "Outputs", "SetOutputs", "compare", "gaps", "measure"]
+__all__ = ["Floats", "Outputs", "SetOutputs", "compare", "comparisons", "gaps", "measure"]
 
 _MEASURES = Measures()
+
+
+def comparisons(families: Iterable[str]) -> list[str]:
+    """Those of the named families that compare a model with the oracle."""
+    return [family for family in families if getattr(find("metrics", family), "compares_models", False)]
 
 
 def measure(outputs: Outputs, families: Iterable[str]) -> dict[str, float]:
@@ -32,9 +37,11 @@ def measure(outputs: Outputs, families: Iterable[str]) -> dict[str, float]:
         MetricError: a value is not a finite number.
     """
     values: dict[str, float] = {}
+    families = list(families)
+    passed_over = comparisons(families)
     with isolated(outputs.seed):
         for family in families:
-            if family not in COMPARISONS:
+            if family not in passed_over:
                 values.update(_finite(family, find("metrics", family)(outputs)))
     return values
 
@@ -47,9 +54,8 @@ def compare(model: Classifier, oracle: Classifier, families: Iterable[str]) -> d
     """
     values: dict[str, float] = {}
     with isolated(0):
-        for family in families:
-            if family in COMPARISONS:
-                values.update(_finite(family, find("metrics", family)(model, oracle)))
+        for family in comparisons(families):
+            values.update(_finite(family, find("metrics", family)(model, oracle)))
     return values
 
 

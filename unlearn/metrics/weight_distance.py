@@ -10,6 +10,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from unlearn.gaps import compares_models
 from unlearn.models import Classifier, Symmetries
 
 __all__ = ["weight_distance"]
@@ -20,6 +21,7 @@ Weights = Mapping[str, Tensor]
 SWEEPS = 100
 
 
+@compares_models
 def weight_distance(model: Classifier, oracle: Classifier) -> dict[str, float]:
     """`weight_distance`: Euclidean distance of the penultimate layers' weights; `weight_distance_all`: of all parameters.
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from unlearn.data import ImageDataset, Labels, Pixels
+from unlearn.gaps import compares_models
 from unlearn.methods import Method, UnlearningData
 from unlearn.methods.finetune import FineTune
 from unlearn.metrics import Outputs
@@ -87,3 +88,13 @@ def own_model(image_shape: tuple[int, int, int], num_classes: int, *, depth: int
 
 def own_metric(outputs: Outputs) -> dict[str, float]:
     return {"spread": 1.0, **({"first": 2.0} if "forget_first" in outputs else {})}
+
+
+@compares_models
+def own_distance(model: Classifier, oracle: Classifier) -> dict[str, float]:
+    return {"distance": 0.0}
+
+
+@compares_models
+def no_distance(model: Classifier) -> dict[str, float]:
+    return {}

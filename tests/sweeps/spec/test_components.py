@@ -127,6 +127,14 @@ def problems(**changes: Any) -> list[str]:
         ({"methods": {f"{OWN}:Own": {"lr": 1, "depth": 3, "flag": {"low": 0, "high": 1}}}}, "is not a searched"),
         ({"metrics": {"every_epoch": ["mia_loss"]}}, "metrics.every_epoch: must have accuracy"),
         (
+            {"metrics": {"every_epoch": ["accuracy", f"{OWN}:own_distance"]}},
+            f"metrics.every_epoch: {OWN}:own_distance is measured at the best epoch only",
+        ),
+        (
+            {"metrics": {"best_epoch": [f"{OWN}:no_distance"]}},
+            f"metrics.best_epoch: must be a function of a model and the oracle, got {OWN}:no_distance",
+        ),
+        (
             {"metrics": {"every_epoch": ["accuracy", "weight_distance"]}},
             "metrics.every_epoch: weight_distance is measured",
         ),
@@ -264,7 +272,7 @@ def test_own_components_that_are_good_are_taken() -> None:
             "model": {"name": f"{OWN}:own_model", "depth": 2},
             "methods": [{f"{OWN}:Own": {"lr": {"low": 0.1, "high": 1}, "depth": {"low": 1, "high": 7}}}],
             "scenarios": {"x": {"scenario": f"{OWN}:Draw", "share": 1, "names": ["a"], **SIZED}},
-            "metrics": {"every_epoch": ["accuracy", f"{OWN}:own_metric"]},
+            "metrics": {"every_epoch": ["accuracy", f"{OWN}:own_metric"], "best_epoch": [f"{OWN}:own_distance"]},
             "objective": {"gaps": ["forget_gap", "spread_gap", "first_gap", "forget_first_gap"][:3]},
         }
     )

@@ -9,6 +9,7 @@ from metric_samples import outputs
 from sklearn.metrics import confusion_matrix as sklearn_matrix
 
 from unlearn.errors import MetricError
+from unlearn.gaps import compares_models
 from unlearn.metrics import Outputs, SetOutputs, compare, gaps, measure
 from unlearn.metrics.confusion import confusion, confusion_matrix
 
@@ -125,6 +126,12 @@ def test_measure_and_compare_share_one_list_of_families():
     network = torch.nn.Linear(1, 1)
     network.symmetries = None
     assert compare(network, network, families) == {}
+    own = [*families, f"{__name__}:bias_distance"]
+    other = torch.nn.Linear(1, 1)
+    other.load_state_dict({"weight": torch.ones(1, 1), "bias": network.bias.detach() + 3})
+    other.symmetries = None
+    assert compare(other, network, own) == {"bias_distance": pytest.approx(3.0)}
+    assert set(measure(outputs(), own)) == {"retain_accuracy", "forget_accuracy", "heldout_accuracy"}
 
 
 def test_what_is_not_defined_is_left_out():
@@ -140,6 +147,11 @@ def test_what_is_not_defined_is_left_out():
     assert "heldout_accuracy" not in measure(Outputs({**sets, "heldout": empty}, confused=(0, 1)), families)
     with pytest.raises(ValueError, match="an accuracy must be of at least one sample"):
         _ = empty.accuracy
+
+
+@compares_models
+def bias_distance(model, oracle):
+    return {"bias_distance": (model.bias - oracle.bias).abs().item()}
 
 
 def half_defined(outputs):
