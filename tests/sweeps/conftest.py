@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,10 @@ TINY: dict[str, Any] = {
 
 
 SpecMaker = Callable[..., Spec]
+
+#: A finished sweep of the version before stop epochs.
+OLD = Path(__file__).parents[1] / "data" / "before_stop_epoch"
+OLD_NAME = "before-stop-epoch"
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +67,16 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 def storage(url: str) -> BaseStorage:
     return open_storage(url)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """A folder of runs with the sweep of an older version in it."""
+    folder = tmp_path / "runs" / OLD_NAME
+    folder.mkdir(parents=True)
+    (folder / "study.db").write_bytes(lzma.decompress((OLD / "study.db.xz").read_bytes()))
+    (folder / "spec.yaml").write_bytes((OLD / "spec.yaml").read_bytes())
+    return tmp_path / "runs"
 
 
 def serve(studies: Multiplexer, worker: Worker, limit: int = 10_000) -> list[Assignment]:

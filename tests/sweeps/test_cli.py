@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import lzma
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typer.testing import CliRunner
 
 from benchmarks.trivial_sweep import finish_trivially
 from sweeps.cli.app import app
+from tests.sweeps.conftest import OLD_NAME
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
@@ -32,11 +32,11 @@ HEAVY = ("torch", "torchvision", "ray", "plotly", "sklearn", "scipy", "optuna_da
 SCIENCE = ("optuna", "pandas", "sqlalchemy", "yaml")
 
 
-def imported(arguments: list[str], among: tuple[str, ...], folder: Path) -> list[str]:
-    """Which of some packages a command imports."""
+def imported(commands: list[list[str]], among: tuple[str, ...], folder: Path) -> list[str]:
+    """Which of some packages commands import, one after another in one process."""
     code = (
-        f"import sys\nfrom sweeps.cli.app import app\n"
-        f"try: app({arguments})\nexcept SystemExit as done: assert done.code in (0, None), done.code\n"
+        f"import sys\nfrom sweeps.cli.app import app\nfor command in {commands}:\n"
+        "    try: app(command)\n    except SystemExit as done: assert done.code in (0, None), done.code\n"
         f"print([m for m in {among} if m in sys.modules])"
     )
     env = os.environ | {"XDG_CACHE_HOME": str(folder)}
@@ -46,32 +46,26 @@ def imported(arguments: list[str], among: tuple[str, ...], folder: Path) -> list
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
-    assert imported(["--help"], (*HEAVY, "optuna", "pandas", "pydantic"), tmp_path) == []
+    assert imported([["--help"]], (*HEAVY, "optuna", "pandas", "pydantic"), tmp_path) == []
 
 
-def test_commands_that_start_nothing_import_nothing_heavy(tmp_path: Path, cache: Path) -> None:
+def test_commands_that_start_nothing_import_nothing_heavy(tmp_path: Path, cache: Path, runs: Path) -> None:
     """What is known of components is kept from the first of them on; one storage is of an older version."""
-    folder = tmp_path / "runs" / "before-stop-epoch"
-    folder.mkdir(parents=True)
-    old = Path(__file__).parents[1] / "data" / "before_stop_epoch"
-    (folder / "study.db").write_bytes(lzma.decompress((old / "study.db.xz").read_bytes()))
-    (folder / "spec.yaml").write_bytes((old / "spec.yaml").read_bytes())
-    finished = finish_trivially(tmp_path / "runs").spec.name
-    runs, no_gpus = ["--runs", str(tmp_path / "runs")], ["--set", "resources.gpus_per_trial=0"]
-    assert "torch" in imported(["methods"], HEAVY, tmp_path)
-    for command in ("methods", "scenarios", "datasets", "models", "metrics"):
-        assert imported([command], (*HEAVY, *SCIENCE), tmp_path) == [], command
-    for command in (
-        *(
-            ["validate", "smoke"],
-            ["validate", "cifar10_resnet18", *no_gpus],
-            ["validate", "cifar10_vit_small", *no_gpus],
-        ),
-        *(["status", "before-stop-epoch", *runs], ["status", finished, *runs]),
-        *(["run", finished, *runs, "--dry-run"], ["run", finished, *runs]),
+    finished = finish_trivially(runs).spec.name
+    where, no_gpus = ["--runs", str(runs)], ["--set", "resources.gpus_per_trial=0"]
+    assert "torch" in imported([["methods"]], HEAVY, tmp_path)
+    lists = [[command] for command in ("methods", "scenarios", "datasets", "models", "metrics")]
+    files = [
+        ["validate", "smoke"],
+        *(["validate", name, *no_gpus] for name in ("cifar10_resnet18", "cifar10_vit_small")),
+    ]
+    for commands, among in (
+        (lists, {*HEAVY, *SCIENCE}),
+        (files, {*HEAVY, "pandas"}),
+        ([["status", name, *where] for name in (OLD_NAME, finished)], {*HEAVY, "scipy.stats"} - {"scipy"}),
+        ([["run", finished, *where, "--dry-run"], ["run", finished, *where]], HEAVY),
     ):
-        unused = {"validate": {*HEAVY, "pandas"}, "status": {*HEAVY, "scipy.stats"} - {"scipy"}}.get(command[0], HEAVY)
-        assert imported(command, tuple(unused), tmp_path) == [], command
+        assert imported(commands, tuple(among), tmp_path) == [], commands
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import lzma
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,7 @@ from sweeps.spec import shipped_sweeps
 from sweeps.storage import open_storage
 from sweeps.storage.lease import Lease
 from sweeps.storage.urls import sqlite_url
-
-OLD = Path(__file__).parents[1] / "data" / "before_stop_epoch"
-NAME = "before-stop-epoch"
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> Path:
-    folder = tmp_path / "runs" / NAME
-    folder.mkdir(parents=True)
-    (folder / "study.db").write_bytes(lzma.decompress((OLD / "study.db.xz").read_bytes()))
-    (folder / "spec.yaml").write_bytes((OLD / "spec.yaml").read_bytes())
-    return tmp_path / "runs"
+from tests.sweeps.conftest import OLD_NAME as NAME
 
 
 def sweeps(*arguments: str, runs: Path | None = None, text: str = "") -> Result:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,16 +22,19 @@ from sweeps.jobs.job import Update
 from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan
 from sweeps.record import SweepRecord, load_sweep
-from sweeps.spec import Spec, published_params
+from sweeps.spec import Spec, parse_spec, published_params
 from sweeps.storage import open_storage
-from sweeps.studies.multiplexer import DATA, Multiplexer
+from sweeps.studies.multiplexer import DATA, Assignment, Multiplexer
 from sweeps.studies.retries import INTERRUPTED, failed_trials
-from tests.sweeps.conftest import open_studies, serve
+from tests.sweeps.conftest import TINY, open_studies, serve
 from unlearn.data import ImageDataset
 from unlearn.methods.finetune import FineTune
 from unlearn.registry import keys
 
 SpecMaker = Callable[..., Spec]
+
+#: Of a tiny sweep in which only the search is looked at.
+SEARCH_MOSTLY: dict[str, Any] = {"sensitivity": {"enabled": False}, "evaluation": {"seeds": 1}}
 
 
 def states(storage: BaseStorage, name: str) -> Counter[str]:
@@ -37,10 +42,17 @@ def states(storage: BaseStorage, name: str) -> Counter[str]:
     return Counter(t.state.name for t in study.get_trials(deepcopy=False))
 
 
-def test_a_whole_sweep(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
-    spec = tiny()
-    studies = open_studies(spec, storage)
-    done = serve(studies, Worker(spec, Cache(cache)))
+@pytest.fixture(scope="module")
+def whole(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Multiplexer, list[Assignment]]:
+    """The tiny sweep, run to its end: its database, its studies and its trials in their order. Only copies are gone on with."""
+    path, spec = tmp_path_factory.mktemp("whole") / "study.db", parse_spec(TINY)
+    studies = open_studies(spec, open_storage(f"sqlite:///{path}"))
+    return path, studies, serve(studies, Worker(spec, Cache(cache)))
+
+
+def test_a_whole_sweep(whole: tuple[Path, Multiplexer, list[Assignment]]) -> None:
+    _, studies, done = whole
+    spec, storage = studies.spec, studies.storage
     assert studies.done
     assert len(done) == sum(make_plan(spec).trials.values())
     for study in make_plan(spec).studies:
@@ -62,8 +74,8 @@ def test_the_first_trial_of_a_search_is_the_published_one(tiny: SpecMaker, stora
     assert first.trial.user_attrs["origin"] == "warm start"
 
 
-def test_stages_use_their_own_forget_sets_and_images(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
-    done = serve(open_studies(tiny(), storage), Worker(tiny(), Cache(cache)))
+def test_stages_use_their_own_forget_sets_and_images(whole: tuple[Path, Multiplexer, list[Assignment]]) -> None:
+    *_, done = whole
     used: dict[str, set[tuple[int, str]]] = {}
     for assignment in done:
         used.setdefault(assignment.open_study.plan.stage, set()).add(
@@ -262,7 +274,7 @@ def test_what_failed_is_run_again_when_asked_to(
     tiny: SpecMaker, storage: BaseStorage, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = f"{__name__}:Explodes"
-    spec = tiny(methods={key: {"lr": {"low": 0.01, "high": 0.02}, "how": 1}})
+    spec = tiny(methods={key: {"lr": {"low": 0.01, "high": 0.02}, "how": 1}}, **SEARCH_MOSTLY)
     worker = Worker(spec, Cache(cache))
     serve(open_studies(spec, storage), worker)
     assert open_studies(spec, storage).next() is None  # it failed for good
@@ -305,6 +317,7 @@ def test_pruned_trials_are_pruned_with_their_intermediate_values(
         methods={"finetune": {}},
         unlearning={"epochs": 6},
         search={"confirm": "none", "trials": 12, "sampler": "random", "pruner": "median", "startup_trials": 3},
+        **SEARCH_MOSTLY,
     )
     studies = open_studies(spec, storage)
     serve(studies, Worker(spec, Cache(cache)))
@@ -329,9 +342,12 @@ def test_a_non_finite_score_is_never_told(tiny: SpecMaker, storage: BaseStorage)
     assert (trial.state, trial.values) == (TrialState.FAIL, None)
 
 
-def test_more_trials_continue_and_a_new_winner_is_evaluated_afresh(tiny: SpecMaker, url: str, cache: Path) -> None:
+def test_more_trials_continue_and_a_new_winner_is_evaluated_afresh(
+    tiny: SpecMaker, url: str, cache: Path, whole: tuple[Path, Multiplexer, list[Assignment]]
+) -> None:
+    with closing(sqlite3.connect(whole[0])) as old, closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as new:
+        old.backup(new)
     storage = open_storage(url)
-    serve(open_studies(tiny(), storage), Worker(tiny(), Cache(cache)))
     longer = tiny(search={"confirm": "none", "trials": 9, "sampler": "random"})
     studies = open_studies(longer, open_storage(url))
     serve(studies, Worker(longer, Cache(cache)))
@@ -391,7 +407,8 @@ def test_every_method_runs_in_every_scenario_with_every_metric(
 
 
 def test_leaders_are_confirmed_on_further_forget_sets(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
-    spec = tiny(methods={"finetune": {}}, search={"trials": 4, "sampler": "random", "confirm": {"top": 2, "seeds": 2}})
+    search = {"trials": 4, "sampler": "random", "confirm": {"top": 2, "seeds": 2}}
+    spec = tiny(methods={"finetune": {}}, search=search, **SEARCH_MOSTLY)
     studies = open_studies(spec, storage)
     done = serve(studies, Worker(spec, Cache(cache)))
     assert studies.done
@@ -411,8 +428,8 @@ def test_leaders_are_confirmed_on_further_forget_sets(tiny: SpecMaker, storage: 
 
 
 def test_two_objectives_and_tug_of_war_run_whole(tiny: SpecMaker, tmp_path: Path, cache: Path) -> None:
-    for name, values in (("pareto", 2), ("tow", 1)):
-        spec = tiny(objective={"name": name}, methods={"finetune": {}})
+    for name, values, changes in (("pareto", 2, {}), ("tow", 1, SEARCH_MOSTLY)):
+        spec = tiny(objective={"name": name}, methods={"finetune": {}}, **changes)
         storage = open_storage(f"sqlite:///{tmp_path / name}.db")
         studies = open_studies(spec, storage)
         serve(studies, Worker(spec, Cache(cache)))

@@ -77,6 +77,7 @@ def test_neither_test_labels_nor_evaluations_decide_anything(
     tiny: SpecMaker, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = tiny(
+        methods={"sure": {}},
         unlearning={"epochs": 3},
         scenarios={"partial_class": {"tune_size": 40, "sizes": [40]}},
         search={"trials": 3, "sampler": "random", "confirm": [{"leaders": 2, "sets": 1}, {"leaders": 1, "sets": 2}]},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import lzma
 import re
 from collections import Counter
 from pathlib import Path
@@ -21,18 +20,8 @@ from sweeps.spec import load_spec, read_yaml, stored_spec
 from sweeps.storage import open_storage
 from sweeps.studies.given import last_epochs, read_best_params
 from sweeps.studies.multiplexer import Multiplexer
-
-OLD = Path(__file__).parents[1] / "data" / "before_stop_epoch"
-NAME = "before-stop-epoch"
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> Path:
-    folder = tmp_path / "runs" / NAME
-    folder.mkdir(parents=True)
-    (folder / "study.db").write_bytes(lzma.decompress((OLD / "study.db.xz").read_bytes()))
-    (folder / "spec.yaml").write_bytes((OLD / "spec.yaml").read_bytes())
-    return tmp_path / "runs"
+from tests.sweeps.conftest import OLD
+from tests.sweeps.conftest import OLD_NAME as NAME
 
 
 @pytest.fixture
