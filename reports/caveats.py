@@ -10,7 +10,7 @@ import pandas as pd
 from reports import frames
 from reports.names import measures, method_label, metric, score_label
 from reports.sampled import sampled
-from sweeps.record import SweepRecord, evaluations
+from sweeps.record import FLOOR, SweepRecord, evaluations
 
 __all__ = [
     "attack_chance_note",
@@ -31,7 +31,8 @@ def floor_note(record: SweepRecord, scenario: str) -> str:
     rows = evaluations(record, scenario, floor=True)
     if not len(rows):
         return ""
-    stopped = ", at the stop epoch that its tuning sets chose" if rows["stop_epoch"].notna().any() else ""
+    tuned = frames.stage_trials(record, "confirmation", scenario, "COMPLETE")
+    stopped = ", at the stop epoch that its tuning sets chose" if (tuned["method"] == FLOOR).any() else ""
     return (
         f"Noise floor: the gaps of one more oracle, of another seed{stopped}. A method can lie below it: by chance, and by "
         "choosing its epoch and hyperparameters."

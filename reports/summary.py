@@ -123,7 +123,17 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
 
 def _limits(record: SweepRecord, scenario: str) -> tuple[str, ...]:
     own = [r for r in remarks(record) if r.scenario == scenario]
-    return tuple(f"{method_label(r.method)}: {r}." if r.method is not None else f"{_capital(str(r))}." for r in own)
+    edges: dict[str, list[str]] = {}
+    for r in own:
+        if r.kind == "edge":
+            edges.setdefault(method_label(str(r.method)), []).append(r.brief)
+    named = "; ".join(f"{method}: {', '.join(ends)}" for method, ends in edges.items())
+    widen = "widen methods.<method>.<name>.low or .high; for a stop epoch raise unlearning.epochs"
+    rest = [r for r in own if r.kind != "edge"]
+    return (
+        *([f"Winners at the end of a range ({widen}): {named}."] if edges else []),
+        *(f"{method_label(r.method)}: {r}." if r.method is not None else f"{_capital(str(r))}." for r in rest),
+    )
 
 
 def _capital(text: str) -> str:

@@ -49,9 +49,9 @@ def power_sentence(record: SweepRecord, apart: Apart) -> str:
         return f"They share {_units(apart.unit, shared)}: below {LEAST_UNITS} nothing is told apart."
     least = sorted(r.least for r in apart.rivals)
     low, high = significant(least[0], 2), significant(least[-1], 2)
-    between = low if low == high else f"{low} to {high}, by method,"
     unit = " points" if score_unit(record) == POINTS else ""
-    return f"Differences that {_units(apart.unit, shared)} tell with 80 % probability: {between.rstrip(',')}{unit}."
+    between = f"{low}{unit}" if low == high else f"{low} to {high}{unit}, by method"
+    return f"Differences that {_units(apart.unit, shared)} tell with 80 % probability: {between}."
 
 
 def needed_sentence(record: SweepRecord, apart: Apart) -> str:

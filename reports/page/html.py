@@ -12,10 +12,12 @@ from reports.format import Cell, Row, Table
 from reports.styles import MethodStyle
 from reports.writers import slug
 
-__all__ = ["figure_data", "figure_html", "legend_html", "script_json", "swatch", "table_html"]
+__all__ = ["figure_data", "figure_html", "legend_html", "script_json", "sentence_html", "swatch", "table_html"]
 
 
 _WORDS = ' class="words"'
+#: Characters of notes that are not folded.
+_MOST_SHOWN = 160
 
 
 def table_html(table: Table) -> str:
@@ -31,15 +33,29 @@ def table_html(table: Table) -> str:
     rows = "\n".join(_row(row) for row in table.rows)
     file = escape(slug(table.key), quote=True)
     links = " ".join(f'<a href="tables/{file}.{e}">{e}</a>' for e in ("csv", "md", "tex"))
-    notes = " ".join(escape(n) for n in table.notes)
-    if table.compared:
-        notes += ' <b>Bold</b>: the least mean; ≈: not told apart from it (<a href="#comparison">how</a>).'
+    notes = [sentence_html(n) for n in table.notes]
+    marks = '<b>Bold</b>: the least mean; ≈: not told apart from it (<a href="#comparison">how</a>).'
+    first = [*([marks] if table.compared else []), *notes[:1]]
     kind = "sortable" if table.sortable else "fixed"
     return (
         f'<figure class="table"><figcaption>{escape(table.title)} <span class="files">{links}</span></figcaption>\n'
         f'<div class="scroll" tabindex="0"><table class="{kind}" id="table-{file}"><thead><tr>{heads}</tr></thead>\n'
-        f'<tbody>\n{rows}\n</tbody></table></div>\n<p class="note">{notes}</p></figure>'
+        f"<tbody>\n{rows}\n</tbody></table></div>\n{_notes_html(first, notes[1:])}</figure>"
     )
+
+
+def sentence_html(text: str) -> str:
+    """A sentence; a command that ends it as code."""
+    said, colon, command = text.partition(": sweeps ")
+    return f"{escape(said)}: <code>sweeps {escape(command)}</code>" if colon else escape(text)
+
+
+def _notes_html(first: list[str], rest: list[str]) -> str:
+    """Notes below a table: the first ones, and the rest folded where it is long."""
+    if sum(map(len, rest)) <= _MOST_SHOWN:
+        return f'<p class="note">{" ".join([*first, *rest])}</p>'
+    folded = f'<details class="note"><summary>What these numbers are</summary>{" ".join(rest)}</details>'
+    return f'<p class="note">{" ".join(first)}</p>{folded}'
 
 
 def figure_html(drawing: Drawing, identifier: str) -> str:

@@ -14,7 +14,7 @@ from reports import figures, frames, tables
 from reports.content import Block, Section
 from reports.figures import Drawing
 from reports.names import method_label, scenario_label
-from reports.page.html import figure_data, figure_html, script_json, swatch, table_html
+from reports.page.html import figure_data, figure_html, script_json, sentence_html, swatch, table_html
 from reports.page.reproduce import steps
 from reports.styles import MethodStyle
 from reports.summary import Verdict, cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
@@ -162,7 +162,7 @@ def _summary(record: SweepRecord, styles: dict[str, MethodStyle], partial: bool)
 
 def _verdict(answer: Verdict, styles: dict[str, MethodStyle]) -> str:
     accent = f' style="--accent:{styles[answer.method].colour}"' if answer.method in styles else ""
-    lines = "".join(f"<p>{escape(s)}</p>" for s in answer.sentences)
+    lines = "".join(f"<p>{sentence_html(s)}</p>" for s in answer.sentences)
     limits = "".join(f"<li>{escape(s)}</li>" for s in answer.limits)
     folded = (
         f"<details><summary>What limits this ({len(answer.limits)})</summary><ul>{limits}</ul></details>"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from reports import frames
 from reports.caveats import floor_note, oracles_note, score_note
 from reports.format import MISSING, Cell, Row, Table, uncertain
-from reports.names import FLOOR_LABEL, method_label, metric, score_label
+from reports.names import FLOOR_LABEL, method_label, metric, scenario_label, score_label
 from reports.sampled import sampled_over
 from sweeps.record import SweepRecord
 
@@ -53,17 +54,24 @@ def by_method(
     notes = [f"Mean ± std over {over}" + (" (n)." if counts else "."), convention or convention_note(record)]
     scenarios = list(dict.fromkeys(frame["scenario"]))
     if any(row.last for row in rows):
-        notes += dict.fromkeys(floor_note(record, s) for s in scenarios)
+        notes += _each(scenarios, partial(floor_note, record))
     metrics = set(frame["metric"].fillna("score")) if "metric" in frame else {"score"}
     if any(m == "score" or m.endswith("_gap") for m in metrics):
-        notes += dict.fromkeys(oracles_note(record, s) for s in scenarios)
+        notes += _each(scenarios, partial(oracles_note, record))
     if "score" in metrics:
-        notes += dict.fromkeys(score_note(record, s) for s in scenarios)
-    notes = [note for note in notes if note]
+        notes += _each(scenarios, partial(score_note, record))
     marked = compared and any(c.best for row in rows for c in row.cells)
     return Table(
         key, title, tuple(map(Cell, headers)), tuple(rows), frame.drop(columns="column"), notes, compared=marked
     )
+
+
+def _each(scenarios: Sequence[str], note: Callable[[str], str]) -> list[str]:
+    """A note of each scenario, once where it is the same of all of which there is one."""
+    notes = {s: text for s in scenarios if (text := note(s))}
+    if len(set(notes.values())) <= 1:
+        return list(dict.fromkeys(notes.values()))
+    return [f"{scenario_label(s)}: {text}" for s, text in notes.items()]
 
 
 def convention_note(record: SweepRecord) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from reports import frames
 from reports.format import MISSING, Cell, Row, Table, significant, uncertain
 from reports.names import FLOOR_LABEL, method_label, scenario_label, score_label, units
+from reports.sampled import sampled
 from reports.told import needed_sentence
 from sweeps.record import MOST_UNITS, Rival, SweepRecord, told_apart
 
@@ -25,11 +26,21 @@ def apart_table(record: SweepRecord, scenario: str) -> Table | None:
         f"Difference: {score} less that of {best}, the least, over the {apart.unit}s that both have (n).",
         f"Could be told: the least true difference that n {apart.unit}s tell in 80 % of such evaluations.",
         "Needed: for that, if the present difference and its spread are the true ones, which n of them tell but roughly.",
-        *filter(None, [needed_sentence(record, apart)]),
+        *filter(None, [needed_sentence(record, apart), _together(record, scenario)]),
     ]
     title = f"{scenario_label(scenario)}: {best} and the others, {frames.size_label(record, scenario)}"
     data = pd.DataFrame([{**vars(rival), "best": apart.best, "unit": apart.unit} for rival in apart.rivals])
     return Table(f"{scenario}-told-apart", title, tuple(map(Cell, columns)), rows, data, notes)
+
+
+def _together(record: SweepRecord, scenario: str) -> str:
+    """What an evaluation varied at once, so that nobody can tell which of it the spread is from; empty where it can be told."""
+    about = sampled(record, scenario)
+    if about.trainings > 1 or about.runs > 1:
+        return ""
+    varied = "the forget set and the run, together" if about.varies else "the run"
+    more = "evaluation.runs and evaluation.trainings tell" if about.varies else "evaluation.trainings tells"
+    return f"What varied is {varied}, on one training; {more} what each adds."
 
 
 def _row(rival: Rival) -> Row:
@@ -56,11 +67,13 @@ def _more(rival: Rival) -> Cell:
 
 
 def spread_table(record: SweepRecord, scenario: str) -> Table | None:
-    """Methods down, what varies across: standard deviations of the score's components; None where nothing was repeated."""
+    """Methods down, what varies across: standard deviations of the score's components; None where no two can be told apart."""
     frame = frames.spread_by_axis(record, scenario)
     if not len(frame):
         return None
     axes = [c for c in ("training", "forget set", "run", "forget set and run") if c in frame and frame[c].notna().any()]
+    if len(axes) < 2:
+        return None
     rows = []
     for r in frame.to_dict("records"):
         floor = r["method"] == frames.FLOOR

@@ -94,9 +94,9 @@ def evaluations(record: SweepRecord, scenario: str, *, floor: bool = False) -> p
     Of the methods that compete; with `floor`, of the retrained oracle instead. The score is the trial's value. The draw is the
     forget set's seed; where all forget sets are one, each run counts as a draw of its own.
     """
-    rows = record.counted
-    rows = rows[(rows["stage"] == "evaluation") & (rows["scenario"] == scenario) & (rows["state"] == "COMPLETE")]
-    rows = rows[(rows["method"] == FLOOR) == floor]
+    trials = record.trials
+    mine = (trials["stage"] == "evaluation") & (trials["scenario"] == scenario) & (trials["state"] == "COMPLETE")
+    rows = trials[mine & ((trials["method"] == FLOOR) == floor) & ~trials["requeued"] & ~trials["superseded"]]
     training, draw, run = (_numbers(rows, name) for name in ("training", "forget_seed", "run"))
     if not draws_vary(record, scenario):
         draw, run = draw * (run.max() + 1 if len(run) else 1) + run, run * 0

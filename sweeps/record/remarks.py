@@ -19,11 +19,13 @@ __all__ = ["Remark", "remarks"]
 
 #: A value so near to an end of its range, as a share of the range on its scale, lies at the end.
 NEAR = 0.01
+#: Whole numbers of which there are fewer are mostly ends.
+FEWEST = 4
 
 
 @dataclass(frozen=True)
 class Remark:
-    """One fact and what to do about it; `method` is None where it is of a whole scenario, `name` a hyperparameter."""
+    """One fact and what to do about it; `method` is None where it is of a whole scenario, `name` a hyperparameter; `brief`: few words."""
 
     kind: Literal["edge", "floor", "coarse"]
     scenario: str
@@ -31,6 +33,7 @@ class Remark:
     fact: str
     remedy: str
     name: str = ""
+    brief: str = ""
 
     def __str__(self) -> str:
         return f"{self.fact}: {self.remedy}"
@@ -57,12 +60,21 @@ def _at_the_edge(record: SweepRecord, scenario: str) -> Iterator[Remark]:
             if end is not None and not _natural(name, end, entry, _epochs(record, winner)):
                 where = "lower" if end == "low" else "upper"
                 fact = f"{name} = {value:.4g} is at the {where} end of its range ({entry['low']:.4g} … {entry['high']:.4g})"
+                brief = f"{name} = {value:.4g} ({entry['low']:.4g} … {entry['high']:.4g})"
                 further = "lower" if end == "low" else "raise"
-                yield Remark("edge", scenario, method, fact, f"{further} methods.{method}.{name}.{end}", name)
+                yield Remark("edge", scenario, method, fact, f"{further} methods.{method}.{name}.{end}", name, brief)
         epochs = _epochs(record, winner)
         if winner.stop_epoch is not None and epochs is not None and winner.stop_epoch >= epochs > 1:
             fact = f"stop_epoch = {winner.stop_epoch} is the last epoch"
-            yield Remark("edge", scenario, method, fact, "raise unlearning.epochs", "stop_epoch")
+            yield Remark(
+                "edge",
+                scenario,
+                method,
+                fact,
+                "raise unlearning.epochs",
+                "stop_epoch",
+                f"stop_epoch = {epochs} (of {epochs})",
+            )
 
 
 def _epochs(record: SweepRecord, winner: Winner) -> int | None:
@@ -83,11 +95,19 @@ def _end(entry: Mapping[str, Any], value: float) -> Literal["low", "high"] | Non
         low, high, at = along(entry["low"]), along(entry["high"]), along(value)
     except (KeyError, TypeError, ValueError):
         return None
-    if high <= low:
+    if high <= low or _count(entry) < FEWEST:
         return None
     if (at - low) / (high - low) <= NEAR:
         return "low"
     return "high" if (high - at) / (high - low) <= NEAR else None
+
+
+def _count(entry: Mapping[str, Any]) -> float:
+    """How many values a range has, if they are whole numbers."""
+    low, high = entry["low"], entry["high"]
+    if not (isinstance(low, int) and isinstance(high, int)):
+        return math.inf
+    return round(math.log2(high / low)) + 1 if entry.get("scale") == "power_of_two" else high - low + 1
 
 
 def _natural(name: str, end: str, entry: Mapping[str, Any], epochs: int | None) -> bool:

@@ -148,14 +148,31 @@ def test_variance_components_are_unbiased_at_three_trainings() -> None:
     assert mean["forget set and run"] == pytest.approx(1, rel=0.1)
 
 
-def test_the_spread_table_says_what_the_design_cannot_tell(builder: RecordBuilder) -> None:
-    evaluate(builder, sure=(1.0, 2.0, 3.0), oracle=(0.1, 0.2, 0.3))
+def test_what_the_design_cannot_tell_is_said(builder: RecordBuilder) -> None:
+    evaluate(builder, sure=(1.0, 2.0, 3.0), finetune=(1.1, 2.0, 3.3), oracle=(0.1, 0.2, 0.3))
+    record = builder.record()
+    frame = frames.spread_by_axis(record, "random").set_index("method")
+    assert frame.loc["sure", "forget set and run"] == pytest.approx(1.0)
+    assert frame.loc["oracle", "forget set and run"] == pytest.approx(0.1)
+    assert tables.spread_table(record, "random") is None
+    table = tables.apart_table(record, "random")
+    assert table is not None
+    assert table.notes[-1].startswith("What varied is the forget set and the run, together, on one training;")
+
+
+def test_on_several_trainings_run_once_the_two_inner_axes_stay_together(builder: RecordBuilder) -> None:
+    for training in range(2):
+        for seed in range(2):
+            value = 10.0 * training + 4 * seed
+            builder.trial("evaluation", "sure", value=value, forget_seed=seed, training=training)
     table = tables.spread_table(builder.record(), "random")
     assert table is not None
-    assert [c.text for c in table.columns] == ["Method", "Forget set and run", "n"]
-    assert [[c.text for c in row.cells][1:] for row in table.rows] == [["1.0", "3"], ["0.10", "3"]]
-    assert any("cannot be told apart" in note for note in table.notes)
-    assert any(note.startswith("One training:") for note in table.notes)
+    assert [c.text for c in table.columns] == ["Method", "Training", "Forget set and run", "n"]
+    assert [c.sort for c in table.rows[0].cells[1:3]] == [
+        pytest.approx(math.sqrt(50 - 8 / 2)),
+        pytest.approx(math.sqrt(8)),
+    ]
+    assert any("cannot be told apart (evaluation.runs: 2 would)" in note for note in table.notes)
 
 
 def test_with_repeated_runs_it_tells_them(builder: RecordBuilder) -> None:

@@ -65,6 +65,8 @@ def test_the_floor_is_one_more_oracle_and_no_bound(builder: RecordBuilder) -> No
 
 def test_a_floor_that_stops_like_a_winner_says_so(builder: RecordBuilder) -> None:
     evaluate(builder, "oracle", stop_epoch=3)
+    assert "at the stop epoch" not in floor_note(builder.record(), "random")  # its last, which nothing chose
+    builder.trial("confirmation", "oracle", value=1.0)
     assert ", at the stop epoch that its tuning sets chose." in floor_note(builder.record(), "random")
 
 

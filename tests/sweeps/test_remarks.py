@@ -46,8 +46,9 @@ def won(name: str, entry: dict[str, Any], value: float, **winner: Any) -> SweepR
         ("lr_decay_epoch", DECAY, 2, "lower methods.sure.lr_decay_epoch.low"),
         ("k", K, 1, None),  # fewer than one layer there is not
         ("k", K, 8, "raise methods.sure.k.high"),
-        ("alpha", {"low": 0, "high": 1, "scale": "linear"}, 1.0, None),
-        ("alpha", {"low": 0, "high": 1, "scale": "linear"}, 0.0, None),
+        ("lr_decay_epoch", {"low": 2, "high": 3, "scale": "linear"}, 2, None),  # of two values each is an end
+        ("alpha", {"low": 0.0, "high": 1.0, "scale": "linear"}, 1.0, None),
+        ("alpha", {"low": 0.0, "high": 1.0, "scale": "linear"}, 0.0, None),
         ("lr", {"low": 0.1, "high": 0.1, "scale": "log"}, 0.1, None),
     ],
 )
@@ -70,7 +71,9 @@ def test_a_stop_at_the_last_epoch(stop: int | None, said: bool) -> None:
 def test_an_edge_is_said_everywhere() -> None:
     record = won("lr", LR, 0.1)
     said = "lr = 0.1 is at the upper end of its range (0.001 … 0.1): raise methods.sure.lr.high"
-    assert f"SURE: {said}." in verdict(record, "random").limits
+    (limit,) = verdict(record, "random").limits
+    assert limit.startswith("Winners at the end of a range (widen methods.<method>.<name>.low or .high;")
+    assert limit.endswith("): SURE: lr = 0.1 (0.001 … 0.1).")
     assert best_params(record)["remarks"] == {"random/sure": [said]}
     assert f"note: random/sure: {said}" in list(answers(record, whole=True))
     assert "note: random: winners at the end of a range: sure lr; how to widen it: -v" in list(
