@@ -25,7 +25,12 @@ FEWEST = 4
 
 @dataclass(frozen=True)
 class Remark:
-    """One fact and what to do about it; `method` is None where it is of a whole scenario, `name` a hyperparameter; `brief`: few words."""
+    """One fact and what to do about it.
+
+    Attributes:
+        method: None where it is of a whole scenario.
+        name: of a hyperparameter, where it is of one. brief: its value and range.
+    """
 
     kind: Literal["edge", "floor", "coarse"]
     scenario: str
