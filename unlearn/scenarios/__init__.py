@@ -1,5 +1,5 @@
 """Scenarios, one file each: which samples to forget, which labels or pixels change."""
 
-from unlearn.scenarios._base import ForgetSet, Scenario, check_drawn
+from unlearn.scenarios._base import ForgetSet, Scenario, check_drawn, draws_apart
 
-__all__ = ["ForgetSet", "Scenario", "check_drawn"]
+__all__ = ["ForgetSet", "Scenario", "check_drawn", "draws_apart"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from unlearn.data import ClassName, Ids, Indices, Labels, Pixels, Splits, class_index, few
 from unlearn.errors import UnlearnError
@@ -46,6 +46,8 @@ class Scenario(ABC):
     #: Whether the original model trains on altered data, and whether every draw alters it differently.
     alters_training: ClassVar[bool] = False
     original_per_draw: ClassVar[bool] = False
+    #: Whether another seed draws another forget set; where it does not, an evaluation repeats runs on the only one.
+    draws_vary: ClassVar[bool] = True
 
     @property
     def least(self) -> int:
@@ -82,8 +84,12 @@ class Scenario(ABC):
         """The largest forget set that this scenario can draw from training labels `labels`; the only one unless `sized`."""
 
     @abstractmethod
-    def draw(self, images: Pixels, labels: Labels, size: int, seed: int) -> ForgetSet:
+    def draw(self, images: Pixels, labels: Labels, size: int, seed: int, avoid: Indices | None = None) -> ForgetSet:
         """The forget set of `size` samples for one seed.
+
+        Args:
+            avoid: samples that are drawn only where the others are too few; draws of different sizes are then independent too.
+                None: drawn by the seed alone, as sweeps of older versions go on to. A scenario of one's own may leave it out.
 
         Raises:
             UnlearnError: the size is out of range; the message gives the largest allowed.
@@ -147,7 +153,20 @@ def check_drawn(scenario: Scenario, drawn: ForgetSet, size: int, samples: int) -
         )
 
 
-def choose(candidates: Indices, size: int, seed: int) -> Indices:
-    """`size` of the candidates, uniformly without replacement, sorted."""
-    chosen: npt.NDArray[np.int64] = np.random.default_rng(seed).choice(candidates, size, replace=False)
-    return np.sort(chosen)
+def stream(size: int, seed: int, avoid: Indices | None) -> np.random.Generator:
+    """What a draw is made from: its seed and its size, that no set lies within a larger one of the same seed; see `draw`."""
+    return np.random.default_rng(seed if avoid is None else [seed, size])
+
+
+def choose(candidates: Indices, size: int, rng: np.random.Generator, avoid: Indices | None = None) -> Indices:
+    """`size` of the candidates, uniformly without replacement, sorted; those to `avoid` only where the others are too few."""
+    seen = np.isin(candidates, [] if avoid is None else avoid)
+    rest: Indices = candidates[~seen]
+    if size <= len(rest):
+        return np.sort(rng.choice(rest, size, replace=False))
+    return np.sort(np.concatenate([rest, rng.choice(candidates[seen], size - len(rest), replace=False)]))
+
+
+def draws_apart(scenario: Scenario) -> bool:
+    """Whether a scenario's forget sets can avoid samples: one of a user's own may leave that argument of `draw` out."""
+    return "avoid" in inspect.signature(scenario.draw).parameters

@@ -10,7 +10,7 @@ import numpy as np
 
 from unlearn.data import ClassName, Indices, Labels, Pixels
 from unlearn.errors import UnlearnError
-from unlearn.scenarios._base import ForgetSet, Scenario, position, positions
+from unlearn.scenarios._base import ForgetSet, Scenario, choose, position, positions, stream
 
 __all__ = ["Confusion"]
 
@@ -53,12 +53,12 @@ class Confusion(Scenario):
     def limit(self, labels: Labels) -> int:
         return sum(self._count(of_class) for of_class in self._members(labels))
 
-    def draw(self, images: Pixels, labels: Labels, size: int, seed: int) -> ForgetSet:
+    def draw(self, images: Pixels, labels: Labels, size: int, seed: int, avoid: Indices | None = None) -> ForgetSet:
         self.check_size(size, labels)
-        rng = np.random.default_rng(seed)
+        rng = stream(size, seed, avoid)
         swapped, altered = [], labels.copy()
         for of_class, other in zip(self._members(labels), reversed(self._positions), strict=True):
-            chosen = rng.choice(of_class, self._count(of_class), replace=False)
+            chosen = choose(of_class, self._count(of_class), rng, avoid)
             altered[chosen] = other
             swapped.append(chosen)
         indices = np.sort(np.concatenate(swapped))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unlearn.data import Labels, Pixels
-from unlearn.scenarios._base import ForgetSet, Scenario, choose
+from unlearn.data import Indices, Labels, Pixels
+from unlearn.scenarios._base import ForgetSet, Scenario, choose, stream
 
 __all__ = ["RandomSamples"]
 
@@ -19,6 +19,6 @@ class RandomSamples(Scenario):
     def limit(self, labels: Labels) -> int:
         return len(labels) - 1
 
-    def draw(self, images: Pixels, labels: Labels, size: int, seed: int) -> ForgetSet:
+    def draw(self, images: Pixels, labels: Labels, size: int, seed: int, avoid: Indices | None = None) -> ForgetSet:
         self.check_size(size, labels)
-        return ForgetSet(choose(np.arange(len(labels)), size, seed))
+        return ForgetSet(choose(np.arange(len(labels)), size, stream(size, seed, avoid), avoid))

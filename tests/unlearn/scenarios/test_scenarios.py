@@ -72,7 +72,11 @@ def test_a_forget_set(scenario, data, labels, seed):
     assert (drawn.images is not None or drawn.labels is not None) == scenario.alters_training
     kept = np.setdiff1d(np.arange(len(labels)), drawn.indices)
     if drawn.images is not None:
-        np.testing.assert_array_equal(drawn.images[kept], images[kept])
+        changed = (drawn.images != images).any((1, 2, 3))
+        pool = np.random.default_rng(0).choice(len(labels), max(3, min(12, len(labels) // 2)), replace=False)
+        assert set(np.flatnonzero(changed)) <= set(pool)
+        assert set(drawn.groups["ood"]) <= set(pool)
+        assert not set(drawn.groups["in"]) & set(pool)
     if drawn.labels is not None:
         np.testing.assert_array_equal(drawn.labels[kept], labels[kept])
     if drawn.groups:
@@ -112,7 +116,7 @@ def test_a_full_class_leaves_none_of_it(labels, seed):
 @settings(max_examples=30, deadline=None)
 @given(labels=LABELS, seed=SEEDS, canary_seed=SEEDS)
 def test_canaries_are_scrambled_and_shared_by_all_forget_seeds(labels, seed, canary_seed):
-    scenario, images = Canary(canaries=3, canary_seed=canary_seed), pixels(labels)
+    scenario, images = Canary(canaries=3, canary_seed=canary_seed, pool=3), pixels(labels)
     drawn = scenario.draw(images, labels, 6, seed)
     other = scenario.draw(images, labels, 6, seed + 1)
 
@@ -132,7 +136,7 @@ def test_canaries_are_scrambled_and_shared_by_all_forget_seeds(labels, seed, can
 def test_each_canary_has_a_permutation_of_its_own():
     labels = np.zeros(60, np.int64)
     images = np.broadcast_to(np.arange(64, dtype=np.uint8).reshape(1, 1, 8, 8), (60, 1, 8, 8))
-    drawn = Canary(canaries=20).draw(images, labels, 30, 0)
+    drawn = Canary(canaries=20, pool=20).draw(images, labels, 30, 0)
 
     assert drawn.images is not None
     assert len({drawn.images[row].tobytes() for row in drawn.groups["ood"]} | {images[0].tobytes()}) == 21
@@ -141,9 +145,14 @@ def test_each_canary_has_a_permutation_of_its_own():
 def test_canaries_must_leave_room():
     labels = np.zeros(60, np.int64)
     with pytest.raises(UnlearnError, match="forget size must be in 21 … 59 for this scenario, got 20"):
-        Canary(canaries=20).draw(pixels(labels), labels, 20, 0)
+        Canary(canaries=20, pool=20).draw(pixels(labels), labels, 20, 0)
     with pytest.raises(UnlearnError, match="canaries must be ≥ 1, got 0"):
         Canary(canaries=0)
+    with pytest.raises(UnlearnError, match=r"pool must be ≥ canaries \(20\), got 19"):
+        Canary(canaries=20, pool=19)
+    assert Canary(canaries=20, pool=30).limit(labels) == 60 - 10  # ten scrambled ones stay
+    assert Canary(canaries=20).limit(labels) == 60 - 10  # a pool of half the training set
+    assert Canary(canaries=2).limit(labels) == 60 - 6
 
 
 @given(labels=LABELS, seed=SEEDS, fraction=st.floats(0.01, 0.9))
