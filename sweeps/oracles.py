@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sweeps.jobs.worker import Worker
 from sweeps.plan import ReferenceNeed, StudyPlan, make_plan
 from sweeps.studies.retries import RetryFilter, might_end_otherwise
-from sweeps.studies.trials import draw_params, point_key
+from sweeps.studies.trials import Point, trial_key
 from sweeps.sweep import Sweep
 from unlearn.training import ModelStore
 
@@ -45,25 +45,24 @@ def cached_models(sweep: Sweep, *, verify: bool = False) -> list[CachedModel]:
     store, found = worker.workspace.store, dict[str, dict[str, Any]]()
     models = []
     for study in make_plan(sweep.spec, ["reference"]).studies:
-        for draw in study.draws:
-            kind: Literal["original", "oracle"] = "original" if study.method == "original" else "oracle"
-            key = worker.workspace.reference_key(kind, worker.task(draw, study.scored_on))
+        for need in study.needs:
+            key = worker.workspace.reference_key(need.kind, worker.task(need.draw, study.scored_on), need.number)
             if key not in found:
                 found[key] = _state(store, key, verify=verify)
-            models.append(CachedModel(ReferenceNeed(kind, draw), key, **found[key]))
+            models.append(CachedModel(need, key, **found[key]))
     return models
 
 
 def retry_untrained(models: Iterable[CachedModel]) -> RetryFilter:
     """The reference trials whose models are not in the cache (any more), and those that failed."""
     wanted = {
-        (m.need.kind, m.need.draw.scenario, point_key(draw_params(m.need.draw)))
+        (m.need.kind, m.need.draw.scenario, Point.of_reference(m.need).key)
         for m in models
         if m.state in {"missing", "damaged"}
     }
 
     def which(plan: StudyPlan, trial: FrozenTrial) -> bool:
-        missing = (plan.method, plan.scenario, point_key(trial.params)) in wanted
+        missing = (plan.method, plan.scenario, trial_key(trial)) in wanted
         return (
             missing if plan.stage == "reference" and trial.state == TrialState.COMPLETE else might_end_otherwise(trial)
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sweeps.spec import Spec
@@ -17,19 +17,33 @@ AXES = ("lr", "alpha")
 
 @dataclass(frozen=True)
 class ForgetDraw:
-    """One forget set of a scenario: its size (None where the scenario fixes it) and seed."""
+    """One forget set of a scenario, and whose samples they are: the first training's, or those of a later one.
+
+    Attributes:
+        size: None where the scenario fixes it.
+        training: number of the original that has learnt it.
+        avoids: samples of so many of the scenario's tuning sets are drawn only where the others are too few; None: it is drawn
+            by its seed alone, in sweeps that an older version began.
+    """
 
     scenario: str
     size: int | None
     seed: int
+    training: int = 0
+    avoids: int | None = None
 
 
 @dataclass(frozen=True)
 class ReferenceNeed:
-    """An original or oracle model that trials wait for. An original that serves all draws has no draw of its own."""
+    """An original or oracle model that trials wait for. An original that serves all draws has no draw of its own.
+
+    Attributes:
+        number: of an oracle among those of one forget set and training.
+    """
 
     kind: Literal["original", "oracle"]
     draw: ForgetDraw
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,9 @@ class StudyPlan:
         trials: how many it will have when done.
         draws: the forget sets its trials use: one for a search or a sensitivity grid, several for an evaluation.
         space: searched ranges and fixed values; None for references.
+        runs: how often a configuration runs on each of them, each time with another run seed (a grid: its centre).
+        oracles: of how many oracles of each forget set the mean values are what gaps are to.
+        needs: the models that are the trials, of references.
     """
 
     sweep: str
@@ -50,6 +67,9 @@ class StudyPlan:
     draws: tuple[ForgetDraw, ...]
     scored_on: Literal["dev", "test"]
     space: Space | None = None
+    runs: int = 1
+    oracles: int = 1
+    needs: tuple[ReferenceNeed, ...] = ()
 
     @property
     def name(self) -> str:
@@ -75,14 +95,17 @@ class Plan:
         """Trials planned, by (stage, scenario, method)."""
         return {study.key: study.trials for study in self.studies}
 
-    def needs(self, draw: ForgetDraw) -> tuple[ReferenceNeed, ReferenceNeed]:
-        """The original and the oracle that a trial on `draw` is measured against."""
-        return original_need(self.spec, draw), ReferenceNeed("oracle", draw)
+    def needs(self, draw: ForgetDraw, oracles: int = 1) -> tuple[ReferenceNeed, ...]:
+        """The original and the oracles that a trial on `draw` is measured against."""
+        return _needs(self.spec, draw, oracles)
 
 
-def run_seed(seed: int, stage: Stage, draw: ForgetDraw) -> int:
-    """The seed of an unlearning run, a function of the sweep's seed, the stage and the forget set; never the forget set's own."""
-    text = f"{seed}/{stage}/{draw.scenario}/{draw.seed}"
+def run_seed(seed: int, stage: Stage, draw: ForgetDraw, run: int = 0) -> int:
+    """The seed of an unlearning run, of the sweep's seed, the stage, the forget set and the run's number there.
+
+    It is never the forget set's own.
+    """
+    text = f"{seed}/{stage}/{draw.scenario}/{draw.seed}" + (f"/{run}" if run else "")
     found = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
     return found + (found == draw.seed)
 
@@ -99,28 +122,56 @@ def make_plan(spec: Spec, stages: Iterable[Stage] = STAGES) -> Plan:
 
 
 def _studies(spec: Spec, scenario: str, method: str) -> list[StudyPlan]:
-    body = spec.scenarios[scenario]
     space = spec.space(method)
-    sizes: list[int | None] = list(body.sizes) if body.sizes else [None]
-    fresh = tuple(ForgetDraw(scenario, size, seed) for size in sizes for seed in range(spec.evaluation.seeds))
-    studies = []
-    if space.ranges:
-        draw = ForgetDraw(scenario, body.tune_size, spec.search.forget_seed)
-        scored_on: Literal["dev", "test"] = "dev" if spec.protocol == "strict" else "test"
-        studies.append(StudyPlan(spec.name, "search", scenario, method, spec.search.trials, (draw,), scored_on, space))
-        if spec.search.confirm:
-            sets = sum(part.sets for part in spec.search.confirm)
-            trials = sum(min(part.leaders, spec.search.trials) * part.sets for part in spec.search.confirm)
-            further = tuple(ForgetDraw(scenario, body.tune_size, draw.seed + 1 + i) for i in range(sets))
-            studies.append(StudyPlan(spec.name, "confirmation", scenario, method, trials, further, scored_on, space))
-    studies.append(StudyPlan(spec.name, "evaluation", scenario, method, len(fresh), fresh, "test", space))
+    evaluation = _evaluation(spec, scenario, method, space)
+    studies = [*_tuning(spec, scenario, method, space), evaluation] if space.ranges else [evaluation]
     if has_sensitivity(spec, method, space):
+        points, repeats = spec.sensitivity.points, spec.sensitivity.repeats
+        trials = points**2 + (repeats - points % 2) * (repeats > 1)  # an odd grid has the centre once itself
         studies.append(
-            StudyPlan(
-                spec.name, "sensitivity", scenario, method, spec.sensitivity.points**2, (fresh[0],), "test", space
-            )
+            replace(evaluation, stage="sensitivity", trials=trials, draws=evaluation.draws[:1], runs=repeats)
         )
     return studies
+
+
+def _tuning(spec: Spec, scenario: str, method: str, space: Space) -> list[StudyPlan]:
+    """The search and its confirmation."""
+    search = spec.search
+    scored_on: Literal["dev", "test"] = "dev" if spec.protocol == "strict" else "test"
+    first, *further = tuning_draws(spec, scenario)
+    studies = [StudyPlan(spec.name, "search", scenario, method, search.trials, (first,), scored_on, space)]
+    if search.confirm:
+        trials = sum(min(part.leaders, search.trials) * part.sets for part in search.confirm)
+        studies.append(StudyPlan(spec.name, "confirmation", scenario, method, trials, tuple(further), scored_on, space))
+    return studies
+
+
+def _evaluation(spec: Spec, scenario: str, method: str, space: Space) -> StudyPlan:
+    """The winner on fresh forget sets of every size and training; of a scenario with but one set, so many runs on that."""
+    asked, body = spec.evaluation, spec.scenarios[scenario]
+    sizes: Sequence[int | None] = body.sizes or [None]
+    vary = spec.rules == 1 or draws_vary(spec, scenario)
+    sets, runs = (asked.seeds, asked.runs) if vary else (1, asked.seeds * asked.runs)
+    avoids = None if spec.rules == 1 else len(tuning_draws(spec, scenario))
+    draws = tuple(
+        ForgetDraw(scenario, size, seed, training, avoids)
+        for training in range(asked.trainings)
+        for size in sizes
+        for seed in asked.forget_seeds(training)[:sets]
+    )
+    plan = StudyPlan(spec.name, "evaluation", scenario, method, len(draws) * runs, draws, "test", space, runs)
+    return replace(plan, oracles=spec.references.oracles)
+
+
+def tuning_draws(spec: Spec, scenario: str) -> list[ForgetDraw]:
+    """The forget sets of search and confirmation, whatever is searched."""
+    size, avoids = spec.scenarios[scenario].tune_size, None if spec.rules == 1 else 0
+    return [ForgetDraw(scenario, size, seed, avoids=avoids) for seed in spec.search.seeds]
+
+
+def draws_vary(spec: Spec, scenario: str) -> bool:
+    """Whether a scenario has more than one forget set; facts that an older version kept do not tell."""
+    return bool(spec.facts("scenarios", spec.scenario_key(scenario)).declared.get("draws_vary", True))
 
 
 def has_sensitivity(spec: Spec, method: str, space: Space) -> bool:
@@ -131,15 +182,19 @@ def has_sensitivity(spec: Spec, method: str, space: Space) -> bool:
 
 
 def _references(spec: Spec, studies: Iterable[StudyPlan]) -> list[StudyPlan]:
-    draws = dict.fromkeys(draw for study in studies for draw in study.draws)
-    needs = dict.fromkeys(need for draw in draws for need in (original_need(spec, draw), ReferenceNeed("oracle", draw)))
-    grouped: dict[tuple[str, str], list[ForgetDraw]] = {}
+    draws = dict.fromkeys((draw, study.oracles) for study in studies for draw in study.draws)
+    needs = dict.fromkeys(need for draw, oracles in draws for need in _needs(spec, draw, oracles))
+    grouped: dict[tuple[str, str], list[ReferenceNeed]] = {}
     for need in needs:
-        grouped.setdefault((need.draw.scenario, need.kind), []).append(need.draw)
+        grouped.setdefault((need.draw.scenario, need.kind), []).append(need)
     return [
-        StudyPlan(spec.name, "reference", scenario, kind, len(found), tuple(found), "test")
+        StudyPlan(spec.name, "reference", scenario, kind, len(found), (), "test", needs=tuple(found))
         for (scenario, kind), found in sorted(grouped.items(), key=lambda item: item[0][1] != "original")
     ]
+
+
+def _needs(spec: Spec, draw: ForgetDraw, oracles: int) -> tuple[ReferenceNeed, ...]:
+    return original_need(spec, draw), *(ReferenceNeed("oracle", draw, number) for number in range(oracles))
 
 
 def original_need(spec: Spec, draw: ForgetDraw) -> ReferenceNeed:
@@ -147,25 +202,31 @@ def original_need(spec: Spec, draw: ForgetDraw) -> ReferenceNeed:
     declared = spec.facts("scenarios", spec.scenario_key(draw.scenario)).declared
     if declared["original_per_draw"]:
         return ReferenceNeed("original", draw)
-    body = spec.scenarios[draw.scenario]
     if declared["alters_training"]:
-        sizes: list[int | None] = [*(body.sizes or []), None]
-        size = body.tune_size or sizes[0]
-        return ReferenceNeed("original", ForgetDraw(draw.scenario, size, spec.search.forget_seed))
-    for label, first in spec.scenarios.items():
+        return ReferenceNeed("original", replace(tuning_draws(spec, draw.scenario)[0], training=draw.training))
+    for label in spec.scenarios:
         if not spec.facts("scenarios", spec.scenario_key(label)).declared["alters_training"]:
-            return ReferenceNeed("original", ForgetDraw(label, first.tune_size, spec.search.forget_seed))
+            return ReferenceNeed("original", replace(tuning_draws(spec, label)[0], training=draw.training))
     raise AssertionError("the draw's own scenario is among the spec's")
 
 
-def sensitivity_grid(spec: Spec, centre: dict[str, Any]) -> list[dict[str, Any]]:
+def sensitivity_grid(spec: Spec, space: Space, centre: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Hyperparameters of the sensitivity study: ±span round the best lr and alpha, evenly spaced, the rest as at the centre.
 
-    A weight never leaves (0, 1): values beyond are moved to its end.
+    Where alpha is searched by its distance from 1 (`log_complement`), that distance is what varies: ±20 % round 0.973 are 0.968
+    and 0.978, not 0.778 and 0.9999. A weight never leaves (0, 1): values beyond are moved to its end.
     """
     points, span = spec.sensitivity.points, spec.sensitivity.span
     factors = [1 - span + 2 * span * i / (points - 1) for i in range(points)]
     if points % 2:
         factors[points // 2] = 1.0
-    alphas = [min(centre["alpha"] * f, 0.9999) for f in factors]
-    return [{**centre, "lr": centre["lr"] * f, "alpha": alpha} for f in factors for alpha in alphas]
+    alpha = centre["alpha"]
+    alphas = [min(alpha * f, 0.9999) for f in factors]
+    if spec.rules > 1 and varies_complement(space):
+        alphas = [alpha if f == 1 else max(1 - (1 - alpha) * f, 0.0001) for f in reversed(factors)]
+    return [{**centre, "lr": centre["lr"] * f, "alpha": value} for f in factors for value in alphas]
+
+
+def varies_complement(space: Space) -> bool:
+    """Whether a method's alpha is searched by its distance from 1."""
+    return any(r.name == "alpha" and r.scale == "log_complement" for r in space.ranges)

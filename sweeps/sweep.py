@@ -20,8 +20,9 @@ from sweeps.provenance import provenance
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.secrets import mask
 from sweeps.signals import interruptible
-from sweeps.spec import Facts, Spec, check_here, check_sizes, dump_yaml
+from sweeps.spec import Facts, Spec, check_here, check_sizes, continued, dump_yaml
 from sweeps.spec.compatibility import check_compatible
+from sweeps.spec.earlier import as_begun
 from sweeps.storage import open_storage, storage_errors
 from sweeps.storage.lease import Lease
 from sweeps.storage.urls import storage_exists
@@ -96,6 +97,20 @@ class Sweep:
         """
         return load_sweep(self.open_to_read(), self.spec.name)
 
+    def continued(self, storage: BaseStorage | None = None) -> Sweep:
+        """The same by the rules that it began with, where there is one already: an older version had others.
+
+        Args:
+            storage: its own, if that is open.
+
+        Raises:
+            SweepError: the storage cannot be opened.
+        """
+        if storage is None and not self.exists:
+            return self
+        before = frozen_spec(storage or self.open_to_read(), self.spec.name)
+        return self if before is None else replace(self, spec=continued(self.spec, before))
+
     def freeze(self, storage: BaseStorage, data: Facts | None = None) -> None:
         """Write the resolved spec into storage and folder; against an existing one, only compatible changes are taken.
 
@@ -110,7 +125,7 @@ class Sweep:
         dump.pop("storage", None)
         before = study.user_attrs.get("spec")
         if before is not None:
-            check_compatible(before, dump)
+            check_compatible(as_begun(before), dump)
         if before != dump:
             study.set_user_attr("spec", dump)
         if data is not None:
@@ -162,11 +177,12 @@ def run_sweep(
     from sweeps.ray_tune.driver import run_studies  # noqa: PLC0415  # commands that only look do not wait for it
 
     check_here(sweep.spec, ray_address)
-    first = warm_start(sweep.spec)
-    plan = make_plan(sweep.spec, stages)
+    warm_start(sweep.spec)  # a file that cannot be used is refused before anything is made
     with interruptible(), storage_errors():
         storage = sweep.prepare()
         with Lease(storage, sweep.spec.name):
+            sweep = sweep.continued(storage)
+            plan, first = make_plan(sweep.spec, stages), warm_start(sweep.spec)
             known = already_checked(sweep, storage)
             sweep.freeze(storage, None if known else checked(sweep, tell))
             studies = Multiplexer(plan, storage, params=params, warm_start=first, retry=retry)
@@ -192,6 +208,15 @@ def checked(sweep: Sweep, tell: Callable[[str], object] = lambda text: None) -> 
     seen = str(look_at_original(sweep.spec, sweep.cache))
     tell(seen)
     return replace(facts, original=seen)
+
+
+def frozen_spec(storage: BaseStorage, name: str) -> dict[str, Any] | None:
+    """The resolved spec that a sweep was last run with; None where nothing was."""
+    try:
+        found: dict[str, Any] | None = optuna.load_study(study_name=name, storage=storage).user_attrs.get("spec")
+    except KeyError:
+        return None
+    return found
 
 
 def already_checked(sweep: Sweep, storage: BaseStorage) -> bool:

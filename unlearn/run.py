@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unlearn.errors import DivergedError, UnlearnError
 from unlearn.methods import Method, Streams
-from unlearn.metrics import Outputs, compare, comparisons, gaps, measure
+from unlearn.metrics import Outputs, gaps, measure
 from unlearn.models import Classifier
 from unlearn.switches import Switches, isolated
 from unlearn.workspace import Task, Workspace
@@ -35,8 +35,9 @@ class Evaluation:
 
     Attributes:
         epoch: 1-based; 0 is the original model.
-        metrics: values of the unlearned model, their gaps to the oracle, and costs relative to its training: `relative_run_time`,
-            `relative_samples` and `relative_forward_samples`.
+        metrics: values of the unlearned model, their gaps to the mean values of the task's oracles, and costs so far relative to
+            their training: `relative_samples`, `relative_forward_samples`, and `relative_run_time` unless all oracles were
+            trained on another host or device.
         outputs: the model's outputs, from which costly metrics may still be taken by `measure`.
         samples: how many passed forward and backward so far.
         forward_samples: how many passed forward only (teachers, for instance).
@@ -73,10 +74,7 @@ class Evaluation:
             return {}
         values = measure(self.outputs, families)
         relative = gaps(values, self.workspace.oracle_metrics(self.task, families))
-        compared = {}
-        if comparisons(families):
-            compared = compare(self.model, self.workspace.oracle(self.task).model, families)
-        return values | relative | compared
+        return values | relative | self.workspace.oracle_distances(self.model, self.task, families)
 
 
 def run_unlearning(
@@ -98,7 +96,7 @@ def run_unlearning(
         MetricError: a metric is not finite although they are.
         UnlearnError: SCRUB-R's rule lacks validation images.
     """
-    oracle = workspace.oracle(task)
+    retraining = workspace.retraining(task)
     oracle_metrics = workspace.oracle_metrics(task, families)
     model = workspace.load_model(workspace.original(task).model.state_dict())
     data = workspace.unlearning_data(task)
@@ -113,9 +111,9 @@ def run_unlearning(
             raise DivergedError(epoch)
         values = measure(outputs, families)
         cost = {
-            "relative_run_time": seconds / oracle.cost.seconds,
-            "relative_samples": data.served / oracle.cost.samples,
-            "relative_forward_samples": data.forward_only / oracle.cost.samples,
+            **({} if retraining.seconds is None else {"relative_run_time": seconds / retraining.seconds}),
+            "relative_samples": data.served / retraining.samples,
+            "relative_forward_samples": data.forward_only / retraining.samples,
         }
         return Evaluation(
             epoch,

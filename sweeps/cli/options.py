@@ -30,11 +30,14 @@ class Options:
     verbose: bool = False
 
     def load(self) -> Sweep:
-        """The sweep as asked for: of a shipped name or a file, else as it was last run under this name."""
+        """The sweep as asked for: of a shipped name or a file, else as it was last run under this name.
+
+        One that is there already goes on by the rules that it began with.
+        """
         known = self.sweep in shipped_sweeps() or Path(self.sweep).is_file()
         if not known and self._last_run is None and Path(self.sweep).suffix not in {".yaml", ".yml"}:
             raise self._unknown()
-        return self._load(None if known else self._last_run)
+        return self._load(None if known else self._last_run).continued()
 
     def find(self) -> Sweep:
         """The sweep as it was last run, from its own folder; else as its file says."""

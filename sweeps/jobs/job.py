@@ -18,6 +18,8 @@ class Job:
         hyperparameters: in true units; empty for references.
         prune: whether each epoch is reported before the next one starts.
         stop_epoch: the epoch that counts; None: the one of the least score, or of the method's own rule.
+        oracles: of how many oracles the mean values are what gaps are to.
+        oracle: number of the oracle to train.
         all_epochs: whether the run goes on after its stop epoch, so that the one of the least score is known in hindsight.
         data: identity of the data set that the sweep is on; empty where nobody has read it yet.
     """
@@ -31,6 +33,8 @@ class Job:
     prune: bool = False
     stop_epoch: int | None = None
     all_epochs: bool = True
+    oracles: int = 1
+    oracle: int = 0
     data: str = ""
 
     def ends_at(self, epoch: int) -> bool:

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,10 +19,11 @@ import torch
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.epochs import EpochRule, LeastScore, ScrubR
 from sweeps.jobs.job import Job, Update, other_data, same_data
-from sweeps.plan import ForgetDraw
+from sweeps.plan import ForgetDraw, tuning_draws
 from sweeps.spec import Spec, check_files, scenario_of
 from sweeps.spec.scoring import objective_of
 from unlearn.errors import DivergedError
+from unlearn.gaps import Measures
 from unlearn.methods import Method
 from unlearn.registry import find
 from unlearn.run import Evaluation, run_unlearning
@@ -70,16 +72,22 @@ class Worker:
         self._reports: Generator[Update] | None = None
         self.objective = objective_of(spec)
 
-    def task(self, draw: ForgetDraw, scored_on: str) -> Task:
+    def task(self, draw: ForgetDraw, scored_on: str, oracles: int = 1) -> Task:
         """The task of one forget set; a scenario that fixes its own size takes all that it can."""
         samples = self.workspace.samples
         scenario = scenario_of(self.spec, draw.scenario, samples.data, samples.splits)
-        size = draw.size or scenario.limit(self.workspace.train_labels)
+        most = scenario.limit(self.workspace.train_labels)
+        tuned = None
+        if draw.avoids is not None:
+            tuned = tuple((s.size or most, s.seed) for s in tuning_draws(self.spec, draw.scenario)[: draw.avoids])
         return Task(
             scenario=scenario,
-            forget_size=size,
+            forget_size=draw.size or most,
             forget_seed=draw.seed,
             scored_on="dev" if scored_on == "dev" else "test",
+            avoid=tuned,
+            training=draw.training,
+            oracles=oracles,
         )
 
     def method(self, job: Job) -> Method:
@@ -155,18 +163,20 @@ class Worker:
 
     def _reference(self, job: Job) -> Update:
         task = self.task(job.draw, job.scored_on)
-        reference = (self.workspace.original if job.kind == "original" else self.workspace.oracle)(task)
+        original = job.kind == "original"
+        reference = self.workspace.original(task) if original else self.workspace.oracle(task, job.oracle)
         metrics = self.workspace.reference_metrics(reference, task, self.spec.metrics.every_epoch)
         facts = {
             "key": reference.key,
             "loaded": reference.loaded,
             "training_seconds": reference.cost.seconds,
             "training_samples": reference.cost.samples,
+            "trained_on": reference.place and reference.place._asdict(),
         }
         return Update("complete", values=[metrics["heldout_accuracy"]], metrics=metrics, facts=facts)
 
     def _unlearn(self, job: Job) -> Generator[Update]:
-        task, method = self.task(job.draw, job.scored_on), self.method(job)
+        task, method = self.task(job.draw, job.scored_on, job.oracles), self.method(job)
         costly = self.spec.metrics.best_epoch
         rule: EpochRule = LeastScore(costly, job.stop_epoch, hindsight=job.all_epochs)
         if method.epoch_rule == "scrub_r":
@@ -182,19 +192,32 @@ class Worker:
                 fresh, last_report = [], time.perf_counter()
         if evaluation is None:
             raise RuntimeError(f"method {job.method} yielded no epoch")
+        yield replace(self._answer(job, rule, evaluation), epochs=fresh)
+
+    def _answer(self, job: Job, rule: EpochRule, last: Evaluation) -> Update:
+        """What a run comes to that has ended with the evaluation `last`.
+
+        Its costs are up to its stop epoch; whoever chooses an epoch once all have been seen pays for the whole run.
+        """
         counted, hindsight = rule.chosen()
-        yield Update(
+        cost_of = "epoch" if self.spec.rules == 1 else "run" if job.stop_epoch is None else "stop"
+        whole = {name: last.metrics[name] for name in Measures().family("cost", last.metrics)}
+        metrics = counted.metrics | counted.costly | (whole if cost_of == "run" else {})
+        beside = {} if hindsight is None else hindsight.metrics | hindsight.costly
+        overlap = {"overlap": self.workspace.overlap(last.task)} if last.task.avoid else {}
+        return Update(
             "complete",
-            epochs=fresh,
             values=list(self.objective.values(counted.metrics)),
             epoch=counted.epoch,
-            metrics=counted.metrics | counted.costly,
+            metrics=metrics,
             hindsight_epoch=None if hindsight is None else hindsight.epoch,
-            hindsight={} if hindsight is None else hindsight.metrics | hindsight.costly,
+            hindsight=beside | whole if beside and cost_of != "epoch" else beside,
             facts={
-                "forget_size": task.forget_size,
-                "samples": evaluation.samples,
-                "forward_samples": evaluation.forward_samples,
+                "forget_size": last.task.forget_size,
+                "samples": last.samples,
+                "forward_samples": last.forward_samples,
+                "cost_of": cost_of,
+                **overlap,
             },
         )
 

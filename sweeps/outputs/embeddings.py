@@ -20,6 +20,7 @@ from sweeps.jobs.worker import Worker
 from sweeps.plan import ForgetDraw
 from sweeps.record import SweepRecord
 from sweeps.spec import Spec
+from sweeps.studies.trials import AVOIDS
 from unlearn.embedding import tsne
 from unlearn.files import write_atomically
 from unlearn.models import Classifier
@@ -93,7 +94,9 @@ def _evaluated(
 
 def _maps(worker: Worker, scenario: str, trials: dict[str, FrozenTrial], max_samples: int) -> dict[str, Any]:
     facts = next(iter(trials.values())).user_attrs
-    draw = ForgetDraw(scenario, int(facts["forget_size"]), int(facts["forget_seed"]))
+    draw = ForgetDraw(
+        scenario, int(facts["forget_size"]), int(facts["forget_seed"]), facts.get("training", 0), facts.get(AVOIDS)
+    )
     task = worker.task(draw, "test")
     group, label = _groups(worker, task)
     rows = _sample(group, max_samples)

@@ -14,11 +14,11 @@ from optuna.trial import FrozenTrial
 
 from sweeps.errors import SweepError
 from sweeps.objective import top_epochs
-from sweeps.plan import StudyPlan, make_plan
+from sweeps.plan import StudyPlan, draws_vary, make_plan
 from sweeps.record.fingerprint import fingerprint
 from sweeps.record.record import COLUMNS, STUDY, SweepRecord
 from sweeps.record.winners import Studies, StudyKey, find_winners
-from sweeps.spec import stored_spec
+from sweeps.spec import leaves_published_out, stored_spec
 from sweeps.studies.design import Design
 from sweeps.studies.importance import parameter_importances
 from sweeps.studies.retries import superseded_numbers
@@ -43,6 +43,8 @@ OLD_FACTS = {
     "training_seconds",
     "training_samples",
 }
+#: What older versions left unsaid of a run.
+BEFORE = {"run": 0, "oracles": 1, "cost_of": "epoch"}
 OLD_VERSION = (
     "its numbers are in hindsight: an older version evaluated it, each run at the epoch of the least score on the very forget "
     "set and test images reported; run it again for numbers at a stop epoch that was known beforehand"
@@ -100,6 +102,8 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
         measures=attrs.get("measures", []),
         winners=winners,
         in_hindsight=old or paper,
+        published_left_out=leaves_published_out(spec),
+        draws_vary={label: draws_vary(spec, label) for label in spec.scenarios},
         protocol_note=PAPER if paper else OLD_VERSION if old else "",
         fingerprint=fingerprint(storage, name, (study for _, study in studies.values())),
     )
@@ -142,6 +146,9 @@ def _row(trial: FrozenTrial, stage: str) -> dict[str, Any]:
     facts = clean_all({name: attrs.get(name) for name in FACTS}) | {
         "epoch": attrs.get("epoch", attrs.get("best_epoch"))
     }
+    if stage != "reference":
+        facts |= {name: facts[name] if facts[name] is not None else was for name, was in BEFORE.items()}
+    facts["training"] = facts["training"] or 0
     if hindsight and facts["hindsight_epoch"] is None:
         facts["hindsight_epoch"] = facts["epoch"]
     row: dict[str, Any] = {

@@ -28,7 +28,11 @@ class SweepRecord:
         trials: one row per trial: study, stage, scenario, method, number, state, value (the score at the epoch that counts),
             epoch (that one), stop_epoch (where it was given), hindsight_epoch, hindsight_score, outcome (of a failed one: error,
             diverged or died), fail_reason, retry_of, started, completed, seconds, forget_size, forget_seed, seed,
-            scored_on, origin, requeued, superseded, `hp.<hyperparameter>`, `metric.<metric>` (at the epoch that counts),
+            scored_on, origin, training (0: the first), run (its number on its forget set), oracle (of a reference: its number),
+            oracles (how many gaps are to the mean of), overlap (share of the forget set's samples that some tuning set has too,
+            NaN where it was not drawn apart), cost_of (what relative costs count: `stop`, up to the stop epoch; `run`, all of it;
+            `epoch`, up to the epoch that counts, however it was found: older versions), requeued, superseded,
+            `hp.<hyperparameter>`, `metric.<metric>` (at the epoch that counts),
             `hindsight.<metric>` (of evaluations and grids, at the epoch of the least score: the paper's convention) and
             `top5.<metric>` (mean over the five least).
         curves: one row per trial and epoch: study, stage, scenario, method, number, epoch, score and every metric.
@@ -40,6 +44,10 @@ class SweepRecord:
         measures: what metrics declare of their values, for those that are not shipped (`unlearn.gaps.Measures` reads it).
         winners: of every method that searches, {scenario: {method: winner}}: what its evaluation runs with, else what came out
             of the confirmation, else of the search.
+        draws_vary: whether a scenario has more than one forget set, by scenario; where not, an evaluation's runs differ in the
+            run's seed alone (and the training's).
+        published_left_out: whether searches did without the published values as first points, although their sweep names them:
+            they were chosen by the test set of its data set.
         in_hindsight: whether evaluations count at an epoch that was chosen on what they report; `protocol_note` says why.
         fingerprint: of what outputs are made from.
     """
@@ -56,6 +64,8 @@ class SweepRecord:
     classes: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     measures: list[dict[str, Any]] = field(default_factory=list)
     winners: dict[str, dict[str, Winner]] = field(default_factory=dict)
+    draws_vary: dict[str, bool] = field(default_factory=dict)
+    published_left_out: bool = False
     in_hindsight: bool = False
     protocol_note: str = ""
     fingerprint: str = ""

@@ -2,10 +2,12 @@
 
 from sweeps.spec.data import Facts, check_data, check_sizes, facts, open_data, scenario_of, split_data, training_samples
 from sweeps.spec.document import dump_yaml, read_stored, read_yaml
+from sweeps.spec.earlier import continued
 from sweeps.spec.files import check_files
 from sweeps.spec.here import check_here, gpus_lacking
 from sweeps.spec.notes import own_code, remarks
 from sweeps.spec.read import (
+    leaves_published_out,
     load_spec,
     load_stored,
     open_document,
@@ -25,9 +27,11 @@ __all__ = [
     "check_files",
     "check_here",
     "check_sizes",
+    "continued",
     "dump_yaml",
     "facts",
     "gpus_lacking",
+    "leaves_published_out",
     "load_spec",
     "load_stored",
     "open_data",

@@ -35,6 +35,14 @@ def _between(
         rule = "must be ≥ evaluation.seeds, so that no tuning forget set is evaluated on"
         got = f"{search.forget_seed} with {spec.evaluation.seeds} seeds"
         yield ("search.forget_seed", "evaluation.seeds"), [Problem("search.forget_seed", rule, got)]
+    elif shared := [
+        t for t in range(spec.evaluation.trainings) if _meet(search.seeds, spec.evaluation.forget_seeds(t))
+    ]:
+        seeds = spec.evaluation.forget_seeds(shared[0])
+        rule = "must leave alone the forget sets that are evaluated on"
+        got = f"{search.forget_seed}, and training {shared[0]} has the seeds {seeds[0]} … {seeds[-1]}"
+        keys = ("search.forget_seed", "search.confirm", "evaluation.seeds", "evaluation.trainings")
+        yield keys, [Problem("search.forget_seed", rule, got, "e.g. 1000")]
     if spec.objective.name == "pareto":
         if search.pruner != "none":
             rule = "must be none with objective.name pareto"
@@ -65,6 +73,10 @@ def _check_original(spec: Spec) -> list[Problem]:
     ]
     rule = "must be left out for scenarios that alter the training data, which this model has not learnt"
     return [Problem("original", rule, "", f"or leave out {', '.join(altering)}")] if altering else []
+
+
+def _meet(one: range, other: range) -> bool:
+    return max(one.start, other.start) < min(one.stop, other.stop)
 
 
 def built_scenario(spec: Spec, label: str) -> Scenario | None:

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sweeps.spec.components import names_in
-from sweeps.spec.read import shipped_ranges, uniform
+from sweeps.spec.read import leaves_published_out, shipped_ranges, uniform
 from sweeps.spec.schema import RangeSpec, Spec
 from unlearn.registry import of_library
 
 
 def remarks(spec: Spec) -> list[str]:
     """One sentence each."""
-    return [*_cut_ranges(spec), *_milestones(spec)]
+    return [*_cut_ranges(spec), *_milestones(spec), *_one_forget_set(spec), *_first_points(spec)]
 
 
 def own_code(document: Mapping[str, Any]) -> list[str]:
@@ -44,6 +44,28 @@ def _cut_ranges(spec: Spec) -> Iterator[str]:
         reach = f"only at {low}" if low == high else f"in {low} … {high}"
         shipped_reach = f"{was_low} … {was_high}, as there are {epochs} epochs"
         yield f"lr_decay_epoch: searched {reach} instead of {shipped_reach}: {', '.join(methods)}"
+
+
+def _one_forget_set(spec: Spec) -> Iterator[str]:
+    """Scenarios whose evaluation repeats runs on the only forget set that there is."""
+    asked = spec.evaluation
+    for label in spec.scenarios:
+        facts = spec.facts("scenarios", spec.scenario_key(label))
+        if spec.rules > 1 and not facts.declared.get("draws_vary", True):
+            each = f" for each of {asked.trainings} trainings" if asked.trainings > 1 else ""
+            yield (
+                f"scenarios.{label}: it has one forget set, the one tuned on; its evaluation is {asked.seeds * asked.runs} runs "
+                f"with seeds of their own on it{each}, so that its spread is that of runs"
+                f"{' and trainings' if asked.trainings > 1 else ''}, not of forget sets"
+            )
+
+
+def _first_points(spec: Spec) -> Iterator[str]:
+    if leaves_published_out(spec):
+        yield (
+            f"search.warm_start: published is left out, as those values were chosen by the test set of {spec.dataset.name}, on "
+            "which a strict sweep is evaluated; protocol: paper takes them"
+        )
 
 
 def _milestones(spec: Spec) -> Iterator[str]:

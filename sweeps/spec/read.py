@@ -18,6 +18,7 @@ from sweeps.spec.check import check
 from sweeps.spec.complaints import complaints, shown
 from sweeps.spec.components import check_names
 from sweeps.spec.document import Document, keys_of, read_document, read_yaml
+from sweeps.spec.earlier import as_begun
 from sweeps.spec.files import fill_hashes
 from sweeps.spec.overrides import LISTED, NAMED, listed, named, narrow, override
 from sweeps.spec.schema import LARGEST, Spec
@@ -57,7 +58,7 @@ def load_stored(path: Path, overrides: Iterable[str] = (), **chosen: list[str] |
     """
     document = read_document(path, stored=True)
     if isinstance(document.data, dict):
-        document.data.update(_as_before_rounds(document.data))
+        document.data.update(as_begun(document.data))
     return parse_document(_changed(document, str(path), overrides, chosen), str(path))
 
 
@@ -99,17 +100,11 @@ def stored_spec(data: Any) -> Spec:
     """
     if not isinstance(data, Mapping):
         raise SpecError("spec", [Problem("(file)", "must be a section of keys and values", shown(data))])
-    data = _as_before_rounds(data)
+    data = as_begun(data)
     try:
         return Spec.model_validate(data)
     except ValidationError:
         return parse_spec(data, str(data.get("name", "sweep")))
-
-
-def _as_before_rounds(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A resolved spec: one that says nothing of a confirmation is of a time when nothing was confirmed unless asked for."""
-    search = data.get("search")
-    return {**data, "search": {"confirm": [], **search}} if isinstance(search, Mapping) else dict(data)
 
 
 def parse_document(document: Document, source: str) -> Spec:
@@ -217,10 +212,22 @@ def shipped_sweeps() -> dict[str, Path]:
 
 def published_params() -> dict[str, dict[str, dict[str, float]]]:
     """The paper's tuned values, {scenario: {method: {hyperparameter: value}}} (Tables 3 and 4)."""
-    params: dict[str, dict[str, dict[str, float]]] = read_yaml(
-        Path(str(files("search_spaces"))) / "published" / "sure_paper.yaml"
-    )["params"]
+    params: dict[str, dict[str, dict[str, float]]] = _published()["params"]
     return params
+
+
+def leaves_published_out(spec: Spec) -> bool:
+    """Whether a sweep names the published values as first points and may not have them.
+
+    They were chosen by the test set of their data set: a strict search on that one would learn from what it is evaluated on.
+    """
+    strict = spec.rules > 1 and spec.protocol == "strict" and "published" in spec.search.warm_start
+    return strict and bool(spec.dataset.name == _published()["tuned_on"])
+
+
+@cache
+def _published() -> Any:
+    return read_yaml(Path(str(files("search_spaces"))) / "published" / "sure_paper.yaml")
 
 
 @cache

@@ -16,6 +16,8 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 #: The largest whole number that every reader of JSON keeps exactly.
 LARGEST = 2**53
+#: Seeds of forget sets: those of each training begin so far apart.
+TRAINING_SEEDS = 1_000_000
 #: Names of the two forms of a method's entry, in the schema only.
 RANGE, VALUE = "<range>", "<value>"
 #: Likewise, of `held_out`.
@@ -256,17 +258,41 @@ class Search(Part):
     forget_seed: Seed = 1000
     max_retries: Annotated[int, Field(ge=0, le=1000)] = 2
 
+    @property
+    def seeds(self) -> range:
+        """The seeds of the tuning forget sets: the search's, then the confirmation's."""
+        return range(self.forget_seed, self.forget_seed + 1 + sum(part.sets for part in self.confirm))
 
-class EvaluationSpec(Part):
-    """The winners on fresh forget sets.
+
+class ReferencesSpec(Part):
+    """The models that gaps are measured to.
 
     Attributes:
-        seeds: how many forget sets at each size.
+        oracles: of how many oracles of one forget set, trained alike from other seeds, evaluation and sensitivity take the mean
+            values. Search and confirmation have one oracle for each of their forget sets.
+    """
+
+    oracles: Annotated[int, Field(ge=1, le=100)] = 3
+
+
+class EvaluationSpec(Part):
+    """The winners on fresh forget sets: three seeds, of the training, of the forget set and of the run, each of its own.
+
+    Attributes:
+        seeds: how many forget sets at each size, for each training; of a scenario that has but one, how many runs on it.
+        trainings: how many originals with oracles of their own; the first is the one that was searched on.
+        runs: how many unlearning runs on each forget set.
         epochs: `stop`: a run ends at its stop epoch, and nothing is known in hindsight.
     """
 
     seeds: Repeats = 5
+    trainings: Annotated[int, Field(ge=1, le=1000)] = 1
+    runs: Annotated[int, Field(ge=1, le=1000)] = 1
     epochs: Literal["all", "stop"] = "all"
+
+    def forget_seeds(self, training: int) -> range:
+        """The seeds of a training's forget sets: a function of their numbers alone, so that more of either extend a sweep."""
+        return range(training * TRAINING_SEEDS, training * TRAINING_SEEDS + self.seeds)
 
 
 class Sensitivity(Part):
@@ -277,12 +303,14 @@ class Sensitivity(Part):
         methods: of which methods; all that search both lr and alpha by default.
         span: how far to each side, as a fraction of the best value.
         points: along each side of the grid.
+        repeats: how often the centre is run, each time with another run seed: what a cell's change is to be told from.
     """
 
     enabled: bool = True
     methods: list[str] | None = None
     span: Fraction = 0.2
     points: Annotated[int, Field(ge=3, le=1000)] = 5
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 3
 
 
 class Resources(Part):
@@ -343,9 +371,12 @@ class Spec(Part):
         files: SHA-256 of each file that the sweep reads once more where it runs, by its key; filled in where it is left out.
         storage: URL of the Optuna storage; a file in the sweep's folder by default.
         cache: folder or URL of trained models; `~/.cache/unlearn-sweeps` by default.
+        rules: how forget sets are drawn, grids are laid and costs are counted; 1 is what sweeps of older versions began with, and
+            go on by (see `sweeps.spec.earlier`).
     """
 
     format: Literal["unlearn-sweeps/sweep/1"] = "unlearn-sweeps/sweep/1"
+    rules: Literal[1, 2] = 2
     name: Annotated[str, Field(pattern=NAME, max_length=100)]
     seed: Seed = 0
     dataset: Component
@@ -362,6 +393,7 @@ class Spec(Part):
     objective: ObjectiveSpec = ObjectiveSpec()
     metrics: Metrics = Metrics()
     search: Search = Search()
+    references: ReferencesSpec = ReferencesSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     sensitivity: Sensitivity = Sensitivity()
     resources: Resources = Resources()

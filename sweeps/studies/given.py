@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.errors import Problem, SpecError
-from sweeps.spec import Spec, published_params, read_yaml
+from sweeps.spec import Spec, leaves_published_out, published_params, read_yaml
 from sweeps.spec.complaints import shown
 from sweeps.spec.components import check_value
 from sweeps.studies.trials import STOP_EPOCH
@@ -23,7 +23,7 @@ Params = dict[str, dict[str, dict[str, Any]]]
 
 
 def warm_start(spec: Spec) -> list[Params]:
-    """The first points that the spec names: the published ones, or those of best-params files.
+    """The first points that the spec names: the published ones where it may have them, or those of best-params files.
 
     Raises:
         SpecError: a file cannot be used.
@@ -31,6 +31,7 @@ def warm_start(spec: Spec) -> list[Params]:
     return [
         published_params() if source == "published" else read_warm_start(Path(source))
         for source in spec.search.warm_start
+        if source != "published" or not leaves_published_out(spec)
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,13 +12,13 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sweeps.errors import SweepError
 from sweeps.jobs.job import DIED, Job, Update, other_data, same_data
-from sweeps.plan import ForgetDraw, Plan, ReferenceNeed, StudyPlan
+from sweeps.plan import Plan, ReferenceNeed, StudyPlan
 from sweeps.studies.design import DesignStudy
 from sweeps.studies.open_study import OpenStudy
 from sweeps.studies.retries import RetryFilter, attempt_of, no_trial
 from sweeps.studies.search import SearchStudy
 from sweeps.studies.selection import Params, Selection
-from sweeps.studies.trials import Point, draw_params, point_key, set_attrs
+from sweeps.studies.trials import Point, set_attrs
 from sweeps.studies.verdicts import verdict
 
 #: The sweep's own study keeps under this name the identity of its data set.
@@ -93,7 +93,7 @@ class Multiplexer:
             return
         study = DesignStudy(plan, self.spec, self.storage, retry=retry)
         if plan.stage == "reference":
-            study.set_points([Point(draw_params(draw), {}, draw) for draw in plan.draws])
+            study.set_points([Point.of_reference(need) for need in plan.needs])
             self.references.append(study)
         else:
             self.designs.append(study)
@@ -138,8 +138,9 @@ class Multiplexer:
         return all(study.done for study in self.open_studies)
 
     def _take_urgent_reference(self) -> Assignment | None:
-        draws = [s.plan.draws[0] for s in self.searches.values() if s.remaining > 0]
-        return self._take_reference(draws)
+        return self._take_reference(
+            need for s in self.searches.values() if s.remaining > 0 for need in self.plan.needs(s.plan.draws[0])
+        )
 
     def _take_any_reference(self) -> Assignment | None:
         for study in self.references:
@@ -147,26 +148,29 @@ class Multiplexer:
                 return self._assign(study, *study.ask(point))
         return None
 
-    def _take_reference(self, draws: list[ForgetDraw]) -> Assignment | None:
-        needed = {need for draw in draws for need in self.plan.needs(draw)}
+    def _take_reference(self, needs: Iterable[ReferenceNeed]) -> Assignment | None:
+        needed = set(needs)
         for study in self.references:
             for point in study.missing():
-                if ReferenceNeed(_kind(study), point.draw) in needed:
+                if ReferenceNeed(_kind(study), point.draw, point.number) in needed:
                     return self._assign(study, *study.ask(point))
         return None
 
     def _take_design(self) -> Assignment | None:
-        waiting: list[ForgetDraw] = []
+        waiting: set[ReferenceNeed] = set()
         for study in self.designs:
             self.selection.settle(study)
             for point in study.missing():
-                if self._ready(point.draw):
+                needs = self.plan.needs(point.draw, study.plan.oracles)
+                if self._ready(needs):
                     return self._assign(study, *study.ask(point))
-                waiting.append(point.draw)
+                waiting.update(needs)
         return self._take_reference(waiting)
 
     def _take_search(self) -> Assignment | None:
-        open_searches = [s for s in self.searches.values() if s.remaining > 0 and self._ready(s.plan.draws[0])]
+        open_searches = [
+            s for s in self.searches.values() if s.remaining > 0 and self._ready(self.plan.needs(s.plan.draws[0]))
+        ]
         if not open_searches:
             return None
         study = min(open_searches, key=lambda s: (s.running, s.final))
@@ -177,13 +181,13 @@ class Multiplexer:
 
     # --- readiness ---
 
-    def _ready(self, draw: ForgetDraw) -> bool:
-        return all(self._reference_state(need) == TrialState.COMPLETE for need in self.plan.needs(draw))
+    def _ready(self, needs: Iterable[ReferenceNeed]) -> bool:
+        return all(self._reference_state(need) == TrialState.COMPLETE for need in needs)
 
     def _reference_state(self, need: ReferenceNeed) -> TrialState | None:
         for study in self.references:
             if study.plan.scenario == need.draw.scenario and _kind(study) == need.kind:
-                return study.status(point_key(draw_params(need.draw)))
+                return study.status(Point.of_reference(need).key)
         return None
 
     # --- results ---

@@ -31,7 +31,7 @@ from sweeps.studies.retries import (
     requeued,
     superseded_numbers,
 )
-from sweeps.studies.trials import STOP_EPOCH, Key, Point, draw_params, plain, set_attrs, trial_key
+from sweeps.studies.trials import Key, Point, draw_params, plain, set_attrs, trial_key
 
 Asked = tuple[Trial, Job]
 
@@ -135,13 +135,13 @@ class OpenStudy:
         """The trial at `point`, with all that tells what it is: one write, so that a kill leaves it whole or not at all."""
         job = self._job(point)
         facts = {"hyperparameters": job.hyperparameters, "seed": job.seed, "scored_on": job.scored_on}
-        stop = {} if point.stop_epoch is None else {STOP_EPOCH: point.stop_epoch}
+        where = {**draw_params(point.draw), "training": point.draw.training, **self._numbers(point)}
         shown = self._shown(point.hyperparameters)
         template = create_trial(
             state=TrialState.RUNNING,
             params=dict(point.params),
             distributions=distributions,
-            user_attrs=plain({**attrs, **facts, **stop, **draw_params(point.draw), **shown}),
+            user_attrs=plain({**attrs, **facts, **point.attrs, **where, **shown}),
         )
         trial_id = self.storage.create_new_trial(self.study_id, template_trial=template)
         self.running_keys[point.key] += 1
@@ -152,18 +152,25 @@ class OpenStudy:
         plan, spec = self.plan, self.spec
         if plan.stage == "reference":
             kind: Any = plan.method
-            return Job(kind, point.draw, plan.scored_on, seed=spec.seed)
+            return Job(kind, point.draw, plan.scored_on, seed=spec.seed, oracle=point.number)
         return Job(
             "unlearning",
             point.draw,
             plan.scored_on,
             method=plan.method,
             hyperparameters=dict(point.hyperparameters),
-            seed=run_seed(spec.seed, plan.stage, point.draw),
+            seed=run_seed(spec.seed, plan.stage, point.draw, point.number),
             prune=plan.stage == "search" and spec.search.pruner != "none",
             stop_epoch=point.stop_epoch,
             all_epochs=spec.evaluation.epochs == "all",
+            oracles=plan.oracles,
         )
+
+    def _numbers(self, point: Point) -> dict[str, int]:
+        """Which run a trial is, against how many oracles; or which oracle."""
+        if self.plan.stage != "reference":
+            return {"run": point.number, "oracles": self.plan.oracles}
+        return {} if self.plan.method == "original" else {"oracle": point.number}
 
     def _shown(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
         """Hyperparameters that are sampled under another name, so that their values must be shown beside it."""

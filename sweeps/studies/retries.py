@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sweeps.plan import StudyPlan
 from sweeps.spec.space import Values
-from sweeps.studies.trials import STOP_EPOCH, Key, key_of
+from sweeps.studies.trials import Key, trial_key
 
 FINAL = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 INTERRUPTED = "interrupted: the driver stopped"
@@ -28,15 +28,11 @@ class Retry:
     params: Values
     distributions: dict[str, BaseDistribution]
     attempt: int
-    stop_epoch: int | None = None
+    key: Key
 
     @staticmethod
     def of(trial: FrozenTrial | Trial, attempt: int) -> Retry:
-        return Retry(trial.number, trial.params, trial.distributions, attempt, trial.user_attrs.get(STOP_EPOCH))
-
-    @property
-    def key(self) -> Key:
-        return key_of(self.params, self.stop_epoch)
+        return Retry(trial.number, trial.params, trial.distributions, attempt, trial_key(trial))
 
     @property
     def attrs(self) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -57,13 +58,18 @@ class Selection:
         winner = self.winner(plan.scenario, plan.method)
         if winner is None:
             return
-        best = winner.hyperparameters
-        pairs = [(best, draw) for draw in plan.draws]
-        if plan.stage == "sensitivity":
-            pairs = [(values, plan.draws[0]) for values in sensitivity_grid(self.spec, best)]
-        opened.set_points([_point(plan, values, draw, winner.stop_epoch) for values, draw in pairs])
+        opened.set_points(self._points(plan, winner))
         opened.record_design(winner)
         self._settled.add(plan.name)
+
+    def _points(self, plan: StudyPlan, winner: Winner) -> list[Point]:
+        """The runs of a winner: so many on each forget set; or of the grid round it, and of its centre so many."""
+        best, stop, runs = winner.hyperparameters, winner.stop_epoch, range(plan.runs)
+        if plan.stage == "evaluation":
+            return [_run(plan, best, draw, stop, run) for draw in plan.draws for run in runs]
+        assert plan.space is not None
+        grid = [_run(plan, values, plan.draws[0], stop) for values in sensitivity_grid(self.spec, plan.space, best)]
+        return grid + [_run(plan, best, plan.draws[0], stop, run) for run in runs if plan.runs > 1]
 
     def winner(self, scenario: str, method: str) -> Winner | None:
         """What is evaluated: what was given, else the winner of search and confirmation; None while there is none."""
@@ -146,7 +152,15 @@ class Selection:
             return None
 
 
-def _point(plan: StudyPlan, values: Values, draw: ForgetDraw, stop_epoch: int | None = None) -> Point:
+def _point(plan: StudyPlan, values: Values, draw: ForgetDraw) -> Point:
+    """The trial of a configuration in a confirmation."""
     assert plan.space is not None
     params = {**{r.name: values[r.name] for r in plan.space.ranges}, **draw_params(draw)}
-    return Point(params, dict(values), draw, stop_epoch)
+    return Point(params, dict(values), draw)
+
+
+def _run(plan: StudyPlan, values: Values, draw: ForgetDraw, stop_epoch: int | None, run: int = 0) -> Point:
+    """The trial of a configuration in an evaluation or a grid."""
+    point = _point(plan, values, draw)
+    params = {**point.params, "training": draw.training, "run": run}
+    return replace(point, params=params, stop_epoch=stop_epoch, number=run)

@@ -26,8 +26,9 @@ TINY: dict[str, Any] = {
     "scenarios": {"partial_class": {"tune_size": 40, "sizes": [40, 5]}},
     "methods": {"sure": {}, "finetune": {}},
     "search": {"trials": 4, "sampler": "random", "confirm": "none"},
+    "references": {"oracles": 1},
     "evaluation": {"seeds": 2},
-    "sensitivity": {"points": 3},
+    "sensitivity": {"points": 3, "repeats": 1},
 }
 
 

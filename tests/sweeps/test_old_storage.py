@@ -16,10 +16,11 @@ from sweeps.cli.app import app
 from sweeps.plan import make_plan
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.record.best_params import best_params
-from sweeps.spec import load_spec, read_yaml, stored_spec
+from sweeps.spec import continued, load_spec, read_yaml, stored_spec
 from sweeps.storage import open_storage
 from sweeps.studies.given import last_epochs, read_best_params
 from sweeps.studies.multiplexer import Multiplexer
+from sweeps.sweep import frozen_spec
 from tests.sweeps.conftest import OLD
 from tests.sweeps.conftest import OLD_NAME as NAME
 
@@ -96,7 +97,9 @@ def test_facts_of_its_references_are_no_metrics(record: SweepRecord) -> None:
 
 def test_run_again_it_is_evaluated_at_stop_epochs(storage: BaseStorage) -> None:
     """By its file, with `{top: 2, seeds: 2}`: search and confirmation stay, what was evaluated in hindsight counts no more."""
-    spec = load_spec(str(OLD / "old.yaml"))
+    frozen = frozen_spec(storage, NAME)
+    assert frozen is not None
+    spec = continued(load_spec(str(OLD / "old.yaml")), frozen)
     assert [(part.leaders, part.sets) for part in spec.search.confirm] == [(2, 2)]
     studies = Multiplexer(make_plan(spec), storage)
     left = Counter((s.plan.stage, s.plan.method) for s in studies.open_studies if not s.done)

@@ -20,10 +20,10 @@ class Canary(Scenario):
     """`canaries` scrambled samples (group `ood`) and size − `canaries` intact ones (group `in`); Section 5 of the paper.
 
     The original model learns a `pool` of scrambled samples, by default four times as many as one forget set has (or half of
-    the training set, if that is less); the others of the pool are retained. Each one's pixels are permuted by a permutation of its own, the same for all channels; its label
-    stays. Our reading: which samples these are, and how they are scrambled, depends on `canary_seed` alone, so that one
-    original model serves all forget seeds; a forget seed draws the canaries from the pool, and the intact samples from the
-    rest of the training set.
+    the training set, if that is less); the others of the pool are retained. Each one's pixels are permuted by a permutation of
+    its own, the same for all channels; its label stays. Our reading: which samples these are, and how they are scrambled,
+    depends on `canary_seed` alone, so that one original model serves all forget seeds; a forget seed draws the canaries from
+    the pool, and the intact samples from the rest of the training set.
     """
 
     alters_training: ClassVar[bool] = True

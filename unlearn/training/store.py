@@ -37,10 +37,11 @@ class TrainingCost:
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A state dict with its training cost; `loaded` tells whether it came from disk."""
+    """A state dict with its training cost and what was written with it; `loaded` tells whether it came from disk."""
 
     state: dict[str, Tensor]
     cost: TrainingCost
+    facts: Mapping[str, Any]
     loaded: bool
 
 
@@ -90,7 +91,7 @@ class ModelStore:
                 found = self._fetch(key)  # another machine may have been quicker
             if found is None:
                 self._write(key, state, cost, facts)
-                found = StoredModel(state, cost, loaded=False)
+                found = StoredModel(state, cost, facts, loaded=False)
             self._agree(key)
             return found
 
@@ -138,7 +139,8 @@ class ModelStore:
             header = _metadata(raw)
             if header["checksum"] != _checksum(state, header["cost"]):
                 raise ValueError("its checksum does not hold")
-            return StoredModel(state, TrainingCost(**json.loads(header["cost"])), loaded=True)
+            cost, facts = (json.loads(header[part]) for part in ("cost", "about"))
+            return StoredModel(state, TrainingCost(**cost), facts, loaded=True)
         except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
             raise _DamagedError(str(error)) from error
 

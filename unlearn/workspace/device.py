@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import platform
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
+
+
+class Place(NamedTuple):
+    """Where something ran: seconds of one place say nothing of another."""
+
+    host: str
+    device: str
+
+
+def place_of(device: torch.device) -> Place:
+    """This host, with the kind of its device: `cpu`, or a GPU's name."""
+    return Place(platform.node(), torch.cuda.get_device_name(device) if device.type == "cuda" else device.type)
 
 
 def arithmetic(device: torch.device, precision: Literal["float32", "bfloat16"]) -> AbstractContextManager[None]:

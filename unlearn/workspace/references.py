@@ -6,8 +6,8 @@ import copy
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,18 +22,23 @@ from unlearn.seal import Seal, Seals
 from unlearn.steps import joins_last
 from unlearn.switches import isolated
 from unlearn.training import ModelStore, StoredModel, TrainingCost, content_key, load_checkpoint, train
-from unlearn.workspace.device import arithmetic, synchronize
+from unlearn.workspace.device import Place, arithmetic, place_of, synchronize
 from unlearn.workspace.samples import Samples, TaskData
 from unlearn.workspace.tasks import Given, Setting, Task
 
 
 @dataclass(frozen=True)
 class Reference:
-    """An original or oracle model in eval mode, without gradients, with what it cost to train."""
+    """An original or oracle model in eval mode, without gradients, with what it cost to train.
+
+    Attributes:
+        place: on which host and device; None where an older version trained it.
+    """
 
     key: str
     model: Classifier
     cost: TrainingCost
+    place: Place | None
     loaded: bool
     seal: Seal
 
@@ -48,8 +53,17 @@ class References:
 
     def __init__(self, setting: Setting, samples: Samples, store: ModelStore, seals: Seals, keep: int | None) -> None:
         self.setting, self.samples, self.store, self._seals = setting, samples, store, seals
-        self.original = lru_cache(maxsize=None if keep is None else 2)(self._original)
-        self.oracle = lru_cache(maxsize=keep)(self._oracle)
+        self.place = place_of(samples.device)
+        self._original = lru_cache(maxsize=None if keep is None else 2)(partial(self._reference, "original"))
+        self._oracle = lru_cache(maxsize=keep)(partial(self._reference, "oracle"))
+
+    def original(self, task: Task) -> Reference:
+        """The model trained on all samples."""
+        return self._original(replace(task, oracles=1)) if self.setting.original is None else self.given
+
+    def oracle(self, task: Task, number: int = 0) -> Reference:
+        """The model trained without the forget set; those of other numbers are trained alike from other seeds."""
+        return self._oracle(replace(task, oracles=1), number)
 
     def new_model(self, seed: int) -> Classifier:
         """A fresh network with the setting's normalisation; torch's global generator is left as it was."""
@@ -71,14 +85,11 @@ class References:
         model.load_state_dict(dict(state))
         return model
 
-    def key(self, kind: Literal["original", "oracle"], task: Task) -> str:
+    def key(self, kind: Literal["original", "oracle"], task: Task, number: int = 0) -> str:
         """The content key under which a task's original or oracle is stored once it is trained."""
         if kind == "original" and self.setting.original is not None:
             return content_key(self._given_content(self.setting.original))
-        return content_key(self._content(kind, *self._training_set(kind, task)))
-
-    def _original(self, task: Task) -> Reference:
-        return self._reference("original", task) if self.setting.original is None else self.given
+        return content_key(self._content(kind, *self._training_set(kind, task), task.training, number))
 
     @cached_property
     def given(self) -> Reference:
@@ -108,18 +119,15 @@ class References:
     def _given_content(self, given: Given) -> dict[str, Any]:
         return {"format": 2, "kind": "given original", "weights_sha256": given.sha256, **self._architecture()}
 
-    def _oracle(self, task: Task) -> Reference:
-        return self._reference("oracle", task)
-
     def _training_set(self, kind: str, task: Task) -> tuple[TaskData, Tensor]:
         data = self.samples.task_data(task)
         return data, data.train if kind == "original" else data.retain
 
-    def _reference(self, kind: str, task: Task) -> Reference:
+    def _reference(self, kind: str, task: Task, number: int = 0) -> Reference:
         data, index = self._training_set(kind, task)
-        content = self._content(kind, data, index)
+        content = self._content(kind, data, index, task.training, number)
         key = content_key(content)
-        facts = {name: value for name, value in content.items() if not name.endswith("_sha256")}
+        facts = {name: value for name, value in content.items() if not name.endswith("_sha256")} | self.place._asdict()
         stored = self.store.train_or_load(key, lambda: self._train(key, data, index), facts)
         return self._loaded(kind, key, stored)
 
@@ -127,10 +135,12 @@ class References:
         model = self.load_model(stored.state).eval().requires_grad_(False)
         if not model.finite:
             raise DivergedError(None)
-        return Reference(key, model, stored.cost, stored.loaded, self._seals.put({}, {f"the {kind}": model}))
+        place = Place(stored.facts["host"], stored.facts["device"]) if "host" in stored.facts else None
+        seal = self._seals.put({}, {f"the {kind}": model})
+        return Reference(key, model, stored.cost, place, stored.loaded, seal)
 
-    def _content(self, kind: str, data: TaskData, index: Tensor) -> dict[str, Any]:
-        """Everything that decides which weights a training ends with."""
+    def _content(self, kind: str, data: TaskData, index: Tensor, training: int, number: int) -> dict[str, Any]:
+        """Everything that decides which weights a training ends with; the first of several keeps the key of an only one."""
         setting, dataset = self.setting, self.samples.data
         joined = {"last_batch": "joined"} if joins_last(len(index), setting.recipe.batch_size) else {}
         return {
@@ -143,6 +153,7 @@ class References:
             "recipe": asdict(setting.recipe),
             "precision": setting.precision,
             "seed": setting.seed,
+            **{name: value for name, value in (("training", training), ("oracle", number)) if value},
             **self._architecture(),
         }
 

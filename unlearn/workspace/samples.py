@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unlearn.data import ImageDataset, Indices, Pixels, Splits
-from unlearn.scenarios import ForgetSet, Scenario, check_drawn
+from unlearn.scenarios import ForgetSet, Scenario, check_drawn, draws_apart
 from unlearn.seal import Seal, Seals
 from unlearn.switches import isolated
 from unlearn.workspace.tasks import Task
@@ -63,7 +63,8 @@ class Samples:
         self.positions = {
             name: np.arange(ends[i], ends[i + 1]) for i, name in enumerate(("train", "validation", "dev", "test"))
         }
-        self.task_data = lru_cache(maxsize=keep)(self._task_data)
+        self._of_task = lru_cache(maxsize=keep)(self._task_data)
+        self._of_sets = lru_cache(maxsize=8)(self._union)
         self._seal = seals.put({"images": self.images, "true labels": self.truth})
         self._altered: tuple[Scenario | None, Tensor, Seal] = (None, self.images, self._seal)
 
@@ -78,9 +79,31 @@ class Samples:
         Raises:
             UnlearnError: the scenario cannot draw so many, or does not.
         """
-        with isolated(task.forget_seed):
-            drawn = task.scenario.draw(self.train_images, self.train_labels, task.forget_size, task.forget_seed)
-        check_drawn(task.scenario, drawn, task.forget_size, len(self.train_labels))
+        return self._draw(task.scenario, task.forget_size, task.forget_seed, self._to_avoid(task))
+
+    def task_data(self, task: Task) -> TaskData:
+        """A task on the device."""
+        return self._of_task(task.alone)
+
+    def overlap(self, task: Task) -> float | None:
+        """The share of a task's forget set that lies in the sets to avoid, 0 … 1; None where it is not to avoid any."""
+        seen = self._to_avoid(task)
+        return None if seen is None else float(np.isin(self.task_data(task).forget_set.indices, seen).mean())
+
+    def _to_avoid(self, task: Task) -> Indices | None:
+        return None if task.avoid is None else self._of_sets(task.scenario, task.avoid)
+
+    def _union(self, scenario: Scenario, sets: tuple[tuple[int, int], ...]) -> Indices:
+        """The samples of several forget sets, sorted."""
+        nothing = np.array([], np.int64)
+        drawn = [self._draw(scenario, size, seed, nothing).indices for size, seed in sets]
+        return np.unique(np.concatenate([nothing, *drawn]))
+
+    def _draw(self, scenario: Scenario, size: int, seed: int, avoid: Indices | None) -> ForgetSet:
+        apart = {"avoid": avoid} if avoid is not None and draws_apart(scenario) else {}
+        with isolated(seed):
+            drawn = scenario.draw(self.train_images, self.train_labels, size, seed, **apart)
+        check_drawn(scenario, drawn, size, len(self.train_labels))
         return drawn
 
     def _task_data(self, task: Task) -> TaskData:

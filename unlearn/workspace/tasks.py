@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from unlearn.scenarios import Scenario
@@ -48,9 +48,24 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One forget set to unlearn, and the images on which utility is scored (`dev` or `test`)."""
+    """One forget set to unlearn, the images on which utility is scored (`dev` or `test`), and the models that it is about.
+
+    Attributes:
+        avoid: (size, seed) of forget sets whose samples are drawn only where the others are too few. None: it is drawn by its
+            seed alone, whatever its size.
+        training: number of the original and its oracles; those of another number are trained alike from other seeds.
+        oracles: of how many oracles the mean values are what gaps are to.
+    """
 
     scenario: Scenario
     forget_size: int
     forget_seed: int
     scored_on: Literal["dev", "test"] = "test"
+    avoid: tuple[tuple[int, int], ...] | None = None
+    training: int = 0
+    oracles: int = 1
+
+    @property
+    def alone(self) -> Task:
+        """The same without its models: what its data depend on."""
+        return replace(self, training=0, oracles=1)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from statistics import fmean
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,7 +15,7 @@ from torch import Tensor
 from unlearn.data import Indices, open_dataset, splits_of
 from unlearn.errors import DivergedError
 from unlearn.methods import Batches, UnlearningData
-from unlearn.metrics import Outputs, SetOutputs, measure
+from unlearn.metrics import Outputs, SetOutputs, compare, comparisons, measure
 from unlearn.models import Classifier
 from unlearn.scenarios import ForgetSet
 from unlearn.seal import Seals
@@ -26,6 +28,13 @@ from unlearn.workspace.tasks import Setting, Task
 
 #: Samples per evaluation batch: what a core's cache holds is quickest on a CPU (measured: 512 against 2048, 1.25×).
 EVALUATION_BATCH = {"cpu": 512, "cuda": 4096}
+
+
+class Retraining(NamedTuple):
+    """What a task's oracles took to train, on average: samples, and seconds of those trained on this host and device."""
+
+    seconds: float | None
+    samples: float
 
 
 class Workspace:
@@ -57,7 +66,8 @@ class Workspace:
         self.seals = Seals()
         self.samples = Samples(self.data, splits, self.device, self.seals, keep)
         self.references = References(setting, self.samples, self.store, self.seals, keep)
-        self._oracle_measures: dict[tuple[Task, tuple[str, ...]], dict[str, float]] = {}
+        self._oracle_measures: dict[tuple[Task, int, tuple[str, ...]], dict[str, float]] = {}
+        self._retraining: dict[Task, Retraining] = {}
 
     def check_unchanged(self) -> None:
         """Compare everything shared with its seal.
@@ -86,6 +96,10 @@ class Workspace:
         """A task on the device."""
         return self.samples.task_data(task)
 
+    def overlap(self, task: Task) -> float | None:
+        """The share of a task's forget set that lies in the sets to avoid, 0 … 1; None where it is not to avoid any."""
+        return self.samples.overlap(task)
+
     def unlearning_data(self, task: Task) -> UnlearningData:
         """What a method gets: fresh counters over the task's resident samples."""
         data = self.task_data(task)
@@ -104,17 +118,26 @@ class Workspace:
         """A network with the given weights, in train mode, with gradients."""
         return self.references.load_model(state)
 
-    def reference_key(self, kind: Literal["original", "oracle"], task: Task) -> str:
+    def reference_key(self, kind: Literal["original", "oracle"], task: Task, number: int = 0) -> str:
         """The content key under which a task's original or oracle is stored once it is trained."""
-        return self.references.key(kind, task)
+        return self.references.key(kind, task, number)
 
     def original(self, task: Task) -> Reference:
         """The model trained on all samples."""
         return self.references.original(task)
 
-    def oracle(self, task: Task) -> Reference:
-        """The model trained without the forget set."""
-        return self.references.oracle(task)
+    def oracle(self, task: Task, number: int = 0) -> Reference:
+        """The model trained without the forget set; those of other numbers are trained alike from other seeds."""
+        return self.references.oracle(task, number)
+
+    def retraining(self, task: Task) -> Retraining:
+        """What the task's oracles took to train."""
+        if task not in self._retraining:
+            oracles = [self.oracle(task, number) for number in range(task.oracles)]
+            seconds = [oracle.cost.seconds for oracle in oracles if oracle.place == self.references.place]
+            samples = fmean(oracle.cost.samples for oracle in oracles)
+            self._retraining[task] = Retraining(fmean(seconds) if seconds else None, samples)
+        return self._retraining[task]
 
     # --- evaluation ---
 
@@ -168,11 +191,24 @@ class Workspace:
         return SetOutputs.join(parts)
 
     def oracle_metrics(self, task: Task, families: Sequence[str]) -> dict[str, float]:
-        """The oracle's own values of the named metric families, computed once."""
-        wanted = (task, tuple(families))
+        """The mean over the task's oracles of their own values of the named metric families, each computed once."""
+        values = [self._oracle_values(replace(task, oracles=1), n, tuple(families)) for n in range(task.oracles)]
+        return {
+            name: fmean(each[name] for each in values) for name in values[0] if all(name in each for each in values)
+        }
+
+    def _oracle_values(self, task: Task, number: int, families: tuple[str, ...]) -> dict[str, float]:
+        wanted = (task, number, families)
         if wanted not in self._oracle_measures:
-            self._oracle_measures[wanted] = self.reference_metrics(self.oracle(task), task, families)
+            self._oracle_measures[wanted] = self.reference_metrics(self.oracle(task, number), task, families)
         return self._oracle_measures[wanted]
+
+    def oracle_distances(self, model: Classifier, task: Task, families: Sequence[str]) -> dict[str, float]:
+        """The mean over the task's oracles of what families that compare two models say of `model` and each of them."""
+        if not comparisons(families):
+            return {}
+        values = [compare(model, self.oracle(task, n).model, families) for n in range(task.oracles)]
+        return {name: fmean(each[name] for each in values) for name in values[0]}
 
     def reference_metrics(self, reference: Reference, task: Task, families: Sequence[str]) -> dict[str, float]:
         """A reference's own values of the named metric families.
