@@ -62,6 +62,10 @@ def _between(
     if "scenarios" not in stood_in:
         yield ("metrics.every_epoch", "objective"), _check_gaps(spec)
         yield ("original",), _check_original(spec)
+    if spec.original is not None and spec.evaluation.trainings > 1:
+        rule = "must be 1 with an original that is trained already: there is no other of it"
+        found = [Problem("evaluation.trainings", rule, str(spec.evaluation.trainings))]
+        yield ("evaluation.trainings", "original"), found
 
 
 def _check_original(spec: Spec) -> list[Problem]:

@@ -203,8 +203,8 @@ def test_the_overlap_is_that_of_the_sets_themselves(worker: Worker) -> None:
         draw = ForgetDraw("partial_class", size, 3, 0, 2)
         own = workspace.forget_set(worker.task(draw, "test")).indices
         report, _ = answer(worker, job(draw))
-        assert report.about["overlap"] == pytest.approx(np.isin(own, tuned).mean()) == pytest.approx(expected)
-    assert "overlap" not in answer(worker, job(tuning_draws(worker.spec, "partial_class")[0]))[0].about
+        assert report.facts["overlap"] == pytest.approx(np.isin(own, tuned).mean()) == pytest.approx(expected)
+    assert "overlap" not in answer(worker, job(tuning_draws(worker.spec, "partial_class")[0]))[0].facts
 
 
 COSTS = ("relative_samples", "relative_forward_samples", "relative_run_time")
@@ -212,12 +212,12 @@ COSTS = ("relative_samples", "relative_forward_samples", "relative_run_time")
 
 def test_a_stop_epoch_known_beforehand_ends_the_cost_and_hindsight_pays_for_all(worker: Worker) -> None:
     report, epochs = answer(worker, job(fresh(), stop=1))
-    assert report.about["cost_of"] == "stop"
+    assert report.facts["cost_of"] == "stop"
     for cost in COSTS:
         assert report.metrics[cost] == epochs[0][cost]
         assert report.hindsight[cost] == epochs[-1][cost]
     searched, epochs = answer(worker, job(fresh(), stop=None))
-    assert searched.about["cost_of"] == "run"
+    assert searched.facts["cost_of"] == "run"
     assert [searched.metrics[cost] for cost in COSTS] == [epochs[-1][cost] for cost in COSTS]
 
 
@@ -225,7 +225,7 @@ def test_scrub_pays_for_all_epochs_whichever_it_chooses(worker: Worker) -> None:
     report, epochs = answer(worker, job(fresh(), "scrub", stop=None))
     task = worker.task(fresh(), "test")
     retained, trained = len(worker.workspace.task_data(task).retain), worker.workspace.oracle(task).cost.samples
-    assert report.about["cost_of"] == "run"
+    assert report.facts["cost_of"] == "run"
     assert report.metrics["relative_samples"] == pytest.approx(3 * (retained + 40) / trained)
     assert report.metrics["relative_forward_samples"] == pytest.approx((retained + 40) / trained)
     assert report.metrics["relative_run_time"] == epochs[-1]["relative_run_time"]

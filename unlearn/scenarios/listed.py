@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from unlearn.data import Ids, IdsError, Labels, Pixels, Splits, listed, read_ids
+from unlearn.data import Ids, IdsError, Indices, Labels, Pixels, Splits, listed, read_ids
 from unlearn.errors import UnlearnError
 from unlearn.scenarios._base import ForgetSet, Scenario
 
@@ -26,6 +26,7 @@ class Listed(Scenario):
     """
 
     sized: ClassVar[bool] = False
+    draws_vary: ClassVar[bool] = False
     forget: str
     column: str | None = None
 
@@ -44,7 +45,7 @@ class Listed(Scenario):
     def limit(self, labels: Labels) -> int:
         return len(self.ids)
 
-    def draw(self, images: Pixels, labels: Labels, size: int, seed: int) -> ForgetSet:
+    def draw(self, images: Pixels, labels: Labels, size: int, seed: int, avoid: Indices | None = None) -> ForgetSet:
         raise UnlearnError("a list must be looked up first: scenario.located(ids, splits)")
 
 
@@ -53,12 +54,13 @@ class ListedRows(Scenario):
     """Given positions in the training split. Where they leave classes out, the forget classes are those that they have."""
 
     sized: ClassVar[bool] = False
+    draws_vary: ClassVar[bool] = False
     rows: tuple[int, ...]
 
     def limit(self, labels: Labels) -> int:
         return len(self.rows)
 
-    def draw(self, images: Pixels, labels: Labels, size: int, seed: int) -> ForgetSet:
+    def draw(self, images: Pixels, labels: Labels, size: int, seed: int, avoid: Indices | None = None) -> ForgetSet:
         self.check_size(size, labels)
         return ForgetSet(np.array(self.rows, np.int64), classes=self.classes_among(labels) or None)
 
