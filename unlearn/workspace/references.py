@@ -139,7 +139,7 @@ class References:
         seal = self._seals.put({}, {f"the {kind}": model})
         return Reference(key, model, stored.cost, place, stored.loaded, seal)
 
-    def _content(self, kind: str, data: TaskData, index: Tensor, training: int, number: int) -> dict[str, Any]:
+    def _content(self, kind: str, data: TaskData, index: Tensor, training: int = 0, number: int = 0) -> dict[str, Any]:
         """Everything that decides which weights a training ends with; the first of several keeps the key of an only one."""
         setting, dataset = self.setting, self.samples.data
         joined = {"last_batch": "joined"} if joins_last(len(index), setting.recipe.batch_size) else {}
