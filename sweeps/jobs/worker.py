@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -171,7 +171,7 @@ class Worker:
             "loaded": reference.loaded,
             "training_seconds": reference.cost.seconds,
             "training_samples": reference.cost.samples,
-            "trained_on": reference.place and reference.place._asdict(),
+            "trained_on": reference.place and asdict(reference.place),
         }
         return Update("complete", values=[metrics["heldout_accuracy"]], metrics=metrics, facts=facts)
 

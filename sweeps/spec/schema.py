@@ -347,6 +347,8 @@ class Spec(Part):
 
     Attributes:
         format: of this file; may be left out.
+        rules: how forget sets are drawn, grids are laid and costs are counted; 1 is what sweeps of older versions began with, and
+            go on by.
         name: of the sweep: its folder under `runs/` and the first part of its studies' names.
         seed: everything that is drawn follows from it.
         dataset: what is learnt, by key: `digits`, or `{name: image_folder, root: /data/birds}`.
@@ -364,6 +366,7 @@ class Spec(Part):
         objective: what a search minimises.
         metrics: what is measured.
         search: how each method is tuned.
+        references: the models that gaps are measured to.
         evaluation: the winners on fresh forget sets.
         sensitivity: how much depends on lr and alpha.
         resources: what runs where.
@@ -371,8 +374,6 @@ class Spec(Part):
         files: SHA-256 of each file that the sweep reads once more where it runs, by its key; filled in where it is left out.
         storage: URL of the Optuna storage; a file in the sweep's folder by default.
         cache: folder or URL of trained models; `~/.cache/unlearn-sweeps` by default.
-        rules: how forget sets are drawn, grids are laid and costs are counted; 1 is what sweeps of older versions began with, and
-            go on by (see `sweeps.spec.earlier`).
     """
 
     format: Literal["unlearn-sweeps/sweep/1"] = "unlearn-sweeps/sweep/1"

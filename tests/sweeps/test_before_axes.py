@@ -22,8 +22,9 @@ from sweeps.plan import make_plan
 from sweeps.record import load_sweep
 from sweeps.spec import load_spec
 from sweeps.storage import open_storage
+from sweeps.studies.given import warm_start
 from sweeps.studies.multiplexer import Multiplexer
-from sweeps.sweep import Sweep, warm_start
+from sweeps.sweep import Sweep
 from tests.sweeps.conftest import serve
 
 OLD = Path(__file__).parents[1] / "data" / "before_axes"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import platform
 from contextlib import AbstractContextManager
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True)
+class Place:
     """Where something ran: seconds of one place say nothing of another."""
 
     host: str

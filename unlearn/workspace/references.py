@@ -127,7 +127,7 @@ class References:
         data, index = self._training_set(kind, task)
         content = self._content(kind, data, index, task.training, number)
         key = content_key(content)
-        facts = {name: value for name, value in content.items() if not name.endswith("_sha256")} | self.place._asdict()
+        facts = {name: value for name, value in content.items() if not name.endswith("_sha256")} | asdict(self.place)
         stored = self.store.train_or_load(key, lambda: self._train(key, data, index), facts)
         return self._loaded(kind, key, stored)
 
