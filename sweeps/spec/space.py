@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+if TYPE_CHECKING:  # workers, and commands that read a sweep file only, do not wait for Optuna
+    from optuna.distributions import BaseDistribution
 
 Scale = Literal["linear", "log", "log_complement", "power_of_two"]
 Value = float | int
@@ -54,6 +55,8 @@ class Range:
     @property
     def distribution(self) -> BaseDistribution:
         """What Optuna samples: numeric always, never categorical, so that every sampler may be used."""
+        from optuna.distributions import FloatDistribution, IntDistribution  # noqa: PLC0415  # see above
+
         if self.scale == "power_of_two":
             return IntDistribution(round(math.log2(self.low)), round(math.log2(self.high)))
         if self.scale == "log_complement":
@@ -66,6 +69,8 @@ class Range:
     @property
     def size(self) -> int | None:
         """How many values there are; None for endless ones."""
+        from optuna.distributions import IntDistribution  # noqa: PLC0415  # see above
+
         distribution = self.distribution
         if isinstance(distribution, IntDistribution):
             return distribution.high - distribution.low + 1
@@ -73,6 +78,8 @@ class Range:
 
     def at(self, fraction: float) -> Value:
         """The raw value a fraction in [0, 1) along the sampled axis; integers get equal shares."""
+        from optuna.distributions import FloatDistribution, IntDistribution  # noqa: PLC0415  # see above
+
         distribution = self.distribution
         assert isinstance(distribution, FloatDistribution | IntDistribution)
         low, high = distribution.low, distribution.high

@@ -29,7 +29,8 @@ def test_help_and_documentation(command: str) -> None:
 
 
 HEAVY = ("torch", "torchvision", "ray", "plotly", "sklearn", "scipy", "optuna_dashboard", "mlflow", "tensorboardX")
-SCIENCE = ("optuna", "pandas", "sqlalchemy", "yaml")
+DRIVERS = ("optuna", "sqlalchemy", "alembic", "sklearn", "scipy", "plotly", "typer")
+DATABASES = ("optuna", "pandas", "sqlalchemy", "yaml")
 
 
 def imported(commands: list[list[str]], among: tuple[str, ...], folder: Path) -> list[str]:
@@ -60,12 +61,20 @@ def test_commands_that_start_nothing_import_nothing_heavy(tmp_path: Path, cache:
         *(["validate", name, *no_gpus] for name in ("cifar10_resnet18", "cifar10_vit_small")),
     ]
     for commands, among in (
-        (lists, {*HEAVY, *SCIENCE}),
-        (files, {*HEAVY, "pandas"}),
+        (lists, {*HEAVY, *DATABASES}),
+        (files, {*HEAVY, "pandas", "sqlalchemy"}),
         ([["status", name, *where] for name in (OLD_NAME, finished)], {*HEAVY, "scipy.stats"} - {"scipy"}),
         ([["run", finished, *where, "--dry-run"], ["run", finished, *where]], HEAVY),
     ):
         assert imported(commands, tuple(among), tmp_path) == [], commands
+
+
+def test_a_worker_imports_nothing_of_the_drivers() -> None:
+    code = (
+        f"import sys, sweeps.ray_tune.trainable, sweeps.jobs.worker\nprint([m for m in {DRIVERS} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ast.literal_eval(done.stdout) == []
 
 
 @pytest.mark.parametrize(
