@@ -1,0 +1,205 @@
+"""Notes of figures, tables and summaries: each is printed where it is true, of the numbers drawn or tabulated beside it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from reports import figures, frames, tables
+from reports.frames.ranks import critical_difference
+from reports.notes import study_note
+from reports.styles import method_styles
+from reports.summary import verdict
+from sweeps.cli.answers import answers
+from sweeps.record import SweepRecord, Winner
+from tests.reports.conftest import RecordBuilder
+
+STYLES = method_styles(["sure", "finetune", "neg_grad_plus"])
+
+
+def test_what_the_figures_of_evaluations_are_means_of(full_record: SweepRecord) -> None:
+    drawn = (full_record, "random", STYLES)
+    starts = {
+        figures.gap_bars: "Mean ± std over n = 3 forget sets. Shorter is nearer to the oracle. Grey: one more oracle",
+        figures.attack_bars: "Mean ± std over n = 3 forget sets. Dashed: the oracle; nearer to it is better.",
+        figures.gaps_by_size: "Mean ± std over n = 3 forget sets a size. Lower is nearer to the oracle",
+        figures.accuracy_curves: "Mean over n = 3 forget sets",
+        figures.mean_ranks: "Ranks of the score, forget size 100, over n = 3 forget sets on which every method was evaluated.",
+        figures.weight_distance: "Mean ± std over forget sets; distance of the penultimate layer to the oracle's",
+    }
+    for draw, start in starts.items():
+        drawing = draw(*drawn)
+        assert drawing is not None
+        assert drawing.note.startswith(start), drawing.note
+        assert len(frames.evaluations(full_record, "random").query("method == 'sure' and forget_size == 100")) == 3
+
+
+def test_a_radar_divides_by_the_largest(full_record: SweepRecord) -> None:
+    drawing = figures.normalised_comparison(full_record, "random", method_styles(frames.methods(full_record)))
+    assert drawing is not None
+    assert "each divided by its largest mean" in drawing.title
+    values = np.array([trace.r for trace in drawing.wide.data], float)
+    assert np.nanmax(values, axis=0).tolist() == pytest.approx([1.0] * values.shape[1])
+
+
+def test_the_ring_is_at_the_stop_epoch(full_record: SweepRecord) -> None:
+    drawing = figures.accuracy_curves(full_record, "random", STYLES)
+    assert drawing is not None
+    assert "Ringed: the stop epoch, at which the other numbers stand." in drawing.note
+    rings = [list(t.x) for t in drawing.wide.data if t.mode == "markers"]
+    assert rings
+    assert all(ring == [2] for ring in rings)
+
+
+def test_the_lines_of_a_study_are_its_completed_trials(full_record: SweepRecord) -> None:
+    drawing = figures.gap_curves(full_record, "search", "random", "finetune")
+    assert drawing is not None
+    assert "Thin: the n = 3 completed trials" in drawing.note
+    assert drawing.note.endswith("thick: the best trial.")
+    drawing = figures.gap_curves(full_record, "evaluation", "random", "finetune")
+    assert drawing is not None
+    assert "thick: the mean at forget size 100" in drawing.note
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_the_band_of_mean_ranks_holds_equal_methods(n: int) -> None:
+    """Nemenyi's band and Friedman's p of nine equal methods: each errs in 5 % at most (but for chance of the simulation)."""
+    rng, repeats = np.random.default_rng(n), 400
+    outside = rejected = 0
+    for _ in range(repeats):
+        x = rng.normal(size=(n, 9))
+        ranks = pd.DataFrame(x).rank(axis=1).mean()
+        outside += ranks.max() - ranks.min() > critical_difference(9, n)
+        rejected += stats.friedmanchisquare(*x.T).pvalue < 0.05
+    most = stats.binom.ppf(0.999, repeats, 0.05)
+    assert outside <= most
+    assert rejected <= most
+
+
+def test_the_sides_that_a_trade_off_names(full_record: SweepRecord) -> None:
+    drawing = figures.trade_off(full_record, "random", STYLES)
+    assert drawing is not None
+    assert "the utility gap is the mean of ΔUtility, ΔRA" in drawing.note
+    assert "the forgetting gap is the mean of ΔUA, ΔMIA-I" in drawing.note
+    assert "Winners: mean ± std over forget sets, forget size 100." in drawing.note
+    assert frames.sides(full_record, ["forget_gap", "mia_loss_gap", "retain_gap", "utility_gap"]) == {
+        "utility": ["utility_gap", "retain_gap"],
+        "forgetting": ["forget_gap", "mia_loss_gap"],
+    }
+
+
+def test_top5_of_runs_with_fewer_epochs_is_the_mean_of_all(full_record: SweepRecord) -> None:
+    table = tables.top5_table(full_record, "random")
+    assert table is not None
+    assert any("Runs have 3 epochs: top-5 is the mean of all of them." in note for note in table.notes)
+
+
+def test_what_is_told_better_elsewhere_is_told_there(builder: RecordBuilder) -> None:
+    for seed in range(4):
+        noise = 0.01 * seed**2
+        for method, score, gap in (("sure", 1.0, 9.0), ("finetune", 5.0, 2.0)):
+            metrics = {"forget_gap": gap + noise * (method == "sure"), "utility_gap": 1.0}
+            builder.trial("evaluation", method, value=score + noise, metrics=metrics, forget_seed=seed)
+    sentences = verdict(builder.record(), "random").sentences
+    assert "Told to be better elsewhere, each at 5 %: ΔUA: FineTune (2.00 ± 0)." in sentences
+    assert "Told apart from every other method." in sentences
+
+
+def test_a_search_alone_tells_no_methods_apart(builder: RecordBuilder) -> None:
+    builder.trial("search", "sure", value=1.5)
+    builder.trial("search", "finetune", value=9.0)
+    answer = verdict(builder.record(), "random")
+    assert answer.method is None
+    assert answer.sentences == (
+        "Least score of a search: SURE, 1.50 points, of one forget set: it flatters, and tells no methods apart.",
+    )
+
+
+def test_status_says_what_is_told_apart_and_what_is_needed(builder: RecordBuilder) -> None:
+    scores = {"sure": (1.0, 1.1, 0.9, 1.0), "scrub": (1.2, 0.9, 1.3, 0.9), "finetune": (9.0, 9.2, 8.9, 9.1)}
+    for method, values in scores.items():
+        builder.planned["evaluation", "random", method] = 4
+        for seed, value in enumerate(values):
+            builder.trial("evaluation", method, value=value, forget_seed=seed)
+    told, needed = answers(builder.record(), whole=False)
+    assert told.startswith("random: sure is told apart from finetune (5 % level), not from scrub; 4 forget sets tell")
+    assert told.endswith("at 80 % power")
+    assert needed.startswith("random: about ")
+    assert "more forget sets would tell scrub from sure: sweeps evaluate tiny --set evaluation.seeds=" in needed
+
+
+def test_status_where_nothing_can_be_told(builder: RecordBuilder) -> None:
+    for method in ("sure", "finetune"):
+        builder.planned["evaluation", "random", method] = 4
+        for seed in range(2):
+            builder.trial("evaluation", method, value=1.0 + seed, forget_seed=seed)
+    (line,) = answers(builder.record(), whole=False)
+    assert line == (
+        "random: nothing is told apart on 2 forget sets, at least 3 are needed: sweeps evaluate tiny --set evaluation.seeds=3"
+    )
+
+
+def test_status_where_all_is_told_and_where_nothing_is(builder: RecordBuilder) -> None:
+    for method, level in (("sure", 1.0), ("finetune", 9.0)):
+        builder.planned["evaluation", "random", method] = 4
+        for seed in range(4):
+            builder.trial("evaluation", method, value=level + 0.01 * seed, forget_seed=seed)
+    (line,) = answers(builder.record(), whole=False)
+    assert line.startswith("random: sure is told apart from finetune (5 % level), so from every other method; ")
+    for seed, value in enumerate((9.0, -7.0, 9.0, -7.0)):
+        builder.trial("evaluation", "scrub", value=1.0 + value, forget_seed=seed)
+        builder.trial("evaluation", "finetune", value=1.0 + 0.02 * (-1) ** seed, forget_seed=seed)
+    assert next(iter(answers(builder.record(), whole=False))).startswith(
+        "random: no method is told apart (5 % level); "
+    )
+
+
+@pytest.mark.parametrize(
+    ("winner", "origin"),
+    [
+        (Winner({"lr": 0.1}, 2, "search"), "as the search found them; it rests on one draw"),
+        (Winner({"lr": 0.1}, 2, "confirmation", 3), "as they were confirmed on further tuning forget sets"),
+        (Winner({"lr": 0.1}, None, "given"), "as they were given"),
+    ],
+)
+def test_a_studys_note_says_where_its_parameters_come_from(builder: RecordBuilder, winner: Winner, origin: str) -> None:
+    assert "No trial is complete yet." in study_note(builder.record(), ("search", "random", "sure"))
+    builder.trial("search", "sure", value=1.25, hp={"lr": 0.1})
+    builder.winners = {"random": {"sure": winner}}
+    note = study_note(builder.record(), ("search", "random", "sure"))
+    assert "Best average gap of the search: 1.25 (trial 0)." in note
+    assert f"Evaluated are, {origin}:" in note
+
+
+def test_a_studys_note_says_over_what_it_averages(builder: RecordBuilder) -> None:
+    for seed, value in enumerate((1.0, 3.0)):
+        builder.trial("evaluation", "sure", value=value, metrics={"forget_gap": value}, forget_seed=seed, stop_epoch=2)
+    note = study_note(builder.record(), ("evaluation", "random", "sure"))
+    assert "Mean ± std over forget sets, at the stop epoch; lower is nearer to the oracle." in note
+    assert f"| 100 | 2.0 ± {math.sqrt(2):.1f} | 2.0 ± 1.4 | 2 |" in note
+
+
+def test_runs_repeated_on_each_forget_set_are_counted_so(builder: RecordBuilder) -> None:
+    for seed in range(2):
+        for run in range(3):
+            builder.trial("evaluation", "sure", value=1.0 + seed + run, forget_seed=seed, run=run)
+    table = tables.stability_table(builder.record(), "random")
+    assert table is not None
+    assert table.notes[0] == "Mean ± std over runs, 3 on each forget set (n)."
+    assert [c.text for c in table.rows[0].cells][-1] == "6"
+
+
+def test_an_unfinished_search_is_no_evaluation(builder: RecordBuilder) -> None:
+    builder.trial("search", "sure", value=1.0, hp={"lr": 1})
+    for seed in range(3):
+        builder.trial("evaluation", "sure", value=2.0, forget_seed=seed, overlap=0.25)
+    table = tables.optimism_table(builder.record(), "random")
+    assert table is not None
+    assert table.notes[-2:] == [
+        "Evaluated: on forget sets, test images, at the stop epoch; it decides nothing.",
+        "On average 25 % of these forget sets' samples are in tuning sets too.",
+    ]
