@@ -14,6 +14,7 @@ from reports.figures.side_by_side import gaps_side_by_side
 from reports.format import MISSING, Cell, Row, Table, number, uncertain
 from reports.names import FLOOR_LABEL, method_label, metric, scenario_label, score_label
 from reports.page.render import render_comparison
+from reports.sampled import sampled_in
 from reports.styles import MethodStyle, method_styles
 from reports.writers import write_table, write_text
 from sweeps.record import SweepRecord
@@ -97,8 +98,9 @@ def _table(frame: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: str)
     heads = [f"{_called(named[s], m)}, {s}" for m in metrics for s in sweeps]
     columns = tuple(map(Cell, ("Method", *heads, "n")))
     sizes = frame.drop_duplicates("sweep")[["sweep", "forget_size"]]
+    over = sampled_in({s: named[s] for s in sweeps}, scenario)
     told = ", ".join(f"{r.sweep} {r.forget_size}" for r in frames.iterate(sizes))
-    notes = [f"Mean ± std over n forget sets, in the order {', '.join(sweeps)}; forget sizes: {told}."]
+    notes = [f"Mean ± std over n {over}, in the order {', '.join(sweeps)}; forget sizes: {told}."]
     notes += _caveats({s: named[s] for s in sweeps}, scenario)
     return Table(
         f"{scenario}-compared", f"{scenario_label(scenario)}: gaps side by side", columns, tuple(rows), frame, notes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from reports.names import scenario_label
 from sweeps.record import SweepRecord, draws_vary, evaluations
 
-__all__ = ["Sampled", "counted", "overlap_sentence", "sampled", "sampled_over"]
+__all__ = ["Sampled", "counted", "overlap_sentence", "sampled", "sampled_in", "sampled_over"]
 
 RUNS_ON_ONE = "runs on the one forget set"
 
@@ -62,6 +62,14 @@ def sampled_over(record: SweepRecord, scenarios: Iterable[str]) -> str:
     if len(set(nouns.values())) == 1:
         return next(iter(nouns.values()))
     return "; ".join(f"{scenario_label(s)}: {noun}" for s, noun in nouns.items())
+
+
+def sampled_in(named: Mapping[str, SweepRecord], scenario: str) -> str:
+    """What n counts in one scenario of several sweeps."""
+    nouns = {label: sampled(record, scenario).nouns for label, record in named.items()}
+    if len(set(nouns.values())) == 1:
+        return next(iter(nouns.values()))
+    return "; ".join(f"{label}: {noun}" for label, noun in nouns.items())
 
 
 def counted(record: SweepRecord, scenario: str, n: int, size: int | None) -> str:

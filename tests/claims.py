@@ -14,8 +14,10 @@ PRINTED = (
     ROOT / "sweeps" / "record" / "remarks.py",
     ROOT / "sweeps" / "record" / "load.py",
 )
-#: Words of two letters or more that make a text a sentence; fewer are a heading or a label.
+#: Words of two letters or more that make a text a sentence; fewer are a label.
 FEWEST_WORDS = 5
+#: What a table or figure is called: it names, and claims nothing.
+HEADING = re.compile(r"\{\}: [^.;]*")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -28,7 +30,7 @@ def sentences(path: Path) -> Iterator[str]:
         if text is None or "%{" in text:
             continue
         plain = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text)).strip()
-        if len(_WORD.findall(plain.replace("{}", " "))) >= FEWEST_WORDS:
+        if len(_WORD.findall(plain.replace("{}", " "))) >= FEWEST_WORDS and not HEADING.fullmatch(plain):
             yield plain
 
 

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from reports import frames
 from reports.figures._base import Drawing, columns_for, error_bars, panel_grid
 from reports.names import metric, scenario_label, score_label
+from reports.sampled import sampled_in
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
 
@@ -44,8 +45,10 @@ def gaps_side_by_side(
         return figure
 
     markers = ", ".join(f"{_symbol(k).replace('-', ' ')} {s}" for k, s in enumerate(sweeps))
-    n = f"{int(rivals['n'].min())} to {int(rivals['n'].max())}" if len(rivals) else "0"
-    note = f"Mean ± std over n = {n} forget sets, each sweep at its own size. Markers: {markers}."
+    low, high = (int(rivals["n"].min()), int(rivals["n"].max())) if len(rivals) else (0, 0)
+    n = f"{high}" if low == high else f"{low} to {high}"
+    over = sampled_in({s: named[s] for s in sweeps}, scenario)
+    note = f"Mean ± std over n = {n} {over}, each sweep at its own size. Markers: {markers}."
     title = f"{scenario_label(scenario)}: gaps to the oracle, sweep by sweep"
     return Drawing(f"{scenario}-compared", title, note, build, columns=columns_for(len(panels)), legend=shown)
 

@@ -10,11 +10,17 @@ import pytest
 from scipy import stats
 
 from reports import figures, frames, tables
+from reports.comparison import _settings
+from reports.comparison import scenario_section as compared_section
+from reports.content import scenario_section
+from reports.figures import Drawing
+from reports.format import Table
 from reports.frames.ranks import critical_difference
 from reports.notes import study_note
 from reports.styles import method_styles
 from reports.summary import verdict
 from sweeps.cli.answers import answers
+from sweeps.objective import Objective
 from sweeps.record import SweepRecord, Winner
 from tests.reports.conftest import RecordBuilder
 
@@ -203,3 +209,50 @@ def test_an_unfinished_search_is_no_evaluation(builder: RecordBuilder) -> None:
         "Evaluated: on forget sets, test images, at the stop epoch; it decides nothing.",
         "On average 25 % of these forget sets' samples are in tuning sets too.",
     ]
+
+
+def test_a_block_without_its_measure_says_why(builder: RecordBuilder) -> None:
+    builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.5}, "finetune": {"lr": 0.01}}}
+    builder.trial("evaluation", "sure", value=1.0, metrics={"forget_gap": 1.0})
+    builder.planned["evaluation", "random", "sure"] = 1
+    for lr in (0.01, 0.012):
+        builder.trial("sensitivity", "sure", hp={"lr": lr, "alpha": 0.5}, metrics={"forget_gap": 1.0})
+    blocks = {b.title: b for b in scenario_section(builder.record(), "random", STYLES).blocks}
+    attacks = blocks["Membership inference attacks"]
+    assert (attacks.parts, attacks.missing) == ((), "The evaluation trials of this scenario do not hold this measure.")
+    absent = "No grid round the tuned values was planned or completed for: FineTune."
+    assert blocks["Sensitivity"].missing == absent
+
+
+def test_a_scenario_without_sizes_is_called_so(builder: RecordBuilder) -> None:
+    builder.spec["scenarios"] = {"full_class": {}}
+    assert frames.size_label(builder.record(), "full_class") == "all that the scenario forgets"
+
+
+def test_equal_sweeps_differ_in_nothing(builder: RecordBuilder) -> None:
+    builder.trial("evaluation", "sure", value=1.0, metrics={"forget_gap": 1.0})
+    table = _settings({"a": builder.record(), "b": builder.record()})
+    assert table.rows == ()
+    assert list(table.notes) == ["Nothing: the sweeps are equal in every setting."]
+
+
+def test_several_sweeps_say_what_their_n_counts(builder: RecordBuilder) -> None:
+    builder.spec["scenarios"] = {"full_class": {"tune_size": 100}}
+    for run in range(2):
+        builder.trial("evaluation", "sure", value=1.0, metrics={"forget_gap": 1.0}, scenario="full_class", run=run)
+    record = builder.record()
+    (block,) = compared_section({"a": record, "b": record}, "full_class", STYLES).blocks
+    drawing, table = block.parts
+    assert isinstance(table, Table)
+    assert isinstance(drawing, Drawing)
+    assert table.notes[0].startswith("Mean ± std over n runs on the one forget set, in the order a, b;")
+    assert drawing.note.startswith("Mean ± std over n = 2 runs on the one forget set, each sweep at its own size.")
+
+
+def test_a_score_of_two_directions_names_both(builder: RecordBuilder) -> None:
+    builder.spec["objective"] = {"name": "pareto"}
+    gaps = {"forget_gap": 1.0, "utility_gap": 2.0, "retain_gap": 3.0}
+    builder.trial("search", "sure", value=1.75, metrics=gaps, curve=[gaps])
+    said = "mean of the utility gap (ΔUtility, ΔRA) and the forgetting gap (ΔUA)"
+    assert frames.score_definition(builder.record(), "random") == said
+    assert Objective("pareto").score(gaps) == 1.75
