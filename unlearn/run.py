@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from unlearn.errors import DivergedError, UnlearnError
-from unlearn.methods import Method, Streams
+from unlearn.methods import Method, Streams, UnlearningData
 from unlearn.metrics import Outputs, gaps, measure
 from unlearn.models import Classifier
 from unlearn.switches import Switches, isolated
 from unlearn.workspace import Task, Workspace
 
-__all__ = ["Evaluation", "Snapshot", "run_unlearning"]
+__all__ = ["Epoch", "Evaluation", "Snapshot", "run_unlearning", "unlearn_epochs"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,48 @@ class Evaluation:
         return values | relative | self.workspace.oracle_distances(self.model, self.task, families)
 
 
+@dataclass(frozen=True)
+class Epoch:
+    """The model after one epoch of a run, before anything is measured.
+
+    Attributes:
+        number: 1-based; 0 is the original model.
+        model: which the next epoch goes on to change.
+        data: the samples that the method has, with what was served of them.
+        seconds: of the method's work so far.
+    """
+
+    number: int
+    model: Classifier
+    data: UnlearningData
+    seconds: float
+
+
+def unlearn_epochs(workspace: Workspace, task: Task, method: Method, seed: int) -> Generator[Epoch]:
+    """Unlearn `task` with `method`, without an oracle: the original model first, then each epoch's.
+
+    The run is a function of its arguments: the same ones give the same weights on the same machine. A method has the
+    process-wide switches to itself, global generators seeded by `seed`; between its epochs they are ours again.
+
+    Raises:
+        UnlearnError: SCRUB-R's rule lacks validation images.
+    """
+    model = workspace.load_model(workspace.original(task).model.state_dict())
+    data = workspace.unlearning_data(task)
+    if method.epoch_rule == "scrub_r" and not len(workspace.task_data(task).validation_alike):
+        raise UnlearnError("SCRUB-R's rule must have validation images of the forget set's classes, and there are none")
+    streams, seconds, number = Streams(seed), 0.0, 0
+    with closing(_Steps(lambda: method.unlearn(model, data, streams), streams.integer("global"))) as steps:
+        while True:
+            yield Epoch(number, model, data, seconds)
+            started = time.perf_counter()
+            if not steps.take(workspace.arithmetic()):
+                return
+            workspace.synchronize()
+            seconds += time.perf_counter() - started
+            number += 1
+
+
 def run_unlearning(
     workspace: Workspace,
     task: Task,
@@ -84,12 +126,11 @@ def run_unlearning(
     seed: int,
     families: Sequence[str] = ("accuracy", "mia_loss"),
 ) -> Iterator[Evaluation]:
-    """Unlearn `task` with `method`, yielding one evaluation per epoch.
+    """Unlearn `task` with `method` (see `unlearn_epochs`), yielding one evaluation per epoch.
 
-    The run is a function of its arguments: the same ones give the same weights on the same machine. A method has the
-    process-wide switches to itself, global generators seeded by `seed`; between its epochs they are ours again. Seconds count
-    the method's work only, not the evaluation; samples count what passed forward and backward, forward-only passes apart.
-    A method whose epoch is chosen by SCRUB-R's rule is evaluated before its first epoch too (epoch 0), and on validation images.
+    Seconds count the method's work only, not the evaluation; samples count what passed forward and backward, forward-only
+    passes apart. A method whose epoch is chosen by SCRUB-R's rule is evaluated before its first epoch too (epoch 0), and on
+    validation images.
 
     Raises:
         DivergedError: the model's weights or outputs are no longer finite.
@@ -98,25 +139,21 @@ def run_unlearning(
     """
     retraining = workspace.retraining(task)
     oracle_metrics = workspace.oracle_metrics(task, families)
-    model = workspace.load_model(workspace.original(task).model.state_dict())
-    data = workspace.unlearning_data(task)
     scrub_r = method.epoch_rule == "scrub_r"
-    if scrub_r and not len(workspace.task_data(task).validation_alike):
-        raise UnlearnError("SCRUB-R's rule must have validation images of the forget set's classes, and there are none")
-    seconds = 0.0
 
-    def evaluate(epoch: int) -> Evaluation:
+    def evaluate(epoch: Epoch) -> Evaluation:
+        model, data = epoch.model, epoch.data
         outputs = workspace.outputs(model, task, validation=scrub_r)
         if not (outputs.finite and model.finite):
-            raise DivergedError(epoch)
+            raise DivergedError(epoch.number)
         values = measure(outputs, families)
         cost = {
-            **({} if retraining.seconds is None else {"relative_run_time": seconds / retraining.seconds}),
+            **({} if retraining.seconds is None else {"relative_run_time": epoch.seconds / retraining.seconds}),
             "relative_samples": data.served / retraining.samples,
             "relative_forward_samples": data.forward_only / retraining.samples,
         }
         return Evaluation(
-            epoch,
+            epoch.number,
             values | gaps(values, oracle_metrics) | cost,
             outputs,
             model,
@@ -126,19 +163,10 @@ def run_unlearning(
             workspace,
         )
 
-    streams = Streams(seed)
-    with closing(_Steps(lambda: method.unlearn(model, data, streams), streams.integer("global"))) as steps:
-        epoch = 0
-        if scrub_r:
-            yield evaluate(epoch)
-        while True:
-            started = time.perf_counter()
-            if not steps.take(workspace.arithmetic()):
-                return
-            workspace.synchronize()
-            seconds += time.perf_counter() - started
-            epoch += 1
-            yield evaluate(epoch)
+    with closing(unlearn_epochs(workspace, task, method, seed)) as epochs:
+        for epoch in epochs:
+            if epoch.number or scrub_r:
+                yield evaluate(epoch)
 
 
 class _Steps:

@@ -176,6 +176,39 @@ def embeddings(
 
 
 @app.command()
+def unlearn(  # noqa: PLR0917  # typer makes options of them
+    sweep: SweepArgument,
+    forget: Annotated[
+        Path, typer.Option("--forget", metavar="FILE", help="Ids of the images to forget: one a line, or a CSV column.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="A new folder for weights, record and page.")
+    ],
+    column: Annotated[str | None, typer.Option(help="The CSV column that holds the ids; id by default.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="By default the one whose evaluation came out best.", autocompletion=method_names),
+    ] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option(help="Whose forget sets are like the request.", autocompletion=scenario_names),
+    ] = None,
+    params: Params = None,
+    with_oracle: Annotated[
+        bool, typer.Option("--with-oracle", help="Train the oracle too, and say whether the gap is as expected.")
+    ] = False,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+) -> None:
+    """Apply the tuned method to a list of images; leaves the unlearned weights, and a record of what was measured."""
+    from sweeps.cli.unlearn import unlearn_request
+
+    options = _options(sweep=sweep, runs=runs, storage=storage)
+    choices = {"method": method, "scenario": scenario, "params": params, "with_oracle": with_oracle}
+    raise typer.Exit(unlearn_request(options, forget, column, out, **choices))
+
+
+@app.command()
 def export(
     sweep: SweepArgument,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; stdout by default.")] = None,

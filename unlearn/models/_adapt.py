@@ -43,7 +43,7 @@ class Adapted(Classifier):
 
     def load_own_state(self, state: Mapping[str, Tensor]) -> None:
         inner = {self._inner(name): tensor for name, tensor in state.items()}
-        self.load_state_dict({"mean": self.mean, "std": self.std, **inner})
+        self.take({"mean": self.mean, "std": self.std, **inner})
 
     def _inner(self, name: str) -> str:
         """What a parameter or buffer of the network is called here."""

@@ -83,7 +83,21 @@ class Classifier(nn.Module):
 
     def load_own_state(self, state: Mapping[str, Tensor]) -> None:
         """Take weights and buffers as `own_state` gives them, all of them."""
-        self.load_state_dict(dict(state))
+        self.take(state)
+
+    def take(self, state: Mapping[str, Tensor]) -> None:
+        """Take weights and buffers as `state_dict` gives them, all of them, whatever the state dict says of its own version.
+
+        Raises:
+            KeyError: its names are not the model's.
+        """
+        own = self.state_dict()
+        if own.keys() != state.keys():
+            raise KeyError(
+                f"state must have the model's names, and these differ: {sorted(own.keys() ^ state.keys())[:5]}"
+            )
+        for name, tensor in own.items():
+            tensor.copy_(state[name])  # what `state_dict` gives is detached, and shares the model's memory
 
     @property
     def finite(self) -> bool:

@@ -12,7 +12,7 @@ from unlearn.data import Ids, IdsError, Indices, Labels, Pixels, Splits, listed,
 from unlearn.errors import UnlearnError
 from unlearn.scenarios._base import ForgetSet, Scenario
 
-__all__ = ["Listed"]
+__all__ = ["Listed", "ListedRows", "training_rows"]
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,16 @@ class Listed(Scenario):
 
 @dataclass(frozen=True)
 class ListedRows(Scenario):
-    """Given positions in the training split. Where they leave classes out, the forget classes are those that they have."""
+    """Given positions in the training split. Where they leave classes out, the forget classes are those that they have.
+
+    Attributes:
+        by_class: False lets every class count all the same, as for random samples.
+    """
 
     sized: ClassVar[bool] = False
     draws_vary: ClassVar[bool] = False
     rows: tuple[int, ...]
+    by_class: bool = True
 
     def limit(self, labels: Labels) -> int:
         return len(self.rows)
@@ -66,7 +71,7 @@ class ListedRows(Scenario):
 
     def classes_among(self, labels: Labels) -> tuple[int, ...]:
         classes = np.unique(labels[list(self.rows)])
-        return () if len(classes) == len(np.unique(labels)) else tuple(map(int, classes))
+        return () if not self.by_class or len(classes) == len(np.unique(labels)) else tuple(map(int, classes))
 
 
 def training_rows(wanted: list[str], ids: Ids, splits: Splits) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from unlearn.data import few
 from unlearn.errors import ModelError
 from unlearn.models import Classifier
 
-__all__ = ["load_checkpoint", "read_checkpoint"]
+__all__ = ["load_checkpoint", "read_checkpoint", "state_digest"]
 
 #: Under which keys training code keeps a state dict beside other things, the likelier first.
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights")
@@ -42,6 +43,16 @@ def load_checkpoint(model: Classifier, path: Path) -> None:
     model.load_own_state({name: state.get(name, expected[name]) for name in expected})
     if not model.finite:
         raise ModelError(f"{path} must hold finite weights, got NaN or infinity")
+
+
+def state_digest(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of named tensors: names, types, shapes and bytes, whatever their order."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:

@@ -82,7 +82,7 @@ class References:
     def load_model(self, state: Mapping[str, Tensor]) -> Classifier:
         """A network with the given weights, in train mode, with gradients."""
         model = self.new_model(0)
-        model.load_state_dict(dict(state))
+        model.take(state)
         return model
 
     def key(self, kind: Literal["original", "oracle"], task: Task, number: int = 0) -> str:

@@ -1,0 +1,60 @@
+"""`sweeps unlearn`: a tuned method applied to a list of images to forget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sweeps.cli.options import Options
+from sweeps.cli.tables import Rows, print_rows
+from sweeps.cli.terminal import DONE, echo, errors_to_exit_code, stdout_console, tell
+from sweeps.requests import answer, check_empty, write_answer
+from unlearn.data import read_ids
+
+
+@errors_to_exit_code
+def unlearn_request(options: Options, forget: Path, column: str | None, out: Path, **choices: Any) -> int:
+    """Unlearn what the file `forget` lists, and write weights, record and page into the folder `out`."""
+    check_empty(out)
+    ids = read_ids(forget, column)
+    given = answer(options.find(), ids, source=str(forget), tell=echo, **choices)
+    paths = write_answer(given, out)
+    print_record(given.record)
+    print(*paths, sep="\n")
+    return DONE
+
+
+def print_record(record: dict[str, Any]) -> None:
+    """What was measured, what is to be expected, and in what the request is unlike what was tuned on."""
+    measured, oracle = record["measured"], record["oracle"]
+    columns = {
+        "before": measured["before"],
+        "after": measured["after"],
+        **({"oracle": oracle["measured"]} if oracle else {}),
+    }
+    names = list(dict.fromkeys(name for values in columns.values() for name in values))
+    rows = [
+        (name, *(f"{values[name]:.2f}" if name in values else "–" for values in columns.values())) for name in names
+    ]
+    print_rows(stdout_console(), Rows(("per cent",), tuple(columns), rows))
+    tell(expectation_line(record))
+    for sentence in record["unlike"]:
+        tell(f"note: this request is unlike what was tuned on: {sentence}")
+
+
+def expectation_line(record: dict[str, Any]) -> str:
+    """The gap that is to be expected, and the one that was found."""
+    hopes, oracle = record["expected"], record["oracle"]
+    name = hopes["objective"].replace("_", " ")
+    if "unknown_because" in hopes:
+        line = f"{name} to an oracle: not known before, as {hopes['unknown_because']}"
+        return f"{line}; found {oracle['gaps']['score']:.2f}" if oracle else line
+    score = hopes["gaps"]["score"]
+    line = (
+        f"{name} to an oracle: {score['mean']:.2f} to be expected, {score['low']:.2f} … {score['high']:.2f} with probability "
+        f"{hopes['level']:.0%}, from {hopes['from']} of {hopes['size']:,} samples"
+    )
+    if not oracle:
+        return line
+    inside = "inside" if oracle["as_expected"]["score"] else "outside"
+    return f"{line}; found {oracle['gaps']['score']:.2f}, {inside} the interval"

@@ -1,0 +1,187 @@
+"""Everything that is told of a request: what was asked, what ran, what was measured, and what is to be expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from sweeps.errors import SweepError
+from sweeps.provenance import provenance
+from sweeps.requests.case import Case, open_case
+from sweeps.requests.expectation import LEVEL, SCORE, Expected, expected
+from sweeps.requests.likeness import unlikenesses
+from sweeps.requests.serve import Served, measured, serve
+from sweeps.sweep import Sweep
+from unlearn.files import file_digest
+from unlearn.metrics import gaps, measure
+from unlearn.training import state_digest
+
+FORMAT = "unlearn-sweeps/request/1"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An unlearned model and its evidence.
+
+    Attributes:
+        state: its weights and buffers by the names of the network's own class.
+        record: what is told of it, as plain data: `asked`, `ran`, `weights`, `measured`, `expected`, `unlike` and `oracle`.
+    """
+
+    state: dict[str, Tensor]
+    record: dict[str, Any]
+
+
+def answer(
+    sweep: Sweep,
+    ids: Sequence[str],
+    *,
+    method: str | None = None,
+    scenario: str | None = None,
+    params: Path | None = None,
+    with_oracle: bool = False,
+    source: str = "",
+    tell: Callable[[str], object] = lambda text: None,
+) -> Answer:
+    """Forget the images with these ids by what a sweep has tuned.
+
+    Args:
+        method, scenario, params: see `choose`.
+        with_oracle: train the oracle too, and say whether the gaps to it lie where they were expected.
+        source: where the ids come from, for the record.
+        tell: takes a line on what is being done.
+
+    Raises:
+        SweepError: the request cannot be served, or not by this sweep.
+        UnlearnError: ids that cannot be forgotten, or a run that fails.
+    """
+    case = open_case(sweep, ids, method=method, scenario=scenario, params=params, source=source)
+    chosen, workspace, task = case.chosen, case.workspace, case.task
+    given = _given_weights(case)
+    tell(f"{chosen.method}, tuned on {chosen.scenario}, forgets {len(case.rows):,} training samples")
+    original = workspace.original(task).model
+    before = measured(workspace, original, task)
+    served = serve(workspace, task, chosen, case.seed)
+    after = measured(workspace, served.model, task)
+    hopes = expected(case.record, chosen, len(case.rows), draws_vary=_draws_vary(case))
+    if with_oracle:
+        tell("training the oracle …")
+    oracle = _against_oracle(case, served, hopes) if with_oracle else None
+    state = {name: tensor.detach().cpu().clone() for name, tensor in served.model.own_state().items()}
+    if _given_weights(case) != given:
+        raise SweepError(
+            f"{given['file']} must not change while it is unlearned from, and its content did: nothing is written"
+        )
+    told = {
+        "format": FORMAT,
+        "asked": _asked(case),
+        "ran": _ran(case, served),
+        "weights": {
+            "original": {**given, "sha256": state_digest(original.own_state())},
+            "unlearned": {"sha256": state_digest(state)},
+        },
+        "measured": {"samples": _sizes(case), "before": before, "after": after},
+        "expected": _expectation(case, hopes),
+        "unlike": _unlike(case),
+        "oracle": oracle,
+    }
+    return Answer(state, told)
+
+
+def _given_weights(case: Case) -> dict[str, Any]:
+    """The checkpoint of an original that was given; else under which key the sweep's own is cached."""
+    original = case.sweep.spec.original
+    if original is None:
+        return {"cached_as": case.workspace.reference_key("original", case.task)}
+    path = Path(original.weights).expanduser()
+    digest = file_digest(path) if path.is_file() else (case.sweep.spec.files or {})["original.weights"]
+    return {"file": str(path), "file_sha256": digest}
+
+
+def _draws_vary(case: Case) -> bool:
+    """Whether the evaluation's forget sets differ from seed to seed; those of a fixed size do not, unless labels are swapped."""
+    return case.tuned.sized
+
+
+def _asked(case: Case) -> dict[str, Any]:
+    names, labels = case.workspace.data.class_names, case.workspace.train_labels[np.array(case.rows)]
+    classes, counts = np.unique(labels, return_counts=True)
+    return {
+        "source": case.source,
+        "samples": len(case.rows),
+        "sha256": case.digest,
+        "classes": {names[c]: int(n) for c, n in zip(classes, counts, strict=True)},
+        "ids": case.ids,
+    }
+
+
+def _ran(case: Case, served: Served) -> dict[str, Any]:
+    spec, chosen = case.sweep.spec, case.chosen
+    made = provenance(spec, {})
+    return {
+        "sweep": spec.name,
+        **asdict(chosen),
+        "epoch": served.epoch,
+        "epoch_chosen_by": served.rule,
+        "seed": case.seed,
+        "seconds": served.seconds,
+        "samples_forward_and_backward": served.samples,
+        "samples_forward_only": served.forward_samples,
+        "dataset": {"name": spec.dataset.name, "read": case.workspace.data.description},
+        "model": spec.model.name,
+        "precision": spec.precision,
+        "protocol": spec.protocol,
+        "device": str(case.workspace.device),
+        **{name: made[name] for name in ("versions", "python", "commit", "machine", "command")},
+        "time": made["last_started"],
+    }
+
+
+def _sizes(case: Case) -> dict[str, int]:
+    data, positions = case.workspace.task_data(case.task), case.workspace.samples.positions
+    held_out = len(positions["validation"]) + len(positions["dev"])
+    sizes = {
+        "forget": len(data.forget),
+        "retain": len(data.retain),
+        "validation": held_out,
+        "test": len(positions["test"]),
+    }
+    return sizes if data.heldout_class is None else {**sizes, "test_of_classes": len(data.heldout_class)}
+
+
+def _expectation(case: Case, hopes: Expected | str) -> dict[str, Any]:
+    """Of the gaps to an oracle, in percentage points."""
+    objective = case.sweep.spec.objective.name
+    if isinstance(hopes, str):
+        return {"objective": objective, "unknown_because": hopes}
+    return {"objective": objective, "level": LEVEL, "from": f"{hopes.count} {hopes.of}s", **asdict(hopes)}
+
+
+def _unlike(case: Case) -> list[str]:
+    trials = case.record.counted
+    mine = (trials["scenario"] == case.chosen.scenario) & (trials["stage"] == "evaluation")
+    sizes = {int(size) for size in trials.loc[mine, "forget_size"].dropna()}
+    data = case.workspace.data
+    return unlikenesses(case.tuned, np.array(case.rows), case.workspace.train_labels, data.class_names, sizes)
+
+
+def _against_oracle(case: Case, served: Served, hopes: Expected | str) -> dict[str, Any]:
+    """The oracle's own measures, the gaps to it, and which of them lie where they were expected."""
+    workspace, task, families = case.workspace, case.task, case.sweep.spec.metrics.every_epoch
+    values = measure(workspace.outputs(served.model, task), families)
+    found = gaps(values, workspace.oracle_metrics(task, families))
+    found = {SCORE: case.worker.objective.score(found), **found}
+    hoped = {} if isinstance(hopes, str) else hopes.gaps
+    return {
+        "measured": measured(workspace, workspace.oracle(task).model, task),
+        "gaps": found,
+        "as_expected": {name: hoped[name].holds(gap) for name, gap in found.items() if name in hoped},
+    }
+
+
+__all__ = ["FORMAT", "Answer", "answer"]

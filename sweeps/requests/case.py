@@ -1,0 +1,103 @@
+"""A request made ready: its images found, its configuration chosen, data and original loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from sweeps.errors import SweepError
+from sweeps.jobs.worker import Worker
+from sweeps.record import SweepRecord
+from sweeps.requests.choice import Configuration, choose
+from sweeps.requests.serve import run_seed
+from sweeps.spec import scenario_of
+from sweeps.sweep import Sweep
+from unlearn.data import Indices, ids_digest
+from unlearn.scenarios import Scenario
+from unlearn.scenarios.listed import ListedRows, training_rows
+from unlearn.workspace import Task, Workspace
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request with everything that serving it needs.
+
+    Attributes:
+        source: where the ids come from, in words.
+        rows: positions in the training split, sorted.
+    """
+
+    sweep: Sweep
+    record: SweepRecord
+    chosen: Configuration
+    worker: Worker
+    rows: tuple[int, ...]
+    source: str
+
+    @property
+    def workspace(self) -> Workspace:
+        return self.worker.workspace
+
+    @cached_property
+    def tuned(self) -> Scenario:
+        """The scenario that was tuned on, its classes and images as positions."""
+        samples = self.workspace.samples
+        return scenario_of(self.sweep.spec, self.chosen.scenario, samples.data, samples.splits)
+
+    @cached_property
+    def positions(self) -> Indices:
+        """Of the images in the data set."""
+        found: Indices = self.workspace.samples.splits.train[np.array(self.rows)]
+        return found
+
+    @cached_property
+    def ids(self) -> list[str]:
+        return self.workspace.data.ids.names(self.positions)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the ids, whatever their order."""
+        return ids_digest(self.ids)
+
+    @property
+    def seed(self) -> int:
+        """Of the unlearning run."""
+        return run_seed(self.sweep.spec.seed, self.digest)
+
+    @cached_property
+    def task(self) -> Task:
+        """The request as a task scored on test images; classes count as in the scenario that was tuned on."""
+        by_class = isinstance(self.tuned, ListedRows) or bool(self.tuned.classes_among(self.workspace.train_labels))
+        scenario = ListedRows(self.rows, by_class)
+        return Task(scenario=scenario, forget_size=len(self.rows), forget_seed=self.seed, scored_on="test")
+
+
+def open_case(
+    sweep: Sweep, ids: Sequence[str], *, method: str | None, scenario: str | None, params: Path | None, source: str
+) -> Case:
+    """Make a request ready; whatever is wrong with it is told before anything is trained.
+
+    Raises:
+        SweepError: the sweep cannot serve it: see `choose`.
+        IdsError: with all ids that cannot be forgotten.
+    """
+    record = sweep.record(importances=False)
+    chosen = choose(sweep.spec, record, scenario=scenario, method=method, params=params)
+    if sweep.spec.facts("scenarios", sweep.spec.scenario_key(chosen.scenario)).declared["alters_training"]:
+        raise SweepError(
+            f"scenario {chosen.scenario} alters the training data, so that its original has not learnt them as they are: tune "
+            "on another one"
+        )
+    worker = Worker(sweep.spec, sweep.cache)
+    samples = worker.workspace.samples
+    rows = training_rows(list(ids), samples.data.ids, samples.splits)
+    if len(rows) >= len(samples.train_labels):
+        raise SweepError(f"a request must leave samples to retain: it lists all {len(rows):,} training samples")
+    return Case(sweep, record, chosen, worker, rows, source)
+
+
+__all__ = ["Case", "open_case"]

@@ -1,0 +1,91 @@
+"""With which method, hyperparameters and stop epoch a request is served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sweeps.errors import SweepError
+from sweeps.record import SweepRecord
+from sweeps.record.best_params import read_best_params
+from sweeps.spec import Spec
+from sweeps.studies.trials import STOP_EPOCH
+from unlearn.errors import suggest
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a request is served with.
+
+    Attributes:
+        scenario: of the sweep, on whose forget sets it was tuned.
+        hyperparameters: in true units, the fixed ones too.
+        stop_epoch: 1-based; None where the method's own rule or its last epoch decides.
+        source: what it was chosen by: `confirmation`, `search`, `given` or `fixed`.
+    """
+
+    scenario: str
+    method: str
+    hyperparameters: dict[str, Any]
+    stop_epoch: int | None
+    source: str
+
+
+def choose(
+    spec: Spec, record: SweepRecord, *, scenario: str | None, method: str | None, params: Path | None
+) -> Configuration:
+    """The configuration for a request: of the method named, else of the one whose evaluation came out best.
+
+    Args:
+        scenario: may be left out where the sweep has one only.
+        params: a best-params file, instead of the sweep's own winners.
+
+    Raises:
+        SweepError: a choice must be made and is not, there is no such scenario or method, or nothing is tuned yet.
+    """
+    label = _scenario(spec, scenario)
+    if method is not None and method not in spec.methods:
+        raise SweepError(f"method must be one of the sweep's, got {method!r}, {suggest(method, spec.methods)}")
+    key = method or _best_method(record, label)
+    if params is not None:
+        narrowed = {"scenarios": {label: spec.scenarios[label]}, "methods": {key: spec.methods[key]}}
+        values = dict(read_best_params(params, spec.model_copy(update=narrowed))[label].get(key, {}))
+        stop = values.pop(STOP_EPOCH, None)
+        return Configuration(label, key, {**spec.space(key).fixed, **values}, stop, "given")
+    winner = record.winners.get(label, {}).get(key)
+    if winner is not None:
+        return Configuration(label, key, winner.hyperparameters, winner.stop_epoch, winner.source)
+    if spec.space(key).ranges:
+        raise SweepError(f"{label}/{key} is not tuned yet: run the sweep first, or give --params FILE")
+    return Configuration(label, key, dict(spec.space(key).fixed), None, "fixed")
+
+
+def _scenario(spec: Spec, named: str | None) -> str:
+    labels = list(spec.scenarios)
+    if named is None and len(labels) == 1:
+        return labels[0]
+    if named is None:
+        raise SweepError(
+            f"the sweep has the scenarios {', '.join(labels)}: say by --scenario which one's forget sets are like the request"
+        )
+    if named not in labels:
+        raise SweepError(f"scenario must be one of the sweep's, got {named!r}, {suggest(named, labels)}")
+    return named
+
+
+def _best_method(record: SweepRecord, scenario: str) -> str:
+    """The method of the least mean score in the evaluation, at the size at which methods are compared."""
+    size = record.shown_size(scenario)
+    scores = {}
+    for method in record.winners.get(scenario, {}):
+        trials = record.at_best("evaluation", scenario, method)
+        own = trials.loc[trials["forget_size"] == size, "value"].dropna()
+        if len(own):
+            scores[method] = float(own.mean())
+    if not scores:
+        raise SweepError(f"no method of {scenario} is evaluated yet: run the sweep first, or name one by --method")
+    return min(scores, key=scores.__getitem__)
+
+
+__all__ = ["Configuration", "choose"]

@@ -1,0 +1,95 @@
+"""What to expect of a request's gaps to an oracle, from the evaluation's forget sets, which stand in for requests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+import pandas as pd
+from scipy.special import stdtrit
+
+from sweeps.record import SweepRecord
+from sweeps.requests.choice import Configuration
+
+LEVEL = 0.9
+#: How the objective's score is called among the gaps.
+SCORE = "score"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean, and where one more value of the same kind lies with probability `LEVEL`, if such values are normal."""
+
+    mean: float
+    low: float
+    high: float
+
+    def holds(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the evaluation says.
+
+    Attributes:
+        size: the evaluated size that is nearest to the request's.
+        count: how many values the intervals rest on.
+        of: what each value is of: a forget set, or a run on the one forget set that the scenario has.
+        gaps: interval by name, `score` (the objective) first.
+    """
+
+    size: int
+    count: int
+    of: str
+    gaps: Mapping[str, Interval]
+
+
+def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_vary: bool) -> Expected | str:
+    """What the evaluation of this very configuration says of a request of `size` samples, or why it says nothing.
+
+    Of the runs on one forget set only the first counts, since a request is served once; where the scenario has but one forget
+    set, all of them do.
+    """
+    winner = record.winners.get(chosen.scenario, {}).get(chosen.method)
+    same = winner is None or (winner.hyperparameters, winner.stop_epoch) == (chosen.hyperparameters, chosen.stop_epoch)
+    trials = record.at_best("evaluation", chosen.scenario, chosen.method) if winner else _evaluated(record, chosen)
+    if not same or not len(trials):
+        return "this configuration is not evaluated in the sweep"
+    sizes = trials["forget_size"].astype(int)
+    nearest = min(sorted(set(sizes)), key=lambda known: abs(math.log(known / size)))
+    trials = trials[sizes == nearest].sort_values(["forget_seed", "number"])
+    if draws_vary:
+        trials = trials.drop_duplicates("forget_seed")
+    if len(trials) < 2:
+        return f"one forget set of {nearest} samples was evaluated, and at least two are needed: raise evaluation.seeds"
+    names = sorted(name for name in map(str, trials) if name.startswith("metric.") and name.endswith("_gap"))
+    columns = {SCORE: trials["value"]} | {name.removeprefix("metric."): trials[name] for name in names}
+    gaps = {
+        name: prediction_interval([float(value) for value in values])
+        for name, values in columns.items()
+        if values.notna().all()
+    }
+    return Expected(nearest, len(trials), "forget set" if draws_vary else "run", gaps)
+
+
+def _evaluated(record: SweepRecord, chosen: Configuration) -> pd.DataFrame:
+    """The completed evaluation trials of a method of which nothing is searched."""
+    trials = record.counted
+    mine = (trials["scenario"] == chosen.scenario) & (trials["method"] == chosen.method)
+    return trials[mine & (trials["stage"] == "evaluation") & (trials["state"] == "COMPLETE")]
+
+
+def prediction_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
+    """Student's prediction interval for one more value of a normal variable, cut at 0: gaps are not negative.
+
+    mean ± t(n − 1, (1 + level) / 2) · s · √(1 + 1/n), for n ≥ 2 values.
+    """
+    n, mean = len(values), fmean(values)
+    half = float(stdtrit(n - 1, (1 + level) / 2)) * stdev(values) * math.sqrt(1 + 1 / n)
+    return Interval(mean, max(0.0, mean - half), mean + half)
+
+
+__all__ = ["LEVEL", "SCORE", "Expected", "Interval", "expected", "prediction_interval"]

@@ -1,0 +1,150 @@
+"""The record of a request as one self-contained page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+from sweeps.requests.expectation import SCORE
+from unlearn.gaps import Measures
+
+#: What is measured before and after, in the page's order, in words.
+MEASURED = {
+    "forget_accuracy": "accuracy on the forget set",
+    "retain_accuracy": "accuracy on the retain set",
+    "validation_accuracy": "accuracy on held-out validation images",
+    "test_accuracy": "accuracy on test images",
+    "test_accuracy_of_classes": "accuracy on test images of the forget set's classes",
+    "mia_loss": "MIA-I: attack on the loss, forget set against test images (50 learns nothing)",
+    "mia_knn_forget": "MIARS-I: attack on features, forget set against test images (50 learns nothing)",
+}
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+body { color: #1b1b1b; background: #fff }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
+table { border-collapse: collapse }
+td, th { padding: .25rem .75rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums } code { overflow-wrap: anywhere; font-size: .9em }
+.scroll { overflow-x: auto } .warn { border-left: 4px solid #b35900; padding-left: 1rem }
+@media (prefers-color-scheme: dark) { body { color: #eee; background: #161616 } td, th { border-color: #444 } }
+"""
+
+
+def page(record: Mapping[str, Any]) -> str:
+    """HTML of a record; every text in it is escaped."""
+    asked, ran = record["asked"], record["ran"]
+    title = f"{asked['samples']:,} samples unlearned by {ran['method']}"
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        _unlike(record["unlike"]),
+        "<h2>What was asked</h2>",
+        _pairs(
+            ("samples", f"{asked['samples']:,}"),
+            ("listed in", asked["source"] or "–"),
+            ("classes", ", ".join(f"{name}: {count:,}" for name, count in asked["classes"].items())),
+            ("SHA-256 of the ids", asked["sha256"]),
+        ),
+        "<h2>What was measured</h2>",
+        _measured(record),
+        "<h2>What is to be expected of the gap to an oracle</h2>",
+        _expected(record),
+        "<h2>What ran</h2>",
+        _ran(record),
+        _ids(asked["ids"]),
+    ]
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+    body = "\n".join(part for part in parts if part)
+    return f'<!doctype html><html lang="en"><head>{head}<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n'
+
+
+def _ids(ids: list[str]) -> str:
+    return f"<details><summary>All {len(ids):,} ids</summary><p><code>{escape(', '.join(ids))}</code></p></details>"
+
+
+def _unlike(sentences: Iterable[str]) -> str:
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return (
+        f'<div class="warn"><p>This request is unlike what the method was tuned on:</p><ul>{items}</ul></div>'
+        if items
+        else ""
+    )
+
+
+def _measured(record: Mapping[str, Any]) -> str:
+    """Before, after and, where it was trained, the oracle, in per cent."""
+    columns = [("before", record["measured"]["before"]), ("after", record["measured"]["after"])]
+    if record["oracle"]:
+        columns.append(("oracle", record["oracle"]["measured"]))
+    rows = [
+        (words, *(f"{values[name]:.2f}" if name in values else "–" for _, values in columns))
+        for name, words in MEASURED.items()
+        if any(name in values for _, values in columns)
+    ]
+    samples = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in record["measured"]["samples"].items())
+    paper = record["ran"]["protocol"] == "paper"
+    tested = (
+        "The method was tuned on the test images." if paper else "The test images were neither trained nor tuned on."
+    )
+    note = f"<p>In per cent. Samples: {escape(samples)}. {tested}</p>"
+    return _table(("", *(name for name, _ in columns)), rows) + note
+
+
+def _expected(record: Mapping[str, Any]) -> str:
+    hopes, oracle = record["expected"], record["oracle"]
+    if "unknown_because" in hopes:
+        return f"<p>Not known: {escape(hopes['unknown_because'])}.</p>"
+    columns = ["", "mean", f"{100 * hopes['level']:.0f} % prediction interval"]
+    found = oracle["gaps"] if oracle else {}
+    rows = []
+    for name, gap in hopes["gaps"].items():
+        label = f"score ({hopes['objective']})" if name == SCORE else Measures().label(name).title
+        row = [label, f"{gap['mean']:.2f}", f"{gap['low']:.2f} … {gap['high']:.2f}"]
+        if oracle:
+            inside = oracle["as_expected"].get(name)
+            row += [f"{found[name]:.2f}", "yes" if inside else "no"] if name in found else ["–", "–"]
+        rows.append(row)
+    alone = "" if oracle else " No oracle was trained for this request: its own gaps are not known."
+    note = (
+        f"<p>Percentage points. From {escape(hopes['from'])} of {hopes['size']:,} samples in the sweep's evaluation, if the gaps "
+        f"of such requests are normal.{alone}</p>"
+    )
+    return _table((*columns, *(("found", "inside") if oracle else ())), rows) + note
+
+
+def _ran(record: Mapping[str, Any]) -> str:
+    ran, weights = record["ran"], record["weights"]
+    original = weights["original"]
+    parameters = ", ".join(f"{name} = {value}" for name, value in ran["hyperparameters"].items())
+    return _pairs(
+        (
+            "method",
+            f"{ran['method']}, tuned on {ran['scenario']} of the sweep {ran['sweep']} (chosen by: {ran['source']})",
+        ),
+        ("hyperparameters", parameters),
+        ("epochs", f"{ran['epoch']}: {ran['epoch_chosen_by']}"),
+        ("seed of the run", str(ran["seed"])),
+        ("time", f"{ran['time']}, {ran['seconds']:.1f} s of unlearning on {ran['device']}"),
+        ("original", f"{original.get('file', 'trained by the sweep')}, SHA-256 of its weights {original['sha256']}"),
+        ("unlearned", f"SHA-256 of its weights {weights['unlearned']['sha256']}"),
+        ("data", ran["dataset"]["read"]),
+        ("model", ran["model"]),
+        ("versions", ", ".join(f"{name} {number}" for name, number in ran["versions"].items())),
+        ("command", ran["command"]),
+    )
+
+
+def _pairs(*pairs: tuple[str, str]) -> str:
+    rows = "".join(f"<tr><th>{escape(name)}</th><td><code>{escape(value)}</code></td></tr>" for name, value in pairs)
+    return f'<div class="scroll"><table>{rows}</table></div>'
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    def cells(tag: str, texts: Iterable[str]) -> str:
+        return "".join(f"<{tag}{' class=n' if i else ''}>{escape(text)}</{tag}>" for i, text in enumerate(texts))
+
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table><tr>{cells("th", heads)}</tr>{body}</table></div>'
+
+
+__all__ = ["page"]

@@ -1,0 +1,45 @@
+"""Writes an answer into a folder: weights, record, page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from safetensors.torch import save as save_tensors
+
+from sweeps.errors import SweepError
+from sweeps.requests.answer import Answer
+from sweeps.requests.page import page
+from sweeps.text import clean_all
+from unlearn.files import write_atomically
+
+WEIGHTS, RECORD, PAGE = "unlearned.safetensors", "record.json", "record.html"
+
+
+def check_empty(folder: Path) -> None:
+    """Refuse a folder that holds something already.
+
+    Raises:
+        SweepError: it does, or is a file.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SweepError(f"--out must be a new or an empty folder, so that nothing is overwritten, got {folder}")
+
+
+def write_answer(answer: Answer, folder: Path) -> list[Path]:
+    """Write the three files, the weights first; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.contiguous() for name, tensor in answer.state.items()}
+    told = clean_all(answer.record)
+    digest = {"request_sha256": told["asked"]["sha256"], "state_sha256": told["weights"]["unlearned"]["sha256"]}
+    contents = {
+        WEIGHTS: save_tensors(tensors, {"format": "pt", **digest}),
+        RECORD: json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False).encode(),
+        PAGE: page(told).encode(),
+    }
+    for name, content in contents.items():
+        write_atomically(folder / name, content)
+    return [folder / name for name in contents]
+
+
+__all__ = ["PAGE", "RECORD", "WEIGHTS", "check_empty", "write_answer"]

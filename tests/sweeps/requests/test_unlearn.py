@@ -1,0 +1,221 @@
+"""From a model trained in plain PyTorch and a list of file names to unlearned weights that load in plain PyTorch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+from safetensors.torch import load_file
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+from sweeps.cli.app import app
+from sweeps.jobs.worker import Worker
+from sweeps.plan import make_plan
+from sweeps.spec import load_spec
+from sweeps.studies.multiplexer import Multiplexer
+from sweeps.sweep import Sweep, checked
+from tests.own_network import fit, write_ids
+from tests.sweeps.conftest import serve
+
+MEAN, STD = torch.tensor([0.4, 0.3, 0.35]).view(3, 1, 1), torch.tensor([0.3, 0.35, 0.4]).view(3, 1, 1)
+CLASSES = ("0", "1", "2")
+SWEEP = """
+format: unlearn-sweeps/sweep/1
+name: own
+dataset: {{name: image_folder, root: {root}, validation: val}}
+model:
+  name: torchvision.models.densenet:DenseNet
+  growth_rate: 6
+  block_config: [2, 2, 1, 1]
+  num_init_features: 8
+  normalise: {{mean: [0.4, 0.3, 0.35], std: [0.3, 0.35, 0.4]}}
+original: {{weights: {weights}}}
+training: {{epochs: 2, lr: 0.05, batch_size: 32, milestones: [2]}}
+unlearning: {{epochs: 2, retain_batch_size: 64}}
+scenarios:
+  random: {{tune_size: 40, sizes: [40]}}
+methods: {{finetune: {{lr: {{high: 0.01}}}}, neg_grad_plus: {{lr: {{high: 0.01}}, alpha: 0.95}}}}
+search: {{trials: 2, sampler: random, confirm: none}}
+evaluation: {{seeds: 3}}
+sensitivity: {{enabled: false}}
+cache: {cache}
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of images, a network trained on them outside of this package, and a sweep that has run."""
+    home = tmp_path_factory.mktemp("own")
+    paint(home / "pets")
+    x, y = images(home / "pets", "train")
+    torch.manual_seed(0)
+    network = fit(network_of_users(), x, y, epochs=6, batch=16)
+    torch.save(
+        {"epoch": 6, "state_dict": {f"module.{k}": v for k, v in network.state_dict().items()}}, home / "model.pt"
+    )
+    places = {"root": home / "pets", "weights": home / "model.pt", "cache": home / "cache"}
+    (home / "own.yaml").write_text(SWEEP.format(**places))
+    run(home)
+    return home
+
+
+def network_of_users() -> nn.Module:
+    network: nn.Module = torchvision.models.DenseNet(6, (2, 2, 1, 1), 8, num_classes=3)
+    return network
+
+
+def paint(root: Path) -> None:
+    """Digits 0, 1 and 2 as colour images of 32×32: 64 of each to train on, 24 for validation, the others to test."""
+    bundle = load_digits()
+    for label, name in enumerate(CLASSES):
+        rows = np.flatnonzero(bundle.target == label)
+        for i, row in enumerate(rows):
+            part = "train" if i < 64 else "val" if i < 88 else "test"
+            file = root / part / name / f"image {i:03d}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            grey = np.kron(np.rint(bundle.images[row] * 255 / 16), np.ones((4, 4))).astype(np.uint8)
+            Image.fromarray(np.stack([grey, 255 - grey, grey // 2], axis=2)).save(file)
+
+
+def images(root: Path, part: str, only: set[str] | None = None) -> tuple[Tensor, Tensor]:
+    """The images of a folder as a user reads them."""
+    files = sorted((root / part).rglob("*.png"))
+    files = [f for f in files if only is None or f.relative_to(root).as_posix() in only]
+    pixels = [torchvision.transforms.functional.to_tensor(Image.open(file).convert("RGB")) for file in files]
+    return (torch.stack(pixels) - MEAN) / STD, torch.tensor([CLASSES.index(file.parent.name) for file in files])
+
+
+def run(home: Path) -> None:
+    """All stages of the sweep, as a pool of one worker would."""
+    sweep = Sweep.at(load_spec(str(home / "own.yaml")), home / "runs")
+    storage = sweep.prepare()
+    sweep.freeze(storage, checked(sweep))
+    serve(Multiplexer(make_plan(sweep.spec), storage, warm_start=[]), Worker(sweep.spec, sweep.cache))
+
+
+def command(home: Path, out: Path, ids: list[str], *more: str, sweep: str = "own") -> Any:
+    forget = write_ids(out.with_suffix(".txt"), ids)
+    return CliRunner().invoke(
+        app, ["unlearn", sweep, "--forget", forget, "--out", str(out), "--runs", str(home / "runs"), *more]
+    )
+
+
+def wanted(home: Path, count: int = 40, start: int = 0) -> list[str]:
+    root = home / "pets"
+    names = sorted(file.relative_to(root).as_posix() for file in (root / "train").rglob("*.png"))
+    return np.random.default_rng(start).permutation(names)[:count].tolist()
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def accuracy(network: nn.Module, x: Tensor, y: Tensor) -> float:
+    with torch.no_grad():
+        return 100 * (network(x).argmax(1) == y).double().mean().item()
+
+
+def test_forty_file_names_to_unlearned_weights(home: Path, tmp_path: Path) -> None:
+    before, forget = sha256(home / "model.pt"), wanted(home)
+    result = command(home, tmp_path / "out", forget)
+    assert result.exit_code == 0, result.output
+    assert sha256(home / "model.pt") == before
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    network = network_of_users()
+    network.load_state_dict(load_file(tmp_path / "out" / "unlearned.safetensors"), strict=True)
+    network.eval()
+    root, gone = home / "pets", set(forget)
+    all_names = {f.relative_to(root).as_posix() for f in (root / "train").rglob("*.png")}
+    sets = {
+        "forget": images(root, "train", gone),
+        "retain": images(root, "train", all_names - gone),
+        "validation": images(root, "val"),
+        "test": images(root, "test"),
+    }
+    original = network_of_users()
+    original.load_state_dict(
+        {k.removeprefix("module."): v for k, v in torch.load(home / "model.pt")["state_dict"].items()}
+    )
+    original.eval()
+    for name, (x, y) in sets.items():
+        assert record["measured"]["samples"][name] == len(y)
+        assert record["measured"]["after"][f"{name}_accuracy"] == pytest.approx(accuracy(network, x, y), abs=1e-6)
+        assert record["measured"]["before"][f"{name}_accuracy"] == pytest.approx(accuracy(original, x, y), abs=1e-6)
+    assert record["asked"]["ids"] == sorted(forget)
+    assert record["weights"]["original"]["file_sha256"] == before
+    assert record["weights"]["original"]["sha256"] != record["weights"]["unlearned"]["sha256"]
+    assert record["expected"]["from"] == "3 forget sets"
+    assert record["unlike"] == []
+    assert record["oracle"] is None
+    page = (tmp_path / "out" / "record.html").read_text()
+    for name in ("forget", "test"):
+        assert f"{record['measured']['after'][f'{name}_accuracy']:.2f}" in page
+
+
+def test_the_same_request_gives_the_same_weights_and_never_overwrites(home: Path, tmp_path: Path) -> None:
+    forget = wanted(home)
+    for name, ids in (("first", forget), ("again", forget[::-1])):
+        assert command(home, tmp_path / name, ids, "--method", "finetune").exit_code == 0
+    states = [load_file(tmp_path / name / "unlearned.safetensors") for name in ("first", "again")]
+    assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+    result = command(home, tmp_path / "first", forget)
+    assert result.exit_code == 2
+    assert "--out must be a new or an empty folder" in result.output
+
+
+def test_an_oracle_says_whether_the_interval_held(home: Path, tmp_path: Path) -> None:
+    result = command(home, tmp_path / "out", wanted(home, start=1), "--with-oracle", "--method", "finetune")
+    assert result.exit_code == 0, result.output
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    found, after, oracle = record["oracle"]["gaps"], record["measured"]["after"], record["oracle"]["measured"]
+    assert found["forget_gap"] == pytest.approx(abs(after["forget_accuracy"] - oracle["forget_accuracy"]))
+    assert found["utility_gap"] == pytest.approx(abs(after["test_accuracy"] - oracle["test_accuracy"]))
+    score = record["expected"]["gaps"]["score"]
+    inside = score["low"] <= found["score"] <= score["high"]
+    assert record["oracle"]["as_expected"]["score"] is inside
+    assert f"{'inside' if inside else 'outside'} the interval" in result.output
+
+
+def test_a_request_unlike_those_tuned_on_is_called_so(home: Path, tmp_path: Path) -> None:
+    ones = [f"train/1/image {i:03d}.png" for i in range(64)]
+    result = command(home, tmp_path / "out", ones)
+    assert result.exit_code == 0, result.output
+    unlike = json.loads((tmp_path / "out" / "record.json").read_text())["unlike"]
+    assert unlike == [
+        "it has 64 samples, and the forget sets of the evaluation had 40",
+        "its classes are not those of a random draw, on which the sweep was tuned: of 64 samples 64 of '1'",
+        "it takes every training sample of '1', and no forget set of the sweep did",
+    ]
+    assert all(f"note: this request is unlike what was tuned on: {sentence}" in result.output for sentence in unlike)
+
+
+@pytest.mark.parametrize(
+    ("ids", "more", "told"),
+    [
+        ([], (), "must list at least one id"),
+        (["train/0/image 000.png"] * 2, (), "these are there several times: train/0/image 000.png"),
+        (["test/0/image 090.png", "0/image 000.png"], (), "these are test images: test/0/image 090.png"),
+        (["test/0/image 090.png", "0/image 000.png"], (), "these are none: 0/image 000.png"),
+        (["val/0/image 070.png"], (), "these are held out for validation: val/0/image 070.png"),
+        (["train/0/image 000.png"], ("--method", "finetun"), "did you mean 'finetune'?"),
+        (["train/0/image 000.png"], ("--scenario", "full"), "scenario must be one of the sweep's, got 'full'"),
+        (["train/0/image 000.png"], ("--params", "nowhere.yaml"), "nowhere.yaml"),
+        (None, (), "it lists all 192 training samples"),
+    ],
+)
+def test_what_cannot_be_served_is_told_before_anything_is_written(
+    ids: list[str] | None, more: tuple[str, ...], told: str, home: Path, tmp_path: Path
+) -> None:
+    result = command(home, tmp_path / "out", wanted(home, 192) if ids is None else ids, *more)
+    assert result.exit_code == 2
+    assert told in result.output
+    assert not (tmp_path / "out").exists()
