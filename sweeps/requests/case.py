@@ -85,7 +85,7 @@ def open_case(
         SweepError: the sweep cannot serve it: see `choose`.
         IdsError: with all ids that cannot be forgotten.
     """
-    record = sweep.record(importances=False)
+    record = sweep.record()
     chosen = choose(sweep.spec, record, scenario=scenario, method=method, params=params)
     if sweep.spec.facts("scenarios", sweep.spec.scenario_key(chosen.scenario)).declared["alters_training"]:
         raise SweepError(

@@ -8,8 +8,8 @@ from typing import Any
 
 from sweeps.errors import SweepError
 from sweeps.record import SweepRecord
-from sweeps.record.best_params import read_best_params
 from sweeps.spec import Spec
+from sweeps.studies.given import read_best_params
 from sweeps.studies.trials import STOP_EPOCH
 from unlearn.errors import suggest
 
