@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sweeps.cli.complete import sweep_names
+from sweeps.cli.complete import method_names, scenario_names, sweep_names
 from sweeps.cli.parameters import (
     DryRun,
     Json,
