@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -104,8 +105,8 @@ def _given_weights(case: Case) -> dict[str, Any]:
 
 
 def _draws_vary(case: Case) -> bool:
-    """Whether the evaluation's forget sets differ from seed to seed; those of a fixed size do not, unless labels are swapped."""
-    return case.tuned.sized
+    """Whether the evaluation's forget sets differ from seed to seed."""
+    return case.tuned.draws_vary
 
 
 def _asked(case: Case) -> dict[str, Any]:
@@ -171,17 +172,22 @@ def _unlike(case: Case) -> list[str]:
 
 
 def _against_oracle(case: Case, served: Served, hopes: Expected | str) -> dict[str, Any]:
-    """The oracle's own measures, the gaps to it, and which of them lie where they were expected."""
+    """The oracle's own measures (of several their means), the gaps to them, and which of these lie where they were expected."""
     workspace, task, families = case.workspace, case.task, case.sweep.spec.metrics.every_epoch
     values = measure(workspace.outputs(served.model, task), families)
     found = gaps(values, workspace.oracle_metrics(task, families))
     found = {SCORE: case.worker.objective.score(found), **found}
     hoped = {} if isinstance(hopes, str) else hopes.gaps
     return {
-        "measured": measured(workspace, workspace.oracle(task).model, task),
+        "oracles": task.oracles,
+        "measured": _means([measured(workspace, workspace.oracle(task, n).model, task) for n in range(task.oracles)]),
         "gaps": found,
         "as_expected": {name: hoped[name].holds(gap) for name, gap in found.items() if name in hoped},
     }
+
+
+def _means(values: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: fmean(of[name] for of in values) for name in values[0] if all(name in of for of in values)}
 
 
 __all__ = ["FORMAT", "Answer", "answer"]

@@ -73,7 +73,13 @@ class Case:
         """The request as a task scored on test images; classes count as in the scenario that was tuned on."""
         by_class = isinstance(self.tuned, ListedRows) or bool(self.tuned.classes_among(self.workspace.train_labels))
         scenario = ListedRows(self.rows, by_class)
-        return Task(scenario=scenario, forget_size=len(self.rows), forget_seed=self.seed, scored_on="test")
+        return Task(
+            scenario=scenario,
+            forget_size=len(self.rows),
+            forget_seed=self.seed,
+            scored_on="test",
+            oracles=self.sweep.spec.references.oracles,
+        )
 
 
 def open_case(
