@@ -115,6 +115,8 @@ class Ranking:
     def ranked(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """The best first."""
         left = sorted(candidates, key=lambda c: (tied(c.nearby), self._lot(c.hyperparameters)))
+        if all(len(c.values) == 1 for c in left):
+            return sorted(left, key=lambda c: tied(c.values[0]))
         ordered = []
         while left:
             ordered.append(left.pop(knee([[tied(value) for value in c.values] for c in left])))
