@@ -131,12 +131,13 @@ def canary_sentence(record: SweepRecord, scenario: str) -> str:
     if (settings.get("scenario") or scenario) != "canary":
         return ""
     canaries = int(settings.get("canaries", 50))
-    pool = int(settings.get("pool") or canaries)
-    if pool <= canaries:
+    pool = settings.get("pool") or (canaries if record.spec.get("rules", 1) == 1 else None)
+    if pool == canaries:
         return f"Tuning and evaluation forget the same {canaries} scrambled images."
     avoids = sampled(record, scenario).overlap is not None
     apart = "in the evaluation others than in tuning, as far as they reach" if avoids else "drawn by seed"
-    return f"Of {pool} scrambled images that the original was trained on, each set forgets {canaries}, {apart}."
+    many = f"up to {4 * canaries}" if pool is None else str(pool)
+    return f"Of {many} scrambled images that the original was trained on, each set forgets {canaries}, {apart}."
 
 
 def _known(rows: pd.DataFrame, name: str, otherwise: int) -> list[float]:

@@ -32,6 +32,7 @@ from sweeps.record.record import named_together
 from sweeps.secrets import mask
 from sweeps.signals import Interrupted
 from sweeps.spec import Spec, facts, open_data, remarks, training_samples
+from sweeps.spec.draws import overlap_notes
 from sweeps.studies.given import Params, last_epochs, read_best_params
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.studies.retries import failed_trials, no_trial
@@ -125,6 +126,8 @@ def print_plan(sweep: Sweep, stages: tuple[Stage, ...]) -> None:
     tell(f"data: {about.read}")
     for scenario, classes in about.classes.items():
         tell(f"{scenario} forgets {named_together(classes)}")
+    for note in overlap_notes(sweep.spec, data):
+        tell(f"note: {note}")
     cost = estimate(sweep, plan, training_samples(sweep.spec, data))
     tell(f"samples to pass forward and backward: {cost.samples:.3g}")
     if cost.seconds is None:

@@ -12,6 +12,7 @@ from sweeps.errors import SpecError, at_once
 from sweeps.jobs.cache import Cache
 from sweeps.plan import make_plan
 from sweeps.spec import Spec, check_data, check_here, gpus_lacking, open_document, own_code, parse_document, remarks
+from sweeps.spec.draws import seen_overlap
 from sweeps.studies.given import warm_start
 
 
@@ -20,11 +21,12 @@ class Validated:
     """A sweep file in which nothing is wrong.
 
     Attributes:
-        data: what was read as its data set. code: the names of code of its own.
+        data: what was read as its data set. notes: what is no error, but should be known. code: the names of code of its own.
     """
 
     spec: Spec
     data: str
+    notes: list[str]
     code: list[str]
 
 
@@ -49,7 +51,7 @@ def validated(file: str, overrides: list[str], tell_code: Callable[[str], None] 
         lambda: warm_start(spec),
         lambda: seen.append(check_data(spec, Cache.at(spec.cache).folder)),
     )
-    return Validated(spec, seen[0], code)
+    return Validated(spec, seen[0], [*remarks(spec), *seen_overlap(spec, Cache.at(spec.cache).folder)], code)
 
 
 @errors_to_exit_code
@@ -61,8 +63,8 @@ def validate_file(file: str, overrides: list[str] | None) -> int:
     plan = make_plan(found.spec)
     tell(f"{found.spec.name}: valid; {len(plan.studies)} studies, {sum(plan.trials.values())} trials")
     tell(f"data: {found.data}")
-    for remark in remarks(found.spec):
-        tell(f"note: {remark}")
+    for note in found.notes:
+        tell(f"note: {note}")
     if lack := gpus_lacking(found.spec):
         tell(f"note: to run it on this machine: {lack}")
     return DONE
@@ -84,7 +86,7 @@ def validate_json(file: str, overrides: list[str] | None) -> int:
             "studies": [_study(key, trials) for key, trials in plan.trials.items()],
             "trials": sum(plan.trials.values()),
             "data": found.data,
-            "notes": remarks(found.spec),
+            "notes": found.notes,
             "code": found.code,
         }
     )

@@ -181,6 +181,12 @@ def test_an_attack_of_unknown_decisions_has_no_chance_named(builder: RecordBuild
     [
         ({"canaries": 50}, "Tuning and evaluation forget the same 50 scrambled images."),
         ({"canaries": 50, "pool": 50}, "Tuning and evaluation forget the same 50 scrambled images."),
+        ({"canaries": 50, "pool": 50, "rules": 2}, "Tuning and evaluation forget the same 50 scrambled images."),
+        (
+            {"canaries": 30, "rules": 2},
+            "Of up to 120 scrambled images that the original was trained on, each set forgets 30, "
+            "in the evaluation others than in tuning, as far as they reach.",
+        ),
         (
             {"canaries": 30, "pool": 120},
             "Of 120 scrambled images that the original was trained on, each set forgets 30, "
@@ -189,6 +195,7 @@ def test_an_attack_of_unknown_decisions_has_no_chance_named(builder: RecordBuild
     ],
 )
 def test_which_scrambled_images_are_forgotten(builder: RecordBuilder, settings: dict[str, int], said: str) -> None:
+    builder.spec["rules"] = settings.get("rules", 1)
     builder.spec["scenarios"] = {"canary": {"tune_size": 100, **settings}, "random": {"tune_size": 100}}
     builder.trial("evaluation", "sure", value=1.0, scenario="canary")
     record = builder.record()

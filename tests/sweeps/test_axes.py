@@ -17,7 +17,8 @@ from sweeps.jobs.job import Job, Update
 from sweeps.jobs.worker import Worker
 from sweeps.plan import ForgetDraw, ReferenceNeed, Stage, StudyPlan, make_plan, run_seed, tuning_draws
 from sweeps.record import load_sweep
-from sweeps.spec import Spec, remarks
+from sweeps.spec import Spec, open_data, remarks, split_data
+from sweeps.spec.draws import seen_overlap
 from sweeps.studies.given import warm_start
 from tests.sweeps.conftest import open_studies, serve
 from unlearn.metrics import measure
@@ -111,6 +112,25 @@ def test_published_values_are_no_first_points_where_they_saw_the_test_set(tiny: 
     ]
     assert not [note for note in remarks(tiny()) if "published" in note]
     assert not [note for note in remarks(tiny(dataset=cifar, search={"warm_start": []})) if "published" in note]
+
+
+def test_an_overlap_that_cannot_be_avoided_is_said_beforehand(tiny: SpecMaker, cache: Path) -> None:
+    """Class 5 of digits: what the note says is what the scenario itself draws."""
+    scenarios = {"partial_class": {"tune_size": 80, "sizes": [80, 10]}, "random": {"tune_size": 100, "sizes": [100]}}
+    spec = tiny(scenarios=scenarios, search={"trials": 1, "confirm": [{"leaders": 1, "sets": 1}]})
+    (note,) = seen_overlap(spec, cache)
+    data = open_data(spec, cache)
+    labels = data.train_labels[split_data(spec, data).train]
+    of_class = int((labels == 5).sum())
+    images, nothing = np.zeros((len(labels), 1, 1, 1), np.uint8), np.array([], np.int64)
+    scenario = find("scenarios", "partial_class")(target_class=5)
+    tuned = np.union1d(*(scenario.draw(images, labels, 80, seed, nothing).indices for seed in (1000, 1001)))
+    share = (80 - (of_class - len(tuned))) / 80
+    assert share > 0.5
+    assert f"share samples with the 2 sets tuned on ({share:.0%} of 80, " in note
+    assert note.startswith("scenarios.partial_class:")
+    assert seen_overlap(tiny(scenarios={"partial_class": {"tune_size": 20, "sizes": [20]}}), cache) == []
+    assert seen_overlap(tiny(scenarios=scenarios, rules=1), cache) == []
 
 
 # --- one run ---
