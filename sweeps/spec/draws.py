@@ -30,8 +30,8 @@ def overlap_notes(spec: Spec, data: ImageDataset | Look) -> Iterator[str]:
                 sets = len(spec.search.seeds)
                 each = ", ".join(f"{share:.0%} of {size}" for size, share in shares.items())
                 yield (
-                    f"scenarios.{label}: its evaluation's forget sets share samples with the {sets} sets tuned on ({each}), which "
-                    "leave too few others: smaller ones, or fewer rounds in search.confirm, keep apart"
+                    f"scenarios.{label}: its evaluation's forget sets share samples with the {sets} sets tuned on "
+                    f"({each}), which leave too few others: smaller sets, or fewer in search.confirm, leave more"
                 )
 
 
