@@ -1,0 +1,1 @@
+"""An own method, metric and data set for unlearn-sweeps."""
