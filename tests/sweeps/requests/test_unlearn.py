@@ -17,10 +17,11 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
+import sweeps
 from sweeps.cli.app import app
 from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan
-from sweeps.spec import load_spec
+from sweeps.spec import load_spec, read_yaml
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.sweep import Sweep, checked
 from tests.own_network import fit, write_ids
@@ -170,6 +171,27 @@ def test_the_same_request_gives_the_same_weights_and_never_overwrites(home: Path
     result = command(home, tmp_path / "first", forget)
     assert result.exit_code == 2
     assert "--out must be a new or an empty folder" in result.output
+
+
+def test_a_notebook_resumes_the_sweep_and_applies_its_winner(home: Path, tmp_path: Path) -> None:
+    text = (home / "own.yaml").read_text()
+    record = sweeps.run(
+        sweeps.load_spec(read_yaml(home / "own.yaml")), runs=home / "runs"
+    )  # a dict; nothing is missing
+    assert record.best["random"].keys() == {"finetune", "neg_grad_plus"}
+    assert (home / "runs" / "own" / "report" / "index.html").is_file()
+    forget = wanted(home, start=2)
+    given = sweeps.unlearn("own", forget, runs=home / "runs", method="finetune")
+    result = command(home, tmp_path / "out", forget, "--method", "finetune")
+    assert result.exit_code == 0, result.output
+    written = load_file(tmp_path / "out" / "unlearned.safetensors")
+    assert given.state.keys() == written.keys()
+    assert all(torch.equal(tensor, written[name]) for name, tensor in given.state.items())
+    told = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert given.record["measured"] == told["measured"]
+    assert text == (home / "own.yaml").read_text()
+    with pytest.raises(AttributeError, match="no attribute 'anything'"):
+        _ = sweeps.anything
 
 
 def test_an_oracle_says_whether_the_interval_held(home: Path, tmp_path: Path) -> None:

@@ -1,0 +1,114 @@
+"""What a notebook uses: read a sweep, run or resume it, apply its winner to a request. The command line uses the same calls."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sweeps import spec as reading
+from sweeps.folder import SweepFolder
+from sweeps.outputs.report import are_current, write_outputs
+from sweeps.plan import Stage
+from sweeps.record import SweepRecord
+from sweeps.requests import Answer, answer, check_empty, write_answer
+from sweeps.spec import Spec, parse_spec, read_stored, stored_spec
+from sweeps.sweep import Sweep, run_sweep
+from unlearn.data import read_ids
+
+#: A sweep: checked, as plain data, as a file, or by its name.
+Source = Spec | Mapping[str, Any] | str | Path
+
+STAGES: tuple[Stage, ...] = ("search", "confirmation", "evaluation", "sensitivity")
+
+
+def load_spec(source: Source, overrides: Iterable[str] = ()) -> Spec:
+    """A checked sweep.
+
+    Args:
+        source: a dict with the keys of a sweep file, the path of a YAML file, or a shipped name (`digits`).
+        overrides: of a file or a name, as `--set` takes them: `search.trials=100`.
+
+    Raises:
+        SweepError: everything that is wrong with it.
+    """
+    if isinstance(source, Spec):
+        return source
+    if isinstance(source, Mapping):
+        return parse_spec(source, str(source.get("name", "sweep")))
+    return reading.load_spec(os.fspath(source), overrides)
+
+
+def run(
+    sweep: Source,
+    *,
+    runs: str | Path = "runs",
+    storage: str | None = None,
+    stages: Iterable[Stage] = STAGES,
+    ray_address: str | None = None,
+    verbose: bool = False,
+) -> SweepRecord:
+    """Run whatever is missing of a sweep, and write its report; run again, it resumes. Returns its results as tables.
+
+    Args:
+        runs: folder under which each sweep has its own.
+        storage: URL of the Optuna storage; by default a file in that folder.
+        ray_address: of a running Ray cluster; by default Ray is started on this machine.
+
+    Raises:
+        SweepError: bad input, or another driver at work.
+        Interrupted: on Ctrl-C; what is finished stays.
+    """
+    found = Sweep.at(load_spec(sweep), Path(runs), storage).continued()
+    run_sweep(found, tuple(stages), ray_address=ray_address, verbose=verbose)
+    record = found.record()
+    if not are_current(found.outputs, record.fingerprint):
+        write_outputs(record, found.outputs)
+    return record
+
+
+def unlearn(
+    sweep: Source,
+    forget: Sequence[str] | Path,
+    out: str | Path | None = None,
+    *,
+    runs: str | Path = "runs",
+    storage: str | None = None,
+    method: str | None = None,
+    scenario: str | None = None,
+    params: Path | None = None,
+    with_oracle: bool = False,
+) -> Answer:
+    """Apply what a sweep has tuned to a list of images (see `sweeps unlearn`): the unlearned weights, and the record of them.
+
+    Args:
+        sweep: one that has run; its name is enough.
+        forget: ids, or a file that lists them.
+        out: a new folder for weights, record and page; nothing is written where it is left out.
+        method, scenario: where there are several; the method whose evaluation came out best by default.
+        params: a best-params file, instead of the sweep's own winners.
+        with_oracle: train the oracle too, and say whether the gap is as expected.
+
+    Raises:
+        SweepError: the request cannot be served, or not by this sweep.
+        UnlearnError: ids that cannot be forgotten, or a run that fails.
+    """
+    if out is not None:
+        check_empty(Path(out))
+    ids, source = (read_ids(forget), str(forget)) if isinstance(forget, Path) else (list(forget), "")
+    choices: dict[str, Any] = {"method": method, "scenario": scenario, "params": params, "with_oracle": with_oracle}
+    given = answer(_found(sweep, Path(runs), storage), ids, source=source, **choices)
+    if out is not None:
+        write_answer(given, Path(out))
+    return given
+
+
+def _found(sweep: Source, runs: Path, storage: str | None) -> Sweep:
+    """A sweep as it was last run, where it is given by its name; else as it is given."""
+    if isinstance(sweep, str) and (frozen := SweepFolder(runs / sweep).spec).is_file():
+        return Sweep.at(stored_spec(read_stored(frozen)), runs, storage)
+    return Sweep.at(load_spec(sweep), runs, storage).continued()
+
+
+__all__ = ["load_spec", "run", "unlearn"]
