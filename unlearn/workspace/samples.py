@@ -97,7 +97,9 @@ class Samples:
         """The samples of several forget sets, sorted."""
         nothing = np.array([], np.int64)
         drawn = [self._draw(scenario, size, seed, nothing).indices for size, seed in sets]
-        return np.unique(np.concatenate([nothing, *drawn]))
+        union = np.unique(np.concatenate([nothing, *drawn]))
+        union.setflags(write=False)  # scenarios are given it
+        return union
 
     def _draw(self, scenario: Scenario, size: int, seed: int, avoid: Indices | None) -> ForgetSet:
         apart = {"avoid": avoid} if avoid is not None and draws_apart(scenario) else {}
