@@ -17,11 +17,14 @@ __all__ = [
     "canary_sentence",
     "cost_notes",
     "cost_words",
+    "first_trials_sentence",
     "floor_note",
     "oracles_note",
     "score_note",
 ]
 
+#: By whose test set the source paper chose the values that it publishes.
+TUNED_ON = "cifar10"
 #: The gaps of the source paper's Average Error Gap; that on the class's test images where there is a class.
 PAPERS = ("forget_gap", "utility_gap", "retain_gap", "mia_knn_forget_gap")
 
@@ -138,6 +141,24 @@ def canary_sentence(record: SweepRecord, scenario: str) -> str:
     apart = "in the evaluation others than in tuning, as far as they reach" if avoids else "drawn by seed"
     many = f"up to {4 * canaries}" if pool is None else str(pool)
     return f"Of {many} scrambled images that the original was trained on, each set forgets {canaries}, {apart}."
+
+
+def first_trials_sentence(record: SweepRecord, scenario: str) -> str:
+    """Whether searches began at known values, and what these had seen; empty where none were asked for."""
+    sources = [str(s) for s in (record.spec.get("search") or {}).get("warm_start") or []]
+    rows = frames.stage_trials(record, "search", scenario)
+    begun = int((rows["origin"] == "warm start").sum()) if "origin" in rows else 0
+    if begun:
+        seen = f"; the published values were chosen by the test set of {TUNED_ON}" if "published" in sources else ""
+        return f"{begun} search trials were at values known beforehand ({', '.join(sources)}){seen}."
+    if "published" in sources and record.spec.get("protocol") == "strict" and _dataset(record) == TUNED_ON:
+        return f"The published values were no first trials, for they were chosen by the test set of {TUNED_ON}."
+    return ""
+
+
+def _dataset(record: SweepRecord) -> str:
+    found = record.spec.get("dataset") or ""
+    return str(found.get("name", "")) if isinstance(found, dict) else str(found)
 
 
 def _known(rows: pd.DataFrame, name: str, otherwise: int) -> list[float]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from reports.format import significant
 from reports.names import POINTS, method_label, score_unit
-from sweeps.record import LEAST_UNITS, Apart, SweepRecord, extending
+from sweeps.record import LEAST_UNITS, Apart, SweepRecord, command_for
 
 __all__ = ["COMPARED", "listed", "needed_sentence", "power_sentence", "rivals_sentence"]
 
@@ -63,9 +63,9 @@ def needed_sentence(record: SweepRecord, apart: Apart) -> str:
         return "No number of them below a thousand would tell the rest apart, if the present differences are the true ones."
     further = max(rival.needed - rival.units, 1)
     name = method_label(rival.method)
-    command = extending(record, apart.key, rival.units + further)
+    command = command_for(record, apart, rival.units + further)
     if rival.units < LEAST_UNITS:
-        return f"At least {_units(apart.unit, further, 'more')} are needed: {command}"
+        return f"At least {_units(apart.unit, further, 'more')} {'is' if further == 1 else 'are'} needed: {command}"
     more = f"About {_units(apart.unit, further, 'more')} would tell {name} from it"
     return f"{more}, if the present difference is the true one: {command}"
 

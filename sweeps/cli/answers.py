@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sweeps.cli.terminal import count_of
-from sweeps.record import LEAST_UNITS, Apart, Remark, SweepRecord, extending, remarks, told_apart
+from sweeps.record import LEAST_UNITS, Apart, Remark, SweepRecord, command_for, remarks, told_apart
 
 #: Names listed in full; of more, how many they are.
 MOST_NAMED = 4
@@ -27,7 +27,7 @@ def _comparison(record: SweepRecord, apart: Apart) -> Iterator[str]:
     shared = min(r.units for r in apart.rivals)
     over = count_of(shared, apart.unit)
     if shared < LEAST_UNITS:
-        needed = extending(record, apart.key, LEAST_UNITS)
+        needed = command_for(record, apart, LEAST_UNITS)
         yield f"nothing is told apart on {over}, at least {LEAST_UNITS} are needed: {needed}"
         return
     least = sorted(r.least for r in apart.rivals)
@@ -40,7 +40,7 @@ def _comparison(record: SweepRecord, apart: Apart) -> Iterator[str]:
     rival = apart.next_told
     if rival is not None and rival.needed is not None:
         more = max(rival.needed - rival.units, 1)
-        command = extending(record, apart.key, rival.units + more)
+        command = command_for(record, apart, rival.units + more)
         yield f"about {count_of(more, f'more {apart.unit}')} would tell {rival.method} from {apart.best}: {command}"
 
 

@@ -1,7 +1,17 @@
 """A sweep's storage as tidy tables: the only thing that reports read."""
 
 from sweeps.plan import STAGES
-from sweeps.record.apart import FLOOR, UNIT_LEVELS, Apart, Rival, draws_vary, evaluations, told_apart, unit_of
+from sweeps.record.apart import (
+    FLOOR,
+    UNIT_LEVELS,
+    Apart,
+    Rival,
+    command_for,
+    draws_vary,
+    evaluations,
+    told_apart,
+    unit_of,
+)
 from sweeps.record.commands import ONCE, extending, options_among, typed_runs, without_options
 from sweeps.record.find import find_sweep, sweeps_in
 from sweeps.record.load import load_sweep
@@ -25,6 +35,7 @@ __all__ = [
     "Rival",
     "SweepRecord",
     "Winner",
+    "command_for",
     "compare",
     "draws_vary",
     "evaluations",

@@ -8,10 +8,21 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from sweeps.record.commands import extending
 from sweeps.record.record import SweepRecord
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, Pairs, least_difference, units_needed
 
-__all__ = ["FLOOR", "UNIT_LEVELS", "Apart", "Rival", "draws_vary", "evaluations", "told_apart", "unit_of"]
+__all__ = [
+    "FLOOR",
+    "UNIT_LEVELS",
+    "Apart",
+    "Rival",
+    "command_for",
+    "draws_vary",
+    "evaluations",
+    "told_apart",
+    "unit_of",
+]
 
 #: The method that retrains the oracle with another seed: its gaps are the noise floor; it is no rival and never ranked.
 FLOOR = "oracle"
@@ -88,6 +99,12 @@ class Apart:
         return KEYS[self.unit]
 
 
+def command_for(record: SweepRecord, apart: Apart, units: int) -> str:
+    """The command that adds evaluations until there are so many units."""
+    runs = int((record.spec.get("evaluation") or {}).get("runs") or 1)
+    return extending(record, apart.key, -(-units // runs) if apart.unit == "run" else units)
+
+
 def evaluations(record: SweepRecord, scenario: str, *, floor: bool = False) -> pd.DataFrame:
     """Completed evaluation trials with a `score` column, one per method, forget size, training, draw and run.
 
@@ -109,7 +126,7 @@ def draws_vary(record: SweepRecord, scenario: str) -> bool:
     """Whether the seeds of a scenario's forget sets give different sets; older sweeps did not keep it of their scenarios."""
     settings = record.spec.get("scenarios", {}).get(scenario) or {}
     kind = settings.get("scenario") or scenario
-    return bool(getattr(record, "draws_vary", {}).get(scenario, True)) and kind != "full_class"
+    return record.draws_vary.get(scenario, True) and kind != "full_class"
 
 
 def unit_of(record: SweepRecord, scenario: str, trainings: Sequence[object] | pd.Series[int]) -> Unit:

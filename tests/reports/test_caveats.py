@@ -14,6 +14,7 @@ from reports.caveats import (
     canary_sentence,
     cost_notes,
     cost_words,
+    first_trials_sentence,
     floor_note,
     oracles_note,
     score_note,
@@ -202,3 +203,28 @@ def test_which_scrambled_images_are_forgotten(builder: RecordBuilder, settings: 
     assert canary_sentence(record, "canary") == said
     assert said in verdict(record, "canary").sentences
     assert canary_sentence(record, "random") == ""
+
+
+def test_where_searches_began(builder: RecordBuilder) -> None:
+    builder.spec |= {"search": {"warm_start": ["published"]}, "dataset": {"name": "cifar10"}}
+    builder.trial("search", "sure", value=1.0)
+    said = "The published values were no first trials, for they were chosen by the test set of cifar10."
+    assert first_trials_sentence(builder.record(), "random") == said
+    builder.spec["dataset"] = {"name": "digits"}
+    assert first_trials_sentence(builder.record(), "random") == ""
+    builder.trials[0]["origin"] = "warm start"
+    builder.trial("evaluation", "sure", value=1.0)
+    begun = (
+        "1 search trials were at values known beforehand (published); the published values were chosen by the test set"
+    )
+    assert f"{begun} of cifar10." in notes(tables.optimism_table(builder.record(), "random"))
+
+
+def test_the_units_of_runs_are_counted_in_seeds(builder: RecordBuilder) -> None:
+    builder.spec["scenarios"] = {"full_class": {"tune_size": 100}}
+    builder.spec["evaluation"] = {"seeds": 1, "runs": 2}
+    for method in ("sure", "finetune"):
+        for run in range(2):
+            builder.trial("evaluation", method, value=1.0 + run, scenario="full_class", run=run)
+    sentences = verdict(builder.record(), "full_class").sentences
+    assert "At least 1 more run is needed: sweeps evaluate tiny --set evaluation.seeds=2" in sentences

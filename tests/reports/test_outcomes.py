@@ -65,7 +65,7 @@ def test_below_three_forget_sets_no_method_can_be_told_apart(builder, seeds):
     assert "Not told apart from it: FineTune." in answer.sentences
     shared = f"They share {seeds} forget {'set' if seeds == 1 else 'sets'}: below 3 nothing is told apart."
     assert shared in answer.sentences
-    needed = f"At least {3 - seeds} more forget {'set' if seeds == 2 else 'sets'} are needed"
+    needed = f"At least {3 - seeds} more forget {'set is' if seeds == 2 else 'sets are'} needed"
     assert f"{needed}: sweeps evaluate tiny --set evaluation.seeds=3" in answer.sentences
 
 
