@@ -22,8 +22,8 @@ class ForgetDraw:
     Attributes:
         size: None where the scenario fixes it.
         training: number of the original that has learnt it.
-        avoids: samples of so many of the scenario's tuning sets are drawn only where the others are too few; None: it is drawn
-            by its seed alone, in sweeps that an older version began.
+        avoids: how many tuning sets it is apart from: those are drawn from one half of the samples, all others from the other.
+            None: it is drawn by its seed alone, in sweeps that an older version began.
     """
 
     scenario: str

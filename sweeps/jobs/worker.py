@@ -85,7 +85,7 @@ class Worker:
             forget_size=draw.size or most,
             forget_seed=draw.seed,
             scored_on="dev" if scored_on == "dev" else "test",
-            avoid=tuned,
+            tuned=tuned,
             training=draw.training,
             oracles=oracles,
         )
@@ -204,7 +204,7 @@ class Worker:
         whole = {name: last.metrics[name] for name in Measures().family("cost", last.metrics)}
         metrics = counted.metrics | counted.costly | (whole if cost_of == "run" else {})
         beside = {} if hindsight is None else hindsight.metrics | hindsight.costly
-        overlap = {"overlap": self.workspace.overlap(last.task)} if last.task.avoid else {}
+        overlap = {"overlap": self.workspace.overlap(last.task)} if last.task.tuned else {}
         return Update(
             "complete",
             values=list(self.objective.values(counted.metrics)),

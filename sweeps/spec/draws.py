@@ -11,11 +11,11 @@ from sweeps.spec.data import scenario_of, split_data
 from sweeps.spec.schema import ScenarioSpec, Spec
 from unlearn.data import ImageDataset, Indices, Labels, Look, look_at
 from unlearn.registry import is_own
-from unlearn.scenarios import Scenario
+from unlearn.scenarios import Scenario, halves
 
 
 def overlap_notes(spec: Spec, data: ImageDataset | Look) -> Iterator[str]:
-    """One sentence for each scenario whose tuning sets leave too few other samples, with the share that is in both.
+    """One sentence for each scenario whose forget sets are larger than half of its samples, with the share that is in both.
 
     Scenarios of the user's own, which may want the images, are passed over.
     """
@@ -31,7 +31,7 @@ def overlap_notes(spec: Spec, data: ImageDataset | Look) -> Iterator[str]:
                 each = ", ".join(f"{share:.0%} of {size}" for size, share in shares.items())
                 yield (
                     f"scenarios.{label}: its evaluation's forget sets share samples with the {sets} sets tuned on "
-                    f"({each}), which leave too few others: smaller sets, or fewer in search.confirm, leave more"
+                    f"({each}): one of the two is larger than half of the samples; smaller sets are apart"
                 )
 
 
@@ -47,12 +47,11 @@ def seen_overlap(spec: Spec, cache: Path) -> list[str]:
 def _shares(spec: Spec, body: ScenarioSpec, scenario: Scenario, labels: Labels) -> Iterator[tuple[int, float]]:
     """(size, share of a forget set of that size that tuning sets have too)."""
     limit = scenario.limit(labels)
-    tuned = [
-        _draw(scenario, labels, body.tune_size or limit, seed, np.array([], np.int64)) for seed in spec.search.seeds
-    ]
+    tuning, evaluation = halves(labels, spec.seed)
+    tuned = [_draw(scenario, labels, body.tune_size or limit, seed, evaluation) for seed in spec.search.seeds]
     seen = np.unique(np.concatenate(tuned))
     for size in body.sizes or [limit]:
-        yield size, float(np.isin(_draw(scenario, labels, size, 0, seen), seen).mean())
+        yield size, float(np.isin(_draw(scenario, labels, size, 0, tuning), seen).mean())
 
 
 def _draw(scenario: Scenario, labels: Labels, size: int, seed: int, avoid: Indices) -> Indices:

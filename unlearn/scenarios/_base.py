@@ -167,6 +167,20 @@ def choose(candidates: Indices, size: int, rng: np.random.Generator, avoid: Indi
     return np.sort(np.concatenate([rest, rng.choice(candidates[seen], size - len(rest), replace=False)]))
 
 
+def halves(labels: Labels, seed: int) -> tuple[Indices, Indices]:
+    """The samples in two halves, class by class: for the forget sets to tune on, and for those of the evaluation.
+
+    Were the evaluation's drawn from whatever the tuning sets leave, they would all be the same few samples where that is little.
+    """
+    rng = np.random.default_rng([seed, 1])
+    classes = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    parts = [np.array_split(of_class, 2) for of_class in classes]
+    found = tuple(np.sort(np.concatenate(half)) for half in zip(*parts, strict=True))
+    for half in found:
+        half.setflags(write=False)  # scenarios are given it
+    return found[0], found[1]
+
+
 def draws_apart(scenario: Scenario) -> bool:
     """Whether a scenario's forget sets can avoid samples: one of a user's own may leave that argument of `draw` out."""
     return "avoid" in inspect.signature(scenario.draw).parameters

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from unlearn.data import ImageDataset, Indices, Pixels, Splits
-from unlearn.scenarios import ForgetSet, Scenario, check_drawn, draws_apart
+from unlearn.scenarios import ForgetSet, Scenario, check_drawn, draws_apart, halves
 from unlearn.seal import Seal, Seals
 from unlearn.switches import isolated
 from unlearn.workspace.tasks import Task
@@ -46,12 +46,13 @@ class Samples:
     Args:
         seals: what is made here is sealed by them.
         keep: how many tasks' data stay on the device; None keeps all.
+        seed: decides which half of the samples is for sets to tune on.
     """
 
     def __init__(
-        self, data: ImageDataset, splits: Splits, device: torch.device, seals: Seals, keep: int | None
+        self, data: ImageDataset, splits: Splits, device: torch.device, seals: Seals, *, keep: int | None, seed: int
     ) -> None:
-        self.data, self.splits, self.device, self._seals = data, splits, device, seals
+        self.data, self.splits, self.device, self._seals, self.seed = data, splits, device, seals, seed
         parts = [splits.train, splits.validation, splits.dev]
         pool = np.concatenate([data.train_images[p] for p in parts] + [data.test_images])
         truth = np.concatenate([data.train_labels[p] for p in parts] + [data.test_labels])
@@ -86,20 +87,24 @@ class Samples:
         return self._of_task(task.alone)
 
     def overlap(self, task: Task) -> float | None:
-        """The share of a task's forget set that lies in the sets to avoid, 0 … 1; None where it is not to avoid any."""
-        seen = self._to_avoid(task)
-        return None if seen is None else float(np.isin(self.task_data(task).forget_set.indices, seen).mean())
+        """The share of a task's forget set that lies in the sets tuned on, 0 … 1; None where that was drawn by older rules."""
+        if task.tuned is None:
+            return None
+        seen = self._of_sets(task.scenario, task.tuned)
+        return float(np.isin(self.task_data(task).forget_set.indices, seen).mean())
 
     def _to_avoid(self, task: Task) -> Indices | None:
-        return None if task.avoid is None else self._of_sets(task.scenario, task.avoid)
+        """The half of the samples that is for the other stages: a set to tune on avoids that of the evaluation."""
+        return None if task.tuned is None else self._halves[1 if not task.tuned else 0]
+
+    @cached_property
+    def _halves(self) -> tuple[Indices, Indices]:
+        return halves(self.train_labels, self.seed)
 
     def _union(self, scenario: Scenario, sets: tuple[tuple[int, int], ...]) -> Indices:
-        """The samples of several forget sets, sorted."""
-        nothing = np.array([], np.int64)
-        drawn = [self._draw(scenario, size, seed, nothing).indices for size, seed in sets]
-        union = np.unique(np.concatenate([nothing, *drawn]))
-        union.setflags(write=False)  # scenarios are given it
-        return union
+        """The samples of several sets tuned on, sorted."""
+        drawn = [self._draw(scenario, size, seed, self._halves[1]).indices for size, seed in sets]
+        return np.unique(np.concatenate(drawn))
 
     def _draw(self, scenario: Scenario, size: int, seed: int, avoid: Indices | None) -> ForgetSet:
         apart = {"avoid": avoid} if avoid is not None and draws_apart(scenario) else {}

@@ -51,8 +51,8 @@ class Task:
     """One forget set to unlearn, the images on which utility is scored (`dev` or `test`), and the models that it is about.
 
     Attributes:
-        avoid: (size, seed) of forget sets whose samples are drawn only where the others are too few. None: it is drawn by its
-            seed alone, whatever its size.
+        tuned: (size, seed) of the scenario's sets to tune on; none for one of these. Those are drawn from one half of the
+            samples, all others from the other half. None: it is drawn by its seed alone, whatever its size.
         training: number of the original and its oracles; those of another number are trained alike from other seeds.
         oracles: of how many oracles the mean values are what gaps are to.
     """
@@ -61,7 +61,7 @@ class Task:
     forget_size: int
     forget_seed: int
     scored_on: Literal["dev", "test"] = "test"
-    avoid: tuple[tuple[int, int], ...] | None = None
+    tuned: tuple[tuple[int, int], ...] | None = None
     training: int = 0
     oracles: int = 1
 

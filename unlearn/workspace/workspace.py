@@ -64,7 +64,7 @@ class Workspace:
         self.data = open_dataset(setting.dataset, cache / "data", setting.dataset_options)
         splits = splits_of(self.data, held_out=setting.held_out, dev=setting.dev, seed=setting.seed)
         self.seals = Seals()
-        self.samples = Samples(self.data, splits, self.device, self.seals, keep)
+        self.samples = Samples(self.data, splits, self.device, self.seals, keep=keep, seed=setting.seed)
         self.references = References(setting, self.samples, self.store, self.seals, keep)
         self._oracle_measures: dict[tuple[Task, int, tuple[str, ...]], dict[str, float]] = {}
         self._retraining: dict[Task, Retraining] = {}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unlearn.data import Indices
-from unlearn.scenarios import Scenario, draws_apart
+from unlearn.scenarios import Scenario, draws_apart, halves
 from unlearn.scenarios.canary import Canary
 from unlearn.scenarios.confusion import Confusion
 from unlearn.scenarios.full_class import FullClass
@@ -40,6 +40,28 @@ def test_a_draw_takes_nothing_that_it_is_to_avoid(scenario: Scenario, size: int,
     drawn = draw(scenario, size, seed, avoid)
     assert len(np.intersect1d(drawn, avoid)) == 0
     assert len(np.intersect1d(draw(scenario, size, seed), avoid)) > 0  # which is no matter of luck
+
+
+@given(seed=st.integers(0, 50), classes=st.lists(st.integers(1, 9), min_size=1, max_size=5))
+def test_halves_share_nothing_and_leave_nothing(seed: int, classes: list[int]) -> None:
+    labels = np.repeat(np.arange(len(classes)), classes)
+    tuning, evaluation = halves(labels, seed)
+    np.testing.assert_array_equal(np.sort(np.concatenate([tuning, evaluation])), np.arange(len(labels)))
+    for label, count in enumerate(classes):
+        assert (labels[tuning] == label).sum() - (labels[evaluation] == label).sum() == count % 2
+
+
+@varying
+def test_sets_of_the_evaluation_are_apart_from_those_tuned_on_and_differ_among_themselves(
+    scenario: Scenario, size: int
+) -> None:
+    """Also where the tuning sets hold most samples: what they leave would be nearly the same set every time."""
+    tuning, evaluation = halves(LABELS, 0)
+    tuned = np.unique(np.concatenate([draw(scenario, size, seed, evaluation) for seed in range(1000, 1004)]))
+    drawn = [draw(scenario, size, seed, tuning) for seed in range(5)]
+    assert not any(len(np.intersect1d(one, tuned)) for one in drawn)
+    shared = [len(np.intersect1d(a, b)) / size for i, a in enumerate(drawn) for b in drawn[:i]]
+    assert np.mean(shared) < 0.75
 
 
 @settings(max_examples=50, deadline=None)
