@@ -142,7 +142,8 @@ def check(record: SweepRecord, undisturbed: SweepRecord) -> None:
     assert told(record) == told(undisturbed)
     assert record.planned == undisturbed.planned
     points = record.counted[record.counted["stage"] != "search"]
-    assert not points.duplicated(["study", "forget_size", "forget_seed", "hp.lr", "hp.alpha"]).any()
+    own = ["study", "forget_size", "forget_seed", "training", "run", "oracle", "hp.lr", "hp.alpha"]
+    assert not points.duplicated(own).any()
     again = record.trials["retry_of"].dropna()
     assert not record.trials[record.trials["retry_of"].notna()].duplicated(["study", "retry_of"]).any()
     assert set(again) <= set(record.trials[record.trials["requeued"]]["number"])

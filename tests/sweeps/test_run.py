@@ -94,7 +94,7 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path) -> No
     assert kept["value"].tolist() == before["value"].tolist()
     assert kept["completed"].tolist() == before["completed"].tolist()
     points = after.counted[after.counted["stage"] == "evaluation"]
-    assert not points.duplicated(["study", "forget_size", "forget_seed"]).any()
+    assert not points.duplicated(["study", "forget_size", "forget_seed", "training", "run"]).any()
 
     # run again: all is done, nothing is started
     code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
