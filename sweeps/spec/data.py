@@ -128,7 +128,9 @@ def check_data(spec: Spec, cache: Path) -> str:
     problems += asked_of(spec, seen)
     if problems:
         raise SpecError(spec.name, problems)
-    return f"{len(train):,} training and {len(test):,} test images of {len(names)} classes"
+    held_out = 0 if seen.held_out is None else len(seen.held_out)
+    validation = f", {held_out:,} validation" if held_out else ""
+    return f"{len(train) - held_out:,} training{validation} and {len(test):,} test images of {len(names)} classes"
 
 
 def asked_of(spec: Spec, data: ImageDataset | Look) -> Iterator[Problem]:

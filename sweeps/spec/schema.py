@@ -132,6 +132,7 @@ class Training(Part):
         weight_decay: of SGD.
         batch_size: samples of a step.
         milestones: epochs after which the learning rate is multiplied by 0.1.
+        augment: `flip_crop` mirrors images and crops them at random after padding them by 4 pixels; none by default.
     """
 
     epochs: Positive = 150
@@ -140,11 +141,12 @@ class Training(Part):
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     batch_size: Positive = 256
     milestones: list[Positive] = [80]
+    augment: Literal["flip_crop"] | None = None
 
     @property
     def as_method(self) -> dict[str, Any]:
         """The recipe under the names of a method that trains from scratch."""
-        recipe = self.model_dump()
+        recipe = self.model_dump(exclude_none=True)
         return {**recipe, "retain_batch_size": recipe.pop("batch_size")}
 
 

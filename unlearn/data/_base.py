@@ -85,8 +85,11 @@ class ImageDataset:
     def description(self) -> str:
         """What was read: counts, shape, range, and the source."""
         shape = " × ".join(map(str, self.image_shape))
+        held_out = 0 if self.held_out is None else len(self.held_out)
+        validation = f", {held_out:,} validation" if held_out else ""
+        trained = len(self.train_labels) - held_out
         return (
-            f"{len(self.train_labels):,} training and {len(self.test_labels):,} test images of {self.num_classes} classes, "
+            f"{trained:,} training{validation} and {len(self.test_labels):,} test images of {self.num_classes} classes, "
             f"{shape} (channels × height × width), values {self.summary.low} … {self.summary.high}"
             + (f"; read from {self.source}" if self.source else "")
         )

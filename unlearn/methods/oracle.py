@@ -9,7 +9,7 @@ from typing import ClassVar
 from unlearn.methods._base import Method, UnlearningData
 from unlearn.models import Classifier
 from unlearn.steps import Count, Streams
-from unlearn.training import Recipe, train
+from unlearn.training import Augmentation, Recipe, train
 
 __all__ = ["Oracle"]
 
@@ -22,6 +22,7 @@ class Oracle(Method):
 
     Attributes:
         milestones: epochs after which the learning rate is multiplied by 0.1; `lr_decay_epoch` is not read.
+        augment: as of `unlearn.training.Recipe`.
     """
 
     searched: ClassVar[tuple[str, ...]] = ()
@@ -29,6 +30,7 @@ class Oracle(Method):
 
     epochs: Count = 150
     milestones: tuple[int, ...] = (80,)
+    augment: Augmentation | None = None
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
         recipe = Recipe(
@@ -38,6 +40,7 @@ class Oracle(Method):
             weight_decay=self.weight_decay,
             batch_size=self.retain_batch_size,
             milestones=self.milestones,
+            augment=self.augment,
         )
         model.load_state_dict(data.new_model(rng.integer("model")).state_dict())
         for _ in train(model, data.retain, recipe, rng.generator("retain")):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from unlearn.models import Classifier
 from unlearn.steps import Batches, Bounds, Count, Rate, descend
 
-__all__ = ["Recipe", "train"]
+__all__ = ["Augmentation", "Recipe", "flip_crop", "train"]
+
+Augmentation = Literal["flip_crop"]
+#: Black pixels that are added on every side before an image is cut back to its size.
+PADDING = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +26,7 @@ class Recipe:
 
     Attributes:
         milestones: epochs after which the learning rate is multiplied by 0.1.
+        augment: `flip_crop` (see there), drawn anew for every image and epoch; None leaves the images as they are.
     """
 
     epochs: Count = 150
@@ -29,6 +35,7 @@ class Recipe:
     weight_decay: Annotated[float, Bounds(0.0, 1.0)] = 5e-4
     batch_size: Count = 256
     milestones: tuple[int, ...] = (80,)
+    augment: Augmentation | None = None
 
 
 def train(model: Classifier, batches: Batches, recipe: Recipe, shuffle: torch.Generator) -> Iterator[int]:
@@ -45,5 +52,25 @@ def train(model: Classifier, batches: Batches, recipe: Recipe, shuffle: torch.Ge
             group["lr"] = recipe.lr * 0.1**decays
         model.train()
         for x, y in batches.epoch(recipe.batch_size, shuffle):
-            descend(optimizer, F.cross_entropy(model(x), y))
+            seen = x if recipe.augment is None else flip_crop(x, shuffle)
+            descend(optimizer, F.cross_entropy(model(seen), y))
         yield epoch + 1
+
+
+def flip_crop(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Mirror every other image, and cut each at random out of itself with `PADDING` black pixels round it (He et al., 2016).
+
+    Args:
+        images: pixels before any normalisation, shape (N, C, H, W).
+    """
+    n, _, height, width = images.shape
+    device = images.device
+    mirrored = (torch.rand(n, generator=rng) < 0.5).to(device)
+    top, left = torch.randint(0, 2 * PADDING + 1, (2, n), generator=rng).to(device)
+    flipped = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+    padded = F.pad(flipped, (PADDING,) * 4)
+    rows = (top[:, None] + torch.arange(height, device=device))[:, None, :, None]
+    columns = (left[:, None] + torch.arange(width, device=device))[:, None, None, :]
+    image = torch.arange(n, device=device)[:, None, None, None]
+    channel = torch.arange(images.shape[1], device=device)[None, :, None, None]
+    return padded[image, channel, rows, columns]

@@ -150,7 +150,7 @@ class References:
             "dataset_sha256": dataset.fingerprint,
             "training_samples": len(index),
             "training_samples_sha256": self._digest(data, index),
-            "recipe": asdict(setting.recipe),
+            "recipe": {name: value for name, value in asdict(setting.recipe).items() if value is not None},
             "precision": setting.precision,
             "seed": setting.seed,
             **{name: value for name, value in (("training", training), ("oracle", number)) if value},

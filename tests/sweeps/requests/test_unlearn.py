@@ -40,11 +40,11 @@ model:
   num_init_features: 8
   normalise: {{mean: [0.4, 0.3, 0.35], std: [0.3, 0.35, 0.4]}}
 original: {{weights: {weights}}}
-training: {{epochs: 2, lr: 0.05, batch_size: 32, milestones: [2]}}
+training: {{epochs: 2, lr: 0.05, batch_size: 32, milestones: [2], augment: flip_crop}}
 unlearning: {{epochs: 2, retain_batch_size: 64}}
 scenarios:
   random: {{tune_size: 40, sizes: [40]}}
-methods: {{finetune: {{lr: {{high: 0.01}}}}, neg_grad_plus: {{lr: {{high: 0.01}}, alpha: 0.95}}}}
+methods: {{finetune: {{lr: {{high: 0.01}}}}, neg_grad_plus: {{lr: {{high: 0.01}}, alpha: 0.95}}, oracle: {{}}}}
 search: {{trials: 2, sampler: random, confirm: none}}
 evaluation: {{seeds: 3}}
 sensitivity: {{enabled: false}}

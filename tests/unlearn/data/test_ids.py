@@ -116,6 +116,7 @@ def test_a_validation_folder_leaves_all_training_images_to_train_on(tmp_path: Pa
     for row in (0, 9):
         with Image.open(root / data.ids.names([row])[0]) as image:
             assert np.asarray(image)[0, 0, 0] == data.train_images[row, 0, 0, 0]
+    assert data.description.startswith("8 training, 4 validation and 4 test images of 2 classes")
     looked = look_at("image_folder", tmp_path / "cache", options)
     assert looked is not None
     assert looked.train_labels is not None

@@ -1,0 +1,76 @@
+"""Prediction intervals and what makes a request unlike those tuned on, against known answers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sweeps.requests.expectation import prediction_interval
+from sweeps.requests.likeness import unlikenesses
+from unlearn.scenarios import Scenario
+from unlearn.scenarios.full_class import FullClass
+from unlearn.scenarios.listed import ListedRows
+from unlearn.scenarios.partial_class import PartialClass
+from unlearn.scenarios.random import RandomSamples
+
+LABELS = np.repeat(np.arange(4), 25)
+NAMES = ("ant", "bee", "cat", "dog")
+
+
+def test_an_interval_is_students() -> None:
+    found = prediction_interval([1.0, 2.0, 3.0])
+    half = stats.t.ppf(0.95, 2) * math.sqrt(4 / 3)
+    assert (found.mean, found.low) == (2.0, 0.0)
+    assert found.high == pytest.approx(2 + half)
+    assert prediction_interval([5.0, 5.0]).low == 5.0
+
+
+@pytest.mark.parametrize("n", [3, 5, 20])
+def test_one_more_value_lies_in_it_in_nine_of_ten_cases(n: int) -> None:
+    values = np.random.default_rng(n).normal(20, 2, (4000, n + 1))
+    inside = [prediction_interval(row[:-1].tolist()).holds(row[-1]) for row in values]
+    assert np.mean(inside) == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "rows", "sizes", "told"),
+    [
+        (RandomSamples(), range(0, 100, 5), {20}, []),
+        (RandomSamples(), range(0, 100, 5), {5, 10}, ["it has 20 samples, and the forget sets of the evaluation had 5 to 10"]),
+        (
+            RandomSamples(),
+            range(25, 45),
+            {20},
+            ["its classes are not those of a random draw, on which the sweep was tuned: of 20 samples 20 of 'bee'"],
+        ),
+        (PartialClass(target_class=1), range(25, 45), {20}, []),
+        (
+            PartialClass(target_class=1),
+            range(20, 40),
+            {20},
+            ["5 of its 20 samples are not of class 'bee', of which the sweep's forget sets were"],
+        ),
+        (
+            PartialClass(target_class=1),
+            range(25, 50),
+            {25},
+            ["it takes every training sample of 'bee', and no forget set of the sweep did"],
+        ),
+        (FullClass(target_class=1), range(25, 50), {25}, []),
+        (ListedRows((1, 2, 3)), (1, 2, 3), {3}, []),
+        (ListedRows((1, 2, 3)), (1, 2, 4), {3}, ["it is another list than the one tuned on: they differ in 2 samples"]),
+    ],
+)  # fmt: skip
+def test_what_is_unlike_is_told(scenario: Scenario, rows: range, sizes: set[int], told: list[str]) -> None:
+    assert unlikenesses(scenario, np.array(rows), LABELS, NAMES, sizes) == told
+
+
+def test_random_draws_are_like_random_draws() -> None:
+    rng = np.random.default_rng(0)
+    for size in (1, 3, 10, 20):
+        for _ in range(10):
+            rows = np.sort(rng.choice(100, size, replace=False))
+            assert unlikenesses(RandomSamples(), rows, LABELS, NAMES, {size}) == []
