@@ -1,4 +1,4 @@
-"""Methods that fail as methods of users fail, unless $MENDED: named in a sweep file as `tests.sweeps.bad_methods:Name`."""
+"""Methods that fail as methods of users fail, unless $FIXED: named in a sweep file as `tests.sweeps.bad_methods:Name`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Kills(FineTune):
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: np.random.Generator) -> Iterator[None]:
         yield
-        if not os.environ.get("MENDED"):
+        if not os.environ.get("FIXED"):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -36,7 +36,7 @@ class Raises(FineTune):
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: np.random.Generator) -> Iterator[None]:
         yield
-        if not os.environ.get("MENDED"):
+        if not os.environ.get("FIXED"):
             raise ArithmeticError("a bug in the method")
 
 
@@ -75,4 +75,5 @@ class Hangs(FineTune):
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: np.random.Generator) -> Iterator[None]:
         yield
-        time.sleep(3600)
+        if not os.environ.get("FIXED"):
+            time.sleep(3600)

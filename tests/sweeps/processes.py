@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -13,8 +15,12 @@ from pathlib import Path
 
 def start(arguments: list[str], folder: Path, cache: Path, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
     """`sweeps ARGUMENTS` in `folder`, its output in pipes (or stderr elsewhere)."""
+    return _python(["-m", "sweeps.cli", *arguments], folder, cache, stderr)
+
+
+def _python(arguments: list[str], folder: Path, cache: Path, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "sweeps.cli", *arguments],
+        [sys.executable, *arguments],
         cwd=folder,
         env={**os.environ, "UNLEARN_SWEEPS_CACHE": str(cache), "PYTHONWARNINGS": "default"},
         stdout=subprocess.PIPE,
@@ -32,6 +38,29 @@ def finish(process: subprocess.Popen[str], timeout: float = 300) -> tuple[int, s
 def sweeps(arguments: list[str], folder: Path, cache: Path) -> tuple[int, str, str]:
     """Run `sweeps ARGUMENTS` to its end."""
     return finish(start(arguments, folder, cache))
+
+
+def on_a_terminal(arguments: list[str], folder: Path, cache: Path) -> tuple[int, str, str]:
+    """Run `sweeps ARGUMENTS` to its end with a terminal for stderr; the last is what that showed."""
+    ours, theirs = pty.openpty()
+    process = start(arguments, folder, cache, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while part := os.read(ours, 65536):
+            shown += part
+    os.close(ours)
+    code, out, _ = finish(process)
+    return code, out, shown.decode()
+
+
+def in_turn(commands: list[list[str]], folder: Path, cache: Path) -> tuple[int, str, str]:
+    """Run several commands one after another in one process, whose start they share; stops at the first that fails."""
+    code = (
+        f"from sweeps.cli.app import app\nfor command in {commands}:\n"
+        "    try: app(command)\n    except SystemExit as done:\n        if done.code: raise"
+    )
+    return finish(_python(["-c", code], folder, cache))
 
 
 def wait_until(condition: Callable[[], bool], timeout: float = 240) -> None:

@@ -102,10 +102,10 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     assert code == 0, err
     assert "3 of 3 models cached" in out
     next(Cache(cache).folder.glob("models/*.safetensors")).write_bytes(b"half")
-    code, out, _ = sweeps(["oracles", "tiny.yaml", "--verify"], tmp_path, cache)
-    assert code == 1
-    assert "2 of 3 models cached" in out
-    assert "1 damaged: they are trained again when they are needed" in out
+    verified = CliRunner().invoke(app, ["oracles", str(file), "--verify"])
+    assert verified.exit_code == 1
+    assert "2 of 3 models cached" in verified.stdout
+    assert "1 damaged: they are trained again when they are needed" in verified.stdout
 
     assert CliRunner().invoke(app, ["oracles", str(file), "--prune", "--train"]).exit_code == 2
     refused = CliRunner().invoke(app, ["oracles", str(file), "--prune"])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import pty
 import re
 import signal
 import sqlite3
@@ -21,7 +19,7 @@ from sweeps.cli.app import app
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.storage import open_storage
 from tests.sweeps.conftest import TINY
-from tests.sweeps.processes import kill_tree, start, sweeps, wait_until
+from tests.sweeps.processes import kill_tree, on_a_terminal, start, sweeps, wait_until
 
 pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
 
@@ -62,7 +60,14 @@ def stop_between_writes(process: subprocess.Popen[str], database: Path) -> None:
             process.send_signal(signal.SIGCONT)
 
 
-def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path) -> None:
+def here(*arguments: str) -> tuple[int, str, str]:
+    """A command in this process: what it prints is looked at, and no run is begun."""
+    done = CliRunner().invoke(app, list(arguments))
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     write_spec(tmp_path, logging={"tensorboard": True})
 
     # a kill -9 of the whole tree in the middle
@@ -81,9 +86,12 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path) -> No
     before = before[before["state"] == "COMPLETE"]
     assert 8 <= len(before) < sum(record(tmp_path).planned.values())
 
-    # the same command continues
-    code, out, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
+    # the same command continues, with bars on a terminal
+    code, out, err = on_a_terminal(["run", "tiny.yaml"], tmp_path, cache)
     assert code == 0, err
+    assert "8/8" in err
+    assert "trials are done" in err
+    assert "Traceback" not in err
     assert out.splitlines() == ["runs/tiny/best_params.yaml", "runs/tiny/report/index.html"]
     assert "resume or extend:  sweeps run tiny.yaml" in err
     assert "sweeps dashboard tiny.yaml" in err
@@ -97,7 +105,7 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path) -> No
     assert not points.duplicated(["study", "forget_size", "forget_seed", "training", "run"]).any()
 
     # run again: all is done, nothing is started
-    code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
+    code, _, err = here("run", "tiny.yaml")
     assert code == 0
     assert f"all {sum(after.planned.values())} trials are done" in err
     assert len(record(tmp_path).trials) == len(after.trials)
@@ -122,10 +130,10 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path) -> No
         study_name="tiny/search/partial_class/sure", storage=f"sqlite:///{folder / 'study.db'}"
     ).best_value == pytest.approx(best["scores"]["partial_class"]["sure"]["search"])
 
-    code, out, _ = sweeps(["status", "tiny.yaml"], tmp_path, cache)
+    code, out, _ = here("status", "tiny.yaml")
     assert code == 0
     assert "all is done" in out
-    code, out, _ = sweeps(["export", "tiny"], tmp_path, cache)
+    code, out, _ = here("export", "tiny")
     exported = yaml.safe_load(out)
     assert exported.pop("provenance")["commit"] == best["provenance"]["commit"]
     assert exported == {key: value for key, value in best.items() if key != "provenance"}
@@ -142,7 +150,7 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path) -> No
 
     # a changed spec is refused with the keys that differ
     write_spec(tmp_path, unlearning={"epochs": 3})
-    code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
+    code, _, err = here("run", "tiny.yaml")
     assert code == 2
     assert "unlearning.epochs: was 2 in the existing sweep, got 3" in err
 
@@ -186,25 +194,3 @@ def test_a_dry_run_starts_nothing(tmp_path: Path, cache: Path, monkeypatch: pyte
     assert re.search(r"search +partial_class\b.* +sure +8\b", result.stdout)
     assert "samples to pass forward and backward" in result.stdout
     assert not (tmp_path / "runs").exists()
-
-
-def test_bars_on_a_terminal(tmp_path: Path, cache: Path) -> None:
-    write_spec(tmp_path, methods={"finetune": {}}, search={"confirm": "none", "trials": 2}, evaluation={"seeds": 1})
-    ours, theirs = pty.openpty()
-    process = start(["run", "tiny.yaml"], tmp_path, cache, stderr=theirs)
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            part = os.read(ours, 65536)
-        except OSError:  # the other end is closed
-            break
-        shown += part
-    os.close(ours)
-    out, _ = process.communicate(timeout=240)
-    text = shown.decode()
-    assert process.returncode == 0, text
-    assert "runs/tiny/best_params.yaml" in out
-    assert "2/2" in text
-    assert "trials are done" in text
-    assert "Traceback" not in text

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from sweeps.cli.app import app
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan
@@ -30,56 +32,16 @@ def write(folder: Path, **changes: object) -> None:
     (folder / "tiny.yaml").write_text(yaml.safe_dump({**TINY, "sensitivity": {"enabled": False}, **changes}))
 
 
-def test_dead_workers_and_exceptions_fail_with_their_reasons(
+def test_dead_hanging_and_raising_trials_fail_with_their_reasons_and_are_run_again(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lr = {"lr": {"low": 0.01, "high": 0.02}}
-    write(
-        tmp_path,
-        methods={f"{BAD}:Kills": lr, f"{BAD}:Raises": lr, "finetune": {}},
-        search={"confirm": "none", "trials": 1, "sampler": "random", "max_retries": 1},
-        evaluation={"seeds": 1},
-    )
-    code, out, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
-    assert code == 1, err
-    assert "raylet" not in out + err
-    assert "2 trials failed for good; reasons: sweeps status tiny.yaml" in err
-    assert "4 trials could not be run: what they need failed" in err
-    assert "retry:             sweeps run tiny.yaml --retry-failed" in err
-    trials = load_sweep(open_storage(f"sqlite:///{tmp_path / 'runs/tiny/study.db'}"), "tiny").trials
-    killed = trials[trials["method"] == f"{BAD}:Kills"]
-    assert sorted(killed["state"]) == ["FAIL"] * 2
-    assert sorted(killed[~killed["requeued"]]["fail_reason"]) == ["the worker died (attempt 2 of 2)"]
-    assert killed[killed["requeued"]]["hp.lr"].tolist() == killed[~killed["requeued"]]["hp.lr"].tolist()
-    raised = trials[(trials["method"] == f"{BAD}:Raises") & (trials["state"] == "FAIL")]
-    assert len(raised) == 1
-    for reason in raised["fail_reason"]:
-        assert reason.startswith("Traceback")
-        assert 'raise ArithmeticError("a bug in the method")' in reason
-    others = trials[trials["method"] == "finetune"]
-    assert (others["state"] == "COMPLETE").all()
-
-    code, out, _ = sweeps(["status", "tiny.yaml"], tmp_path, cache)
-    assert code == 1
-    assert out.count(": the worker died (attempt 2 of 2)") == 1
-    assert out.count(": ArithmeticError: a bug in the method") == 1
-    assert 'raise ArithmeticError("a bug in the method")' not in out
-    assert "once their cause is fixed: sweeps run tiny.yaml --retry-failed" in out
-    _, out, _ = sweeps(["status", "tiny.yaml", "-v"], tmp_path, cache)
-    assert 'raise ArithmeticError("a bug in the method")' in out
-
-    monkeypatch.setenv("MENDED", "1")
-    code, out, err = sweeps(["run", "tiny", "--retry-failed"], tmp_path, cache)  # as it was run before
-    assert code == 0, err
-    assert "all 13 trials are done" in err
-
-
-def test_a_trial_that_hangs_fails_once_and_ray_leaves_nothing(tmp_path: Path, cache: Path) -> None:
+    monkeypatch.chdir(tmp_path)
     lr = {"lr": {"low": 0.01, "high": 0.02}}
     changes: dict[str, Any] = {
-        "methods": {f"{BAD}:Hangs": lr, "finetune": {}},
-        "search": {"confirm": "none", "trials": 1, "sampler": "random", "max_retries": 2},
-        "resources": {"workers": 1, "trial_timeout": 60},
+        "methods": {f"{BAD}:Hangs": lr, f"{BAD}:Kills": lr, f"{BAD}:Raises": lr, "finetune": {}},
+        "search": {"confirm": "none", "trials": 1, "sampler": "random", "max_retries": 1},
+        "evaluation": {"seeds": 1},
+        "resources": {"workers": 2, "trial_timeout": 60},
         "sensitivity": {"enabled": False},
     }
     write(tmp_path, **changes)
@@ -91,20 +53,47 @@ def test_a_trial_that_hangs_fails_once_and_ray_leaves_nothing(tmp_path: Path, ca
         len(serve(studies, Worker(sweep.spec, Cache(cache)), limit=2)) == 2
     )  # the references, whatever time they take
 
-    process = start(["search", "tiny.yaml"], tmp_path, cache)
+    process = start(["run", "tiny.yaml"], tmp_path, cache)
     wait_until(lambda: searching(tmp_path) or process.poll() is not None)
     assert process.poll() is None, process.communicate()[1]
     (private,) = Path("/tmp").glob(f"sweeps-{process.pid}-*")
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
     assert list(private.glob("ray/session_*"))
-    code, _, err = finish(process)
+    code, out, err = finish(process)
     assert code == 1, err
     assert not private.exists()
+    assert "raylet" not in out + err
+    assert "3 trials failed for good; reasons: sweeps status tiny.yaml" in err
+    assert "6 trials could not be run: what they need failed" in err
+    assert "retry:             sweeps run tiny.yaml --retry-failed" in err
     trials = load_sweep(open_storage(f"sqlite:///{tmp_path / 'runs/tiny/study.db'}"), "tiny").trials
+    killed = trials[trials["method"] == f"{BAD}:Kills"]
+    assert sorted(killed["state"]) == ["FAIL"] * 2
+    assert sorted(killed[~killed["requeued"]]["fail_reason"]) == ["the worker died (attempt 2 of 2)"]
+    assert killed[killed["requeued"]]["hp.lr"].tolist() == killed[~killed["requeued"]]["hp.lr"].tolist()
+    raised = trials[(trials["method"] == f"{BAD}:Raises") & (trials["state"] == "FAIL")]
+    assert len(raised) == 1
+    for reason in raised["fail_reason"]:
+        assert reason.startswith("Traceback")
+        assert 'raise ArithmeticError("a bug in the method")' in reason
     (hung,) = trials[trials["method"] == f"{BAD}:Hangs"].to_dict("records")
     assert (hung["state"], hung["outcome"], hung["requeued"]) == ("FAIL", "error", False)
     assert hung["fail_reason"] == "timed out after 60 s (resources.trial_timeout)"
-    assert (trials.loc[trials["method"] == "finetune", "state"] == "COMPLETE").all()
+    others = trials[trials["method"] == "finetune"]
+    assert (others["state"] == "COMPLETE").all()
+
+    shown = CliRunner().invoke(app, ["status", "tiny.yaml"])
+    assert shown.exit_code == 1
+    assert shown.stdout.count(": the worker died (attempt 2 of 2)") == 1
+    assert shown.stdout.count(": ArithmeticError: a bug in the method") == 1
+    assert 'raise ArithmeticError("a bug in the method")' not in shown.stdout
+    assert "once their cause is fixed: sweeps run tiny.yaml --retry-failed" in shown.stdout
+    assert 'raise ArithmeticError("a bug in the method")' in CliRunner().invoke(app, ["status", "tiny", "-v"]).stdout
+
+    monkeypatch.setenv("FIXED", "1")
+    code, _, err = sweeps(["run", "tiny", "--retry-failed"], tmp_path, cache)  # as it was run before
+    assert code == 0, err
+    assert "all 16 trials are done" in err
 
 
 @pytest.mark.slow
@@ -126,7 +115,9 @@ def test_a_worker_out_of_memory_says_so(tmp_path: Path, cache: Path, monkeypatch
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_an_interrupt_ends_cleanly(tmp_path: Path, cache: Path, number: signal.Signals) -> None:
+def test_an_interrupt_ends_cleanly(
+    tmp_path: Path, cache: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path, methods={f"{BAD}:Sleeps": {"lr": {"low": 0.01, "high": 0.02}}})
     process = start(["run", "tiny.yaml"], tmp_path, cache)
     wait_until(lambda: searching(tmp_path) or process.poll() is not None)
@@ -140,9 +131,10 @@ def test_an_interrupt_ends_cleanly(tmp_path: Path, cache: Path, number: signal.S
     assert "Resume with:\n  sweeps run tiny.yaml" in err
     assert "Traceback" not in err
     wait_until(lambda: not any(map(alive, below)), timeout=120)
-    code, out, _ = sweeps(["status", "tiny.yaml"], tmp_path, cache)
-    assert code == 0
-    assert "not running; " in out
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(app, ["status", "tiny.yaml"])
+    assert shown.exit_code == 0
+    assert "not running; " in shown.stdout
 
 
 def searching(folder: Path) -> bool:
