@@ -29,7 +29,7 @@ def _python(arguments: list[str], folder: Path, cache: Path, stderr: int = subpr
     )
 
 
-def finish(process: subprocess.Popen[str], timeout: float = 300) -> tuple[int, str, str]:
+def finish(process: subprocess.Popen[str], timeout: float = 900) -> tuple[int, str, str]:
     """Exit code, stdout, stderr."""
     out, err = process.communicate(timeout=timeout)
     return process.returncode, out, err
@@ -63,7 +63,7 @@ def in_turn(commands: list[list[str]], folder: Path, cache: Path) -> tuple[int, 
     return finish(_python(["-c", code], folder, cache))
 
 
-def wait_until(condition: Callable[[], bool], timeout: float = 240) -> None:
+def wait_until(condition: Callable[[], bool], timeout: float = 600) -> None:
     """Poll until `condition` holds.
 
     Raises:

@@ -125,7 +125,7 @@ def test_an_interrupt_ends_cleanly(
     assert len(below) > 2
     process.send_signal(number)
     process.send_signal(number)  # an impatient user
-    code, _, err = finish(process, timeout=240)
+    code, _, err = finish(process, timeout=900)
     assert code == 130, err
     assert f"stopped by {number.name}" in err
     assert "Resume with:\n  sweeps run tiny.yaml" in err
