@@ -151,10 +151,10 @@ def test_a_new_trial_changes_note_figures_and_tables_and_own_notes_stay(decorate
     tables = {name: path.read_text() for name, path in tables_of(search, decorated).items()}
     old = search.trials[0]
     copied = {"params": old.params, "distributions": old.distributions, "user_attrs": old.user_attrs}
-    search.add_trial(create_trial(value=0.001, **copied))
+    search.add_trial(create_trial(value=-0.001, **copied))  # lower than any that was reached
     decorate(storage, load_sweep(storage, "tiny"), decorated / "artifacts")
     assert "5 complete." in get_note(search)
-    assert "0.001" in get_note(search)
+    assert "-0.00100 (trial 4)" in get_note(search)
     assert get_note(search).split(OWN_NOTES)[1] == note.split(OWN_NOTES)[1]
     assert len(json.loads(plot_in(storage))["data"][0]["x"]) == 5 / 4 * len(json.loads(plot)["data"][0]["x"])
     after = {name: path.read_text() for name, path in tables_of(search, decorated).items()}
