@@ -53,6 +53,8 @@ def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_var
     Of the runs on one forget set only the first counts, since a request is served once; where the scenario has but one forget
     set, all of them do.
     """
+    if record.in_hindsight:
+        return "the sweep's evaluation is in hindsight, and a request is not: it stops at an epoch that is known beforehand"
     winner = record.winners.get(chosen.scenario, {}).get(chosen.method)
     same = winner is None or (winner.hyperparameters, winner.stop_epoch) == (chosen.hyperparameters, chosen.stop_epoch)
     trials = record.at_best("evaluation", chosen.scenario, chosen.method) if winner else _evaluated(record, chosen)

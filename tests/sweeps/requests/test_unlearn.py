@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ import sweeps
 from sweeps.cli.app import app
 from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan
+from sweeps.requests.choice import choose
+from sweeps.requests.expectation import expected
 from sweeps.spec import load_spec, read_yaml
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.sweep import Sweep, checked
@@ -174,7 +177,6 @@ def test_the_same_request_gives_the_same_weights_and_never_overwrites(home: Path
 
 
 def test_a_notebook_resumes_the_sweep_and_applies_its_winner(home: Path, tmp_path: Path) -> None:
-    text = (home / "own.yaml").read_text()
     record = sweeps.run(
         sweeps.load_spec(read_yaml(home / "own.yaml")), runs=home / "runs"
     )  # a dict; nothing is missing
@@ -189,7 +191,11 @@ def test_a_notebook_resumes_the_sweep_and_applies_its_winner(home: Path, tmp_pat
     assert all(torch.equal(tensor, written[name]) for name, tensor in given.state.items())
     told = json.loads((tmp_path / "out" / "record.json").read_text())
     assert given.record["measured"] == told["measured"]
-    assert text == (home / "own.yaml").read_text()
+    chosen = choose(sweeps.load_spec(home / "own.yaml"), record, scenario=None, method="finetune", params=None)
+    assert not isinstance(expected(record, chosen, 40, draws_vary=True), str)
+    hindsight = expected(replace(record, in_hindsight=True), chosen, 40, draws_vary=True)
+    assert isinstance(hindsight, str)
+    assert "in hindsight" in hindsight
     with pytest.raises(AttributeError, match="no attribute 'anything'"):
         _ = sweeps.anything
 
