@@ -71,7 +71,7 @@ def answer(
     after = measured(workspace, served.model, task)
     hopes = expected(case.record, chosen, len(case.rows), draws_vary=_draws_vary(case))
     if with_oracle:
-        tell("training the oracle …")
+        tell(f"training {task.oracles} oracle{'' if task.oracles == 1 else 's'}, where the cache has none …")
     oracle = _against_oracle(case, served, hopes) if with_oracle else None
     state = {name: tensor.detach().cpu().clone() for name, tensor in served.model.own_state().items()}
     if _given_weights(case) != given:
