@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union
+from typing import Annotated, Any, Literal, TypeVar, Union
 
 from unlearn.bounds import Bounds
 from unlearn.gaps import declared
@@ -144,6 +144,8 @@ def _written(hint: Any) -> Any:
         plain, *notes = arguments
         bounds = notes[0] if len(notes) == 1 and isinstance(notes[0], Bounds) else None
         return {"bounded": _written(plain), "low": bounds.low, "high": bounds.high} if bounds else None
+    if origin is Literal:
+        return {"one_of": list(arguments)}
     if origin in {Union, types.UnionType}:
         return {"union": [_written(argument) for argument in arguments]}
     if origin in {list, tuple}:
@@ -159,6 +161,8 @@ def _read(text: Any) -> Any:
         return _PLAIN[text]
     if "bounded" in text:
         return Annotated[_read(text["bounded"]), Bounds(text["low"], text["high"])]
+    if "one_of" in text:
+        return Literal[tuple(text["one_of"])]
     if "union" in text:
         return functools.reduce(operator.or_, map(_read, text["union"]))
     (kind, arguments), *_ = text.items()

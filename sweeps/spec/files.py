@@ -37,7 +37,12 @@ def fill_hashes(data: dict[str, Any]) -> list[Problem]:
         try:
             hashes[key] = file_digest(Path(name).expanduser())
         except OSError as error:
-            problems.append(Problem(key, f"must be a file that can be read: {error.strerror}", shown(name)))
+            rule = (
+                "must be a fraction, or a file that can be read"
+                if key == "held_out"
+                else "must be a file that can be read"
+            )
+            problems.append(Problem(key, f"{rule}: {error.strerror}", shown(name)))
             continue
         if known.get(key, hashes[key]) != hashes[key]:
             problems.append(Problem(key, CHANGED, shown(name), REMEDY))

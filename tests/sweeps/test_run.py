@@ -163,7 +163,7 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path, monke
         (["run", "digits", "--set", "search.trails=3"], "search.trails: unknown key — did you mean 'trials'?"),
         (["run", "digits", "--methods", "scurb"], "--methods: must be in the sweep, got 'scurb'"),
         (["run", "digits", "--set", "methods=[scurb]"], "unknown method 'scurb' — did you mean 'scrub'?"),
-        (["run", "digits", "--set", "held_out=1:30"], "held_out: must be a number, got '1:30'"),
+        (["run", "digits", "--set", "dev=1:30"], "dev: must be a number, got '1:30'"),
         (["run", "digits", "--set", "scenarios.partial_class.tune_size=900"], "must be ≤ 1"),
         (["run", "digits", "--runs", "/proc/nowhere"], "folder must be writable, got /proc/nowhere"),
         (

@@ -35,13 +35,15 @@ def test_nothing_is_lost_by_keeping_the_facts_of_a_component(folder: str, key: s
 
 
 def test_a_type_that_cannot_be_kept_is_told_apart() -> None:
-    def build(mode: Literal["a", "b"] = "a", sizes: tuple[int, ...] = (), **rest: Any) -> None:
+    def build(
+        mode: dict[str, int], way: Literal["a", "b"] | None = None, sizes: tuple[int, ...] = (), **rest: Any
+    ) -> None:
         """Of the user's own."""
 
     looked_at = ComponentFacts.of(build)
     kept = ComponentFacts.load(json.loads(json.dumps(looked_at.dump())))
     assert looked_at.open
-    assert kept.options == {"mode": Any, "sizes": tuple[int, ...]}
+    assert kept.options == {"mode": Any, "way": Literal["a", "b"] | None, "sizes": tuple[int, ...]}
     assert kept != looked_at
 
 

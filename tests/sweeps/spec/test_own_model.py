@@ -149,7 +149,7 @@ def test_orders_are_told_from_plain_mistakes() -> None:
         ({"original": {"weights": "nowhere.pt"}}, "original.weights: must be a file that can be read: No such file"),
         ({"original": {"weights": 3}}, "original.weights: must be text, got 3"),
         ({"original": {"weight": "x"}}, "original.weight: unknown key — did you mean 'weights'?"),
-        ({"held_out": "nowhere.txt"}, "held_out: must be a file that can be read: No such file"),
+        ({"held_out": "nowhere.txt"}, "held_out: must be a fraction, or a file that can be read: No such file"),
         ({"held_out": 1.5}, "held_out: must be < 1, got 1.5"),
         ({"held_out": ""}, "held_out: must not be empty"),
         ({"held_out": [1]}, "held_out: must be a number"),
