@@ -10,7 +10,7 @@ import optuna
 import pandas as pd
 from optuna.storages import BaseStorage
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.errors import SweepError
 from sweeps.objective import top_epochs
@@ -140,7 +140,7 @@ def _importances(studies: Studies) -> dict[str, dict[str, dict[str, float] | Non
 
 def _row(trial: FrozenTrial, stage: str) -> dict[str, Any]:
     attrs = trial.user_attrs
-    metrics, hindsight = _metrics(attrs, stage)
+    metrics, hindsight = _metrics(trial, stage)
     curve = attrs.get("curve", {})
     value = float(np.mean(trial.values)) if trial.values else np.nan
     facts = clean_all({name: attrs.get(name) for name in FACTS}) | {
@@ -172,12 +172,13 @@ def _row(trial: FrozenTrial, stage: str) -> dict[str, Any]:
     return row
 
 
-def _metrics(attrs: Mapping[str, Any], stage: str) -> tuple[dict[str, float], dict[str, float]]:
-    """A trial's metrics at the epoch that counts, and in hindsight.
+def _metrics(trial: FrozenTrial, stage: str) -> tuple[dict[str, float], dict[str, float]]:
+    """A trial's metrics at the epoch that counts, and in hindsight; none of one that has not come to its end.
 
     What was evaluated without a stop epoch counts in hindsight, or by the method's own rule: both are then the same.
     """
-    metrics = attrs.get(METRICS)
+    attrs = trial.user_attrs
+    metrics = attrs.get(METRICS, None if trial.state == TrialState.COMPLETE else {})
     if metrics is None:
         known = {*OLD_FACTS, *attrs.get("hyperparameters", {})}
         metrics = {k: v for k, v in attrs.items() if k not in known and isinstance(v, float | int)}

@@ -81,3 +81,10 @@ def test_errors_name_the_remedy(stored: Sweep) -> None:
         load_trials(stored.url, sweep="other")
     with pytest.raises(SweepError, match="pass the whole URL as the storage"):
         load_trials("tiny", storage="postgresql://me:***@host/db")
+
+
+def test_a_trial_that_failed_has_no_metrics(stored: Sweep) -> None:
+    """Numbers that it keeps beside its outcome, such as its retry's, are facts."""
+    trials = stored.record().trials
+    assert trials.loc[trials["requeued"], "metric.forget_gap"].isna().all()
+    assert (trials.loc[~trials["requeued"], "metric.forget_gap"] == 2.0).all()

@@ -78,6 +78,7 @@ def test_neither_test_labels_nor_evaluations_decide_anything(
 ) -> None:
     spec = tiny(
         methods={"sure": {}},
+        training={"epochs": 6, "milestones": [5]},  # a model that says the same of every image minds no labels
         unlearning={"epochs": 3},
         scenarios={"partial_class": {"tune_size": 40, "sizes": [40]}},
         search={"trials": 3, "sampler": "random", "confirm": [{"leaders": 2, "sets": 1}, {"leaders": 1, "sets": 2}]},
