@@ -145,7 +145,7 @@ def test_completion(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(runs.parent)
     (runs.parent / "mine.yaml").write_text("")
     assert sweep_names("") == sorted({*shipped_sweeps(), NAME, "mine.yaml"})
-    assert sweep_names("dig") == ["digits"]
+    assert sweep_names("digits") == ["digits", "digits_altered"]
     assert method_names("sure,neg") == ["sure,neg_grad", "sure,neg_grad_plus"]
     assert scenario_names("can") == ["canary"]
 
