@@ -20,7 +20,9 @@ from pathlib import Path
 
 import optuna
 import yaml
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
+from sqlalchemy.exc import SQLAlchemyError
 
 ROUNDS = 3
 POLL_SECONDS = 0.1
@@ -46,7 +48,7 @@ def first_trial(database: Path, name: str) -> optuna.trial.FrozenTrial | None:
             study_name=f"{name}/reference/random/original", storage=RDBStorage(f"sqlite:///{database}")
         )
         trials = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-    except Exception:  # it is being made
+    except (KeyError, SQLAlchemyError, StorageInternalError):  # it is being made
         return None
     return trials[0] if trials else None
 
