@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +26,12 @@ class Block:
     title: str
     parts: tuple[Drawing | Table, ...]
     missing: str = ""
+
+    @property
+    def holds(self) -> str:
+        """What it holds, counted."""
+        kinds = Counter("figure" if isinstance(part, Drawing) else "table" for part in self.parts)
+        return ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in sorted(kinds.items()))
 
 
 @dataclass(frozen=True)
@@ -74,9 +81,7 @@ def scenario_section(
     blocks = [
         _block("Gaps to the oracle", evaluation, *gaps_drawn),
         _block("Told apart", evaluation, tables.apart_table(record, scenario), tables.spread_table(record, scenario)),
-        _block(
-            "Utility against forgetting", evaluation, figures.trade_off(*drawn), figures.normalised_comparison(*drawn)
-        ),
+        _block("Utility against forgetting", evaluation, figures.trade_off(*drawn), figures.dot_plot(*drawn)),
         _block(
             "Stability over forget sizes",
             evaluation,
@@ -121,10 +126,14 @@ def _block(title: str, missing: str, *parts: Drawing | Table | None) -> Block:
 def _without_grid(record: SweepRecord, scenario: str, block: Block) -> Block:
     """The sensitivity block, naming the methods that it has nothing of."""
     drawn = {p.method for p in block.parts if isinstance(p, Drawing)}
-    absent = [method_label(m) for m in frames.methods(record, scenario) if m not in drawn]
-    if not block.parts or not absent:
+    still = {m: points for m in frames.methods(record, scenario) if (points := figures.unmoved(record, scenario, m))}
+    absent = [method_label(m) for m in frames.methods(record, scenario) if m not in drawn and m not in still]
+    if not block.parts:
         return block
-    return replace(block, missing=f"No grid round the tuned values was planned or completed for: {', '.join(absent)}.")
+    told = [f"No gap moved on any of the {points} grid points of {method_label(m)}." for m, points in still.items()]
+    if absent:
+        told.append(f"No grid round the tuned values was planned or completed for: {', '.join(absent)}.")
+    return replace(block, missing=" ".join(told))
 
 
 def _reason_importance(record: SweepRecord, scenario: str, otherwise: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ _HINDSIGHT = (
     "its numbers are in hindsight: each run at the epoch of the least score on the very forget set and images reported"
 )
 NOTHING_APART = "no method can be told apart"
+#: What a reader asks of a scenario.
+WHICH, SURE, COST, NEXT = QUESTIONS = ("Which method", "How sure", "At what cost", "What to do next")
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,20 @@ class Verdict:
 
     Attributes:
         method: one that is told apart from others, None where there is none.
+        answers: sentences by the question that they answer, in the order of `QUESTIONS`; without questions that have none.
         limits: what limits the answer, each with its remedy.
     """
 
     scenario: str
     method: str | None
     headline: str
-    sentences: tuple[str, ...]
+    answers: dict[str, tuple[str, ...]]
     limits: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All that is said, in order."""
+        return tuple(sentence for said in self.answers.values() for sentence in said)
 
 
 def protocol_sentence(record: SweepRecord) -> str:
@@ -92,33 +101,54 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
     won = frames.standing(record, scenario)
     label = scenario_label(scenario)
     if won.method is None:
-        return Verdict(
-            scenario, None, f"{label}: nothing known yet", ("No search trial of this scenario has completed.",)
+        return _verdict(
+            scenario, f"{label}: nothing known yet", {WHICH: ["No search trial of this scenario has completed."]}
         )
     top = won.scores.iloc[0]
     name, score = method_label(won.method), uncertain(top["mean"], top["std"], int(top["n"])) + _unit(record)
+    limits = _limits(record, scenario)
     if won.source == "search":
         sentence = (
             f"Least score of a search: {name}, {score}, of one forget set: it flatters, and tells no methods apart."
         )
-        return Verdict(scenario, None, f"{label}: not evaluated yet", (sentence,), _limits(record, scenario))
+        return _verdict(scenario, f"{label}: not evaluated yet", {WHICH: [sentence]}, limits)
     over = counted(record, scenario, int(top["n"]), won.forget_size)
-    sentences = [
-        f"{_least(won, name)} {score} over {over} (lower is better).",
-        overlap_sentence(record, scenario),
-        canary_sentence(record, scenario),
-        _uneven(won),
-    ]
-    floor = frames.floor_summary(record, scenario, ["score"])
-    for row in frames.iterate(floor[floor["forget_size"] == won.forget_size]):
-        sentences.append(f"Noise floor: {_value(row)}, the score of one more oracle; a method can lie below it.")
     apart = told_apart(record, scenario)
-    if apart is not None:
-        sentences += [rivals_sentence(apart), power_sentence(record, apart), needed_sentence(record, apart)]
-    sentences += _trade_off(record, scenario, won)
-    method = won.method if won.behind else None
-    said = tuple(s for s in sentences if s)
-    return Verdict(scenario, method, f"{label}: {_headline(won, name)}", said, _limits(record, scenario))
+    price, elsewhere = _trade_off(record, scenario, won)
+    answers = {
+        WHICH: [
+            f"{_least(won, name)} {score} over {over} (lower is better).",
+            overlap_sentence(record, scenario),
+            elsewhere,
+        ],
+        SURE: [
+            *([rivals_sentence(apart), power_sentence(record, apart)] if apart is not None else []),
+            *_floor(record, scenario, won.forget_size),
+            canary_sentence(record, scenario),
+            _uneven(won),
+        ],
+        COST: [price],
+        NEXT: [needed_sentence(record, apart)] if apart is not None else [],
+    }
+    return _verdict(scenario, f"{label}: {_headline(won, name)}", answers, limits, won.method if won.behind else None)
+
+
+def _verdict(
+    scenario: str,
+    headline: str,
+    answers: Mapping[str, Sequence[str]],
+    limits: tuple[str, ...] = (),
+    method: str | None = None,
+) -> Verdict:
+    """A verdict without what is empty."""
+    said = {question: tuple(filter(None, sentences)) for question, sentences in answers.items()}
+    return Verdict(scenario, method, headline, {q: sentences for q, sentences in said.items() if sentences}, limits)
+
+
+def _floor(record: SweepRecord, scenario: str, size: int | None) -> Iterator[str]:
+    floor = frames.floor_summary(record, scenario, ["score"])
+    for row in frames.iterate(floor[floor["forget_size"] == size]):
+        yield f"Noise floor: {_value(row)}, the score of one more oracle; a method can lie below it."
 
 
 def _limits(record: SweepRecord, scenario: str) -> tuple[str, ...]:
@@ -184,7 +214,8 @@ def missing_work(record: SweepRecord) -> list[str]:
     return sentences
 
 
-def _trade_off(record: SweepRecord, scenario: str, won: frames.Standing) -> list[str]:
+def _trade_off(record: SweepRecord, scenario: str, won: frames.Standing) -> tuple[str, str]:
+    """The price of the least score, and where others are better; each empty where it is not known."""
     metrics = frames.gap_metrics(record, frames.evaluations(record, scenario))
     frame = frames.metric_summary(record, scenario, [*metrics, "relative_run_time"])
     frame = frame[frame["forget_size"] == won.forget_size]
@@ -198,16 +229,14 @@ def _trade_off(record: SweepRecord, scenario: str, won: frames.Standing) -> list
     if "relative_run_time" in own:
         counted_as = cost_words(record, scenario, str(won.method))
         cost = f" It took {_value(own['relative_run_time'])} of the oracle's time, {counted_as}."
-    sentences = [f"Its trade-off: {'; '.join(sides)}.{cost}"] if sides else []
     led = [
         r
         for r in frames.iterate(frame)
         if r.best and r.metric in own and not (own[r.metric].best or own[r.metric].tied)
     ]
-    if led:
-        elsewhere = (f"{metric(record, r.metric).short}: {method_label(r.method)} ({_value(r)})" for r in led)
-        sentences.append(f"Told to be better elsewhere, each at 5 %: {', '.join(elsewhere)}.")
-    return sentences
+    named = (f"{metric(record, r.metric).short}: {method_label(r.method)} ({_value(r)})" for r in led)
+    elsewhere = f"Told to be better elsewhere, each at 5 %: {', '.join(named)}." if led else ""
+    return f"Its trade-off: {'; '.join(sides)}.{cost}" if sides else "", elsewhere
 
 
 def _value(row: Any) -> str:

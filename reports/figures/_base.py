@@ -14,11 +14,13 @@ from plotly.subplots import make_subplots
 
 from reports.styles import MethodStyle
 
-__all__ = ["INK", "Drawing", "columns_for", "error_bars", "panel_grid", "template", "translucent"]
+__all__ = ["FEW", "INK", "Drawing", "columns_for", "error_bars", "panel_grid", "template", "translucent"]
 
 #: `meta` of a trace that is drawn in the colour of the text, light or dark.
-INK = {"ink": True}
+INK: dict[str, Any] = {"ink": True}
 _INNER_WIDTH = 1000
+#: So many runs of a method are drawn as points, more as a standard deviation.
+FEW = 10
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,6 @@ def template(dark: bool) -> go.layout.Template:
     ink, grid = ("#e6e6e6", "#3a3f44") if dark else ("#1f2328", "#e3e6e8")
     # Only labels left of a panel may widen its margin: margins that follow labels on two sides can chase each other for ever.
     axis = {"gridcolor": grid, "linecolor": grid, "zerolinecolor": grid, "ticks": ""}
-    polar = {"gridcolor": grid, "linecolor": grid}
     return go.layout.Template(
         layout={
             "font": {"color": ink, "family": "system-ui, sans-serif", "size": 12},
@@ -91,7 +92,6 @@ def template(dark: bool) -> go.layout.Template:
             "plot_bgcolor": "rgba(0,0,0,0)",
             "xaxis": axis | {"automargin": False, "tickangle": 0},
             "yaxis": axis | {"automargin": "left"},
-            "polar": {"bgcolor": "rgba(0,0,0,0)", "angularaxis": polar, "radialaxis": polar},
         }
     )
 
@@ -123,10 +123,12 @@ def columns_for(panels: int) -> int:
     return panels if panels < 4 else 2 if panels == 4 else 3
 
 
-def error_bars(std: Sequence[float]) -> dict[str, Any]:
-    """± std, without bars where there is none."""
+def error_bars(mean: Sequence[float], std: Sequence[float]) -> dict[str, Any]:
+    """± std, cut at zero, below which nothing that a report draws can lie; without bars where there is no std."""
     known = [s if math.isfinite(s) else 0.0 for s in std]
-    return {"type": "data", "array": known, "visible": any(known), "thickness": 1.3, "width": 3}
+    below = [min(s, max(m, 0.0)) if math.isfinite(m) else 0.0 for m, s in zip(mean, known, strict=True)]
+    bars = {"array": known, "arrayminus": below, "symmetric": False}
+    return {"type": "data", **bars, "visible": any(known), "thickness": 1.3, "width": 3}
 
 
 def translucent(colour: str, alpha: float) -> str:

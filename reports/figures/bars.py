@@ -1,128 +1,177 @@
-"""Methods side by side at the tuned forget size: gaps (the paper's Figures 8, 11), attacks with the oracle's line (9, 12)."""
+"""Methods side by side at the tuned size: scores, gaps (the paper's Figures 8, 11), attacks with the oracle's line (9, 12)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import INK, Drawing, error_bars, panel_grid
-from reports.names import FLOOR_LABEL, measures, metric, scenario_label
-from reports.sampled import sampled
+from reports.figures._base import FEW, INK, Drawing, error_bars, panel_grid
+from reports.names import FLOOR_LABEL, POINTS, measures, metric, scenario_label, score_label, score_unit
+from reports.sampled import sampled, sampled_over
 from reports.styles import FLOOR_COLOUR, MethodStyle
 from sweeps.record import SweepRecord
 
-__all__ = ["attack_bars", "gap_bars"]
+__all__ = ["attack_bars", "gap_bars", "score_bars"]
 
 FLOOR_SHORT = "Noise floor"
 
 
-def gap_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
+@dataclass(frozen=True)
+class _Panel:
+    """One measure of one scenario.
+
+    Attributes:
+        summary: method, mean, std, n. values: method, value, one row a run. floor, floor_values: the retrained oracle's.
+        oracle: the value that an attack has on the oracle, drawn as a line.
+    """
+
+    title: str
+    axis: str
+    summary: pd.DataFrame
+    values: pd.DataFrame
+    floor: pd.DataFrame
+    floor_values: pd.DataFrame
+    oracle: float | None = None
+
+
+def score_bars(record: SweepRecord, styles: Mapping[str, MethodStyle]) -> Drawing | None:
+    """One panel per scenario that is evaluated, one bar per method: its mean score."""
+    evaluated = [
+        s for s in frames.scenarios(record) if len(frames.metric_summary(record, s, ["score"], compared=False))
+    ]
+    axis = f"{score_label(record).lower()}{' (points)' if score_unit(record) == POINTS else ''}"
+    panels = [_panel(record, s, "score", scenario_label(s), axis) for s in evaluated]
+    note = f"{_spread_words(panels, sampled_over(record, evaluated))} {_floor_words(panels)}"
+    title = f"{score_label(record)} of every method, {frames.epoch_convention(record)}"
+    return _bars(panels, styles, key="scores", title=title, note=note)
+
+
+def gap_bars(record: SweepRecord, scenario: str, styles: Mapping[str, MethodStyle]) -> Drawing | None:
     """One panel per gap, one bar per method: shorter is nearer to the oracle."""
     metrics = frames.gap_metrics(record, frames.evaluations(record, scenario))
-    size = record.shown_size(scenario)
+    panels = [_panel(record, scenario, m, metric(record, m).title, metric(record, m).axis) for m in metrics]
+    note = f"{_spread_words(panels, sampled(record, scenario).nouns)} {_floor_words(panels)}"
     title = f"{scenario_label(scenario)}: gaps to the oracle, {frames.size_label(record, scenario)}"
-    note = "Shorter is nearer to the oracle."
-    floor = frames.floor_summary(record, scenario, metrics)
-    floor = floor[floor["forget_size"] == size]
-    if len(floor):
-        note += " Grey: one more oracle, the noise floor."
-    return _bars(record, scenario, metrics, styles, key=f"{scenario}-gap-bars", title=title, note=note, floor=floor)
+    return _bars(panels, styles, key=f"{scenario}-gap-bars", title=title, note=note)
 
 
-def attack_bars(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
+def attack_bars(record: SweepRecord, scenario: str, styles: Mapping[str, MethodStyle]) -> Drawing | None:
     """One panel per membership attack: points, for accuracies near 50 % differ by little, and the oracle's value as a line."""
-    known = frames.metrics_of(frames.evaluations(record, scenario))
-    metrics = measures(record).family("attack", known)
+    metrics = measures(record).family("attack", frames.metrics_of(frames.evaluations(record, scenario)))
+    panels = [
+        _panel(record, scenario, m, metric(record, m).title, metric(record, m).axis, oracle=True) for m in metrics
+    ]
+    note = f"{_spread_words(panels, sampled(record, scenario).nouns)} Dashed: the oracle; nearer to it is better."
     title = f"{scenario_label(scenario)}: membership inference attacks, {frames.size_label(record, scenario)}"
-    note = "Dashed: the oracle; nearer to it is better."
-    return _bars(record, scenario, metrics, styles, key=f"{scenario}-attacks", title=title, note=note, reference=True)
+    return _bars(panels, styles, key=f"{scenario}-attacks", title=title, note=note, reference=True)
+
+
+def _panel(record: SweepRecord, scenario: str, m: str, title: str, axis: str, *, oracle: bool = False) -> _Panel:
+    size = record.shown_size(scenario)
+
+    def shown(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["forget_size"] == size]
+
+    floor, floor_values = (
+        frames.floor_summary(record, scenario, [m]),
+        frames.metric_values(record, scenario, [m], floor=True),
+    )
+    return _Panel(
+        title,
+        axis,
+        shown(frames.metric_summary(record, scenario, [m], compared=False)),
+        shown(frames.metric_values(record, scenario, [m])),
+        shown(floor) if not oracle else floor.head(0),
+        shown(floor_values) if not oracle else floor_values.head(0),
+        frames.oracle_values(record, scenario, size, m).mean() if oracle else None,
+    )
 
 
 def _bars(
-    record: SweepRecord,
-    scenario: str,
-    metrics: Sequence[str],
-    styles: dict[str, MethodStyle],
+    panels: Sequence[_Panel],
+    styles: Mapping[str, MethodStyle],
     *,
     key: str,
     title: str,
     note: str,
     reference: bool = False,
-    floor: pd.DataFrame | None = None,
 ) -> Drawing | None:
-    size = record.shown_size(scenario)
-    frame = frames.metric_summary(record, scenario, metrics, compared=False)
-    frame = frame[frame["forget_size"] == size]
-    if not len(frame):
+    known = {m for panel in panels for m in panel.summary["method"]}
+    shown = [s for m, s in styles.items() if m in known]
+    if not shown:
         return None
-    lines = {m: frames.oracle_values(record, scenario, size, m).mean() for m in metrics} if reference else {}
-    shown = [s for m, s in styles.items() if (frame["method"] == m).any()]
-    columns = len(metrics) if len(metrics) <= 4 else 3
-    with_floor = floor is not None and len(floor) > 0
+    with_floor = any(len(panel.floor) for panel in panels)
 
     def build(columns: int) -> go.Figure:
-        figure = panel_grid(
-            [metric(record, m).title for m in metrics], columns, 34 + 26 * (len(shown) + with_floor), x_gap=24
-        )
-        for i, m in enumerate(metrics):
+        height = 34 + 26 * (len(shown) + with_floor)
+        figure = panel_grid([p.title for p in panels], columns, height, x_gap=24)
+        for i, panel in enumerate(panels):
             at = {"row": i // columns + 1, "col": i % columns + 1}
-            for style in shown:
-                figure.add_trace(_trace(frame, m, style, first=i == 0, point=reference), **at)
-            if floor is not None and with_floor:
-                figure.add_trace(_floor_trace(floor[floor["metric"] == m]), **at)
+            for trace in _traces(panel, shown, first=i == 0, point=reference):
+                figure.add_trace(trace, **at)
             mode = "normal" if reference else "tozero"
-            figure.update_xaxes(title_text=metric(record, m).axis, title_standoff=4, rangemode=mode, **at)
-            if pd.notna(lines.get(m, float("nan"))):
-                ends = [escape(shown[0].label), escape(shown[-1].label)]
-                figure.add_trace(_oracle_line(lines[m], ends, i == 0), **at)
+            figure.update_xaxes(title_text=panel.axis, title_standoff=4, rangemode=mode, **at)
             figure.update_yaxes(autorange="reversed", matches="y" if i else None, showgrid=False, **at)
             figure.update_yaxes(showticklabels=at["col"] == 1, type="category", **at)
         return figure
 
-    spread = f"Mean ± std over {_counted(frame)} {sampled(record, scenario).nouns}."
-    return Drawing(key, title, f"{spread} {note}", build, columns)
+    return Drawing(key, title, note, build, len(panels) if len(panels) <= 4 else 3)
 
 
-def _trace(frame: pd.DataFrame, m: str, style: MethodStyle, *, first: bool, point: bool) -> go.Bar | go.Scatter:
-    row = frame[(frame["method"] == style.key) & (frame["metric"] == m)]
-    mean = float(row["mean"].iloc[0]) if len(row) else float("nan")
-    std = float(row["std"].iloc[0]) if len(row) else float("nan")
-    n = int(row["n"].iloc[0]) if len(row) else 0
-    label = escape(style.label)
+def _traces(panel: _Panel, shown: Sequence[MethodStyle], *, first: bool, point: bool) -> Iterator[go.Bar | go.Scatter]:
+    for style in shown:
+        label = escape(style.label)
+        own: dict[str, Any] = {"legendgroup": style.key, "meta": {"method": style.key}}
+        rows = panel.summary[panel.summary["method"] == style.key]
+        shape = {"symbol": style.symbol, "size": 10} if point else {"pattern": {"shape": style.pattern}}
+        mark = {"color": style.colour, **shape}
+        yield _mean(rows, label, own | {"showlegend": first}, mark, point)
+        yield from _runs(panel.values[panel.values["method"] == style.key], label, own)
+    if len(panel.floor):
+        yield _mean(
+            panel.floor, FLOOR_SHORT, {"showlegend": False, "name": FLOOR_LABEL}, {"color": FLOOR_COLOUR}, point=False
+        )
+        yield from _runs(panel.floor_values, FLOOR_SHORT, {})
+    if panel.oracle is not None and pd.notna(panel.oracle):
+        yield _oracle_line(panel.oracle, [escape(shown[0].label), escape(shown[-1].label)], first)
+
+
+def _mean(
+    rows: pd.DataFrame, label: str, own: dict[str, Any], mark: Mapping[str, Any], point: bool
+) -> go.Bar | go.Scatter:
+    """A method's mean; its standard deviation too where it has too many runs to show each."""
+    mean, std, n = ([*rows[name], float("nan")][0] for name in ("mean", "std", "n"))
+    told = f"%{{x:.4g}} ± {std:.2g} (n = {n:.0f})" if len(rows) else ""
     common = {
-        "x": [mean] if n else [None],
+        "x": [mean] if len(rows) else [None],
         "y": [label],
-        "name": label,
-        "legendgroup": style.key,
-        "showlegend": first,
-        "error_x": error_bars([std]),
-        "meta": {"method": style.key},
-        "hovertemplate": f"{label}: %{{x:.4g}} ± {std:.2g} (n = {n})<extra></extra>",
+        "error_x": error_bars([mean], [std]) if n > FEW else None,
+        "hovertemplate": f"{own.get('name', label)}: {told}<extra></extra>",
+        **({"name": label} | own),
     }
     if point:
-        return go.Scatter(mode="markers", marker={"color": style.colour, "symbol": style.symbol, "size": 10}, **common)
-    marker = {"color": style.colour, "pattern": {"shape": style.pattern}}
-    return go.Bar(orientation="h", marker=marker, width=0.7, offset=-0.35, **common)
+        return go.Scatter(mode="markers", marker=mark, **common)
+    return go.Bar(orientation="h", marker=mark, width=0.7, offset=-0.35, **common)
 
 
-def _floor_trace(rows: pd.DataFrame) -> go.Bar:
-    mean, std = ([*rows[name], float("nan")][0] for name in ("mean", "std"))
-    return go.Bar(
-        x=[mean] if len(rows) else [None],
-        y=[FLOOR_SHORT],
-        orientation="h",
-        width=0.7,
-        offset=-0.35,
-        marker={"color": FLOOR_COLOUR},
-        error_x=error_bars([std]),
-        name=FLOOR_LABEL,
-        showlegend=False,
-        hovertemplate=f"{FLOOR_LABEL}: %{{x:.4g}} ± {std:.2g}<extra></extra>",
-    )
+def _runs(values: pd.DataFrame, label: str, own: dict[str, Any]) -> Iterator[go.Scatter]:
+    """Each run as a small ring, where there are few."""
+    if 1 < len(values) <= FEW:
+        yield go.Scatter(
+            x=values["value"].tolist(),
+            y=[label] * len(values),
+            mode="markers",
+            marker={"symbol": "circle-open", "size": 6, "color": "#1f2328", "line": {"width": 1.2}},
+            showlegend=False,
+            hovertemplate=f"{label}, one run: %{{x:.4g}}<extra></extra>",
+            **(own | {"meta": {**INK, **own.get("meta", {})}}),
+        )
 
 
 def _oracle_line(value: float, ends: Sequence[str], first: bool) -> go.Scatter:
@@ -140,6 +189,22 @@ def _oracle_line(value: float, ends: Sequence[str], first: bool) -> go.Scatter:
     )
 
 
-def _counted(frame: pd.DataFrame) -> str:
-    low, high = int(frame["n"].min()), int(frame["n"].max())
-    return f"n = {high}" if low == high else f"n = {low} to {high}"
+def _spread_words(panels: Sequence[_Panel], nouns: str) -> str:
+    counts = [int(n) for panel in panels for n in panel.summary["n"]]
+    low, high = min(counts, default=0), max(counts, default=0)
+    n = f"n = {high}" if low == high else f"n = {low} to {high}"
+    if low > FEW:
+        return f"Mean ± std, cut at 0, over {n} {nouns}."
+    rings = (
+        ""
+        if high < 2
+        else "; rings: single runs"
+        if high <= FEW
+        else f"; rings: single runs, where n ≤ {FEW}, else ± std"
+    )
+    return f"Mean over {n} {nouns}{rings}."
+
+
+def _floor_words(panels: Sequence[_Panel]) -> str:
+    grey = " Grey: one more oracle, the noise floor." if any(len(panel.floor) for panel in panels) else ""
+    return f"Shorter is nearer to the oracle.{grey}"

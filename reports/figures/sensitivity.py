@@ -14,16 +14,26 @@ from reports.format import number
 from reports.names import method_label, metric, parameter_label, scenario_label
 from sweeps.record import SweepRecord
 
-__all__ = ["DIVERGING", "sensitivity_heatmap"]
+__all__ = ["DIVERGING", "DIVERGING_DARK", "sensitivity_heatmap", "unmoved"]
 
 #: Blue (nearer to the oracle) through near-white to vermillion (farther), told apart by every kind of colour vision.
 DIVERGING = [(0.0, "#0B5A8F"), (0.25, "#7FB4D6"), (0.5, "#F5F5F2"), (0.75, "#EFA77A"), (1.0, "#B34700")]
+#: The same on dark paper: what does not change is as dark as the paper.
+DIVERGING_DARK = [(0.0, "#8CC8F0"), (0.25, "#2F7FB5"), (0.5, "#22272B"), (0.75, "#B8561A"), (1.0, "#F5B183")]
+
+
+def unmoved(record: SweepRecord, scenario: str, method: str) -> int:
+    """Points of a grid on which no gap differs from the centre's anywhere; 0 where one does, or nothing is known."""
+    change = frames.sensitivity(record, scenario, method)
+    if not len(change) or change["change"].isna().any() or change["change"].any():
+        return 0
+    return int((change["metric"] == change["metric"].iloc[0]).sum())
 
 
 def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Drawing | None:
     """One panel per accuracy gap: its change against the centre, on one scale that is symmetrical about zero."""
     frame = frames.sensitivity(record, scenario, method)
-    if not len(frame) or not frame["change"].notna().any():
+    if not len(frame) or not frame["change"].notna().any() or unmoved(record, scenario, method):
         return None
     metrics = list(dict.fromkeys(frame["metric"]))
     limit = float(frame["change"].abs().max()) or 1.0

@@ -48,7 +48,7 @@ def gaps_side_by_side(
     low, high = (int(rivals["n"].min()), int(rivals["n"].max())) if len(rivals) else (0, 0)
     n = f"{high}" if low == high else f"{low} to {high}"
     over = sampled_in({s: named[s] for s in sweeps}, scenario)
-    note = f"Mean ± std over n = {n} {over}, each sweep at its own size. Markers: {markers}."
+    note = f"Mean ± std (cut at 0) over n = {n} {over}, each sweep at its own size. Markers: {markers}."
     title = f"{scenario_label(scenario)}: gaps to the oracle, sweep by sweep"
     return Drawing(f"{scenario}-compared", title, note, build, columns=columns_for(len(panels)), legend=shown)
 
@@ -94,7 +94,7 @@ def _points(
             yield go.Scatter(
                 x=found["mean"].tolist(),
                 y=[place + step * (k - (len(sweeps) - 1) / 2)] * len(found),
-                error_x=error_bars(found["std"].tolist()),
+                error_x=error_bars(found["mean"].tolist(), found["std"].tolist()),
                 mode="markers",
                 marker={"color": style.colour, "symbol": _symbol(k), "size": 9},
                 name=told,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import Drawing, columns_for, error_bars, panel_grid
+from reports.figures._base import FEW, Drawing, columns_for, error_bars, panel_grid, translucent
 from reports.names import metric, scenario_label
 from reports.sampled import sampled
 from reports.styles import MethodStyle
@@ -28,6 +29,8 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
     tuned = record.tuned_size(scenario)
     sizes = sorted(int(s) for s in frame["forget_size"].unique())
     labels = [f"<b>{s}</b> (tuned)" if s == tuned else str(s) for s in sizes]
+    values = frames.metric_values(record, scenario, metrics)
+    few = bool(frame["n"].max() <= FEW)
     step = min(0.08, 0.5 / len(shown))  # methods side by side, so that error bars do not hide each other
     shift = {s.key: step * (i - (len(shown) - 1) / 2) for i, s in enumerate(shown)}
 
@@ -42,7 +45,7 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
                     x=[sizes.index(s) + shift[style.key] for s in rows["forget_size"]],
                     customdata=rows["forget_size"].tolist(),
                     y=rows["mean"].tolist(),
-                    error_y=error_bars(rows["std"].tolist()),
+                    error_y=None if few else error_bars(rows["mean"].tolist(), rows["std"].tolist()),
                     mode="lines+markers",
                     line={"color": style.colour, "dash": style.dash, "width": 2},
                     marker={"symbol": style.symbol, "size": 7},
@@ -53,6 +56,9 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
                     hovertemplate=f"{label}, forget size %{{customdata}}: %{{y:.3g}}<extra></extra>",
                 )
                 figure.add_trace(trace, **at)
+                if few and frame["n"].max() > 1:
+                    own = values[(values["method"] == style.key) & (values["metric"] == m)]
+                    figure.add_trace(_runs(own, sizes, shift[style.key], style), **at)
             ticks = {"tickvals": list(range(len(sizes))), "ticktext": labels}
             figure.update_xaxes(title_text="forget size", title_standoff=4, **ticks, **at)
             figure.update_yaxes(
@@ -67,5 +73,20 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
     counts = f"n = {high}" if low == high else f"n = {low} to {high}"
     title = f"{scenario_label(scenario)}: gaps over forget sizes, {frames.tuning_label(record, scenario)}"
     over = f"{counts} {sampled(record, scenario).nouns}"
-    note = f"Mean ± std over {over} a size. Lower is nearer to the oracle; flatter is more stable."
+    spread = "Mean over" if few else "Mean ± std, cut at 0, over"
+    rings = " (small: single runs)" if few and high > 1 else ""
+    note = f"{spread} {over} a size{rings}. Lower is nearer to the oracle; flatter is more stable."
     return Drawing(f"{scenario}-sizes", title, note, build, columns=columns_for(len(metrics)), legend=shown)
+
+
+def _runs(values: pd.DataFrame, sizes: list[int], shift: float, style: MethodStyle) -> go.Scatter:
+    return go.Scatter(
+        x=[sizes.index(int(s)) + shift for s in values["forget_size"]],
+        y=values["value"].tolist(),
+        mode="markers",
+        marker={"color": translucent(style.colour, 0.5), "symbol": style.symbol, "size": 4},
+        legendgroup=style.key,
+        showlegend=False,
+        meta={"method": style.key},
+        hovertemplate=f"{escape(style.label)}, one run: %{{y:.3g}}<extra></extra>",
+    )

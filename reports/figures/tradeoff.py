@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import Drawing, error_bars, panel_grid
+from reports.figures._base import FEW, Drawing, error_bars, panel_grid, translucent
 from reports.names import metric, scenario_label, units
 from reports.sampled import sampled
 from reports.styles import MethodStyle
@@ -57,7 +57,9 @@ def trade_off(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]
     note = f"Here {' and '.join(means)}: what is measured at every epoch."
     note += " Nearer to the lower left corner is better."
     over = sampled(record, scenario).nouns
-    note += f" Winners: mean ± std over {over}, {frames.size_label(record, scenario)}." if len(evaluated) else ""
+    few = len(evaluated) and evaluated.groupby("method").size().max() <= FEW
+    means_of = "means and, small, the single runs:" if few else "mean ± std, cut at 0, over"
+    note += f" Winners: {means_of} {over}, {frames.size_label(record, scenario)}." if len(evaluated) else ""
     note += " Search: points are completed trials, lines join each method's undominated ones." if len(searched) else ""
     title = f"{scenario_label(scenario)}: utility against forgetting"
     return Drawing(f"{scenario}-trade-off", title, note, build, columns=len(parts), legend=shown)
@@ -66,23 +68,36 @@ def trade_off(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]
 def _means(rows: pd.DataFrame, style: MethodStyle) -> list[go.Scatter]:
     label = escape(style.label)
     mean, std = rows[["forgetting", "utility"]].mean(), rows[["forgetting", "utility"]].std()
+    few = len(rows) <= FEW
     return [
         go.Scatter(
             x=[mean["forgetting"]],
             y=[mean["utility"]],
-            error_x=error_bars([std["forgetting"]]),
-            error_y=error_bars([std["utility"]]),
-            mode="markers+text",
-            text=[label],
-            textposition="top center",
+            error_x=None if few else error_bars([mean["forgetting"]], [std["forgetting"]]),
+            error_y=None if few else error_bars([mean["utility"]], [std["utility"]]),
+            mode="markers",
             cliponaxis=False,
             marker={"color": style.colour, "symbol": style.symbol, "size": 11},
             name=label,
             legendgroup=style.key,
             meta={"method": style.key},
             hovertemplate=f"{label} (n = {len(rows)}): forgetting %{{x:.3g}}, utility %{{y:.3g}}<extra></extra>",
-        )
+        ),
+        *([_runs(rows, style)] if 1 < len(rows) <= FEW else []),
     ]
+
+
+def _runs(rows: pd.DataFrame, style: MethodStyle) -> go.Scatter:
+    return go.Scatter(
+        x=rows["forgetting"].tolist(),
+        y=rows["utility"].tolist(),
+        mode="markers",
+        marker={"color": translucent(style.colour, 0.55), "symbol": style.symbol, "size": 4.5},
+        legendgroup=style.key,
+        showlegend=False,
+        meta={"method": style.key},
+        hovertemplate=f"{escape(style.label)}, one run: %{{x:.3g}}, %{{y:.3g}}<extra></extra>",
+    )
 
 
 def _front(rows: pd.DataFrame, style: MethodStyle) -> list[go.Scatter]:

@@ -41,8 +41,8 @@ def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, Method
                 point = go.Scatter(
                     x=[x.mean],
                     y=[y.mean],
-                    error_x=error_bars([x.std]),
-                    error_y=error_bars([y.std]),
+                    error_x=error_bars([x.mean], [x.std]),
+                    error_y=error_bars([y.mean], [y.std]),
                     mode="markers",
                     marker={"color": style.colour, "symbol": style.symbol, "size": 10},
                     name=escape(style.label),
@@ -62,6 +62,6 @@ def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, Method
         return figure
 
     over = sampled(record, scenario).nouns
-    note = f"Mean ± std over {over}; distance of the penultimate layer to the oracle's, after matching its units."
+    note = f"Mean ± std (cut at 0) over {over}; distance of the penultimate layer to the oracle's, after matching its units."
     title = f"{scenario_label(scenario)}: weight distance to the oracle against the gaps, {frames.size_label(record, scenario)}"
     return Drawing(f"{scenario}-weights", title, note, build, columns=columns_for(len(metrics)), legend=shown)

@@ -11,7 +11,7 @@ from reports.frames._base import evaluations
 from reports.frames.statistics import summarise
 from sweeps.record import UNIT_LEVELS, SweepRecord, compare
 
-__all__ = ["floor_summary", "metric_summary"]
+__all__ = ["floor_summary", "metric_summary", "metric_values"]
 
 #: Which epoch's metrics: at the one that counts, at the best one in hindsight, or the mean of the five best in hindsight.
 Epochs = Literal["metric", "hindsight", "top5"]
@@ -54,6 +54,13 @@ def floor_summary(record: SweepRecord, scenario: str, metrics: Sequence[str]) ->
     out = out.assign(scenario=scenario, **_UNCOMPARED)
     out = out.assign(forget_size=out["forget_size"].astype(int))
     return out.sort_values("forget_size", ascending=False, kind="stable", ignore_index=True)[COLUMNS]
+
+
+def metric_values(record: SweepRecord, scenario: str, metrics: Sequence[str], *, floor: bool = False) -> pd.DataFrame:
+    """The runs behind the means, at the epoch that counts: forget_size, method, metric, value; with `floor`, the oracle's."""
+    values = _values(evaluations(record, scenario, floor=floor), metrics, "metric")
+    known = list(values.columns[len(_KEYS) :])
+    return values.melt(["forget_size", "method"], known, "metric", "value").dropna(subset=["value"])
 
 
 def _verdicts(values: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

@@ -9,31 +9,44 @@ from typing import Any
 
 from reports.figures import Drawing
 from reports.format import Cell, Row, Table
+from reports.page.terms import NO_TERMS, Terms
 from reports.styles import MethodStyle
 from reports.writers import slug
 
-__all__ = ["figure_data", "figure_html", "legend_html", "script_json", "sentence_html", "swatch", "table_html"]
+__all__ = [
+    "figure_data",
+    "figure_html",
+    "folded",
+    "legend_html",
+    "script_json",
+    "sentence_html",
+    "swatch",
+    "table_html",
+]
 
 
-_WORDS = ' class="words"'
 #: Characters of notes that are not folded.
 _MOST_SHOWN = 160
 
 
-def table_html(table: Table) -> str:
+def table_html(table: Table, terms: Terms = NO_TERMS) -> str:
     """A sortable table with its notes and links to its files."""
+    frozen = next((i for i, c in enumerate(table.columns) if c.text == "Method"), 0)
     if table.sortable:
         words = [any(isinstance(r.cells[i].sort, str) for r in table.rows) for i in range(len(table.columns))]
         heads = "".join(
-            f'<th scope="col"{_WORDS if text else ""}><button type="button">{escape(c.text)}</button></th>'
-            for c, text in zip(table.columns, words, strict=True)
+            f'<th scope="col"{_classes(text, i == frozen)}><button type="button">{terms.explained(c.text)}</button></th>'
+            for i, (c, text) in enumerate(zip(table.columns, words, strict=True))
         )
     else:
-        heads = "".join(f'<th scope="col"{_method(c.method)}>{escape(c.text)}</th>' for c in table.columns)
-    rows = "\n".join(_row(row) for row in table.rows)
+        heads = "".join(
+            f'<th scope="col"{_classes(False, i == frozen)}{_method(c.method)}>{terms.explained(c.text)}</th>'
+            for i, c in enumerate(table.columns)
+        )
+    rows = "\n".join(_row(row, frozen) for row in table.rows)
     file = escape(slug(table.key), quote=True)
     links = " ".join(f'<a href="tables/{file}.{e}">{e}</a>' for e in ("csv", "md", "tex"))
-    notes = [sentence_html(n) for n in table.notes]
+    notes = [sentence_html(n, terms) for n in table.notes]
     marks = '<b>Bold</b>: the least mean; ≈: not told apart from it (<a href="#comparison">how</a>).'
     first = [*([marks] if table.compared else []), *notes[:1]]
     kind = "sortable" if table.sortable else "fixed"
@@ -44,28 +57,34 @@ def table_html(table: Table) -> str:
     )
 
 
-def sentence_html(text: str) -> str:
+def sentence_html(text: str, terms: Terms = NO_TERMS) -> str:
     """A sentence; a command that ends it as code."""
     said, colon, command = text.partition(": sweeps ")
-    return f"{escape(said)}: <code>sweeps {escape(command)}</code>" if colon else escape(text)
+    return f"{terms.explained(said)}: <code>sweeps {escape(command)}</code>" if colon else terms.explained(text)
+
+
+def folded(summary: str, inner: str, *, kind: str = "", anchor: str = "", opened: bool = False) -> str:
+    """What a reader opens by its `summary`; both are HTML already."""
+    marks = (f' class="{kind}"' if kind else "") + (f' id="{anchor}"' if anchor else "") + (" open" if opened else "")
+    return f"<details{marks}><summary>{summary}</summary>\n{inner}</details>"
 
 
 def _notes_html(first: list[str], rest: list[str]) -> str:
     """Notes below a table: the first ones, and the rest folded where it is long."""
     if sum(map(len, rest)) <= _MOST_SHOWN:
         return f'<p class="note">{" ".join([*first, *rest])}</p>'
-    folded = f'<details class="note"><summary>What these numbers are</summary>{" ".join(rest)}</details>'
-    return f'<p class="note">{" ".join(first)}</p>{folded}'
+    more = folded("What these numbers are", " ".join(rest), kind="note")
+    return f'<p class="note">{" ".join(first)}</p>{more}'
 
 
-def figure_html(drawing: Drawing, identifier: str) -> str:
+def figure_html(drawing: Drawing, identifier: str, terms: Terms = NO_TERMS) -> str:
     """The place where a figure will be drawn, with its title, legend and note."""
     heights = f"--wide:{int(drawing.wide.layout.height)}px;--narrow:{int(drawing.narrow.layout.height)}px"
     return (
         f'<figure class="drawing"{_method(drawing.method)}><figcaption>{escape(drawing.title)}</figcaption>\n'
         f"{legend_html(drawing.legend)}"
         f'<div class="plot" id="{identifier}" style="{heights}"></div>\n'
-        f'<p class="note">{escape(drawing.note)}</p></figure>'
+        f'<p class="note">{terms.explained(drawing.note)}</p></figure>'
     )
 
 
@@ -108,22 +127,26 @@ def script_json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _row(row: Row) -> str:
-    cells = "".join(_cell(c) for c in row.cells)
+def _row(row: Row, frozen: int) -> str:
+    cells = "".join(_cell(c, i == frozen) for i, c in enumerate(row.cells))
     last = ' class="last"' if row.last else ""
     return f"<tr{last}{_method(row.method)}>{cells}</tr>"
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell, frozen: bool) -> str:
     sort = "" if cell.sort is None else f' data-sort="{escape(str(cell.sort), quote=True)}"'
-    if isinstance(cell.sort, str):
-        sort += _WORDS
+    sort += _classes(isinstance(cell.sort, str), frozen)
     text = escape(cell.text)
     if cell.best:
         text = f"<b>{text}</b>"
     elif cell.tied:
         text = f'{text}<span class="tied" title="not told apart from the best">≈</span>'
     return f"<td{sort}{_method(cell.method)}>{text}</td>"
+
+
+def _classes(words: bool, frozen: bool) -> str:
+    names = [name for name, on in (("words", words), ("frozen", frozen)) if on]
+    return f' class="{" ".join(names)}"' if names else ""
 
 
 def _method(key: str | None) -> str:

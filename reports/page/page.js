@@ -11,17 +11,19 @@
   function draw(figure) {
     const place = document.getElementById(figure.id);
     const narrow = place.clientWidth < 640;
-    const theme = themes[dark.matches ? "dark" : "light"];
-    const ink = theme.layout.font.color;
+    const { template, diverging } = themes[dark.matches ? "dark" : "light"];
+    const ink = template.layout.font.color;
     const data = figure.data.map((trace) => {
       const meta = trace.meta || {};
       const shown = { ...trace, showlegend: false, visible: !hidden.has(meta.method) };
       if (trace.type === "bar" && trace.error_x) shown.error_x = { ...trace.error_x, color: ink };
       if (meta.ink) Object.assign(shown, { line: { ...trace.line, color: ink }, textfont: { color: ink } });
+      if (meta.ink && trace.mode === "markers") shown.marker = { ...trace.marker, color: ink };
       return shown;
     });
     const layout = structuredClone(figure.layouts[narrow ? "narrow" : "wide"]);
-    layout.template = theme;
+    layout.template = template;
+    if (layout.coloraxis) layout.coloraxis.colorscale = diverging;
     layout.paper_bgcolor = "rgba(0,0,0,0)";
     layout.autosize = true;
     layout.dragmode = false;
@@ -43,8 +45,40 @@
     }
   }, { rootMargin: "600px" });
   figures.forEach((f) => nearby.observe(document.getElementById(f.id)));
-  const drawAll = () => Promise.all(figures.filter((f) => !drawn.has(f.id)).map(draw));
-  addEventListener("beforeprint", drawAll);
+
+  // --- what is folded: opened by a link into it, and all of it for print ---
+  const folds = [...document.querySelectorAll("details")];
+  function unfold(id) {
+    const target = document.getElementById(id);
+    for (let e = target; e; e = e.parentElement) if (e.tagName === "DETAILS") e.open = true;
+    if (target) target.scrollIntoView();
+  }
+  const follow = () => unfold(decodeURIComponent(location.hash.slice(1)));
+  addEventListener("hashchange", follow);
+  document.querySelectorAll('a[href^="#"]').forEach((a) => a.addEventListener("click", () => unfold(a.hash.slice(1))));
+  if (innerWidth < 1000) document.querySelector("details.contents").open = false;
+  if (location.hash) follow();
+  const drawAll = () => {
+    folds.forEach((fold) => { fold.open = true; });
+    return Promise.all(figures.filter((f) => !drawn.has(f.id)).map(draw));
+  };
+  for (const fold of folds) {  // what is folded has no width to be drawn for
+    fold.addEventListener("toggle", () => fold.open && figures
+      .filter((f) => drawn.has(f.id) && fold.contains(document.getElementById(f.id))).forEach(draw));
+  }
+  let closed = [];
+  addEventListener("beforeprint", () => { closed = folds.filter((fold) => !fold.open); drawAll(); });
+  addEventListener("afterprint", () => closed.forEach((fold) => { fold.open = false; }));
+
+  // --- tables: a cue where more lies to the right ---
+  const scrolls = [...document.querySelectorAll(".scroll")];
+  const cue = (s) => s.classList.toggle("more", s.scrollWidth - s.clientWidth - s.scrollLeft > 2);
+  const sizes = new ResizeObserver((entries) => entries.forEach((e) => cue(e.target)));
+  for (const s of scrolls) {
+    s.addEventListener("scroll", () => cue(s), { passive: true });
+    sizes.observe(s);
+  }
+
   dark.addEventListener("change", redraw);
   addEventListener("resize", () => figures
     .filter((f) => drawn.has(f.id) && f.columns > 1 && (document.getElementById(f.id).clientWidth < 640) !== f.narrow)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import colorsys
+
+import numpy as np
 import pytest
 
 from reports import figures, frames
+from reports.content import scenario_section
 from reports.styles import method_styles
 from sweeps.record import SweepRecord
 
@@ -15,7 +19,7 @@ ALL = [
     figures.accuracy_curves,
     figures.gaps_by_size,
     figures.trade_off,
-    figures.normalised_comparison,
+    figures.dot_plot,
     figures.mean_ranks,
     figures.weight_distance,
     figures.importance_bars,
@@ -32,7 +36,9 @@ def test_every_figure_is_titled_explained_and_has_one_colour_per_method(draw, fu
     shown = {trace.meta["method"] for trace in figure.data if trace.meta and "method" in trace.meta}
     assert shown == set(styles)
     for trace in figure.data:
-        if trace.meta and "method" in trace.meta and trace.type in ("scatter", "scatterpolar"):
+        if trace.meta and "method" in trace.meta and trace.name:
+            if trace.type != "scatter":
+                continue
             assert styles[trace.meta["method"]].colour in (trace.line.color, trace.marker.color) or trace.fill
     assert all("<script" not in (t.name or "") for t in figure.data)
     assert len(drawing.wide.data) == len(drawing.narrow.data)
@@ -50,9 +56,37 @@ def test_bars_are_the_tables_means(full_record: SweepRecord):
     frame = frames.metric_summary(full_record, "random", ["forget_gap"]).query(
         "forget_size == 100 and method == 'sure'"
     )
-    bar = next(t for t in drawing.wide.data if t.meta == {"method": "sure"})
+    bar = next(t for t in drawing.wide.data if t.type == "bar" and t.meta["method"] == "sure")
     assert bar.x[0] == pytest.approx(frame["mean"].iloc[0])
-    assert bar.error_x.array[0] == pytest.approx(frame["std"].iloc[0])
+    runs = next(t for t in drawing.wide.data if t.type == "scatter" and t.meta.get("method") == "sure")
+    assert len(runs.x) == frame["n"].iloc[0]
+    assert np.mean(runs.x) == pytest.approx(frame["mean"].iloc[0])
+    assert np.std(runs.x, ddof=1) == pytest.approx(frame["std"].iloc[0])
+
+
+def test_no_bar_of_many_runs_goes_below_zero(builder):
+    for seed in range(12):
+        value = 0.01 if seed else 9.0
+        gaps = {"forget_gap": value, "utility_gap": value}
+        for size in (100, 10):
+            one = {"metrics": gaps, "curve": [gaps], "size": size, "forget_seed": seed}
+            builder.trial("evaluation", "sure", value=value, **one)
+    drawing = figures.gap_bars(builder.record(), "random", method_styles(["sure"]))
+    assert drawing is not None
+    assert drawing.note.startswith("Mean ± std, cut at 0, over n = 12 forget sets.")
+    bar, _ = drawing.wide.data
+    assert bar.error_x.array[0] > bar.x[0]
+    assert bar.error_x.arrayminus[0] == pytest.approx(bar.x[0])
+    for draw, axis in ((figures.gaps_by_size, "error_y"), (figures.trade_off, "error_x")):
+        other = draw(builder.record(), "random", method_styles(["sure"]))
+        assert other is not None
+        assert "ean ± std, cut at 0, over" in other.note
+        (line, *_) = other.wide.data
+        assert line[axis].arrayminus[0] < line[axis].array[0]
+    builder.trial("evaluation", "scrub", value=1.0, metrics=gaps, curve=[gaps])
+    drawing = figures.gap_bars(builder.record(), "random", method_styles(["sure", "scrub"]))
+    assert drawing is not None
+    assert "; rings: single runs, where n ≤ 10, else ± std." in drawing.note
 
 
 def test_attack_figure_draws_the_oracle(full_record: SweepRecord):
@@ -60,6 +94,28 @@ def test_attack_figure_draws_the_oracle(full_record: SweepRecord):
     assert drawing is not None
     line = next(t for t in drawing.wide.data if t.name == "Oracle")
     assert list(line.x) == pytest.approx([90, 90])
+
+
+def test_the_first_methods_contrast():
+    for pair in (["sure", "scrub"], ["sure", "finetune"], ["my.a:A", "my.b:B"], ["sure", "my.a:A"]):
+        hues = [
+            colorsys.rgb_to_hsv(*(int(s.colour[i : i + 2], 16) for i in (1, 3, 5)))[0]
+            for s in method_styles(pair).values()
+        ]
+        distance = abs(hues[0] - hues[1])
+        assert min(distance, 1 - distance) > 0.25, pair
+
+
+def test_a_grid_that_moves_nothing_is_a_sentence(builder):
+    builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.5}}}
+    for lr in (0.008, 0.01, 0.012):
+        builder.trial("sensitivity", "sure", hp={"lr": lr, "alpha": 0.5}, metrics={"forget_gap": 1.0})
+    record = builder.record()
+    assert figures.sensitivity_heatmap(record, "random", "sure") is None
+    assert figures.unmoved(record, "random", "sure") == 3
+    section = scenario_section(record, "random", method_styles(["sure"]))
+    block = next(b for b in section.blocks if b.title == "Sensitivity")
+    assert "No gap moved on any of the 3 grid points of SURE." in block.missing
 
 
 def test_heatmap_scale_is_shared_and_symmetrical(full_record: SweepRecord):

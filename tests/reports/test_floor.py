@@ -56,8 +56,10 @@ def test_its_bar_is_grey_and_last(record: SweepRecord):
     drawing = figures.gap_bars(record, "random", method_styles(frames.methods(record)))
     assert drawing is not None
     first = [t for t in drawing.wide.data if t.xaxis == "x"]
-    assert first[-1].name == FLOOR_LABEL
-    assert list(first[-1].x) == pytest.approx([0.1])
+    *_, bar, runs = first
+    assert bar.name == FLOOR_LABEL
+    assert list(bar.x) == pytest.approx([0.1])
+    assert list(runs.x) == pytest.approx([0.1] * 3)
     assert "noise floor" in drawing.note
 
 

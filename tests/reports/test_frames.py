@@ -167,7 +167,7 @@ def test_a_prediction_interval_holds_what_it_says():
 def test_one_minus_alpha_is_what_a_grid_near_one_varies(builder):
     builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.95}}}
     for alpha in (0.94, 0.95, 0.96):
-        builder.trial("sensitivity", "sure", hp={"lr": 0.01, "alpha": alpha}, metrics={"forget_gap": 1.0})
+        builder.trial("sensitivity", "sure", hp={"lr": 0.01, "alpha": alpha}, metrics={"forget_gap": alpha})
     frame = frames.sensitivity(builder.record(), "random", "sure")
     assert frame["alpha_factor"].tolist() == pytest.approx([1.2, 1.0, 0.8])
     drawing = figures.sensitivity_heatmap(builder.record(), "random", "sure")

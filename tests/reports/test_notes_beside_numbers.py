@@ -30,12 +30,12 @@ STYLES = method_styles(["sure", "finetune", "neg_grad_plus"])
 def test_what_the_figures_of_evaluations_are_means_of(full_record: SweepRecord) -> None:
     drawn = (full_record, "random", STYLES)
     starts = {
-        figures.gap_bars: "Mean ± std over n = 3 forget sets. Shorter is nearer to the oracle. Grey: one more oracle",
-        figures.attack_bars: "Mean ± std over n = 3 forget sets. Dashed: the oracle; nearer to it is better.",
-        figures.gaps_by_size: "Mean ± std over n = 3 forget sets a size. Lower is nearer to the oracle",
+        figures.gap_bars: "Mean over n = 3 forget sets; rings: single runs. Shorter is nearer to the oracle. Grey: one more",
+        figures.attack_bars: "Mean over n = 3 forget sets; rings: single runs. Dashed: the oracle; nearer to it is better.",
+        figures.gaps_by_size: "Mean over n = 3 forget sets a size (small: single runs). Lower is nearer to the oracle",
         figures.accuracy_curves: "Mean over n = 3 forget sets",
         figures.mean_ranks: "Ranks of the score, forget size 100, over n = 3 forget sets on which every method was evaluated.",
-        figures.weight_distance: "Mean ± std over forget sets; distance of the penultimate layer to the oracle's",
+        figures.weight_distance: "Mean ± std (cut at 0) over forget sets; distance of the penultimate layer to the oracle's",
     }
     for draw, start in starts.items():
         drawing = draw(*drawn)
@@ -44,12 +44,16 @@ def test_what_the_figures_of_evaluations_are_means_of(full_record: SweepRecord) 
         assert len(frames.evaluations(full_record, "random").query("method == 'sure' and forget_size == 100")) == 3
 
 
-def test_a_radar_divides_by_the_largest(full_record: SweepRecord) -> None:
-    drawing = figures.normalised_comparison(full_record, "random", method_styles(frames.methods(full_record)))
+def test_the_dots_are_the_means_in_their_own_units(full_record: SweepRecord) -> None:
+    drawing = figures.dot_plot(full_record, "random", method_styles(frames.methods(full_record)))
     assert drawing is not None
-    assert "each divided by its largest mean" in drawing.title
-    values = np.array([trace.r for trace in drawing.wide.data], float)
-    assert np.nanmax(values, axis=0).tolist() == pytest.approx([1.0] * values.shape[1])
+    assert drawing.note.endswith("Nearer to the left is nearer to the oracle (and quicker).")
+    gaps, times = (t for t in drawing.wide.data if t.meta["method"] == "sure")
+    known = frames.metric_summary(full_record, "random", ["forget_gap", "relative_run_time"])
+    means = known[(known["forget_size"] == 100) & (known["method"] == "sure")].set_index("metric")["mean"]
+    assert gaps.x[list(gaps.customdata).index("ΔUA")] == pytest.approx(means["forget_gap"])
+    assert list(times.x) == pytest.approx([means["relative_run_time"]])
+    assert [drawing.wide.layout[axis].title.text for axis in ("xaxis", "xaxis2")] == ["percentage points", "× oracle"]
 
 
 def test_the_ring_is_at_the_stop_epoch(full_record: SweepRecord) -> None:
@@ -91,7 +95,7 @@ def test_the_sides_that_a_trade_off_names(full_record: SweepRecord) -> None:
     assert drawing is not None
     assert "the utility gap is the mean of ΔUtility, ΔRA" in drawing.note
     assert "the forgetting gap is the mean of ΔUA, ΔMIA-I" in drawing.note
-    assert "Winners: mean ± std over forget sets, forget size 100." in drawing.note
+    assert "Winners: means and, small, the single runs: forget sets, forget size 100." in drawing.note
     assert frames.sides(full_record, ["forget_gap", "mia_loss_gap", "retain_gap", "utility_gap"]) == {
         "utility": ["utility_gap", "retain_gap"],
         "forgetting": ["forget_gap", "mia_loss_gap"],
@@ -216,7 +220,7 @@ def test_a_block_without_its_measure_says_why(builder: RecordBuilder) -> None:
     builder.trial("evaluation", "sure", value=1.0, metrics={"forget_gap": 1.0})
     builder.planned["evaluation", "random", "sure"] = 1
     for lr in (0.01, 0.012):
-        builder.trial("sensitivity", "sure", hp={"lr": lr, "alpha": 0.5}, metrics={"forget_gap": 1.0})
+        builder.trial("sensitivity", "sure", hp={"lr": lr, "alpha": 0.5}, metrics={"forget_gap": 100 * lr})
     blocks = {b.title: b for b in scenario_section(builder.record(), "random", STYLES).blocks}
     attacks = blocks["Membership inference attacks"]
     assert (attacks.parts, attacks.missing) == ((), "The evaluation trials of this scenario do not hold this measure.")
@@ -246,7 +250,9 @@ def test_several_sweeps_say_what_their_n_counts(builder: RecordBuilder) -> None:
     assert isinstance(table, Table)
     assert isinstance(drawing, Drawing)
     assert table.notes[0].startswith("Mean ± std over n runs on the one forget set, in the order a, b;")
-    assert drawing.note.startswith("Mean ± std over n = 2 runs on the one forget set, each sweep at its own size.")
+    assert drawing.note.startswith(
+        "Mean ± std (cut at 0) over n = 2 runs on the one forget set, each sweep at its own size."
+    )
 
 
 def test_a_score_of_two_directions_names_both(builder: RecordBuilder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,7 +92,7 @@ def chromium() -> Iterator[Any]:
 class Watched:
     """A browser page with everything it complained of or asked for."""
 
-    def __init__(self, page: Page, file: Path) -> None:
+    def __init__(self, page: Page, file: Path, *, draw: bool = True) -> None:
         self.page = page
         self.complaints: list[str] = []
         self.requests: list[str] = []
@@ -100,6 +101,8 @@ class Watched:
         page.on("dialog", lambda d: self.complaints.append(f"dialog {d.message}"))
         page.on("request", lambda r: self.requests.append(r.url))
         page.goto(file.as_uri())
+        if not draw:
+            return
         page.evaluate("report.drawAll()")
         page.wait_for_function("[...document.querySelectorAll('.plot')].every(p => p.dataset.drawn)")
 
@@ -115,15 +118,74 @@ def opened(request: pytest.FixtureRequest, chromium: Any, written: Path) -> Iter
 def test_in_the_browser(opened: Watched, written: Path):
     page = opened.page
     figures = page.evaluate("report.figures.length")
-    # per scenario: bars, trade-off, comparison, sizes, history, curves, attacks, ranks, weights, importances, and four heatmaps
-    assert figures == 2 * (10 + 4)
+    # the scores; per scenario: bars, trade-off, dots, sizes, history, curves, attacks, ranks, weights, importances, four heatmaps
+    assert figures == 1 + 2 * (10 + 4)
     assert page.locator(".plot svg.main-svg").count() >= figures
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
     check_filter(page)
     check_sort(page)
+    check_frozen(page)
+    check_heatmap(page, dark=page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches"))
     assert page.locator("th", has_text=HOSTILE).count() > 0
     assert opened.complaints == []
     assert [u for u in opened.requests if not u.startswith("data:")] == [written.as_uri()]
+
+
+def test_the_first_screen_answers_and_the_rest_is_folded(chromium: Any, written: Path):
+    for width, most in ((1280, 5), (390, 8)):
+        page = chromium.new_page(viewport={"width": width, "height": 900})
+        watched = Watched(page, written, draw=False)
+        first = page.locator(".verdict").first
+        assert (first.bounding_box() or {})["y"] < 500
+        questions = [text.lower() for text in first.locator("dt").all_inner_texts()]
+        assert questions[:2] == ["which method", "how sure"]
+        assert page.evaluate("document.documentElement.scrollHeight") < most * 900
+        assert page.locator("details.block[open]").count() == 0
+        counted = page.locator("#remarks > summary").inner_text()
+        general, limits = re.fullmatch(
+            r"Remarks: (\d+) on how it was compared, (\d+) on what limits the answers", counted
+        ).groups()  # type: ignore[union-attr]
+        assert page.locator("#remarks li").count() == int(general) + int(limits)
+        page.evaluate("location.hash = '#s1-0'")
+        page.wait_for_function("document.getElementById('s1-0').open")
+        if width > 1000:
+            page.evaluate("dispatchEvent(new Event('beforeprint'))")
+            assert page.locator("details:not([open])").count() == 0
+            page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.locator("details.block[open]").count() == 1
+        assert watched.complaints == []
+        page.close()
+
+
+def test_abbreviations_are_explained_where_they_stand(written: Path):
+    page = written.read_text(encoding="utf-8")
+    assert '<abbr title="Forget (unlearning) accuracy gap: distance to the oracle&#x27;s value">ΔUA</abbr>' in page
+    heads = page.split('id="table-random-attacks"')[1].split("</thead>")[0]
+    assert '<abbr title="membership inference attack on: loss">MIA-I</abbr>' in heads
+
+
+def check_heatmap(page: Page, *, dark: bool) -> None:
+    """What does not change is as dark or as light as the page."""
+    scale = page.evaluate(
+        "[...document.querySelectorAll('.plot')].find(p => p.layout.coloraxis).layout.coloraxis.colorscale[2][1]"
+    )
+    level = int(scale[1:3], 16)
+    assert level < 0x40 if dark else level > 0xE0
+
+
+def check_frozen(page: Page) -> None:
+    """The methods of a wide table stay in sight; that it goes on is shown until its end is."""
+    moved = """table => {
+      const scroll = table.closest('.scroll'), more = scroll.classList.contains('more');
+      const wide = scroll.scrollWidth > scroll.clientWidth + 2;
+      const cell = table.querySelector('tbody td.frozen');
+      scroll.scrollLeft = 99999;
+      return [wide, more, cell.getBoundingClientRect().left - scroll.getBoundingClientRect().left];
+    }"""
+    wide, more, left = page.locator("#table-random-stability").evaluate(moved)
+    assert wide == more
+    assert not wide or left < 3
+    assert wide or page.viewport_size["width"] > 1000  # type: ignore[index]
 
 
 def check_filter(page: Page) -> None:
