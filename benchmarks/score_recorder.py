@@ -31,7 +31,7 @@ from unlearn.run import Evaluation, run_unlearning
 from unlearn.workspace import Task, Workspace
 
 FAMILIES = ("accuracy",)  # all that the default objective reads
-SWEEP = "digits"
+SWEEP = Path(__file__).with_name("search_quality.yaml")
 METHODS = ("sure", "neg_grad_plus", "random_label")
 FIRST_SEED = 1000
 #: Configurations before every third one is suggested by TPE.
@@ -105,7 +105,7 @@ def record(
     """Add rows until every task of `scenarios` has `configurations`, or `minutes` have passed; each is saved at once."""
     torch.set_num_threads(1)
     started = time.monotonic()
-    spec = load_spec(SWEEP)
+    spec = load_spec(str(SWEEP))
     scorer = Scorer(
         spec, Workspace(setting_of(spec), cache, keep=None), Objective(spec.objective.name, tuple(spec.objective.gaps))
     )

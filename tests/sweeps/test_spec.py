@@ -35,7 +35,7 @@ def test_every_shipped_sweep_is_valid_and_survives_a_round_trip(name: str) -> No
     ("override", "expected"),
     [
         ("search.trails=3", "search.trails: unknown key — did you mean 'trials'?"),
-        ("methods=[scurb]", "methods.scurb: unknown method 'scurb' — did you mean 'scrub'?"),
+        ("methods.scurb={}", "methods.scurb: unknown method 'scurb' — did you mean 'scrub'?"),
         ("dataset=digit", "dataset.name: unknown data set 'digit' — did you mean 'digits'?"),
         ("model.widht=3", "model.widht: unknown key — did you mean 'width'?"),
         (
@@ -62,7 +62,7 @@ def test_what_is_wrong_is_said_with_its_remedy(override: str, expected: str) -> 
 
 
 def test_all_errors_come_at_once() -> None:
-    found = problems("search.trails=3", "methods=[scurb, sure]", "model.widht=3", "unlearning.epochs=0", "seed=x")
+    found = problems("search.trails=3", "methods.scurb={}", "model.widht=3", "unlearning.epochs=0", "seed=x")
     keys = {text.split(":")[0] for text in found}
     assert keys == {"methods.scurb", "search.trails", "seed", "unlearning.epochs", "model.widht"}
 
@@ -93,8 +93,8 @@ def test_part_of_a_range_keeps_the_rest() -> None:
 
 
 def test_narrowing_by_name() -> None:
-    spec = load_spec("digits", methods=["sure"], scenarios=["random"])
-    assert (list(spec.methods), list(spec.scenarios)) == (["sure"], ["random"])
+    spec = load_spec("digits", methods=["sure"], scenarios=["canary"])
+    assert (list(spec.methods), list(spec.scenarios)) == (["sure"], ["canary"])
     with pytest.raises(SpecError, match="--methods: must be in the sweep, got 'scrubb'"):
         load_spec("digits", methods=["scrubb"])
 
