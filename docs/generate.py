@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from docs.messages import messages
 from sweeps.cli.app import app
 from sweeps.spec.json_schema import json_schema, sections
 from unlearn.facts import component_facts
@@ -66,7 +67,21 @@ EXAMPLES = {
 
 def pages() -> dict[str, str]:
     """Each page's name and text."""
-    return {"sweep-file.md": sweep_file(), "commands.md": commands()}
+    return {"sweep-file.md": sweep_file(), "commands.md": commands(), "messages.md": printed_messages()}
+
+
+def printed_messages() -> str:
+    """Every message that a command can print."""
+    lines = [
+        "# Messages",
+        "",
+        "Every error, note and remedy of the commands, made from the code by `python -m docs.generate`; … stands for what is filled in.",
+        "An error of a sweep file names its line and key first, then the rule, what it got, and what to do. By symptom:",
+        "[troubleshooting.md](troubleshooting.md).",
+    ]
+    for room, those in messages().items():
+        lines += ["", f"## {room}", "", "```text", *those, "```"]
+    return "\n".join([*lines, ""])
 
 
 def sweep_file() -> str:
