@@ -75,9 +75,9 @@ def printed_messages() -> str:
     lines = [
         "# Messages",
         "",
-        "Every error, note and remedy of the commands, made from the code by `python -m docs.generate`; … stands for what is filled",
-        "in. An error of a sweep file names its line and key first, then the rule, what it got, and what to do. By symptom:",
-        "[troubleshooting.md](troubleshooting.md).",
+        "Every error, note and remedy of the commands, made from the code by `python -m docs.generate`; … stands for what is",
+        "filled in. An error of a sweep file names its line and key first, then the rule, what it got, and what to do. By",
+        "symptom: [troubleshooting.md](troubleshooting.md).",
     ]
     for room, those in messages().items():
         lines += ["", f"## {room}", "", "```text", *those, "```"]
