@@ -11,6 +11,7 @@ import pandas as pd
 from reports import frames
 from reports.content import Block, Section
 from reports.figures.side_by_side import gaps_side_by_side
+from reports.figures.sizes_side_by_side import sizes_side_by_side
 from reports.format import MISSING, Cell, Row, Table, number, uncertain
 from reports.names import FLOOR_LABEL, method_label, metric, scenario_label, score_label
 from reports.page.render import render_comparison
@@ -78,7 +79,9 @@ def scenario_section(named: Mapping[str, SweepRecord], scenario: str, styles: di
     if not len(frame):
         return Section(label, (Block("Gaps to the oracle", (), missing),))
     drawing = gaps_side_by_side(frame, named, scenario, styles)
-    return Section(label, (Block("Gaps to the oracle", (drawing, _table(frame, named, scenario)), missing),))
+    blocks = [Block("Gaps to the oracle", (drawing, _table(frame, named, scenario)), missing)]
+    sizes = sizes_side_by_side(named, scenario, styles)
+    return Section(label, (*blocks, *([Block("Stability over forget sizes", (sizes,))] if sizes is not None else [])))
 
 
 def _table(frame: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: str) -> Table:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from plotly.io import write_images
 
-from reports import frames
+from reports import figures, frames
 from reports.content import scenario_section
 from reports.figures import Drawing
 from reports.styles import method_styles
@@ -33,7 +33,9 @@ def write_figures(
     only: Collection[str] | None = None,
     scale: float = 2,
 ) -> list[Path]:
-    """Write `folder/<figure>.<ending>` for every figure, with title and legend, on white; return the paths.
+    """Write `folder/<figure>.<ending>` for every figure, on white; return the paths.
+
+    PDF and SVG are for papers: as wide as a column, or as two, with the legend and without the title. PNG are for screens.
 
     Args:
         maps: folder of t-SNE maps, if there are any.
@@ -48,11 +50,12 @@ def write_figures(
     styles = method_styles(frames.methods(record))
     sections = [scenario_section(record, s, styles, maps) for s in frames.scenarios(record)]
     folder.mkdir(parents=True, exist_ok=True)
-    drawings = [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Drawing)]
+    parts = [figures.score_bars(record, styles), *(p for s in sections for b in s.blocks for p in b.parts)]
+    drawings = [d for d in parts if isinstance(d, Drawing)]
     drawings = [d for d in drawings if only is None or d.key in only]
     paths = [folder / f"{slug(drawing.key)}.{ending}" for drawing in drawings]
     try:  # all at once: each call starts a browser
-        printed = [drawing.printed() for drawing in drawings]
+        printed = [drawing.printed() if ending == "png" else drawing.for_paper() for drawing in drawings]
         sizes = {side: [figure.layout[side] for figure in printed] for side in ("width", "height")}
         write_images(printed, paths, scale=scale if ending == "png" else 1, **sizes)
     except Exception as error:  # kaleido's own kinds: no browser, or one that does not start

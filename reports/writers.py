@@ -30,13 +30,13 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    r"""A `table` environment for \usepackage{booktabs}; every special character of names is escaped."""
-    caption = " ".join([f"{table.title}.", *_notes(table)])
+    r"""A `table` environment for \usepackage{booktabs}: a short caption, and below the table what its numbers are."""
+    notes = [r"  \par\smallskip", rf"  {{\footnotesize {_tex(' '.join(_notes(table)))}\par}}"] if _notes(table) else []
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
         r"  \centering",
-        f"  \\caption{{{_tex(caption)}}}",
+        f"  \\caption{{{_tex(table.title)}.}}",
         f"  \\label{{tab:{slug(table.key)}}}",
         f"  \\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
         r"    \toprule",
@@ -45,6 +45,7 @@ def to_latex(table: Table) -> str:
         *("    " + " & ".join(_tex_cell(c) for c in row.cells) + r" \\" for row in table.rows),
         r"    \bottomrule",
         r"  \end{tabular}",
+        *notes,
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"

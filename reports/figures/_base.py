@@ -19,6 +19,8 @@ __all__ = ["FEW", "INK", "Drawing", "columns_for", "error_bars", "panel_grid", "
 #: `meta` of a trace that is drawn in the colour of the text, light or dark.
 INK: dict[str, Any] = {"ink": True}
 _INNER_WIDTH = 1000
+#: Of a paper, in pixels of 1/96 inch: a column (3.5 inches), both (7.16 inches), text of 8 points.
+COLUMN, TEXT_WIDTH, PAPER_TEXT = 336, 687, 10.7
 #: So many runs of a method are drawn as points, more as a standard deviation.
 FEW = 10
 
@@ -54,8 +56,29 @@ class Drawing:
         """The same traces with the panels one below the other."""
         return self.build(1) if self.columns > 1 else self.wide
 
+    def for_paper(self) -> go.Figure:
+        """A copy as wide as a column of a paper, or as two where it has several panels: text of 8 points, the title left out."""
+        columns = min(self.columns, 2)
+        figure = self.build(columns)
+        legend = bool(self.legend) or self.named
+        margin, rows = figure.layout.margin, -(-max(len(self.legend), 3) // (3 * columns)) if legend else 0
+        room = 20 * rows
+        figure.update_layout(
+            template=template(dark=False),
+            font={"size": PAPER_TEXT, "family": "Helvetica, Arial, sans-serif"},
+            showlegend=legend,
+            legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
+            margin={"b": margin.b + room, "l": max(margin.l, 12)},
+            height=figure.layout.height + room,
+            width=COLUMN if columns == 1 else TEXT_WIDTH,
+        )
+        figure.update_annotations(font_size=PAPER_TEXT)
+        if columns == 2:
+            _widen_gap(figure, _INNER_WIDTH / TEXT_WIDTH)
+        return figure
+
     def printed(self) -> go.Figure:
-        """A copy for print: with its title and legend, on white."""
+        """A copy for a screen: with its title and legend, on white."""
         figure = self.build(self.columns)
         room = 50  # for the title
         top = figure.layout.margin.t + room
@@ -78,6 +101,18 @@ class Drawing:
         }
         figure.add_annotation(text=escape(self.title), font_size=16, showarrow=False, **place)
         return figure
+
+
+def _widen_gap(figure: go.Figure, by: float) -> None:
+    """Make the gap between two columns of panels a larger share of the width: what stands in it is not narrower on paper."""
+    left = min(axis.domain[1] for axis in figure.select_xaxes())
+    right = max(axis.domain[0] for axis in figure.select_xaxes())
+    middle, gap = (left + right) / 2, by * (right - left)
+    for axis in figure.select_xaxes():
+        axis.domain = (0, middle - gap / 2) if axis.domain[0] < middle else (middle + gap / 2, 1)
+    for annotation in figure.layout.annotations:
+        if annotation.xref == "paper" and annotation.x in (left / 2, (1 + right) / 2):
+            annotation.x = (middle - gap / 2) / 2 if annotation.x < middle else (1 + middle + gap / 2) / 2
 
 
 def template(dark: bool) -> go.layout.Template:

@@ -104,3 +104,18 @@ def test_a_sweep_without_a_scenario_or_evaluation_is_named(tmp_path: Path):
 def test_one_name_twice_is_numbered():
     record = small("a", 1.0, 1)
     assert labels_of([record, record]) == ["a (1)", "a (2)"]
+
+
+def test_sizes_of_several_sweeps_lie_in_one_plot():
+    named = {"a": small("a", 1.0, 3), "b": small("b", 2.0, 2, size=50)}
+    section = scenario_of(named, "random", method_styles(["sure"]))
+    block = next(b for b in section.blocks if b.title == "Stability over forget sizes")
+    drawing = block.parts[0]
+    assert isinstance(drawing, Drawing)
+    points = {(trace.name, trace.line.dash): (list(trace.x), list(trace.y)) for trace in drawing.wide.data}
+    assert points == {("SURE, a", "solid"): ([100], [2.0]), ("SURE, b", "dash"): ([50], [2.5])}
+    assert drawing.note == (
+        "Means over forget sets, of every size evaluated. Solid line and circle: a, dash line and square: b."
+    )
+    alone = scenario_of({"a": small("a", 1.0, 3)}, "random", method_styles(["sure"]))
+    assert [b.title for b in alone.blocks] == ["Gaps to the oracle"]

@@ -87,6 +87,8 @@ def test_markdown(table: Table):
 
 def test_latex(table: Table):
     text = to_latex(table)
+    (caption,) = (line for line in text.splitlines() if "\\caption" in line)
+    assert len(caption) < 100
     assert r"a\_b \& 5\% & \textbf{1.0 $\pm$ 0.2} \\" in text
     assert r"x\textbar{}y\textless{}z & 1.1 $\pm$ 0.2$^\approx$ \\" in text
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1

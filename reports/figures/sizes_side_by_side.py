@@ -1,0 +1,78 @@
+"""Gaps over forget sizes of several sweeps in one plot: methods by colour, sweeps by dash and marker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from reports import frames
+from reports.figures._base import Drawing, columns_for, panel_grid
+from reports.names import metric, scenario_label
+from reports.sampled import sampled_in
+from reports.styles import MethodStyle
+from sweeps.record import SweepRecord
+
+__all__ = ["sizes_side_by_side"]
+
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_MARKERS = ("circle", "square", "diamond", "triangle-up", "cross")
+
+
+def sizes_side_by_side(
+    named: Mapping[str, SweepRecord], scenario: str, styles: Mapping[str, MethodStyle]
+) -> Drawing | None:
+    """One panel per gap, a line per method and sweep over the sizes that it was evaluated at; None below two sizes in all."""
+    frame = _means(named, scenario)
+    if not len(frame) or frame["forget_size"].nunique() < 2:
+        return None
+    shown = [s for m, s in styles.items() if (frame["method"] == m).any()]
+    sweeps = [s for s in named if (frame["sweep"] == s).any()]
+    metrics = list(dict.fromkeys(frame["metric"]))
+    labels = {m: metric(named[frame.loc[frame["metric"] == m, "sweep"].iloc[0]], m) for m in metrics}
+
+    def build(columns: int) -> go.Figure:
+        figure = panel_grid([labels[m].title for m in metrics], columns, 260)
+        for i, m in enumerate(metrics):
+            at = {"row": i // columns + 1, "col": i % columns + 1}
+            for style in shown:
+                for k, sweep in enumerate(sweeps):
+                    own = (frame["metric"] == m) & (frame["method"] == style.key) & (frame["sweep"] == sweep)
+                    figure.add_trace(_line(frame[own].sort_values("forget_size"), style, sweep, k), **at)
+            sizes = sorted(frame["forget_size"].unique())
+            ticks = {"tickvals": [int(s) for s in sizes], "ticktext": [str(s) for s in sizes]}
+            figure.update_xaxes(title_text="forget size (log)", title_standoff=4, type="log", **ticks, **at)
+            figure.update_yaxes(title_text=labels[m].axis, title_standoff=4, rangemode="tozero", **at)
+        return figure
+
+    told = ", ".join(f"{_DASHES[k % 5]} line and {_MARKERS[k % 5]}: {s}" for k, s in enumerate(sweeps))
+    over = sampled_in({s: named[s] for s in sweeps}, scenario)
+    note = f"Means over {over}, of every size evaluated. {told[:1].upper()}{told[1:]}."
+    title = f"{scenario_label(scenario)}: gaps over forget sizes, sweep by sweep"
+    return Drawing(f"{scenario}-sizes-compared", title, note, build, columns=columns_for(len(metrics)), legend=shown)
+
+
+def _means(named: Mapping[str, SweepRecord], scenario: str) -> pd.DataFrame:
+    parts = []
+    for label, record in named.items():
+        metrics = frames.gap_metrics(record, frames.evaluations(record, scenario))
+        parts.append(frames.metric_summary(record, scenario, metrics, compared=False).assign(sweep=label))
+    parts = [part for part in parts if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["forget_size", "metric", "sweep"])
+
+
+def _line(rows: pd.DataFrame, style: MethodStyle, sweep: str, k: int) -> go.Scatter:
+    told = escape(f"{style.label}, {sweep}")
+    return go.Scatter(
+        x=rows["forget_size"].tolist(),
+        y=rows["mean"].tolist(),
+        mode="lines+markers",
+        line={"color": style.colour, "dash": _DASHES[k % len(_DASHES)], "width": 2},
+        marker={"symbol": _MARKERS[k % len(_MARKERS)], "size": 7},
+        name=told,
+        showlegend=False,
+        meta={"method": style.key},
+        hovertemplate=f"{told}, forget size %{{x}}: %{{y:.3g}}<extra></extra>",
+    )
