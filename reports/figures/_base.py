@@ -74,7 +74,7 @@ class Drawing:
         )
         figure.update_annotations(font_size=PAPER_TEXT)
         if columns == 2:
-            _widen_gap(figure, _INNER_WIDTH / TEXT_WIDTH)
+            _widen_gap(figure, 1.15 * _INNER_WIDTH / TEXT_WIDTH)
         return figure
 
     def printed(self) -> go.Figure:
