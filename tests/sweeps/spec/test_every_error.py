@@ -142,7 +142,10 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
     max_leaves=4,
 )
-BASE = {**load_spec("digits", ["sensitivity.methods=[]"]).dump(), "methods": {"sure": {}, "scrub": {"max_epochs": 2}, "l1_sparse": {"lr": 0.1}}}
+BASE = {
+    **load_spec("digits", ["sensitivity.methods=[]"]).dump(),
+    "methods": {"sure": {}, "scrub": {"max_epochs": 2}, "l1_sparse": {"lr": 0.1}},
+}
 BASE["scenarios"] |= {"confusion": {"classes": [0, 1]}, "canary": {"tune_size": 60, "sizes": [60]}, "full_class": {}}
 
 
