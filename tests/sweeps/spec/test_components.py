@@ -55,6 +55,20 @@ def problems(**changes: Any) -> list[str]:
             "dataset.train_per_class: must be a whole",
         ),
         ({"dataset": {"name": "cifar10", "download": "no"}}, "dataset.download: must be true or false, got 'no'"),
+        (
+            {"dataset": {"name": "cifar100", "labels": "medium"}},
+            "dataset.labels: must be 'fine' or 'coarse', got 'medium'",
+        ),
+        ({"dataset": {"name": "svhn", "split": "extra"}}, "dataset.split: unknown key"),
+        ({"dataset": {"name": "torchvision:MNIST", "downlaod": True}}, "did you mean 'download'?"),
+        ({"dataset": {"name": "torchvision:EMNIST"}}, "dataset.split: is required"),
+        ({"dataset": {"name": "torchvision:EMNIST", "split": 3}}, "dataset.split: must be text, got 3"),
+        ({"dataset": "torchvision:MNISTT"}, "unknown data set of torchvision 'MNISTT' — did you mean 'MNIST'?"),
+        (
+            {"dataset": "torchvision:CocoDetection"},
+            "dataset.name: must be a data set of images with a class each, from a folder (root), with a training and a test "
+            "part, got torchvision:CocoDetection — save its images as an image_folder, or as arrays",
+        ),
         ({"dataset": {"name": f"{OWN}:own_data"}}, "dataset.path: is required"),
         (
             {"dataset": {"name": f"{OWN}:own_data", "path": "x", "limit": 1.5}},
