@@ -279,6 +279,33 @@ def schema() -> None:
     raise typer.Exit(write_schema())
 
 
+@app.command()
+def models(  # noqa: PLR0917  # typer makes options of them
+    sweep: Annotated[
+        str | None,
+        typer.Argument(metavar="[SWEEP]", help="A sweep that has run.", autocompletion=sweep_names),
+    ] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete a sweep's unlearned models from the cache.")] = False,
+    yes: Yes = False,
+    runs: Runs = Path("runs"),
+    storage: Storage = None,
+    json: Json = False,
+) -> None:
+    """List the models that there are; of a SWEEP, the unlearned ones of its evaluation and where each lies."""
+    if sweep is None:
+        from sweeps.cli.lists import list_folder, list_json
+
+        if prune:
+            raise typer.BadParameter("--prune needs a SWEEP")
+        raise typer.Exit((list_json if json else list_folder)("models"))
+    from sweeps.cli.models import delete_kept, kept_json, show_kept
+
+    options = _options(sweep=sweep, runs=runs, storage=storage)
+    if prune:
+        raise typer.Exit(delete_kept(options, sure=yes))
+    raise typer.Exit((kept_json if json else show_kept)(options))
+
+
 def _list_command(name: str, folder: str, about: str) -> None:
     @app.command(name, help=about)
     def command(json: Json = False) -> None:
@@ -290,7 +317,6 @@ def _list_command(name: str, folder: str, about: str) -> None:
 _list_command("methods", "methods", "List the unlearning methods and what each of them searches.")
 _list_command("scenarios", "scenarios", "List the scenarios.")
 _list_command("datasets", "data", "List the data sets.")
-_list_command("models", "models", "List the models.")
 _list_command("metrics", "metrics", "List the metric families.")
 
 

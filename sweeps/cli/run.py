@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from sweeps.cli.models import outcome
 from sweeps.cli.options import Options
 from sweeps.cli.progress import watch
 from sweeps.cli.report import decorate_storage
@@ -25,6 +26,7 @@ from sweeps.cli.terminal import (
 )
 from sweeps.cost import estimate
 from sweeps.errors import SweepError
+from sweeps.kept import kept_models
 from sweeps.outputs.report import are_current, write_outputs
 from sweeps.plan import Stage, make_plan
 from sweeps.record.fingerprint import fingerprint
@@ -68,6 +70,9 @@ def run_stages(
         decorate_storage(sweep, record)
     for path in sweep.outputs:
         print(path)
+    if sweep.spec.evaluation.keep_models:
+        for line in outcome(kept_models(sweep), sweep, options):
+            echo(line)
     return print_outcome(studies, options)
 
 

@@ -50,6 +50,11 @@ class Cache:
         return self.folder / "models"
 
     @property
+    def unlearned(self) -> Path:
+        """Unlearned models that were kept, on this machine."""
+        return self.folder / "unlearned"
+
+    @property
     def share(self) -> SharedFolder | None:
         """The folder of models behind the URL.
 
@@ -57,6 +62,15 @@ class Cache:
             ShareError: it cannot be opened.
         """
         return None if self.url is None else SharedFolder(f"{self.url.rstrip('/')}/models")
+
+    @property
+    def share_of_unlearned(self) -> SharedFolder | None:
+        """The folder of unlearned models behind the URL.
+
+        Raises:
+            ShareError: it cannot be opened.
+        """
+        return None if self.url is None else SharedFolder(f"{self.url.rstrip('/')}/unlearned")
 
     @property
     def identity(self) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from torch import Tensor
+
 from sweeps.objective import scrub_r_epoch
 from unlearn.metrics import comparisons
 from unlearn.run import Evaluation, Snapshot
@@ -14,15 +16,23 @@ from unlearn.run import Evaluation, Snapshot
 
 @dataclass(frozen=True)
 class Chosen:
-    """An epoch that counts: its metrics, and the costly ones, which are measured there only."""
+    """An epoch that counts: its metrics, and the costly ones, which are measured there only.
+
+    Attributes:
+        state: the model's weights by the names of its own class, where they are to be kept.
+    """
 
     epoch: int
     metrics: dict[str, float]
     costly: dict[str, float]
+    state: dict[str, Tensor] | None = None
 
     @staticmethod
-    def of(evaluation: Evaluation, costly: Sequence[str]) -> Chosen:
-        return Chosen(evaluation.epoch, evaluation.metrics, evaluation.measure(costly))
+    def of(evaluation: Evaluation, costly: Sequence[str], *, keep: bool = False) -> Chosen:
+        state = None
+        if keep:
+            state = {name: tensor.to("cpu", copy=True) for name, tensor in evaluation.model.own_state().items()}
+        return Chosen(evaluation.epoch, evaluation.metrics, evaluation.measure(costly), state)
 
 
 class EpochRule(Protocol):
@@ -42,10 +52,13 @@ class LeastScore:
         costly: families of metrics that are measured at a chosen epoch only.
         stop_epoch: 1-based; of a run that ends before it the last epoch counts.
         hindsight: whether to say beside the stop epoch which epoch had the least score.
+        keep: whether the weights at the epoch that counts are wanted.
     """
 
-    def __init__(self, costly: Sequence[str], stop_epoch: int | None = None, *, hindsight: bool = True) -> None:
-        self.costly, self.stop_epoch, self.hindsight = costly, stop_epoch, hindsight
+    def __init__(
+        self, costly: Sequence[str], stop_epoch: int | None = None, *, hindsight: bool = True, keep: bool = False
+    ) -> None:
+        self.costly, self.stop_epoch, self.hindsight, self.keep = costly, stop_epoch, hindsight, keep
         self._copies = bool(comparisons(costly))
         self._least_score = math.inf
         self._least: Evaluation | None = None
@@ -53,7 +66,8 @@ class LeastScore:
 
     def see(self, evaluation: Evaluation, score: float) -> None:
         least, stop = score < self._least_score, evaluation.epoch == self.stop_epoch
-        kept = evaluation.kept() if self._copies and (least or stop) else evaluation
+        counts = least if self.stop_epoch is None else stop
+        kept = evaluation.kept() if (self._copies and (least or stop)) or (self.keep and counts) else evaluation
         if least:
             self._least, self._least_score = kept, score
         if self.stop_epoch is not None and evaluation.epoch <= self.stop_epoch:
@@ -63,7 +77,7 @@ class LeastScore:
         counted = self._least if self.stop_epoch is None else self._stop
         assert counted is not None
         assert self._least is not None
-        chosen = Chosen.of(counted, self.costly)
+        chosen = Chosen.of(counted, self.costly, keep=self.keep)
         if self.stop_epoch is None or not self.hindsight:
             return chosen, None
         return chosen, chosen if counted.epoch == self._least.epoch else Chosen.of(self._least, self.costly)
@@ -73,11 +87,11 @@ class ScrubR:
     """SCRUB-R's own rule (see `scrub_r_epoch`): known at the end only, so every epoch that may still be chosen is kept.
 
     Those are the first of each forget accuracy: of two epochs with the same one, the rule takes the earlier. The weights are
-    kept in main memory, and only where costly metrics are to be measured on them.
+    kept in main memory, and only where costly metrics are to be measured on them, or the chosen ones are to be kept.
     """
 
-    def __init__(self, costly: Sequence[str]) -> None:
-        self.costly = costly
+    def __init__(self, costly: Sequence[str], *, keep: bool = False) -> None:
+        self.costly, self.keep = costly, keep
         self._curve: list[dict[str, float]] = []
         self._first: dict[float, Snapshot] = {}
         self._last: Evaluation | None = None
@@ -86,15 +100,15 @@ class ScrubR:
         self._curve.append(evaluation.metrics)
         self._last = evaluation
         accuracy = evaluation.metrics["forget_accuracy"]
-        if self.costly and accuracy not in self._first:
+        if (self.costly or self.keep) and accuracy not in self._first:
             self._first[accuracy] = evaluation.snapshot()
 
     def chosen(self) -> tuple[Chosen, Chosen | None]:
         assert self._last is not None
         epoch = scrub_r_epoch(self._curve)
         metrics = self._curve[epoch]
-        if not self.costly:
+        if not self.costly and not self.keep:
             return Chosen(epoch, metrics, {}), None
         last = self._last.epoch == epoch
         evaluation = self._last if last else self._last.at(self._first[metrics["forget_accuracy"]])
-        return Chosen.of(evaluation, self.costly), None
+        return Chosen.of(evaluation, self.costly, keep=self.keep), None

@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from sweeps.plan import ForgetDraw
 
+#: Under which key a trial's unlearned model is kept in the cache; or why it could not be written.
+KEPT, NOT_KEPT = "kept_model", "not_kept"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -21,6 +24,7 @@ class Job:
         oracles: of how many oracles the mean values are what gaps are to.
         oracle: number of the oracle to train.
         all_epochs: whether the run goes on after its stop epoch, so that the one of the least score is known in hindsight.
+        keep_model: whether the model at the epoch that counts is kept in the cache.
         data: identity of the data set that the sweep is on; empty where nobody has read it yet.
     """
 
@@ -35,6 +39,7 @@ class Job:
     all_epochs: bool = True
     oracles: int = 1
     oracle: int = 0
+    keep_model: bool = False
     data: str = ""
 
     def ends_at(self, epoch: int) -> bool:

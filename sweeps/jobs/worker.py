@@ -15,10 +15,12 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.epochs import EpochRule, LeastScore, ScrubR
-from sweeps.jobs.job import Job, Update, other_data, same_data
+from sweeps.jobs.job import KEPT, NOT_KEPT, Job, Update, other_data, same_data
+from sweeps.jobs.kept import keep_model
 from sweeps.plan import ForgetDraw, tuning_draws
 from sweeps.spec import Spec, check_files, scenario_of
 from sweeps.spec.scoring import objective_of
@@ -66,7 +68,7 @@ class Worker:
 
     def __init__(self, spec: Spec, cache: Cache, device: torch.device | None = None) -> None:
         check_files(spec)
-        self.spec = spec
+        self.spec, self.cache = spec, cache
         self._load = partial(Workspace, setting_of(spec), cache.folder, device, cache.share)
         self.workspace = self._load()
         self._reports: Generator[Update] | None = None
@@ -178,9 +180,9 @@ class Worker:
     def _unlearn(self, job: Job) -> Generator[Update]:
         task, method = self.task(job.draw, job.scored_on, job.oracles), self.method(job)
         costly = self.spec.metrics.best_epoch
-        rule: EpochRule = LeastScore(costly, job.stop_epoch, hindsight=job.all_epochs)
+        rule: EpochRule = LeastScore(costly, job.stop_epoch, hindsight=job.all_epochs, keep=job.keep_model)
         if method.epoch_rule == "scrub_r":
-            rule = ScrubR(costly)
+            rule = ScrubR(costly, keep=job.keep_model)
         fresh: list[dict[str, float]] = []
         last_report = time.perf_counter()
         evaluation = None
@@ -205,6 +207,7 @@ class Worker:
         metrics = counted.metrics | counted.costly | (whole if cost_of == "run" else {})
         beside = {} if hindsight is None else hindsight.metrics | hindsight.costly
         overlap = {"overlap": self.workspace.overlap(last.task)} if last.task.tuned else {}
+        kept = {} if counted.state is None else self._keep(job, counted.epoch, counted.state, last)
         return Update(
             "complete",
             values=list(self.objective.values(counted.metrics)),
@@ -218,8 +221,29 @@ class Worker:
                 "forward_samples": last.forward_samples,
                 "cost_of": cost_of,
                 **overlap,
+                **kept,
             },
         )
+
+    def _keep(self, job: Job, epoch: int, state: dict[str, Tensor], last: Evaluation) -> dict[str, str]:
+        """Keep an unlearned model, and say under which key it is; or why it could not be, which is no fault of the trial."""
+        facts = {
+            "sweep": self.spec.name,
+            "scenario": job.draw.scenario,
+            "forget_size": last.task.forget_size,
+            "forget_seed": job.draw.seed,
+            "method": job.method,
+            "hyperparameters": job.hyperparameters,
+            "seed": job.seed,
+            "epoch": epoch,
+            "original": self.workspace.reference_key("original", last.task),
+        }
+        try:
+            return {KEPT: keep_model(self.cache, state, facts)}
+        except (OSError, ShareError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            logger.warning("an unlearned model could not be kept: %s", reason)
+            return {NOT_KEPT: reason}
 
     def _scored(self, job: Job, task: Task, method: Method) -> Iterator[tuple[Evaluation, float]]:
         """Every epoch with its score; a run that diverges after its stop epoch ends there.

@@ -31,7 +31,8 @@ class SweepRecord:
             scored_on, origin, training (0: the first), run (its number on its forget set), oracle (of a reference: its number),
             oracles (how many gaps are to the mean of), overlap (share of the forget set's samples that some tuning set has too,
             NaN where it was not drawn apart), cost_of (what relative costs count: `stop`, up to the stop epoch; `run`, all of it;
-            `epoch`, up to the epoch that counts, however it was found: older versions), requeued, superseded,
+            `epoch`, up to the epoch that counts, however it was found: older versions), kept_model (under which key its unlearned
+            model is in the cache), not_kept (why it could not be written there), requeued, superseded,
             `hp.<hyperparameter>`, `metric.<metric>` (at the epoch that counts),
             `hindsight.<metric>` (of evaluations and grids, at the epoch of the least score: the paper's convention) and
             `top5.<metric>` (mean over the five least).

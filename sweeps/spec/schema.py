@@ -285,12 +285,14 @@ class EvaluationSpec(Part):
         trainings: how many originals with oracles of their own; the first is the one that was searched on.
         runs: how many unlearning runs on each forget set.
         epochs: `stop`: a run ends at its stop epoch, and nothing is known in hindsight.
+        keep_models: whether each run's unlearned model is kept in the cache, as it is at the epoch that counts.
     """
 
     seeds: Repeats = 5
     trainings: Annotated[int, Field(ge=1, le=1000)] = 1
     runs: Annotated[int, Field(ge=1, le=1000)] = 1
     epochs: Literal["all", "stop"] = "all"
+    keep_models: bool = False
 
     def forget_seeds(self, training: int) -> range:
         """The seeds of a training's forget sets: a function of their numbers alone, so that more of either extend a sweep."""

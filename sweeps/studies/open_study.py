@@ -164,6 +164,7 @@ class OpenStudy:
             stop_epoch=point.stop_epoch,
             all_epochs=spec.evaluation.epochs == "all",
             oracles=plan.oracles,
+            keep_model=plan.stage == "evaluation" and spec.evaluation.keep_models,
         )
 
     def _numbers(self, point: Point) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, Trial
 
+from sweeps.jobs.job import KEPT, NOT_KEPT
 from sweeps.plan import ForgetDraw, ReferenceNeed
 from sweeps.spec.space import Value, Values
 from sweeps.text import clean_all
@@ -33,6 +34,8 @@ FACTS = (
     "oracles",
     "overlap",
     "cost_of",
+    KEPT,
+    NOT_KEPT,
 )
 #: A trial's metrics, {name: value}: at the epoch that counts, and in hindsight at the one of the least score.
 METRICS, HINDSIGHT = "metrics", "hindsight"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -138,12 +140,17 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path, monke
     assert exported.pop("provenance")["commit"] == best["provenance"]["commit"]
     assert exported == {key: value for key, value in best.items() if key != "provenance"}
 
-    # the exported file is read back, under another sweep's name
-    code, out, err = sweeps(
-        ["evaluate", "tiny.yaml", "--params", "runs/tiny/best_params.yaml", "--set", "name=again"], tmp_path, cache
-    )
+    # the exported file is read back, under another sweep's name, to have the models
+    code, out, err = here("models", "tiny")
+    assert "8 ran while evaluation.keep_models was off, and have none" in out
+    typed = shlex.split(out.rpartition("keep them:  ")[2])
+    assert typed[1:5] == ["evaluate", "runs/tiny/spec.yaml", "--params", "runs/tiny/best_params.yaml"]
+    code, out, err = sweeps(typed[1:], tmp_path, cache)
     assert code == 0, err
-    again = load_sweep(open_storage(f"sqlite:///{tmp_path / 'runs/again/study.db'}"), "again")
+    assert "unlearned models: 8 of 8 completed evaluation trials kept, in " in err
+    models = json.loads(here("models", "tiny-models", "--json")[1])
+    assert len({model["place"] for model in models if Path(model["place"]).is_file()}) == 8
+    again = load_sweep(open_storage(f"sqlite:///{tmp_path / 'runs/tiny-models/study.db'}"), "tiny-models")
     evaluated = again.counted.query("stage == 'evaluation' and method == 'sure'")
     original = after.counted.query("stage == 'evaluation' and method == 'sure'")
     assert sorted(evaluated["value"]) == pytest.approx(sorted(original["value"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 import sweeps
 from sweeps.cli.app import app
 from sweeps.jobs.worker import Worker
+from sweeps.kept import kept_models
 from sweeps.plan import make_plan
 from sweeps.requests.choice import choose
 from sweeps.requests.expectation import expected
@@ -29,6 +30,7 @@ from sweeps.studies.multiplexer import Multiplexer
 from sweeps.sweep import Sweep, checked
 from tests.own_network import fit, write_ids
 from tests.sweeps.conftest import serve
+from unlearn.model_files import model_facts
 
 MEAN, STD = torch.tensor([0.4, 0.3, 0.35]).view(3, 1, 1), torch.tensor([0.3, 0.35, 0.4]).view(3, 1, 1)
 CLASSES = ("0", "1", "2")
@@ -49,7 +51,7 @@ scenarios:
   random: {{tune_size: 40, sizes: [40]}}
 methods: {{finetune: {{lr: {{high: 0.01}}}}, neg_grad_plus: {{lr: {{high: 0.01}}, alpha: 0.95}}, oracle: {{}}}}
 search: {{trials: 2, sampler: random, confirm: none}}
-evaluation: {{seeds: 3}}
+evaluation: {{seeds: 3, keep_models: true}}
 sensitivity: {{enabled: false}}
 cache: {cache}
 """
@@ -163,6 +165,35 @@ def test_forty_file_names_to_unlearned_weights(home: Path, tmp_path: Path) -> No
     page = (tmp_path / "out" / "record.html").read_text()
     for name in ("forget", "test"):
         assert f"{record['measured']['after'][f'{name}_accuracy']:.2f}" in page
+
+
+def test_the_models_of_the_evaluation_load_in_plain_pytorch(home: Path) -> None:
+    sweep = Sweep.at(load_spec(str(home / "own.yaml")), home / "runs")
+    models = kept_models(sweep)
+    assert [(m.method, m.forget_seed, m.state) for m in models] == [
+        (method, seed, "kept") for method in ("finetune", "neg_grad_plus", "oracle") for seed in range(3)
+    ]
+    result = CliRunner().invoke(app, ["models", "own", "--runs", str(home / "runs"), "--json"])
+    assert json.loads(result.output) == [asdict(model) for model in models]
+    trials = sweep.record().counted.set_index(["stage", "method", "number"])
+    splits, tests = Worker(sweep.spec, sweep.cache).workspace.samples.splits, images(home / "pets", "test")
+    assert len(splits.train) == 192
+    for model in models:
+        assert model.place is not None
+        network = network_of_users()
+        network.load_state_dict(load_file(model.place), strict=True)
+        trial = trials.loc["evaluation", model.method, model.trial]
+        assert accuracy(network.eval(), *tests) == pytest.approx(trial["metric.heldout_accuracy"], abs=1e-6)
+        rest, gone = (trial[f"metric.{name}_accuracy"] for name in ("retain", "forget"))
+        assert accuracy(network, *images(home / "pets", "train")) * 192 == pytest.approx(
+            152 * rest + 40 * gone, abs=1e-4
+        )
+        about = model_facts(Path(model.place))
+        assert about is not None
+        told = {
+            name: about[name] for name in ("sweep", "scenario", "method", "epoch", "forget_seed", "forget_size", "seed")
+        }
+        assert told == {"sweep": "own", **{name: getattr(model, name) for name in told if name != "sweep"}}
 
 
 def test_the_same_request_gives_the_same_weights_and_never_overwrites(home: Path, tmp_path: Path) -> None:
