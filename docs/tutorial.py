@@ -1,7 +1,7 @@
 """Runs docs/tutorial.md from its first line to its last, and writes what its commands print into it: `python -m docs.tutorial`.
 
-A block that follows a line such as "`net.py`:" is that file. In a `console` block each line that begins with `$` is a command, and what
-follows is what it prints. `…` stands for lines left out.
+A block that follows a line such as "`net.py`:" is that file. In a `console` block each line that begins with `$` is a command,
+and what follows is what it prints. `…` stands for lines left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from pathlib import Path
 
 PAGE = Path(__file__).with_name("tutorial.md")
 ROOT = PAGE.parents[1]
-_BLOCK = re.compile(r"(?:^`(?P<file>[\w.]+)`[^\n]*:\n\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"(?:^`(?P<file>[\w.]+)`[^\n]*:\n\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 #: Lines that differ from run to run: progress, and what Ray says of itself.
 _PASSING = re.compile(r"^ *\d+ (s|min)  |^\s*$|Ray|ray\b")
 _COLUMNS = "110"
@@ -64,7 +66,13 @@ def follow(text: str, folder: Path, cache: Path) -> Iterator[tuple[Command, str]
             (work / step[0]).write_text(step[1])
             continue
         done = subprocess.run(
-            step.line, shell=True, cwd=work, env=os.environ | paths | settings, text=True, capture_output=True, check=False
+            step.line,
+            shell=True,
+            cwd=work,
+            env=os.environ | paths | settings,
+            text=True,
+            capture_output=True,
+            check=False,
         )
         printed = done.stdout + done.stderr
         if done.returncode:
