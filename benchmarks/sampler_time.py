@@ -23,7 +23,6 @@ from sweeps.spec import Spec, parse_spec
 from sweeps.storage import open_storage
 from sweeps.studies.sampling import make_sampler
 from sweeps.studies.search import SearchStudy
-from sweeps.studies.trials import set_attrs
 
 SAMPLERS = ("tpe", "gp", "cma_es", "random")
 
@@ -53,7 +52,7 @@ def ours(spec: Spec, url: str) -> Iterator[float]:
         started = time.perf_counter()
         trial, _ = search.ask()
         yield time.perf_counter() - started
-        set_attrs(trial, {"hyperparameters": trial.params})
+        trial.set_user_attr("hyperparameters", trial.params)
         search.tell(trial, TrialState.COMPLETE, [objective(trial.params)])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from sweeps.spec import Spec
@@ -86,6 +86,9 @@ class Plan:
 
     spec: Spec
     studies: tuple[StudyPlan, ...]
+    _needs: dict[tuple[ForgetDraw, int], tuple[ReferenceNeed, ...]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def study(self, stage: Stage, scenario: str, method: str) -> StudyPlan | None:
         return next((s for s in self.studies if s.key == (stage, scenario, method)), None)
@@ -97,7 +100,10 @@ class Plan:
 
     def needs(self, draw: ForgetDraw, oracles: int = 1) -> tuple[ReferenceNeed, ...]:
         """The original and the oracles that a trial on `draw` is measured against."""
-        return _needs(self.spec, draw, oracles)
+        known = self._needs.get((draw, oracles))  # asked for of every study at every trial
+        if known is None:
+            known = self._needs[draw, oracles] = _needs(self.spec, draw, oracles)
+        return known
 
 
 def run_seed(seed: int, stage: Stage, draw: ForgetDraw, run: int = 0) -> int:

@@ -153,6 +153,7 @@ def _silence(assignment: Assignment, seconds: float, median: float, host: str) -
 
 
 def _failure(assignment: Assignment) -> str:
-    reason = str(assignment.trial.user_attrs.get("fail_reason", "")).strip().splitlines() or ["unknown"]
+    attrs = assignment.ended.user_attrs if assignment.ended else {}
+    reason = str(attrs.get("fail_reason", "")).strip().splitlines() or ["unknown"]
     reason_line = clean(reason[-1], MOST_CHARACTERS)
     return f"failed: {assignment.open_study.plan.name} trial {assignment.trial.number}: {reason_line}"

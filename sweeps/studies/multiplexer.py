@@ -18,7 +18,7 @@ from sweeps.studies.open_study import OpenStudy
 from sweeps.studies.retries import RetryFilter, attempt_of, no_trial
 from sweeps.studies.search import SearchStudy
 from sweeps.studies.selection import Params, Selection
-from sweeps.studies.trials import Point, set_attrs
+from sweeps.studies.trials import Point
 from sweeps.studies.verdicts import verdict
 
 #: The sweep's own study keeps under this name the identity of its data set.
@@ -194,13 +194,22 @@ class Multiplexer:
 
     def report(self, assignment: Assignment, report: Update) -> bool:
         """Record epochs; True where the study's pruner stops the trial (it is then told PRUNED by `finish`)."""
-        for epoch in report.epochs:
-            assignment.epochs.append(epoch)
-            if assignment.job.kind == "unlearning" and self.spec.objective.name != "pareto":
-                assignment.trial.report(epoch["score"], int(epoch["epoch"]))
-        if assignment.job.prune and not report.done:
+        assignment.epochs += report.epochs
+        scores = self._scores(assignment, report)
+        if not assignment.job.prune:
+            assignment.open_study.add(assignment.trial, {}, scores)
+            return False
+        for epoch, score in scores.items():  # in this process too, where the pruner reads them
+            assignment.trial.report(score, epoch)
+        if not report.done:
             assignment.pruned = assignment.trial.should_prune()
         return assignment.pruned
+
+    def _scores(self, assignment: Assignment, report: Update) -> dict[int, float]:
+        """What Optuna is told of the epochs of a report: the score by epoch; nothing where there are two."""
+        if assignment.job.kind != "unlearning" or self.spec.objective.name == "pareto":
+            return {}
+        return {int(epoch["epoch"]): epoch["score"] for epoch in report.epochs}
 
     def finish(self, assignment: Assignment, report: Update) -> None:
         """Tell a trial's end, once and truly; where its worker died it is run again, up to `search.max_retries` times.
@@ -223,11 +232,11 @@ class Multiplexer:
         if report.outcome == "died" and attempt_of(trial.user_attrs) < self.spec.search.max_retries:
             assignment.ended = study.tell_retry(trial, report.reason or DIED)
             return
-        if report.done:
-            self.report(assignment, report)
+        fresh = report if report.done else replace(report, epochs=[])  # else the pruner has seen them
+        assignment.epochs += fresh.epochs
         retries = self.spec.search.max_retries
         outcome, values, attrs = verdict(report, assignment.epochs, pruned=assignment.pruned, max_retries=retries)
-        set_attrs(trial, attrs)
+        study.add(trial, attrs, self._scores(assignment, fresh))
         assignment.ended = study.tell(trial, outcome, values)
         self.finished_now += 1
         for listener in self.listeners:

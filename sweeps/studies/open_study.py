@@ -19,6 +19,7 @@ from sweeps.jobs.job import Job
 from sweeps.objective import Objective
 from sweeps.plan import StudyPlan, run_seed
 from sweeps.spec import Spec
+from sweeps.storage.bulk import TrialWriter
 from sweeps.studies.retries import (
     FINAL,
     INTERRUPTED,
@@ -31,7 +32,7 @@ from sweeps.studies.retries import (
     requeued,
     superseded_numbers,
 )
-from sweeps.studies.trials import Key, Point, draw_params, plain, set_attrs, trial_key
+from sweeps.studies.trials import Key, Point, draw_params, plain, trial_key
 
 Asked = tuple[Trial, Job]
 
@@ -55,6 +56,8 @@ class OpenStudy:
             load_if_exists=True,
         )
         self.study_id = storage.get_study_id_from_name(plan.name)
+        self._writer = TrialWriter(storage)
+        self._ids: dict[int, int] = {}
         self.final_states: Counter[str] = Counter()
         self.running_keys: Counter[Key] = Counter()
         self.final_keys: dict[Key, TrialState] = {}
@@ -115,6 +118,10 @@ class OpenStudy:
         ]
         return median(seconds) if len(seconds) >= 3 else None
 
+    def add(self, trial: Trial, attrs: Mapping[str, Any], steps: Mapping[int, float] | None = None) -> None:
+        """Attach facts and scores by epoch to a trial in progress; they must be there before it is told."""
+        self._writer.add(self._ids[trial.number], plain(attrs), steps)
+
     def tell(self, trial: Trial, state: TrialState, values: Sequence[float] | None = None) -> FrozenTrial:
         """Close a trial for good; returns it as the storage now has it."""
         ended = self.study.tell(trial, list(values) if values else None, state=state)
@@ -125,7 +132,7 @@ class OpenStudy:
     def tell_retry(self, trial: Trial, reason: str) -> FrozenTrial:
         """Close a trial whose worker died; its parameters will be run again. Returns it as the storage now has it."""
         attempt = attempt_of(trial.user_attrs) + 1
-        set_attrs(trial, {"requeued": True, "fail_reason": reason})
+        self.add(trial, {"requeued": True, "fail_reason": reason})
         ended = self.study.tell(trial, state=TrialState.FAIL)
         self._stopped(ended)
         self.retries.append(Retry.of(ended, attempt))
@@ -143,9 +150,11 @@ class OpenStudy:
             distributions=distributions,
             user_attrs=plain({**attrs, **facts, **point.attrs, **where, **shown}),
         )
-        trial_id = self.storage.create_new_trial(self.study_id, template_trial=template)
+        trial_id = self._writer.create(self.study_id, template)
         self.running_keys[point.key] += 1
-        return Trial(self.study, trial_id), job
+        trial = Trial(self.study, trial_id)
+        self._ids[trial.number] = trial_id
+        return trial, job
 
     def _job(self, point: Point) -> Job:
         """What a worker is to do for a trial of this study."""
@@ -182,6 +191,7 @@ class OpenStudy:
 
     def _stopped(self, trial: FrozenTrial) -> None:
         self.running_keys[trial_key(trial)] -= 1
+        del self._ids[trial.number]
         self._closed(trial)
 
     def _counts(self, trial: FrozenTrial) -> bool:
@@ -203,5 +213,5 @@ class OpenStudy:
         for stale in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if not (requeued(stale) and "fail_reason" in stale.user_attrs):
                 trial_id = self.storage.get_trial_id_from_study_id_trial_number(self.study_id, stale.number)
-                set_attrs(Trial(self.study, trial_id), {"requeued": True, "fail_reason": INTERRUPTED})
+                self._writer.add(trial_id, {"requeued": True, "fail_reason": INTERRUPTED})
             self.study.tell(stale.number, state=TrialState.FAIL)

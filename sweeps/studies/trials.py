@@ -103,12 +103,6 @@ def draw_params(draw: ForgetDraw) -> Values:
     return {**size, "forget_seed": draw.seed}
 
 
-def set_attrs(trial: Trial, attrs: Mapping[str, Any]) -> None:
-    """Attach facts to a trial; they must be there before it is told."""
-    for name, value in plain(attrs).items():
-        trial.set_user_attr(name, value)
-
-
 def plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Facts as JSON gives them back, texts such that any reader takes them."""
     return {name: clean_all(json.loads(json.dumps(value))) for name, value in attrs.items()}

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import Any
 import optuna
 import pandas as pd
 import pytest
-from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
+from sqlalchemy import event
 
 from sweeps.errors import SweepError
 from sweeps.folder import SweepFolder
@@ -45,6 +46,25 @@ SpecMaker = Callable[..., Spec]
 
 class Killed(BaseException):
     """The driver is gone: no handler runs, and nothing more is written."""
+
+
+@contextmanager
+def killed_before_statement(storage: RDBStorage, number: int) -> Iterator[BaseStorage]:
+    """The `number`-th statement that changes the database, and every later one, raises `Killed`, in mid-transaction too."""
+    left = number
+
+    def guard(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        nonlocal left
+        left -= not statement.lstrip().upper().startswith(("SELECT", "PRAGMA"))
+        if left <= 0:
+            raise Killed
+
+    event.listen(storage.engine, "before_cursor_execute", guard)
+    try:
+        with suppress(Killed):
+            yield storage
+    finally:
+        event.remove(storage.engine, "before_cursor_execute", guard)
 
 
 @contextmanager
@@ -230,7 +250,13 @@ def test_killed_every_few_writes_on_a_disk(small: Spec, tmp_path: Path, url: str
     while not done:
         drivers += 1
         assert drivers < 100
-        with killed_before_write(open_storage(url), 31) as storage:
+        storage = open_storage(url)
+        kill = (
+            killed_before_statement(storage, 97)
+            if isinstance(storage, RDBStorage)
+            else killed_before_write(storage, 31)
+        )
+        with kill:
             done = drive(small, storage, tmp_path).done
     assert drivers > 5
     check(load_sweep(open_storage(url), small.name), undisturbed(small, tmp_path))

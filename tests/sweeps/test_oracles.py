@@ -41,7 +41,7 @@ def train(sweep: Sweep, storage: BaseStorage, models: list[CachedModel]) -> list
     studies = Multiplexer(make_plan(sweep.spec, ["reference"]), storage, retry=retry_untrained(models))
     done = serve(studies, Worker(sweep.spec, sweep.cache))
     assert studies.done
-    return [assignment.trial.user_attrs["key"] for assignment in done]
+    return [assignment.ended.user_attrs["key"] for assignment in done if assignment.ended]
 
 
 def test_what_is_missing_or_damaged_is_found_and_trained(sweep: Sweep, storage: BaseStorage) -> None:
