@@ -45,24 +45,30 @@ class Trivial(UnlearningTrainable):
     """Answers every job at once, with 20 epochs and as many metrics as a real trial has."""
 
     def _start(self, config: dict[str, Any]) -> Iterator[Update]:
-        job = Job.load(config[JOB])
-        score = abs(job.hyperparameters.get("lr", 1.0) - 0.01)
-        epochs = [
-            {"epoch": e, "score": score + 0.1 / e, **{f"metric_{i}": float(e) for i in range(12)}} for e in range(1, 21)
-        ]
-        best = {f"metric_{i}": 20.0 for i in range(12)}
-        yield Update("complete", epochs=epochs, values=[score], epoch=20, metrics=best)
+        yield trivial_answer(Job.load(config[JOB]))
 
 
-def plan_of(trials: int, sampler: str) -> Plan:
+def trivial_answer(job: Job) -> Update:
+    """20 epochs with as many metrics and facts as a real trial has."""
+    score = abs(job.hyperparameters.get("lr", 1.0) - 0.01)
+    epochs = [
+        {"epoch": e, "score": score + 0.1 / e, **{f"metric_{i}": float(e) for i in range(12)}} for e in range(1, 21)
+    ]
+    best = {f"metric_{i}": 20.0 for i in range(12)}
+    facts = {"host": "here", "pid": 1, "device": "cpu", "seconds": 0.0, "samples": 100, "forward_samples": 100}
+    facts |= {"forget_size": 10, "cost_of": "run"}
+    return Update("complete", epochs=epochs, values=[score], epoch=20, metrics=best, facts=facts)
+
+
+def plan_of(trials: int, sampler: str, studies: int = STUDIES) -> Plan:
     spec = parse_spec(
         {
             "name": "overhead",
             "dataset": "digits",
             "model": "small_resnet",
-            "scenarios": {f"s{i}": {"scenario": "random", "tune_size": 10, "sizes": [10]} for i in range(STUDIES)},
+            "scenarios": {f"s{i}": {"scenario": "random", "tune_size": 10, "sizes": [10]} for i in range(studies)},
             "methods": {"sure": {}},
-            "search": {"trials": trials // STUDIES, "sampler": sampler},
+            "search": {"trials": trials // studies, "sampler": sampler},
         }
     )
     return make_plan(spec, ["search"])

@@ -124,7 +124,7 @@ class OpenStudy:
 
     def tell(self, trial: Trial, state: TrialState, values: Sequence[float] | None = None) -> FrozenTrial:
         """Close a trial for good; returns it as the storage now has it."""
-        ended = self.study.tell(trial, list(values) if values else None, state=state)
+        ended = self._end(trial, state, values)
         self._stopped(ended)
         self._count(state, trial_key(ended), values)
         return ended
@@ -133,7 +133,7 @@ class OpenStudy:
         """Close a trial whose worker died; its parameters will be run again. Returns it as the storage now has it."""
         attempt = attempt_of(trial.user_attrs) + 1
         self.add(trial, {"requeued": True, "fail_reason": reason})
-        ended = self.study.tell(trial, state=TrialState.FAIL)
+        ended = self._end(trial, TrialState.FAIL)
         self._stopped(ended)
         self.retries.append(Retry.of(ended, attempt))
         return ended
@@ -188,6 +188,14 @@ class OpenStudy:
         if self.plan.stage != "search" or space is None:
             return {}
         return {r.name: hyperparameters[r.name] for r in space.ranges if r.name != r.raw_name}
+
+    def _end(self, trial: Trial, state: TrialState, values: Sequence[float] | None = None) -> FrozenTrial:
+        """Write a trial's end; `Study.tell` reads the trial twice more, and only gives a pruned one its value besides."""
+        if state == TrialState.PRUNED:
+            return self.study.tell(trial, state=state)
+        trial_id = self._ids[trial.number]
+        self.storage.set_trial_state_values(trial_id, state, values)
+        return self.storage.get_trial(trial_id)
 
     def _stopped(self, trial: FrozenTrial) -> None:
         self.running_keys[trial_key(trial)] -= 1
