@@ -86,7 +86,8 @@ def unlearn(
         sweep: one that has run; its name is enough.
         forget: ids, or a file that lists them.
         out: a new folder for weights, record and page; nothing is written where it is left out.
-        method, scenario: where there are several; the method whose evaluation came out best by default.
+        method: by default the one whose evaluation came out best.
+        scenario: by default the one whose forget sets are most like the request, by their classes and size.
         params: a best-params file, instead of the sweep's own winners.
         with_oracle: train the oracle too, and say whether the gap is as expected.
 

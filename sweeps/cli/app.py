@@ -191,7 +191,9 @@ def unlearn(  # noqa: PLR0917  # typer makes options of them
     ] = None,
     scenario: Annotated[
         str | None,
-        typer.Option(help="Whose forget sets are like the request.", autocompletion=scenario_names),
+        typer.Option(
+            help="By default the one whose forget sets are most like the request.", autocompletion=scenario_names
+        ),
     ] = None,
     params: Params = None,
     with_oracle: Annotated[

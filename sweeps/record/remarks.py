@@ -1,4 +1,4 @@
-"""What limits a sweep's answer, with remedies: winners at the end of a range, searches at the noise floor, coarse scores."""
+"""What limits a sweep's answer, with remedies: ends of ranges, the noise floor, coarse scores, oracles of another recipe."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ __all__ = ["Remark", "remarks"]
 
 #: A value so near to an end of its range, as a share of the range on its scale, lies at the end.
 NEAR = 0.01
+#: Accuracies in which an oracle is like the original where both were trained alike, and what they are of.
+LEARNT_ALIKE = {"retain_accuracy": "training images to retain", "heldout_accuracy": "test images"}
+#: It is measured where a scenario forgets of some classes only.
+BY_CLASS = "class_accuracy"
+#: From how many points of accuracy on, and how many standard deviations of the oracles', it is unlike.
+UNLIKE, UNLIKE_SPREAD = 3.0, 3.0
 #: Whole numbers of which there are fewer are mostly ends.
 FEWEST = 4
 
@@ -32,7 +38,7 @@ class Remark:
         name: of a hyperparameter, where it is of one. brief: its value and range.
     """
 
-    kind: Literal["edge", "floor", "coarse"]
+    kind: Literal["edge", "floor", "coarse", "recipe"]
     scenario: str
     method: str | None
     fact: str
@@ -47,7 +53,8 @@ class Remark:
 def remarks(record: SweepRecord) -> list[Remark]:
     """All of a sweep, scenario by scenario."""
     scenarios = dict.fromkeys(scenario for _, scenario, _ in record.planned)
-    return [r for s in scenarios for r in (*_at_the_edge(record, s), *_at_the_floor(record, s), *_coarse(record, s))]
+    kinds = (_at_the_edge, _at_the_floor, _coarse, _two_recipes)
+    return [remark for scenario in scenarios for kind in kinds for remark in kind(record, scenario)]
 
 
 def _at_the_edge(record: SweepRecord, scenario: str) -> Iterator[Remark]:
@@ -185,6 +192,29 @@ def _steps(record: SweepRecord, curves: pd.DataFrame, gaps: list[str]) -> dict[s
         if measures.gap_name(name) in gaps and len(values) > 1:
             found[measures.gap_name(name)] = float(np.diff(values).min())
     return found
+
+
+def _two_recipes(record: SweepRecord, scenario: str) -> Iterator[Remark]:
+    """Oracles whose accuracy is unlike that of an original that was given, on images that both or neither have learnt."""
+    trials = record.counted
+    references = trials[(trials["stage"] == "reference") & (trials["state"] == "COMPLETE")]
+    originals = references[references["method"] == "original"]
+    oracles = references[(references["method"] == "oracle") & (references["scenario"] == scenario)]
+    if not record.spec.get("original") or not len(originals) or not len(oracles):
+        return
+    by_class = f"metric.{BY_CLASS}" in oracles and bool(oracles[f"metric.{BY_CLASS}"].notna().any())
+    differ = []
+    for name, images in LEARNT_ALIKE.items():
+        column = f"metric.{name}"
+        if column not in references or (by_class and name == "heldout_accuracy"):
+            continue  # of the test images' forget classes an oracle knows less, whatever its recipe
+        theirs, own = oracles[column].dropna().astype(float), originals[column].dropna().astype(float)
+        spread = float(theirs.std()) if len(theirs) > 1 else 0.0
+        if len(theirs) and len(own) and abs(theirs.mean() - own.iloc[0]) > max(UNLIKE, UNLIKE_SPREAD * spread):
+            differ.append(f"{theirs.mean():.1f} % of the {images} (the original that was given: {own.iloc[0]:.1f} %)")
+    if differ:
+        fact = f"the oracles, trained by the sweep's own recipe, classify {' and '.join(differ)}, so that gaps are of two recipes"
+        yield Remark("recipe", scenario, None, fact, "write under training how the original was trained, augment too")
 
 
 def _searches(record: SweepRecord, scenario: str) -> Iterator[tuple[object, pd.DataFrame]]:

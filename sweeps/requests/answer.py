@@ -16,6 +16,7 @@ from sweeps.provenance import provenance
 from sweeps.requests.case import Case, open_case
 from sweeps.requests.expectation import LEVEL, SCORE, Expected, expected
 from sweeps.requests.likeness import unlikenesses
+from sweeps.requests.nearest import known_sizes
 from sweeps.requests.serve import Served, measured, serve
 from sweeps.sweep import Sweep
 from unlearn.files import file_digest
@@ -52,7 +53,7 @@ def answer(
     """Forget the images with these ids by what a sweep has tuned.
 
     Args:
-        method, scenario, params: see `choose`.
+        method, params: see `choose`. scenario: the one whose forget sets are most like the request by default.
         with_oracle: train the oracle too, and say whether the gaps to it lie where they were expected.
         source: where the ids come from, for the record.
         tell: takes a line on what is being done.
@@ -64,6 +65,8 @@ def answer(
     case = open_case(sweep, ids, method=method, scenario=scenario, params=params, source=source)
     chosen, workspace, task = case.chosen, case.workspace, case.task
     given = _given_weights(case)
+    if scenario is None and len(sweep.spec.scenarios) > 1:
+        tell(f"scenario {chosen.scenario} {case.scenario_by} (--scenario takes another)")
     tell(f"{chosen.method}, tuned on {chosen.scenario}, forgets {len(case.rows):,} training samples")
     original = workspace.original(task).model
     before = measured(workspace, original, task)
@@ -127,6 +130,7 @@ def _ran(case: Case, served: Served) -> dict[str, Any]:
     return {
         "sweep": spec.name,
         **asdict(chosen),
+        "scenario_chosen_by": case.scenario_by,
         "epoch": served.epoch,
         "epoch_chosen_by": served.rule,
         "seed": case.seed,
@@ -164,9 +168,7 @@ def _expectation(case: Case, hopes: Expected | str) -> dict[str, Any]:
 
 
 def _unlike(case: Case) -> list[str]:
-    trials = case.record.counted
-    mine = (trials["scenario"] == case.chosen.scenario) & (trials["stage"] == "evaluation")
-    sizes = {int(size) for size in trials.loc[mine, "forget_size"].dropna()}
+    sizes = known_sizes(case.record, case.chosen.scenario)
     data = case.workspace.data
     return unlikenesses(case.tuned, np.array(case.rows), case.workspace.train_labels, data.class_names, sizes)
 

@@ -13,10 +13,12 @@ from sweeps.errors import SweepError
 from sweeps.jobs.worker import Worker
 from sweeps.record import SweepRecord
 from sweeps.requests.choice import Configuration, choose
+from sweeps.requests.nearest import Nearest, nearest_scenario
 from sweeps.requests.serve import run_seed
-from sweeps.spec import scenario_of
+from sweeps.spec import Spec, scenario_of
 from sweeps.sweep import Sweep
 from unlearn.data import Indices, ids_digest
+from unlearn.errors import suggest
 from unlearn.scenarios import Scenario
 from unlearn.scenarios.listed import ListedRows, training_rows
 from unlearn.workspace import Task, Workspace
@@ -29,6 +31,7 @@ class Case:
     Attributes:
         source: where the ids come from, in words.
         rows: positions in the training split, sorted.
+        scenario_by: why the scenario was taken, in words.
     """
 
     sweep: Sweep
@@ -37,6 +40,7 @@ class Case:
     worker: Worker
     rows: tuple[int, ...]
     source: str
+    scenario_by: str
 
     @property
     def workspace(self) -> Workspace:
@@ -92,18 +96,28 @@ def open_case(
         IdsError: with all ids that cannot be forgotten.
     """
     record = sweep.record()
-    chosen = choose(sweep.spec, record, scenario=scenario, method=method, params=params)
-    if sweep.spec.facts("scenarios", sweep.spec.scenario_key(chosen.scenario)).declared["alters_training"]:
-        raise SweepError(
-            f"scenario {chosen.scenario} alters the training data, so that its original has not learnt them as they are: tune "
-            "on another one"
-        )
+    if scenario is not None:
+        _check_scenario(sweep.spec, scenario)
     worker = Worker(sweep.spec, sweep.cache)
     samples = worker.workspace.samples
     rows = training_rows(list(ids), samples.data.ids, samples.splits)
     if len(rows) >= len(samples.train_labels):
         raise SweepError(f"a request must leave samples to retain: it lists all {len(rows):,} training samples")
-    return Case(sweep, record, chosen, worker, rows, source)
+    taken = Nearest(scenario, "named") if scenario else nearest_scenario(sweep.spec, record, worker.workspace, rows)
+    _check_scenario(sweep.spec, taken.scenario)
+    chosen = choose(sweep.spec, record, scenario=taken.scenario, method=method, params=params)
+    return Case(sweep, record, chosen, worker, rows, source, taken.why)
+
+
+def _check_scenario(spec: Spec, label: str) -> None:
+    """Refuse a scenario that the sweep has not, or whose original has not learnt the images as they are."""
+    if label not in spec.scenarios:
+        raise SweepError(f"scenario must be one of the sweep's, got {label!r}, {suggest(label, spec.scenarios)}")
+    if spec.facts("scenarios", spec.scenario_key(label)).declared["alters_training"]:
+        raise SweepError(
+            f"scenario {label} alters the training data, so that its original has not learnt them as they are: tune on another "
+            "one"
+        )
 
 
 __all__ = ["Case", "open_case"]

@@ -32,46 +32,30 @@ class Configuration:
     source: str
 
 
-def choose(
-    spec: Spec, record: SweepRecord, *, scenario: str | None, method: str | None, params: Path | None
-) -> Configuration:
+def choose(spec: Spec, record: SweepRecord, *, scenario: str, method: str | None, params: Path | None) -> Configuration:
     """The configuration for a request: of the method named, else of the one whose evaluation came out best.
 
     Args:
-        scenario: may be left out where the sweep has one only.
+        scenario: of the sweep, on whose forget sets it was tuned.
         params: a best-params file, instead of the sweep's own winners.
 
     Raises:
         SweepError: a choice must be made and is not, there is no such scenario or method, or nothing is tuned yet.
     """
-    label = _scenario(spec, scenario)
     if method is not None and method not in spec.methods:
         raise SweepError(f"method must be one of the sweep's, got {method!r}, {suggest(method, spec.methods)}")
-    key = method or _best_method(record, label)
+    key = method or _best_method(record, scenario)
     if params is not None:
-        narrowed = {"scenarios": {label: spec.scenarios[label]}, "methods": {key: spec.methods[key]}}
-        values = dict(read_best_params(params, spec.model_copy(update=narrowed))[label].get(key, {}))
+        narrowed = {"scenarios": {scenario: spec.scenarios[scenario]}, "methods": {key: spec.methods[key]}}
+        values = dict(read_best_params(params, spec.model_copy(update=narrowed))[scenario].get(key, {}))
         stop = values.pop(STOP_EPOCH, None)
-        return Configuration(label, key, {**spec.space(key).fixed, **values}, stop, "given")
-    winner = record.winners.get(label, {}).get(key)
+        return Configuration(scenario, key, {**spec.space(key).fixed, **values}, stop, "given")
+    winner = record.winners.get(scenario, {}).get(key)
     if winner is not None:
-        return Configuration(label, key, winner.hyperparameters, winner.stop_epoch, winner.source)
+        return Configuration(scenario, key, winner.hyperparameters, winner.stop_epoch, winner.source)
     if spec.space(key).ranges:
-        raise SweepError(f"{label}/{key} is not tuned yet: run the sweep first, or give --params FILE")
-    return Configuration(label, key, dict(spec.space(key).fixed), None, "fixed")
-
-
-def _scenario(spec: Spec, named: str | None) -> str:
-    labels = list(spec.scenarios)
-    if named is None and len(labels) == 1:
-        return labels[0]
-    if named is None:
-        raise SweepError(
-            f"the sweep has the scenarios {', '.join(labels)}: say by --scenario which one's forget sets are like the request"
-        )
-    if named not in labels:
-        raise SweepError(f"scenario must be one of the sweep's, got {named!r}, {suggest(named, labels)}")
-    return named
+        raise SweepError(f"{scenario}/{key} is not tuned yet: run the sweep first, or give --params FILE")
+    return Configuration(scenario, key, dict(spec.space(key).fixed), None, "fixed")
 
 
 def _best_method(record: SweepRecord, scenario: str) -> str:

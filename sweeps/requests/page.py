@@ -121,6 +121,7 @@ def _ran(record: Mapping[str, Any]) -> str:
             "method",
             f"{ran['method']}, tuned on {ran['scenario']} of the sweep {ran['sweep']} (chosen by: {ran['source']})",
         ),
+        ("scenario chosen by", ran["scenario_chosen_by"]),
         ("hyperparameters", parameters),
         ("epochs", f"{ran['epoch']}: {ran['epoch_chosen_by']}"),
         ("seed of the run", str(ran["seed"])),

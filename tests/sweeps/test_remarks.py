@@ -139,5 +139,63 @@ def test_an_objective_coarser_than_the_differences_that_it_ranks(
         assert "dev" in found[0].remedy
 
 
+def referred(builder: RecordBuilder, oracles: list[tuple[float, float]], **more: float) -> SweepRecord:
+    """An original of 99 % on what is retained and 90 % on test images, and such oracles."""
+    builder.planned = {("reference", "random", "oracle"): len(oracles)}
+    builder.trial("search", "sure", value=1.0, hp={"lr": 0.01})
+    builder.trial("reference", "original", metrics={"retain_accuracy": 99.0, "heldout_accuracy": 90.0, **more})
+    for seed, (retain, test) in enumerate(oracles):
+        values = {"retain_accuracy": retain, "heldout_accuracy": test, **more}
+        builder.trial("reference", "oracle", metrics=values, forget_seed=seed)
+    return builder.record()
+
+
+@pytest.mark.parametrize(
+    ("oracles", "told"),
+    [
+        ([(99.0, 90.0), (98.5, 89.0)], None),
+        ([(99.0, 87.5)], None),
+        (
+            [(90.0, 89.0), (91.0, 90.0)],
+            "classify 90.5 % of the training images to retain (the original that was given: 99.0 %), so",
+        ),
+        (
+            [(90.0, 80.0), (91.0, 80.0)],
+            "classify 90.5 % of the training images to retain (the original that was given: 99.0 %) and 80.0 % of the test "
+            "images (the original that was given: 90.0 %), so that gaps are of two recipes",
+        ),
+        ([(99.0, 94.0), (99.0, 94.2)], "classify 94.1 % of the test images (the original that was given: 90.0 %), so"),
+        ([(99.0, 76.0), (99.0, 96.0)], None),  # oracles differ as much from each other
+        ([], None),
+    ],
+)
+def test_oracles_of_another_recipe_than_the_originals(
+    oracles: list[tuple[float, float]], told: str | None, builder: RecordBuilder
+) -> None:
+    builder.spec["original"] = {"weights": "model.pt"}
+    builder.spec["dataset"] = {"name": "digits"}
+    record = referred(builder, oracles)
+    assert kinds(record) == ([("recipe", None)] if told else [])
+    if told:
+        (remark,) = remarks(record)
+        assert told in remark.fact
+        assert remark.remedy == "write under training how the original was trained, augment too"
+        for whole in (True, False):
+            assert f"note: random: {remark}" in list(answers(record, whole=whole))
+        assert best_params(record)["remarks"] == {"random": [str(remark)]}
+        assert any(
+            limit == f"{str(remark)[:1].upper()}{str(remark)[1:]}." for limit in verdict(record, "random").limits
+        )
+
+
+def test_an_oracle_knows_less_of_the_classes_that_it_has_not_learnt(builder: RecordBuilder) -> None:
+    builder.spec["original"] = {"weights": "model.pt"}
+    assert kinds(referred(builder, [(99.0, 80.0)], class_accuracy=0.0)) == []
+
+
+def test_an_original_of_the_sweeps_own_has_its_recipe(builder: RecordBuilder) -> None:
+    assert kinds(referred(builder, [(50.0, 50.0)])) == []
+
+
 def test_a_remark_reads_as_fact_and_remedy() -> None:
     assert str(Remark("edge", "random", "sure", "it is so", "do that")) == "it is so: do that"

@@ -25,7 +25,7 @@ class Net(nn.Sequential):
 def test_the_weights_load_as_the_page_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    *_, code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(code.splitlines()) <= 12
     (tmp_path / "my_package").mkdir()
     (tmp_path / "my_package" / "models.py").write_text(MODELS)
@@ -44,7 +44,15 @@ def test_the_weights_load_as_the_page_says(
             "hyperparameters": {},
             "epoch": 1,
         }
-        | {"epoch_chosen_by": "", "seed": 0, "time": "", "seconds": 1.0, "device": "cpu", "dataset": {"read": ""}}
+        | {
+            "scenario_chosen_by": "named",
+            "epoch_chosen_by": "",
+            "seed": 0,
+            "time": "",
+            "seconds": 1.0,
+            "device": "cpu",
+            "dataset": {"read": ""},
+        }
         | {"model": "", "versions": {}, "command": "", "protocol": "strict"},
         "weights": {"original": {"sha256": "0"}, "unlearned": {"sha256": "1"}},
         "measured": {"samples": {}, "before": {}, "after": {}},

@@ -222,7 +222,7 @@ def test_a_notebook_resumes_the_sweep_and_applies_its_winner(home: Path, tmp_pat
     assert all(torch.equal(tensor, written[name]) for name, tensor in given.state.items())
     told = json.loads((tmp_path / "out" / "record.json").read_text())
     assert given.record["measured"] == told["measured"]
-    chosen = choose(sweeps.load_spec(home / "own.yaml"), record, scenario=None, method="finetune", params=None)
+    chosen = choose(sweeps.load_spec(home / "own.yaml"), record, scenario="random", method="finetune", params=None)
     assert not isinstance(expected(record, chosen, 40, draws_vary=True), str)
     hindsight = expected(replace(record, in_hindsight=True), chosen, 40, draws_vary=True)
     assert isinstance(hindsight, str)
