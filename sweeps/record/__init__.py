@@ -15,7 +15,7 @@ from sweeps.record.apart import (
 from sweeps.record.commands import ONCE, extending, options_among, typed_runs, without_options
 from sweeps.record.find import find_sweep, sweeps_in
 from sweeps.record.load import load_sweep
-from sweeps.record.record import COLUMNS, SweepRecord
+from sweeps.record.record import COLUMNS, SweepRecord, empty_record
 from sweeps.record.remarks import Remark, remarks
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, MOST_UNITS, POWER, compare
 from sweeps.studies.winners import Winner
@@ -38,6 +38,7 @@ __all__ = [
     "command_for",
     "compare",
     "draws_vary",
+    "empty_record",
     "evaluations",
     "extending",
     "find_sweep",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from sweeps.spec import Spec
 from sweeps.studies.trials import FACTS
 from sweeps.studies.winners import Winner
 
@@ -126,6 +127,12 @@ class SweepRecord:
             return trials["value"].astype(float)
         at = self.curves[self.curves["epoch"] == winner.stop_epoch]
         return trials[["study", "number"]].merge(at, on=["study", "number"])["score"].astype(float)
+
+
+def empty_record(spec: Spec) -> SweepRecord:
+    """The record of a sweep of which nothing has been run."""
+    trials = pd.DataFrame(columns=list(COLUMNS)).astype({"requeued": bool, "superseded": bool})
+    return SweepRecord(spec.name, spec.dump(), {}, {}, trials, pd.DataFrame(columns=[*STUDY, "epoch", "score"]), {})
 
 
 def named_together(classes: Iterable[tuple[int, str]]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from sweeps.errors import SweepError
 from sweeps.jobs.worker import Worker
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, empty_record
 from sweeps.requests.choice import Configuration, choose
 from sweeps.requests.nearest import Nearest, nearest_scenario
 from sweeps.requests.serve import run_seed
@@ -91,11 +91,13 @@ def open_case(
 ) -> Case:
     """Make a request ready; whatever is wrong with it is told before anything is trained.
 
+    With parameters that are given, a sweep of which nothing has been run serves too: no oracle is needed then.
+
     Raises:
         SweepError: the sweep cannot serve it: see `choose`.
         IdsError: with all ids that cannot be forgotten.
     """
-    record = sweep.record()
+    record = sweep.record() if params is None or sweep.exists else empty_record(sweep.spec)
     if scenario is not None:
         _check_scenario(sweep.spec, scenario)
     worker = Worker(sweep.spec, sweep.cache)

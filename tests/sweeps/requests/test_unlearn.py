@@ -23,9 +23,10 @@ from sweeps.cli.app import app
 from sweeps.jobs.worker import Worker
 from sweeps.kept import kept_models
 from sweeps.plan import make_plan
+from sweeps.record.best_params import best_params
 from sweeps.requests.choice import choose
 from sweeps.requests.expectation import expected
-from sweeps.spec import load_spec, read_yaml
+from sweeps.spec import dump_yaml, load_spec, read_yaml
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.sweep import Sweep, checked
 from tests.own_network import fit, write_ids
@@ -255,6 +256,25 @@ def test_a_request_unlike_those_tuned_on_is_called_so(home: Path, tmp_path: Path
         "it takes every training sample of '1', and no forget set of the sweep did",
     ]
     assert all(f"note: this request is unlike what was tuned on: {sentence}" in result.output for sentence in unlike)
+
+
+def test_given_parameters_need_no_sweep_that_has_run_and_no_oracle(home: Path, tmp_path: Path) -> None:
+    sweep = Sweep.at(load_spec(str(home / "own.yaml")), home / "runs")
+    (tmp_path / "best.yaml").write_text(dump_yaml(best_params(sweep.record())))
+    text = (home / "own.yaml").read_text().replace("name: own", "name: fresh")
+    (tmp_path / "fresh.yaml").write_text(text.replace(str(home / "cache"), str(tmp_path / "cache")))
+    forget, chosen = wanted(home, start=4), ("--method", "neg_grad_plus", "--params", str(tmp_path / "best.yaml"))
+    result = command(home, tmp_path / "out", forget, *chosen, sweep=str(tmp_path / "fresh.yaml"))
+    assert result.exit_code == 0, result.output
+    assert "not known before, as this configuration is not evaluated in the sweep" in result.output
+    assert len(list((tmp_path / "cache" / "models").glob("*.safetensors"))) == 1  # the original, as it was given
+    assert command(home, tmp_path / "same", forget, "--method", "neg_grad_plus").exit_code == 0
+    states = [load_file(tmp_path / name / "unlearned.safetensors") for name in ("out", "same")]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert command(home, tmp_path / "none", forget, sweep=str(tmp_path / "fresh.yaml")).exit_code == 2
+    result = command(home, tmp_path / "none", forget, *chosen[2:], sweep=str(tmp_path / "fresh.yaml"))
+    assert result.exit_code == 2
+    assert "no method of random is evaluated yet: run the sweep first, or name one by --method" in result.output
 
 
 @pytest.mark.parametrize(
