@@ -31,7 +31,8 @@ def _comparison(record: SweepRecord, apart: Apart) -> Iterator[str]:
         yield f"nothing is told apart on {over}, at least {LEAST_UNITS} are needed: {needed}"
         return
     least = sorted(r.least for r in apart.rivals)
-    power = f"{over} tell differences of {least[0]:.2g} to {least[-1]:.2g} at 80 % power"
+    between = " to ".join(dict.fromkeys(f"{value:.2g}" for value in (least[0], least[-1])))
+    power = f"{over} tell differences of {between} at 80 % power"
     if apart.apart:
         rest = f"not from {_named(apart.not_apart)}" if apart.not_apart else "so from every other method"
         yield f"{apart.best} is told apart from {_named(apart.apart)} (5 % level), {rest}; {power}"

@@ -143,7 +143,7 @@ anything = st.recursive(
     max_leaves=4,
 )
 BASE = {
-    **load_spec("digits", ["sensitivity.methods=[]"]).dump(),
+    **load_spec("digits").dump(),
     "methods": {"sure": {}, "scrub": {"max_epochs": 2}, "l1_sparse": {"lr": 0.1}},
 }
 BASE["scenarios"] |= {"confusion": {"classes": [0, 1]}, "canary": {"tune_size": 60, "sizes": [60]}, "full_class": {}}
