@@ -26,7 +26,7 @@ KINDS = {
 
 
 #: Libraries whose components are known by their names there; each has a file of its own in the folder.
-LIBRARIES = {("data", "torchvision"), ("models", "torchvision")}
+LIBRARIES = {("data", "torchvision"), ("models", "timm"), ("models", "torchvision")}
 
 
 @cache
