@@ -56,6 +56,8 @@ EXAMPLES = {
     "search.samples": "`2e7`",
     "search.startup_trials": "`10`",
     "sensitivity.methods": "`[sure, scrub]`",
+    "labels": "`{'my_package:Mine': Mine}`",
+    "scenarios.label": "`One bird species`",
     "resources.workers": "`8`",
     "resources.custom": "`{fast_disk: 1}`",
     "resources.trial_timeout": "`3600`",

@@ -13,7 +13,7 @@ from reports.content import Block, Section
 from reports.figures.side_by_side import gaps_side_by_side
 from reports.figures.sizes_side_by_side import sizes_side_by_side
 from reports.format import MISSING, Cell, Row, Table, number, uncertain
-from reports.names import FLOOR_LABEL, method_label, metric, scenario_label, score_label
+from reports.names import FLOOR_LABEL, labelled, method_label, metric, scenario_label, score_label
 from reports.page.render import render_comparison
 from reports.sampled import sampled_in
 from reports.styles import MethodStyle, method_styles
@@ -39,7 +39,12 @@ _DECISIVE = (
 
 def write_comparison(records: Sequence[SweepRecord], folder: Path) -> Path:
     """Write `folder/index.html` and its tables; return the page's path. Every file is replaced whole."""
-    named = dict(zip(labels_of(records), records, strict=True))
+    with labelled(*records):
+        return _write(dict(zip(labels_of(records), records, strict=True)), folder)
+
+
+def _write(named: Mapping[str, SweepRecord], folder: Path) -> Path:
+    records = list(named.values())
     styles = method_styles(m for record in records for m in frames.methods(record))
     sections = [
         scenario_section(named, s, styles) for s in dict.fromkeys(s for r in records for s in frames.scenarios(r))

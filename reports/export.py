@@ -12,6 +12,7 @@ from plotly.io import write_images
 from reports import figures, frames
 from reports.content import scenario_section
 from reports.figures import Drawing
+from reports.names import labelled
 from reports.styles import method_styles
 from reports.writers import slug
 from sweeps.record import SweepRecord
@@ -47,17 +48,23 @@ def write_figures(
     """
     if find_spec("kaleido") is None:
         raise RuntimeError(f"kaleido is not installed; {REMEDY}")
-    styles = method_styles(frames.methods(record))
-    sections = [scenario_section(record, s, styles, maps) for s in frames.scenarios(record)]
+    with labelled(record):
+        drawings = _drawings(record, maps)
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [figures.score_bars(record, styles), *(p for s in sections for b in s.blocks for p in b.parts)]
-    drawings = [d for d in parts if isinstance(d, Drawing)]
     drawings = [d for d in drawings if only is None or d.key in only]
     paths = [folder / f"{slug(drawing.key)}.{ending}" for drawing in drawings]
     try:  # all at once: each call starts a browser
-        printed = [drawing.printed() if ending == "png" else drawing.for_paper() for drawing in drawings]
+        with labelled(record):
+            printed = [drawing.printed() if ending == "png" else drawing.for_paper() for drawing in drawings]
         sizes = {side: [figure.layout[side] for figure in printed] for side in ("width", "height")}
         write_images(printed, paths, scale=scale if ending == "png" else 1, **sizes)
     except Exception as error:  # kaleido's own kinds: no browser, or one that does not start
         raise RuntimeError(f"no figure could be exported: {error}; {REMEDY}") from error
     return paths
+
+
+def _drawings(record: SweepRecord, maps: Path | None) -> list[Drawing]:
+    styles = method_styles(frames.methods(record))
+    sections = [scenario_section(record, s, styles, maps) for s in frames.scenarios(record)]
+    parts = [figures.score_bars(record, styles), *(p for s in sections for b in s.blocks for p in b.parts)]
+    return [d for d in parts if isinstance(d, Drawing)]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 
 from sweeps.record import SweepRecord
 from unlearn.gaps import POINTS, Label, Measures
@@ -11,6 +14,7 @@ from unlearn.gaps import POINTS, Label, Measures
 __all__ = [
     "FLOOR_LABEL",
     "POINTS",
+    "labelled",
     "measures",
     "method_label",
     "metric",
@@ -74,9 +78,29 @@ def parameter_label(name: str, method: str | None = None) -> str:
     return f"{label} ({other})" if other else label
 
 
+#: The labels that sweep files give to ("methods" or "scenarios", key), while a report of these sweeps is made.
+_LABELS: ContextVar[Mapping[tuple[str, str], str]] = ContextVar("labels", default=MappingProxyType({}))
+
+
+@contextmanager
+def labelled(*records: SweepRecord) -> Iterator[None]:
+    """Call methods and scenarios by the labels of these sweeps' files; one that another bears already has its key beside it."""
+    given: dict[tuple[str, str], str] = {}
+    for spec in (record.spec for record in records):
+        given |= {("methods", key): label for key, label in (spec.get("labels") or {}).items()}
+        bodies = {key: body for key, body in (spec.get("scenarios") or {}).items() if isinstance(body, Mapping)}
+        given |= {("scenarios", key): body["label"] for key, body in bodies.items() if body.get("label")}
+    taken = {method_label(m) for r in records for m in r.spec.get("methods") or () if ("methods", m) not in given}
+    token = _LABELS.set({of: f"{label} ({of[1]})" if label in taken else label for of, label in given.items()})
+    try:
+        yield
+    finally:
+        _LABELS.reset(token)
+
+
 def method_label(key: str) -> str:
-    """The method's name in print; a user's own method is called by its key."""
-    return _METHODS.get(key, key)
+    """The method's name in print: as its sweep's file has it, else of a shipped one its own, else the key."""
+    return _LABELS.get().get(("methods", key)) or _METHODS.get(key, key)
 
 
 def score_label(record: SweepRecord) -> str:
@@ -99,6 +123,8 @@ def score_unit(record: SweepRecord) -> str:
 
 
 def scenario_label(key: str) -> str:
-    """The scenario's name in print: the words of its key; one that is written otherwise stays as it is."""
+    """The scenario's name in print: as its sweep's file has it, else the words of its key."""
+    if label := _LABELS.get().get(("scenarios", key)):
+        return label
     words = key.replace("_", " ")
     return words.capitalize() if re.fullmatch(r"[a-z][a-z ]*", words) else key

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from reports import figures, frames, tables
 from reports.figures import Drawing
 from reports.format import MISSING, Table, number, significant, uncertain
-from reports.names import method_label, metric, parameter_label, scenario_label, score_label
+from reports.names import labelled, method_label, metric, parameter_label, scenario_label, score_label
 from reports.sampled import sampled
 from reports.styles import method_styles
 from reports.summary import cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
@@ -49,9 +49,10 @@ class Shown:
 
 def shown(record: SweepRecord, key: Key | None = None) -> Shown:
     """Everything that is shown of one study, (stage, scenario, method), or without a key of the sweep."""
-    if key is None:
-        return Shown([], sweep_note(record), sweep_figures(record))
-    return Shown(metric_names(record, key[0]), study_note(record, key), study_figures(record, key))
+    with labelled(record):
+        if key is None:
+            return Shown([], sweep_note(record), sweep_figures(record))
+        return Shown(metric_names(record, key[0]), study_note(record, key), study_figures(record, key))
 
 
 def metric_names(record: SweepRecord, stage: str) -> list[str]:

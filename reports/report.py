@@ -7,6 +7,7 @@ from pathlib import Path
 from reports import frames, tables
 from reports.content import scenario_section
 from reports.format import Table
+from reports.names import labelled
 from reports.page.render import render_page
 from reports.styles import method_styles
 from reports.writers import write_table, write_text
@@ -24,10 +25,13 @@ def write_report(record: SweepRecord, folder: Path, *, partial: bool, maps: Path
     Every file is replaced whole, the page last; tables of an earlier report that this one lacks are removed. t-SNE maps are
     taken from the folder `maps`, by default `embeddings` beside `folder`.
     """
+    with labelled(record):
+        return _write(record, folder, partial=partial, maps=maps or folder.parent / EMBEDDINGS)
+
+
+def _write(record: SweepRecord, folder: Path, *, partial: bool, maps: Path) -> Path:
     styles = method_styles(frames.methods(record))
-    sections = [
-        scenario_section(record, s, styles, maps or folder.parent / EMBEDDINGS) for s in frames.scenarios(record)
-    ]
+    sections = [scenario_section(record, s, styles, maps) for s in frames.scenarios(record)]
     page = render_page(record, sections, styles, partial=partial)
     scores = tables.score_table(record)
     printed = [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Table)]

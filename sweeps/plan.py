@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from sweeps.spec import Spec
 from sweeps.spec.space import Space
+from unlearn.bounds import Bounds
 
 Stage = Literal["reference", "search", "confirmation", "evaluation", "sensitivity"]
 STAGES: tuple[Stage, ...] = ("reference", "search", "confirmation", "evaluation", "sensitivity")
-AXES = ("lr", "alpha")
 
 
 @dataclass(frozen=True)
@@ -181,10 +182,10 @@ def draws_vary(spec: Spec, scenario: str) -> bool:
 
 
 def has_sensitivity(spec: Spec, method: str, space: Space) -> bool:
-    """Whether a method's lr × alpha grid is asked for: it must search both."""
+    """Whether a method's grid is asked for: it must search both hyperparameters."""
     chosen = spec.sensitivity.methods
     searched = {r.name for r in space.ranges}
-    return spec.sensitivity.enabled and (chosen is None or method in chosen) and searched.issuperset(AXES)
+    return spec.sensitivity.enabled and (chosen is None or method in chosen) and searched.issuperset(spec.axes)
 
 
 def _references(spec: Spec, studies: Iterable[StudyPlan]) -> list[StudyPlan]:
@@ -216,23 +217,31 @@ def original_need(spec: Spec, draw: ForgetDraw) -> ReferenceNeed:
     raise AssertionError("the draw's own scenario is among the spec's")
 
 
-def sensitivity_grid(spec: Spec, space: Space, centre: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Hyperparameters of the sensitivity study: ±span round the best lr and alpha, evenly spaced, the rest as at the centre.
+def sensitivity_grid(spec: Spec, method: str, centre: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Hyperparameters of the sensitivity study: ±span round the best of two, evenly spaced, the rest as at the centre.
 
-    Where alpha is searched by its distance from 1 (`log_complement`), that distance is what varies: ±20 % round 0.973 are 0.968
-    and 0.978, not 0.778 and 0.9999. A weight never leaves (0, 1): values beyond are moved to its end.
+    Where one is searched by its distance from 1 (`log_complement`), that distance is what varies: ±20 % round 0.973 are 0.968
+    and 0.978, not 0.778 and 0.9999. What the method would refuse is moved to the end of what it takes; a weight stays below 1.
     """
     points, span = spec.sensitivity.points, spec.sensitivity.span
     factors = [1 - span + 2 * span * i / (points - 1) for i in range(points)]
     if points % 2:
         factors[points // 2] = 1.0
-    alpha = centre["alpha"]
-    alphas = [min(alpha * f, 0.9999) for f in factors]
-    if spec.rules > 1 and varies_complement(space):
-        alphas = [alpha if f == 1 else max(1 - (1 - alpha) * f, 0.0001) for f in reversed(factors)]
-    return [{**centre, "lr": centre["lr"] * f, "alpha": value} for f in factors for value in alphas]
+    (x, xs), (y, ys) = ((name, _along(spec, method, name, centre[name], factors)) for name in spec.axes)
+    return [{**centre, x: one, y: other} for one in xs for other in ys]
 
 
-def varies_complement(space: Space) -> bool:
-    """Whether a method's alpha is searched by its distance from 1."""
-    return any(r.name == "alpha" and r.scale == "log_complement" for r in space.ranges)
+def _along(spec: Spec, method: str, name: str, best: float, factors: Sequence[float]) -> list[float]:
+    """The values of one hyperparameter, in the order of the factors or, where its distance from 1 varies, of the values."""
+    if spec.rules > 1 and varies_complement(spec.space(method), name):
+        return [best if f == 1 else max(1 - (1 - best) * f, 0.0001) for f in reversed(factors)]
+    if name == "alpha":
+        return [min(best * f, 0.9999) for f in factors]
+    hint = spec.facts("methods", method).options.get(name)
+    bounds = next((b for b in getattr(hint, "__metadata__", ()) if isinstance(b, Bounds)), Bounds(-math.inf, math.inf))
+    return [min(max(best * f, bounds.low), bounds.high) for f in factors]
+
+
+def varies_complement(space: Space, name: str) -> bool:
+    """Whether a hyperparameter is searched by its distance from 1."""
+    return any(r.name == name and r.scale == "log_complement" for r in space.ranges)

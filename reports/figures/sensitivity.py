@@ -1,4 +1,4 @@
-"""Sensitivity heatmaps over learning rate and α (the paper's Figure 16)."""
+"""Sensitivity heatmaps over two hyperparameters, learning rate and α by default (the paper's Figure 16)."""
 
 from __future__ import annotations
 
@@ -38,10 +38,9 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
     metrics = list(dict.fromkeys(frame["metric"]))
     limit = float(frame["change"].abs().max()) or 1.0
     grids = {m: frames.sensitivity_grid(frame, m) for m in metrics}
-    with_alpha = bool(frame["alpha"].notna().any())
-    complement = with_alpha and not np.allclose(
-        frame["alpha_factor"], frame["alpha"] / _centre(frame, "alpha"), atol=1e-3
-    )
+    x, y = frames.axes(record)
+    with_other = bool(frame[y].notna().any())
+    complement = with_other and not np.allclose(frame[f"{y}_factor"], frame[y] / _centre(frame, y), atol=1e-3)
     rows = len(next(iter(grids.values())))
     places = 2 if limit < 1 else 1 if limit < 20 else 0
 
@@ -53,10 +52,12 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
             noise = float(frame.loc[frame["metric"] == m, "noise"].iloc[0])
             figure.add_trace(_heatmap(frame, grids[m], places, noise, complement), **at)
             figure.add_trace(_crosses(frame, grids[m], complement), **at)
-            figure.update_xaxes(title_text="lr", title_standoff=30, type="category", showgrid=False, **at)
+            figure.update_xaxes(
+                title_text=parameter_label(x, method), title_standoff=30, type="category", showgrid=False, **at
+            )
             figure.update_yaxes(type="category", showgrid=False, **at)
-            if with_alpha:
-                figure.update_yaxes(title_text=parameter_label("alpha", method), title_standoff=4, **at)
+            if with_other:
+                figure.update_yaxes(title_text=parameter_label(y, method), title_standoff=4, **at)
             else:
                 figure.update_yaxes(showticklabels=False, **at)
         bar = {
@@ -72,14 +73,14 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
         return figure
 
     failed = int(frame.loc[frame["metric"] == metrics[0], "failed"].sum())
-    centre = frame.loc[frame["lr_factor"] == 1, "lr"].iloc[:1]
+    centre = frame.loc[frame[f"{x}_factor"] == 1, x].iloc[:1]
     repeats = int(frame["repeats"].max())
     runs = "one run each" if repeats < 2 else f"one run each, {repeats} at the centre,"
     note = f"Grid of {next(iter(grids.values())).size}, {runs} {frames.epoch_convention(record)}"
     sizes = frame["forget_size"].dropna().unique()
     note += f", forget size {int(sizes[0])}" if len(sizes) == 1 else ""
-    note += f", centre at lr = {number(float(centre.iloc[0]))}" if len(centre) else ""
-    note += "." if with_alpha else "; the method has no α."
+    note += f", centre at {parameter_label(x)} = {number(float(centre.iloc[0]))}" if len(centre) else ""
+    note += "." if with_other else f"; the method has no {parameter_label(y)}."
     note += " Colour and numbers: change of the gap against the centre (bold labels), in percentage points, one scale for all"
     note += " panels; blue, negative: nearer to the oracle than at the centre."
     note += _noise_words(frame)
@@ -103,25 +104,30 @@ def _noise_words(frame: pd.DataFrame) -> str:
 
 
 def _heatmap(frame: pd.DataFrame, grid: pd.DataFrame, places: int, noise: float, complement: bool) -> go.Heatmap:
+    x, y = (parameter_label(str(name)) for name in (grid.columns.name, grid.index.name))
     values = grid.to_numpy(float)
     text = [["" if not np.isfinite(v) else _told(v, places, noise) for v in row] for row in values]
     return go.Heatmap(
         z=[[None if not np.isfinite(v) else float(v) for v in row] for row in values],
-        x=_labels(frame, "lr", grid.columns.astype(float)),
-        y=_labels(frame, "alpha", grid.index, "1 − α " if complement else ""),
+        x=_labels(frame, str(grid.columns.name), grid.columns.astype(float)),
+        y=_labels(frame, str(grid.index.name), grid.index, _complement(grid) if complement else ""),
         text=text,
         texttemplate="%{text}",
         coloraxis="coloraxis",
-        hovertemplate="lr %{x}<br>α %{y}<br>change %{text}<extra></extra>",
+        hovertemplate=f"{x} %{{x}}<br>{y} %{{y}}<br>change %{{text}}<extra></extra>",
         xgap=1,
         ygap=1,
     )
 
 
+def _complement(grid: pd.DataFrame) -> str:
+    return f"1 − {parameter_label(str(grid.index.name))} "
+
+
 def _crosses(frame: pd.DataFrame, grid: pd.DataFrame, complement: bool) -> go.Scatter:
     """A ✕ at each point without a value, in ink: it has no colour of its own to stand on."""
-    xs = _labels(frame, "lr", grid.columns.astype(float))
-    ys = _labels(frame, "alpha", grid.index, "1 − α " if complement else "")
+    xs = _labels(frame, str(grid.columns.name), grid.columns.astype(float))
+    ys = _labels(frame, str(grid.index.name), grid.index, _complement(grid) if complement else "")
     rows, columns = np.nonzero(~np.isfinite(grid.to_numpy(float)))
     at = {"x": [xs[i] for i in columns], "y": [ys[i] for i in rows]}
     return go.Scatter(**at, mode="text", text=["✕"] * len(rows), meta=INK, showlegend=False, hoverinfo="skip")

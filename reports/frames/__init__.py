@@ -31,7 +31,7 @@ from reports.frames.metrics import Epochs, floor_summary, metric_summary, metric
 from reports.frames.oracle import evaluation_curves, oracle_values
 from reports.frames.outcomes import Standing, failures, optimism, progress, standing
 from reports.frames.ranks import critical_difference, mean_ranks
-from reports.frames.sensitivity import sensitivity, sensitivity_grid, sensitivity_summary
+from reports.frames.sensitivity import axes, sensitivity, sensitivity_grid, sensitivity_summary
 from reports.frames.spread import components, spread_by_axis
 from reports.frames.statistics import summarise
 
@@ -40,6 +40,7 @@ __all__ = [
     "FLOOR",
     "Epochs",
     "Standing",
+    "axes",
     "best_hyperparameters",
     "components",
     "cost_of_not_knowing",

@@ -1,4 +1,4 @@
-"""How much each gap changes when learning rate and α move away from the tuned values."""
+"""How much each gap changes when two hyperparameters, learning rate and α by default, move away from the tuned values."""
 
 from __future__ import annotations
 
@@ -14,73 +14,82 @@ from reports.frames._base import EPOCH, metrics_of, stage_trials
 from reports.names import measures
 from sweeps.record import SweepRecord
 
-__all__ = ["sensitivity", "sensitivity_grid", "sensitivity_summary"]
+__all__ = ["axes", "sensitivity", "sensitivity_grid", "sensitivity_summary"]
 
-COLUMNS = [
-    "scenario",
-    "method",
-    "metric",
-    "lr",
-    "alpha",
-    "lr_factor",
-    "alpha_factor",
-    "value",
-    "change",
-    "noise",
-    "repeats",
-    "failed",
-    "forget_size",
-]
+_VALUES = ("value", "change", "noise", "repeats", "failed", "forget_size")
+
+
+def axes(record: SweepRecord) -> tuple[str, str]:
+    """The two hyperparameters that grids of the sweep vary."""
+    section = record.spec.get("sensitivity") or {}
+    return section.get("x", "lr"), section.get("y", "alpha")
+
+
+def _columns(x: str, y: str) -> list[str]:
+    return ["scenario", "method", "metric", x, y, f"{x}_factor", f"{y}_factor", *_VALUES]
 
 
 def sensitivity(record: SweepRecord, scenario: str, method: str) -> pd.DataFrame:
     """One row per accuracy gap and grid point: its value and its change against the centre (percentage points, + is worse).
 
-    The centre is the grid point at the best hyperparameters (where it has none, its middle). A failed point has
-    NaNs and `failed`; where the centre itself has no value, no change is known. `alpha` is NaN for a method without one;
-    `alpha_factor` is of 1 − α where that was varied. `repeats` is how often the centre was run, `noise` how far from their mean
-    one more run of it would lie in 95 of 100 cases (Student's t; NaN below two): a change within it is none that can be told.
+    The centre is the grid point at the best hyperparameters (where it has none, its middle). A failed point has NaNs and
+    `failed`; where the centre itself has no value, no change is known. The hyperparameters stand in columns of their own names;
+    the second is NaN for a method without it, its `_factor` of 1 − α where that was varied. `repeats` is how often the centre was
+    run, `noise` how far from their mean one more run of it would lie in 95 of 100 cases (Student's t; NaN below two): a change
+    within it is none that can be told.
     """
     rows = stage_trials(record, "sensitivity", scenario)
     rows = rows[(rows["method"] == method) & rows["state"].isin(["COMPLETE", "FAIL"])] if len(rows) else rows
-    if not len(rows) or "hp.lr" not in rows:
-        return pd.DataFrame(columns=COLUMNS)
-    lr = _same(rows["hp.lr"].astype(float))
-    alpha = rows["hp.alpha"].astype(float) if "hp.alpha" in rows else pd.Series(np.nan, rows.index)
-    points = pd.DataFrame({"lr": lr, "alpha": _same(alpha), "done": rows["state"] == "COMPLETE"})
-    sizes = rows["forget_size"].dropna().unique()
+    x, y = axes(record)
+    if not len(rows) or f"hp.{x}" not in rows:
+        return pd.DataFrame(columns=_columns(x, y))
+    other = rows[f"hp.{y}"].astype(float) if f"hp.{y}" in rows else pd.Series(np.nan, rows.index)
+    points = pd.DataFrame(
+        {x: _same(rows[f"hp.{x}"].astype(float)), y: _same(other), "done": rows["state"] == "COMPLETE"}
+    )
     best = record.best.get(scenario, {}).get(method, {})
-    centre_lr, centre_alpha = _centre(points["lr"], best, "lr"), _centre(points["alpha"], best, "alpha")
-    known = metrics_of(rows)
-    parts = []
-    for metric in measures(record).family_gaps("accuracy", known):
-        values = points.assign(value=rows[f"{EPOCH}{metric}"].astype(float).where(points["done"]))
-        grid = values.groupby(["lr", "alpha"], dropna=False, as_index=False).agg(
-            value=("value", "mean"), done=("done", "any")
-        )
-        at_centre = (grid["lr"] == centre_lr) & ((grid["alpha"] == centre_alpha) | grid["alpha"].isna())
-        centre = grid.loc[at_centre, "value"]
-        change = grid["value"] - (centre.iloc[0] if len(centre) else np.nan)
-        runs = values.loc[(values["lr"] == centre_lr) & ((values["alpha"] == centre_alpha) | values["alpha"].isna())]
-        repeats = runs["value"].dropna().to_numpy()
-        noise = _noise(repeats, _least_step(values["value"]))
-        grid = grid.assign(metric=metric, change=change, noise=noise, repeats=len(repeats))
-        parts.append(grid.assign(failed=~grid["done"]))
+    centre = {name: _centre(points[name], best, name) for name in (x, y)}
+    known = measures(record).family_gaps("accuracy", metrics_of(rows))
+    parts = [_changes(points, rows[f"{EPOCH}{m}"].astype(float), centre).assign(metric=m) for m in known]
     if not parts:
-        return pd.DataFrame(columns=COLUMNS)
+        return pd.DataFrame(columns=_columns(x, y))
     out = pd.concat(parts, ignore_index=True)
-    factors = {"lr_factor": out["lr"] / centre_lr, "alpha_factor": _alpha_factors(record, out["alpha"], centre_alpha)}
+    factors = {f"{name}_factor": _factors(record, out[name], centre[name], name) for name in (x, y)}
+    sizes = rows["forget_size"].dropna().unique()
     size = sizes[0] if len(sizes) == 1 else np.nan
-    return out.assign(scenario=scenario, method=method, forget_size=size, **factors)[COLUMNS]
+    return out.assign(scenario=scenario, method=method, forget_size=size, **factors)[_columns(x, y)]
+
+
+def _changes(points: pd.DataFrame, metric: pd.Series[float], centre: Mapping[str, float]) -> pd.DataFrame:
+    """One metric's value, its change against the centre and the noise, one row per point of a grid."""
+    x, y = centre
+    values = points.assign(value=metric.where(points["done"]))
+    grid = values.groupby([x, y], dropna=False, as_index=False).agg(value=("value", "mean"), done=("done", "any"))
+
+    def at_centre(frame: pd.DataFrame) -> pd.Series[bool]:
+        return (frame[x] == centre[x]) & ((frame[y] == centre[y]) | frame[y].isna())
+
+    middle = grid.loc[at_centre(grid), "value"]
+    repeats = values.loc[at_centre(values), "value"].dropna().to_numpy()
+    return grid.assign(
+        change=grid["value"] - (middle.iloc[0] if len(middle) else np.nan),
+        noise=_noise(repeats, _least_step(values["value"])),
+        repeats=len(repeats),
+        failed=~grid["done"],
+    )
 
 
 def sensitivity_grid(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The changes of one metric as a grid: α down the rows, lr along the columns; one row (NaN) for a method without α."""
+    """The changes of one metric as a grid: the second hyperparameter (α) down the rows, the first (lr) along the columns.
+
+    One row (NaN) for a method without the second.
+    """
     rows = frame[frame["metric"] == metric]
-    lrs, alphas = np.sort(rows["lr"].unique()), np.sort(rows["alpha"].unique())
-    changes = np.full((len(alphas), len(lrs)), np.nan)
-    changes[np.searchsorted(alphas, rows["alpha"]), np.searchsorted(lrs, rows["lr"])] = rows["change"]
-    return pd.DataFrame(changes, index=pd.Index(alphas, name="alpha"), columns=pd.Index(lrs, name="lr"))
+    x, y = frame.columns[3:5]
+    xs, ys = np.sort(rows[x].unique()), np.sort(rows[y].unique())
+    changes = np.full((len(ys), len(xs)), np.nan)
+    changes[np.searchsorted(ys, rows[y]), np.searchsorted(xs, rows[x])] = rows["change"]
+    return pd.DataFrame(changes, index=pd.Index(ys, name=y), columns=pd.Index(xs, name=x))
 
 
 def sensitivity_summary(record: SweepRecord, scenario: str, methods: list[str]) -> pd.DataFrame:
@@ -100,7 +109,7 @@ def sensitivity_summary(record: SweepRecord, scenario: str, methods: list[str]) 
 
 
 def varies_complement(record: SweepRecord, alphas: pd.Series[float], centre: float) -> bool:
-    """Whether it is 1 − α that a grid varies by the sweep's span, as newer versions do where α crowds towards 1."""
+    """Whether it is the distance from 1 that a grid varies by the sweep's span, as newer versions do where α crowds towards 1."""
     span = float((record.spec.get("sensitivity") or {}).get("span", 0.2))
     least = float(alphas.min())
     if not np.isfinite(least) or not 0 < centre < 1:
@@ -109,8 +118,10 @@ def varies_complement(record: SweepRecord, alphas: pd.Series[float], centre: flo
     return abs(as_itself) > 1e-3 >= abs(as_rest)
 
 
-def _alpha_factors(record: SweepRecord, alphas: pd.Series[float], centre: float) -> pd.Series[float]:
-    return (1 - alphas) / (1 - centre) if varies_complement(record, alphas, centre) else alphas / centre
+def _factors(record: SweepRecord, values: pd.Series[float], centre: float, name: str) -> pd.Series[float]:
+    """By what each value differs from the centre's: itself or, where that was varied, its distance from 1."""
+    complement = name != "lr" and varies_complement(record, values, centre)
+    return (1 - values) / (1 - centre) if complement else values / centre
 
 
 def _noise(repeats: npt.NDArray[np.float64], step: float) -> float:

@@ -79,7 +79,9 @@ _stage_command("search", ("search", "confirmation"), "Search only: find each met
 _stage_command(
     "evaluate", ("evaluation",), "Evaluate the winners (or --params FILE) over fresh forget sets and forget-set sizes."
 )
-_stage_command("sensitivity", ("sensitivity",), "Run the lr × alpha grid round each winner (or round --params FILE).")
+_stage_command(
+    "sensitivity", ("sensitivity",), "Run a grid (of lr and alpha by default) round each winner (or --params FILE)."
+)
 
 
 @app.command()

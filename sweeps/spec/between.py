@@ -53,7 +53,10 @@ def _between(
     if search.sampler == "nsga2" and search.pruner != "none":
         found = [Problem("search.pruner", "must be none with search.sampler nsga2", search.pruner)]
         yield ("search.pruner", "search.sampler"), found
-    yield ("sensitivity",), [p for p in _check_sensitivity(spec) if f"methods.{p.key.split('.', 2)[2]}" not in wrong]
+    yield (
+        ("sensitivity",),
+        [p for p in _check_sensitivity(spec) if f"methods.{p.key.removeprefix('sensitivity.methods.')}" not in wrong],
+    )
     yield ("metrics", "model"), _check_comparisons(spec)
     if "accuracy" not in spec.metrics.every_epoch:
         rule = "must have accuracy, from which scores are computed"
@@ -94,13 +97,39 @@ def built_scenario(spec: Spec, label: str) -> Scenario | None:
 
 
 def _check_sensitivity(spec: Spec) -> list[Problem]:
-    problems = []
-    for name in spec.sensitivity.methods or []:
+    problems = _check_axes(spec)
+    for name in [] if problems else spec.sensitivity.methods or []:
         key = f"sensitivity.methods.{name}"
         if name not in spec.methods:
             problems.append(Problem(key, "must be one of the sweep's methods", "", suggest(name, spec.methods)))
-        elif spec.sensitivity.enabled and not {"lr", "alpha"} <= {r.name for r in spec.space(name).ranges}:
-            problems.append(Problem(key, "must search both lr and alpha to have a grid of them", "", "leave it out"))
+        elif spec.sensitivity.enabled and not set(spec.axes) <= {r.name for r in spec.space(name).ranges}:
+            rule = f"must search both {' and '.join(spec.axes)} to have a grid of them"
+            problems.append(Problem(key, rule, "", "leave it out"))
+    return problems
+
+
+def _check_axes(spec: Spec) -> list[Problem]:
+    """Hyperparameters that a grid was asked for, but which no method searches, or which have no values in between."""
+    if not spec.sensitivity.enabled or spec.axes == ("lr", "alpha"):
+        return []
+    ranges = {r.name: r for method in spec.methods for r in spec.space(method).ranges}
+    if spec.sensitivity.x == spec.sensitivity.y:
+        return [Problem("sensitivity.y", "must be another hyperparameter than x", spec.sensitivity.y)]
+    problems = []
+    for axis, name in zip("xy", spec.axes, strict=True):
+        if name not in ranges:
+            rule = "must be a hyperparameter that a method of the sweep searches"
+            problems.append(
+                Problem(
+                    f"sensitivity.{axis}", rule, repr(name), f"{suggest(name, ranges)}; or sensitivity.enabled: false"
+                )
+            )
+        elif ranges[name].integer:
+            problems.append(Problem(f"sensitivity.{axis}", "must be a hyperparameter with real values", name))
+    if not problems and not any(set(spec.axes) <= {r.name for r in spec.space(m).ranges} for m in spec.methods):
+        problems.append(
+            Problem("sensitivity.y", "must be searched together with x by a method", " and ".join(spec.axes))
+        )
     return problems
 
 

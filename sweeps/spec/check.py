@@ -15,7 +15,7 @@ from sweeps.spec.components import build_model, check_built, check_options, chec
 from sweeps.spec.here import urls_of
 from sweeps.spec.schema import NAME, RangeSpec, Spec, plain_type
 from sweeps.storage.urls import wrong_url
-from unlearn.errors import UnlearnError
+from unlearn.errors import UnlearnError, suggest
 from unlearn.facts import component_facts
 from unlearn.registry import find, is_own
 from unlearn.scenarios import Scenario
@@ -33,7 +33,7 @@ def check(spec: Spec, wrong: Collection[str] = (), stood_in: Collection[str] = (
         problems += _check_method(name, entries)
     problems += check_options("dataset", "data", spec.dataset.name, spec.dataset.options)
     problems += _check_model(spec)
-    problems += _check_lists(spec)
+    problems += [*_check_lists(spec), *_check_labels(spec)]
     problems += _check_rounds(spec)
     problems += [
         Problem(key, "must hold no secret, as the sweep file is kept", "", remedy)
@@ -79,6 +79,22 @@ def _check_lists(spec: Spec) -> list[Problem]:
         for entry in dict.fromkeys(entries or [])
         if (entries or []).count(entry) > 1  # type: ignore[arg-type]  # of the list's own type
     ]
+
+
+def _check_labels(spec: Spec) -> Iterator[Problem]:
+    """Labels of methods that are not there, and those that two share: a figure would have one place for both."""
+    labels = spec.labels or {}
+    for name in labels:
+        if name not in spec.methods:
+            yield Problem(f"labels.{name}", "must be one of the sweep's methods", "", suggest(name, spec.methods))
+    printed = {
+        "methods": {name: labels.get(name, name) for name in spec.methods},
+        "scenarios": {name: body.label or name for name, body in spec.scenarios.items()},
+    }
+    for section, names in printed.items():
+        for name, label in names.items():
+            if label != name and list(names.values()).count(label) > 1:
+                yield Problem(f"{section}.{name}.label", "must be this one's alone", repr(label), "choose another")
 
 
 def _check_scenarios(spec: Spec) -> Iterator[Problem]:
@@ -133,6 +149,10 @@ def _check_method(name: str, entries: Mapping[str, RangeSpec | float | int | boo
         key = f"methods.{name}.{field}"
         if field == "stop_epoch":
             problems.append(Problem(key, "is the sweep's own: when a winner stops", "", "rename the method's field"))
+        elif field == "label":
+            problems.append(
+                Problem(key, "is the sweep's own: what the method is called", "", "rename the method's field")
+            )
         elif field not in types:
             problems.append(unknown(key, field, types))
         elif not isinstance(entry, RangeSpec):

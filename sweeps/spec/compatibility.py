@@ -14,6 +14,7 @@ FREE = {
     "storage",
     "cache",
     "evaluation",
+    "labels",
     "sensitivity",
     "search.trials",
     "search.confirm",
@@ -64,7 +65,7 @@ def _may_come_and_go(parts: tuple[str, ...], old: Any, new: Any) -> bool:
         return old is None or new is None
     if len(parts) == 2 and parts[0] in {"methods", "scenarios"}:
         return old is None or new is None
-    return len(parts) == 3 and parts[0] == "scenarios" and parts[2] == "sizes"
+    return len(parts) == 3 and parts[0] == "scenarios" and parts[2] in {"sizes", "label"}
 
 
 def _short(value: Any) -> str:

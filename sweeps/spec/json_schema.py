@@ -81,7 +81,10 @@ def json_schema() -> Node:
     }
     forms = {name: _component(name, nodes) for name, nodes in shared.items()}
     scenario = schema["$defs"]["ScenarioSpec"]["properties"]
-    forms |= {"scenarios": _listed("scenarios", scenario), "methods": _listed("methods", {})}
+    forms |= {
+        "scenarios": _listed("scenarios", scenario),
+        "methods": _listed("methods", _LABEL),
+    }
     for name, of_name in forms.items():
         properties[name] = {"description": properties[name]["description"], "anyOf": of_name}
     schema["$defs"][RangeSpec.__name__].pop("required")  # what is left out is as in the shipped range
@@ -92,6 +95,7 @@ def json_schema() -> Node:
     return {"$schema": DRAFT, "title": "unlearn-sweeps: a sweep file", **schema}
 
 
+_LABEL: Node = {"label": {"type": "string", "description": "What the method is called in reports."}}
 #: `{top: 3, seeds: 3}`, as rounds were written before there were several.
 _OLD_ROUNDS: Node = {
     "type": "object",

@@ -105,6 +105,9 @@ def narrow(document: Document, section: str, wanted: Iterable[str] | None) -> No
     ]
     kept = {name: bodies[name] for name in names if name in bodies}
     document.data[section] = kept or bodies
+    labels = document.data.get("labels")
+    if section == "methods" and isinstance(labels, dict):
+        document.data["labels"] = {m: label for m, label in labels.items() if m in kept or m not in bodies}
     sensitivity = document.data.get("sensitivity")
     if section == "methods" and isinstance(sensitivity, dict) and isinstance(sensitivity.get("methods"), list):
         chosen = [name for name in sensitivity["methods"] if name in kept or name not in bodies]

@@ -33,6 +33,7 @@ _STAND_IN: dict[str, Any] = {
     "scenarios": {"random": {"tune_size": 1, "sizes": [1]}},
     "methods": {"finetune": {}},
 }
+LABEL = "label"
 #: How often the keys that the schema complains of are dropped, for what it sees only then.
 _ROUNDS = 5
 
@@ -143,7 +144,19 @@ def uniform(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
                 if isinstance(bodies, dict)
                 else bodies
             )
-    return data, problems
+    return _with_labels(data), problems
+
+
+def _with_labels(data: dict[str, Any]) -> dict[str, Any]:
+    """The labels that methods have in their own sections, together, where they are no hyperparameters."""
+    methods, known = data.get("methods"), data.get("labels")
+    if not isinstance(methods, dict):
+        return data
+    own = {m: body[LABEL] for m, body in methods.items() if isinstance(body, dict) and LABEL in body}
+    if not own or not isinstance(known, dict | None):
+        return data
+    bodies = {m: {k: v for k, v in body.items() if k != LABEL} if m in own else body for m, body in methods.items()}
+    return {**data, "methods": bodies, "labels": {**(known or {}), **own}}
 
 
 def _check_plain(data: Mapping[str, Any]) -> list[Problem]:

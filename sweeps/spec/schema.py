@@ -27,6 +27,8 @@ Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 Repeats = Annotated[int, Field(ge=1, le=10_000)]
 Size = Annotated[int, Field(ge=1, le=LARGEST)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST)]
+#: What a method or scenario is called in reports.
+PrintedName = Annotated[str, Field(min_length=1, max_length=40)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Sampler = Literal["auto", "tpe", "gp", "cma_es", "nsga2", "random", "grid", "qmc"]
 Pruner = Literal["none", "median", "successive_halving", "hyperband", "wilcoxon"]
@@ -171,6 +173,7 @@ class ScenarioSpec(Part):
 
     Attributes:
         scenario: which one it is, where the section has a name of your own: `two_classes: {scenario: confusion, …}`.
+        label: what it is called in reports, instead of the section's name.
         tune_size: samples to forget in the search and the confirmation; left out where the scenario fixes the size.
         sizes: samples to forget in the evaluation, each size reported apart.
     """
@@ -178,6 +181,7 @@ class ScenarioSpec(Part):
     model_config = ConfigDict(extra="allow", strict=True, frozen=True, allow_inf_nan=False)
 
     scenario: str | None = None
+    label: PrintedName | None = None
     tune_size: Size | None = None
     sizes: Annotated[list[Size], Field(min_length=1)] | None = None
 
@@ -300,11 +304,12 @@ class EvaluationSpec(Part):
 
 
 class Sensitivity(Part):
-    """A grid of ±span round the best lr and alpha; methods without both are left out.
+    """A grid of ±span round the best lr and alpha, or two other hyperparameters; methods that do not search both are left out.
 
     Attributes:
         enabled: whether it is run.
-        methods: of which methods; all that search both lr and alpha by default.
+        methods: of which methods; all that search both hyperparameters by default.
+        x, y: the two hyperparameters, real numbers that the methods search.
         span: how far to each side, as a fraction of the best value.
         points: along each side of the grid.
         repeats: how often the centre is run, each time with another run seed: what a cell's change is to be told from.
@@ -312,6 +317,8 @@ class Sensitivity(Part):
 
     enabled: bool = True
     methods: list[str] | None = None
+    x: str = "lr"
+    y: str = "alpha"
     span: Fraction = 0.2
     points: Annotated[int, Field(ge=3, le=1000)] = 5
     repeats: Annotated[int, Field(ge=1, le=1000)] = 3
@@ -366,13 +373,15 @@ class Spec(Part):
         protocol: `strict` tunes on dev images and reports at a stop epoch known beforehand; `paper` does both on the test set, in
             hindsight.
         scenarios: what is forgotten, by name.
-        methods: those that compete, each with ranges and values of its own where the shipped ones shall not do.
+        methods: those that compete, each with ranges and values of its own where the shipped ones shall not do; `label` in a
+            method's section is what it is called in reports.
+        labels: the same labels, by method, as the resolved file has them.
         objective: what a search minimises.
         metrics: what is measured.
         search: how each method is tuned.
         references: the models that gaps are measured to.
         evaluation: the winners on fresh forget sets.
-        sensitivity: how much depends on lr and alpha.
+        sensitivity: how much depends on lr and alpha, or two others.
         resources: what runs where.
         logging: what else shows the trials.
         files: SHA-256 of each file that the sweep reads once more where it runs, by its key; filled in where it is left out.
@@ -395,6 +404,7 @@ class Spec(Part):
     protocol: Literal["strict", "paper"] = "strict"
     scenarios: Annotated[dict[str, ScenarioSpec], Field(min_length=1)]
     methods: Annotated[dict[str, dict[str, Entry]], Field(min_length=1)]
+    labels: dict[str, PrintedName] | None = None
     objective: ObjectiveSpec = ObjectiveSpec()
     metrics: Metrics = Metrics()
     search: Search = Search()
@@ -407,6 +417,11 @@ class Spec(Part):
     cache: str | None = None
     files: dict[str, str] | None = None
     _kept: dict[tuple[str, str], ComponentFacts] = PrivateAttr(default_factory=dict)
+
+    @property
+    def axes(self) -> tuple[str, str]:
+        """The hyperparameters that sensitivity grids vary."""
+        return self.sensitivity.x, self.sensitivity.y
 
     def scenario_key(self, label: str) -> str:
         """The registered scenario behind a section's label."""

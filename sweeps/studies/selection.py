@@ -68,7 +68,7 @@ class Selection:
         if plan.stage == "evaluation":
             return [_run(plan, best, draw, stop, run) for draw in plan.draws for run in runs]
         assert plan.space is not None
-        grid = [_run(plan, values, plan.draws[0], stop) for values in sensitivity_grid(self.spec, plan.space, best)]
+        grid = [_run(plan, values, plan.draws[0], stop) for values in sensitivity_grid(self.spec, plan.method, best)]
         return grid + [_run(plan, best, plan.draws[0], stop, run) for run in runs if plan.runs > 1]
 
     def winner(self, scenario: str, method: str) -> Winner | None:
