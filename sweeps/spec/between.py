@@ -53,10 +53,7 @@ def _between(
     if search.sampler == "nsga2" and search.pruner != "none":
         found = [Problem("search.pruner", "must be none with search.sampler nsga2", search.pruner)]
         yield ("search.pruner", "search.sampler"), found
-    yield (
-        ("sensitivity",),
-        [p for p in _check_sensitivity(spec) if f"methods.{p.key.removeprefix('sensitivity.methods.')}" not in wrong],
-    )
+    yield ("sensitivity",), [p for p in _check_sensitivity(spec) if not _of_wrong_method(p, wrong)]
     yield ("metrics", "model"), _check_comparisons(spec)
     if "accuracy" not in spec.metrics.every_epoch:
         rule = "must have accuracy, from which scores are computed"
@@ -80,6 +77,12 @@ def _check_original(spec: Spec) -> list[Problem]:
     ]
     rule = "must be left out for scenarios that alter the training data, which this model has not learnt"
     return [Problem("original", rule, "", f"or leave out {', '.join(altering)}")] if altering else []
+
+
+def _of_wrong_method(problem: Problem, wrong: Collection[str]) -> bool:
+    """Whether a method's grid is complained of for what is wrong in the method's own section."""
+    method = problem.key.removeprefix("sensitivity.methods.")
+    return method != problem.key and any(_touches(f"methods.{method}", bad) for bad in wrong)
 
 
 def _meet(one: range, other: range) -> bool:
