@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from sweeps.errors import SweepError
 from sweeps.record import load_sweep
 from sweeps.sweep import Sweep
 from unlearn.model_files import ENDING
@@ -69,6 +70,19 @@ def kept_models(sweep: Sweep) -> list[KeptModel]:
     return [_kept(row, sweep, share) for row in done.to_dict("records")]
 
 
+def kept_count(sweep: Sweep) -> int:
+    """How many files of kept models there are; none of a sweep of which nothing has been run.
+
+    Raises:
+        ShareError: the cache's URL cannot be read.
+    """
+    try:
+        models = kept_models(sweep)
+    except SweepError:
+        return 0
+    return len({model.key for model in models if model.there})
+
+
 def _kept(row: dict[Any, Any], sweep: Sweep, share: SharedFolder | None) -> KeptModel:
     names = ("forget_size", "forget_seed", "training", "run", "seed", "epoch")
     numbers: dict[str, Any] = {name: 0 if pd.isna(row[name]) else int(row[name]) for name in names}
@@ -109,4 +123,4 @@ def delete_kept_models(sweep: Sweep, models: Iterable[KeptModel]) -> None:
         store.delete(key)
 
 
-__all__ = ["KeptModel", "delete_kept_models", "kept_models"]
+__all__ = ["KeptModel", "delete_kept_models", "kept_count", "kept_models"]

@@ -19,7 +19,7 @@ from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, count_of, echo, errors_to_exit_code, stdout_console, tell
 from sweeps.errors import SweepError
 from sweeps.folder import SweepFolder
-from sweeps.kept import kept_models
+from sweeps.kept import kept_count
 from sweeps.record import load_sweep
 from sweeps.record.progress import progress
 from sweeps.secrets import mask
@@ -111,7 +111,7 @@ def remove_sweep(options: Options, *, sure: bool) -> int:
     studies = [] if storage is None else _studies(storage, sweep.spec.name)
     if not studies and not sweep.folder.left:
         raise SweepError(f"nothing has been run of {sweep.spec.name!r} in {sweep.folder.path}")
-    kept = _kept(sweep) if studies else 0
+    kept = kept_count(sweep) if studies else 0
     what = f"{count_of(len(studies), 'study', 'studies')} in {mask(sweep.url)}"
     what += f", {decimal(sweep.folder.bytes)} in {sweep.folder.path}"
     if not sure:
@@ -133,15 +133,6 @@ def remove_sweep(options: Options, *, sure: bool) -> int:
             f"so do {count_of(kept, 'unlearned model')} of its evaluation, in {where}: the header of each file says what it is"
         )
     return DONE
-
-
-def _kept(sweep: Sweep) -> int:
-    """How many unlearned models of a sweep are in the cache; 0 where the driver was stopped before it wrote anything."""
-    try:
-        models = kept_models(sweep)
-    except SweepError:
-        return 0
-    return len({model.key for model in models if model.there})
 
 
 def _studies(storage: BaseStorage, sweep: str) -> list[str]:

@@ -25,7 +25,7 @@ from sweeps.cli.terminal import (
     typed_command,
 )
 from sweeps.errors import SweepError
-from sweeps.kept import kept_models
+from sweeps.kept import kept_count
 from sweeps.oracles import CachedModel, cached_models, delete_models, retry_untrained
 from sweeps.secrets import mask
 from sweeps.spec import check_here, check_sizes
@@ -96,7 +96,7 @@ def delete_oracles(options: Options, *, sure: bool) -> int:
             return DONE
     delete_models(sweep, every)
     print(f"deleted {what}")
-    if kept := len({model.key for model in kept_models(sweep) if model.there}) if sweep.exists else 0:
+    if kept := kept_count(sweep):
         echo(
             f"{count_of(kept, 'unlearned model')} that its evaluation kept stay:  sweeps models {sweep.spec.name}{options.tail}"
         )
