@@ -28,6 +28,7 @@ class Options:
     gpus_per_trial: float | None = None
     ray_address: str | None = None
     verbose: bool = False
+    quiet: bool = False
 
     def load(self) -> Sweep:
         """The sweep as asked for: of a shipped name or a file, else as it was last run under this name.

@@ -39,6 +39,7 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Trials at once; one pe
 Gpus = Annotated[float | None, typer.Option(min=0, help="GPUs per trial; fractions share one.")]
 Address = Annotated[str | None, typer.Option(metavar="ADDRESS", help="A running Ray cluster, e.g. auto.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Ray says, and tracebacks.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but where the outputs are, and what failed.")]
 Tracebacks = Annotated[bool, typer.Option("--verbose", "-v", help="Whole tracebacks, not their last lines.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and its cost; start nothing.")]
 Retry = Annotated[
@@ -62,6 +63,7 @@ def options_of_a_run(  # noqa: PLR0917  # typer makes options of them
     gpus_per_trial: Gpus = None,
     ray_address: Address = None,
     verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> Any:
     """Which sweep is meant, what of it, and on what it runs."""
     from sweeps.cli.options import Options  # noqa: PLC0415  # it imports the library
@@ -77,6 +79,7 @@ def options_of_a_run(  # noqa: PLR0917  # typer makes options of them
         gpus_per_trial=gpus_per_trial,
         ray_address=ray_address,
         verbose=verbose,
+        quiet=quiet,
     )
 
 

@@ -75,6 +75,18 @@ def watch(studies: Multiplexer) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def unwatched(studies: Multiplexer) -> Iterator[None]:
+    """Follow `studies` without a word but of what fails."""
+
+    def show(assignment: Assignment, state: TrialState) -> None:
+        if state == TrialState.FAIL:
+            echo(_failure(assignment))
+
+    studies.listeners.append(show)
+    yield
+
+
 def summary(studies: Multiplexer, started: float, done_before: int) -> str:
     """Rate, time left and the best search score so far."""
     tally = Tally.of(studies)

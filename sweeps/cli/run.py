@@ -8,8 +8,9 @@ from typing import Any
 
 from sweeps.cli.models import outcome
 from sweeps.cli.options import Options
-from sweeps.cli.progress import watch
+from sweeps.cli.progress import unwatched, watch
 from sweeps.cli.report import decorate_storage
+from sweeps.cli.results import print_results
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import (
     DONE,
@@ -55,7 +56,7 @@ def run_stages(
     stages = tuple(stage for stage in stages if params is None or stage not in {"search", "confirmation"})
     if not stages:
         raise SweepError("--params gives what a search would find; use it with evaluate, sensitivity or run")
-    for remark in remarks(sweep.spec):
+    for remark in () if options.quiet else remarks(sweep.spec):
         echo(f"note: {remark}")
     if dry_run:
         print_plan(sweep, stages)
@@ -68,6 +69,8 @@ def run_stages(
         record = sweep.record()
         write_outputs(record, sweep.outputs)
         decorate_storage(sweep, record)
+        if not options.quiet:
+            print_results(record)
     for path in sweep.outputs:
         print(path)
     if sweep.spec.evaluation.keep_models:
@@ -93,11 +96,21 @@ def run_watched(sweep: Sweep, stages: Iterable[Stage], options: Options, **choic
     """Run stages; None where the user stopped it, who is then told how to resume."""
     try:
         return run_sweep(
-            sweep, stages, ray_address=options.ray_address, verbose=options.verbose, watch=watch, tell=echo, **choices
+            sweep,
+            stages,
+            ray_address=options.ray_address,
+            verbose=options.verbose,
+            watch=unwatched if options.quiet else watch,
+            tell=_silent if options.quiet else echo,
+            **choices,
         )
     except Interrupted as stopped:
         echo(f"stopped by {stopped}; nothing finished is lost. Resume with:\n  {typed_command()}")
         return None
+
+
+def _silent(text: str) -> None:
+    """Says nothing."""
 
 
 def print_outcome(studies: Multiplexer, options: Options) -> int:
@@ -105,6 +118,8 @@ def print_outcome(studies: Multiplexer, options: Options) -> int:
     name = options.sweep
     failed = sum(study.failed for study in studies.open_studies)
     missing = sum(max(0, study.planned - study.final) for study in studies.open_studies)
+    if not failed and not missing and options.quiet:
+        return DONE
     if not failed and not missing:
         echo(f"all {sum(s.planned for s in studies.open_studies)} trials are done")
     if failed:

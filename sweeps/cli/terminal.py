@@ -47,6 +47,11 @@ def stdout_console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=200)
 
 
+def stderr_console() -> Console:
+    """Of stderr, likewise."""
+    return Console(stderr=True) if sys.stderr.isatty() else Console(stderr=True, width=200)
+
+
 def echo(text: str) -> None:
     """A line for the user, on stderr."""
     print(clean(text), file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from sweeps.cli.app import app
 from sweeps.cli.complete import method_names, scenario_names, sweep_names
-from sweeps.record import find_sweep
+from sweeps.record import find_sweep, remarks, told_apart
 from sweeps.record.find import sweeps_in
 from sweeps.spec import shipped_sweeps
 from sweeps.storage import open_storage
@@ -115,6 +115,10 @@ def test_status_as_json_has_the_tables_facts(runs: Path) -> None:
     assert {(s["stage"], s["scenario"], s["method"]): s["planned"] for s in status["studies"]} == record.planned
     assert (status["name"], status["protocol"], status["driver"]) == (NAME, record.spec["protocol"], None)
     assert status["note"] == record.protocol_note
+    apart = {found["scenario"]: found for found in status["told_apart"]}
+    assert apart == {s: apart[s] for s in record.spec["scenarios"] if told_apart(record, s) is not None}
+    assert {found["best"] for found in apart.values()} <= set(record.spec["methods"])
+    assert [found["text"] for found in status["remarks"]] == [str(remark) for remark in remarks(record)]
     assert {s: set(of) for s, of in status["winners"].items()} == {s: set(of) for s, of in record.winners.items()}
 
 

@@ -1,0 +1,46 @@
+"""The table that a run ends with."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from sweeps.cli import results
+from sweeps.record import Winner
+from tests.reports.conftest import RecordBuilder, new_builder
+
+
+def evaluated() -> RecordBuilder:
+    builder = new_builder()
+    scores = {"finetune": (9.0, 9.2, 8.9, 9.1), "sure": (1.0, 1.1, 0.9, 1.0), "scrub": (1.2, 0.9, 1.3, 0.9)}
+    for method, values in {**scores, "oracle": (0.5, 0.7)}.items():
+        for seed, value in enumerate(values):
+            builder.trial("evaluation", method, value=value, metrics={"forget_gap": value}, forget_seed=seed)
+    builder.winners["random"] = {"sure": Winner({"lr": 0.1}, stop_epoch=3)}
+    return builder
+
+
+@pytest.mark.parametrize("width", [200, 80, 34])
+def test_methods_by_their_means_with_what_is_told(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(results, "stderr_console", lambda: Console(stderr=True, width=width))
+    results.print_results(evaluated().record())
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert captured.out == ""
+    assert all(len(line) <= width for line in lines)
+    places = [
+        next(i for i, line in enumerate(lines) if f"{name} " in f"{line} ") for name in ("sure", "scrub", "finetune")
+    ]
+    assert places == sorted(places)
+    text = " ".join(captured.err.split())
+    for said in ("1 ± 0.082 (4)", "9.05 ± 0.13 (4)", "0.6 ± 0.14 (2)", "least", "worse", "noise floor", "points"):
+        assert said in text
+
+
+def test_before_an_evaluation_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    builder = new_builder()
+    builder.trial("search", "sure", value=1.0)
+    results.print_results(builder.record())
+    assert capsys.readouterr().err == ""
