@@ -16,7 +16,7 @@ from benchmarks.trivial_sweep import finish_trivially
 from sweeps.cli.app import app
 from tests.sweeps.conftest import OLD_NAME
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
@@ -25,7 +25,7 @@ def test_help_and_documentation(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])
     assert result.exit_code == 0
     assert len(result.output.splitlines()[3].strip()) > 10
-    assert f"`sweeps {command}" in README
+    assert f"## `sweeps {command}" in PAGE
 
 
 HEAVY = ("torch", "torchvision", "ray", "plotly", "sklearn", "scipy", "optuna_dashboard", "mlflow", "tensorboardX")
