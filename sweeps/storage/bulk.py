@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sql
 from optuna.distributions import BaseDistribution, distribution_to_json
@@ -33,6 +34,7 @@ LAYOUT = {
     },
 }
 Rows = list[dict[str, Any]]
+Tables = Mapping[str, sql.Table]
 
 
 class TrialWriter:
@@ -117,17 +119,27 @@ class TrialWriter:
         return self.storage.engine
 
     @cached_property
-    def _tables(self) -> Mapping[str, sql.Table] | None:
+    def _tables(self) -> Tables | None:
         """The tables as the database has them; None where they are not laid out as `LAYOUT` says."""
         if not isinstance(self.storage, RDBStorage):
             return None
-        try:
-            found = sql.MetaData()
-            found.reflect(self._engine, only=list(LAYOUT))
-        except sql.exc.InvalidRequestError:  # one is missing
-            return None
-        known = all({c.name for c in found.tables[name].columns} == columns for name, columns in LAYOUT.items())
-        return dict(found.tables) if known else None
+        if self.storage not in _SEEN:  # many studies of one storage each have their writer
+            _SEEN[self.storage] = _tables_of(self.storage)
+        return _SEEN[self.storage]
+
+
+#: The tables of storages that were looked at, while these are in use.
+_SEEN: WeakKeyDictionary[RDBStorage, Tables | None] = WeakKeyDictionary()
+
+
+def _tables_of(storage: RDBStorage) -> Tables | None:
+    try:
+        found = sql.MetaData()
+        found.reflect(storage.engine, only=list(LAYOUT))
+    except sql.exc.InvalidRequestError:  # one is missing
+        return None
+    known = all({c.name for c in found.tables[name].columns} == columns for name, columns in LAYOUT.items())
+    return dict(found.tables) if known else None
 
 
 def _params(trial_id: int, template: FrozenTrial) -> Rows:

@@ -78,6 +78,9 @@ class Multiplexer:
         self.designs: list[DesignStudy] = []
         for study in plan.studies:
             self._open(study, warm_start, retry)
+        self._references_of = {(study.plan.scenario, _kind(study)): study for study in self.references}
+        self._unfinished = list(self.references)
+        self._there: set[ReferenceNeed] = set()
         self._sweep = optuna.create_study(study_name=plan.spec.name, storage=storage, load_if_exists=True)
         self.data: str = self._sweep.user_attrs.get(DATA, "")
         self.finished_now = 0
@@ -143,14 +146,16 @@ class Multiplexer:
         )
 
     def _take_any_reference(self) -> Assignment | None:
-        for study in self.references:
+        for study in self._unfinished:
             for point in study.missing():
                 return self._assign(study, *study.ask(point))
         return None
 
     def _take_reference(self, needs: Iterable[ReferenceNeed]) -> Assignment | None:
+        if not self._unfinished:
+            return None
         needed = set(needs)
-        for study in self.references:
+        for study in self._unfinished:
             for point in study.missing():
                 if ReferenceNeed(_kind(study), point.draw, point.number) in needed:
                     return self._assign(study, *study.ask(point))
@@ -182,13 +187,14 @@ class Multiplexer:
     # --- readiness ---
 
     def _ready(self, needs: Iterable[ReferenceNeed]) -> bool:
-        return all(self._reference_state(need) == TrialState.COMPLETE for need in needs)
+        return all(need in self._there or self._is_there(need) for need in needs)
 
-    def _reference_state(self, need: ReferenceNeed) -> TrialState | None:
-        for study in self.references:
-            if study.plan.scenario == need.draw.scenario and _kind(study) == need.kind:
-                return study.status(Point.of_reference(need).key)
-        return None
+    def _is_there(self, need: ReferenceNeed) -> bool:
+        study = self._references_of.get((need.draw.scenario, need.kind))
+        if study is None or study.status(Point.of_reference(need).key) != TrialState.COMPLETE:
+            return False
+        self._there.add(need)
+        return True
 
     # --- results ---
 
@@ -239,6 +245,8 @@ class Multiplexer:
         study.add(trial, attrs, self._scores(assignment, fresh))
         assignment.ended = study.tell(trial, outcome, values)
         self.finished_now += 1
+        if study.plan.stage == "reference":
+            self._unfinished = [reference for reference in self.references if not reference.done]
         for listener in self.listeners:
             listener(assignment, outcome)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import optuna
@@ -43,6 +44,7 @@ class Selection:
         self.searches = searches
         self.confirmations = {s.plan.key[1:]: s for s in designs if s.plan.stage == "confirmation"}
         self._plan = make_plan(spec)
+        self._space = cache(spec.space)
         self._settled: set[str] = set()
         self._confirmed: dict[tuple[str, str], Confirmation] = {}
         self._winners: dict[tuple[str, str], Winner] = {}
@@ -79,7 +81,7 @@ class Selection:
         return known
 
     def _find_winner(self, scenario: str, method: str) -> Winner | None:
-        space = self.spec.space(method)
+        space = self._space(method)
         given = self.params.get(scenario, {}).get(method)
         if given is not None:
             values = {**space.fixed, **{name: value for name, value in given.items() if name != STOP_EPOCH}}

@@ -14,6 +14,7 @@ import sqlalchemy as sql
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweeps.storage import open_storage
@@ -70,7 +71,7 @@ def rows(storage: RDBStorage) -> dict[str, list[dict[str, Any]]]:
         }
 
 
-def written(storage: BaseStorage, write: Callable[[int, int, dict[str, Any], dict[int, float]], int]) -> None:
+def written(storage: BaseStorage, write: Callable[[int, int, dict[str, Any], dict[int, float]], int]) -> list[Study]:
     """Four trials in two studies, in turn; attributes given twice, scores of every size, none, and no number."""
     studies = [optuna.create_study(study_name=name, storage=storage) for name in "ab"]
     ids = [storage.get_study_id_from_name(study.study_name) for study in studies]
@@ -78,6 +79,7 @@ def written(storage: BaseStorage, write: Callable[[int, int, dict[str, Any], dic
     for i, (study, steps) in enumerate(zip(itertools.cycle(ids), scores, strict=False)):
         trial = write(study, i, {"i": -i, "curve": {"score": [*steps.values()]}, "epoch": i}, steps)
         storage.set_trial_state_values(trial, TrialState.COMPLETE, [float(i)])
+    return studies
 
 
 def test_they_are_row_for_row_what_optuna_writes(tmp_path: Path) -> None:

@@ -14,13 +14,15 @@ import optuna
 import pytest
 import yaml
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.errors import SweepError
 from sweeps.record import load_sweep
 from sweeps.storage import open_storage
+from sweeps.storage.bulk import TrialWriter
 from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import in_turn, kill_tree, start, sweeps, wait_until
+from tests.sweeps.test_bulk import at_once, publicly, written
 
 pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
 
@@ -117,6 +119,27 @@ def test_a_sweep_runs_and_resumes(where: str, storage: BaseStorage, tmp_path: Pa
         assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path
     studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
     assert PASSWORD not in str([study.user_attrs for study in studies])
+
+
+def test_trials_written_at_once_are_read_as_optuna_writes_them(postgres: str, tmp_path: Path) -> None:
+    storage, plain = open_storage(postgres), open_storage(f"sqlite:///{tmp_path}/study.db")
+    assert isinstance(storage, RDBStorage)
+    writer = TrialWriter(storage)
+    try:
+        assert writer._tables is not None
+        ours = [trial for study in written(storage, lambda *trial: at_once(writer, *trial)) for trial in study.trials]
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+    theirs = [trial for study in written(plain, lambda *trial: publicly(plain, *trial)) for trial in study.trials]
+    assert list(map(facts, ours)) == list(map(facts, theirs))
+    assert len(ours) == 4
+
+
+def facts(trial: FrozenTrial) -> list[str]:
+    """All of a trial but its times, NaN equal to itself."""
+    of = [trial.params, trial.distributions, trial.user_attrs, trial.intermediate_values]
+    return [f"{trial.number} {trial.state} {trial.values}", *(str(sorted(part.items())) for part in of)]
 
 
 def test_a_wrong_password_is_a_clear_error(postgres: str, tmp_path: Path, cache: Path) -> None:
