@@ -4,7 +4,7 @@
 
 17 methods × 5 scenarios with TRIALS trials a search (50), each of SECONDS (20). The studies, what is asked and told, and the
 SQLite storage are the driver's own, and take real time (its processor's), during which the virtual clock of the workers goes on;
-of Ray Tune itself, a measured constant stands for each trial. Workers answer at once, on the virtual clock after SECONDS.
+of Ray Tune itself, a constant stands for each trial. Workers answer at once, on the virtual clock after SECONDS.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sweeps.studies.multiplexer import Assignment, Multiplexer
 from unlearn.registry import keys
 
 SCENARIOS = ("random", "random_100", "random_500", "full_class", "partial_class")
-#: Ray Tune's own time per trial in the driver, in seconds: `driver_overhead.py` less `driver_storage.py`.
+#: Ray Tune's own time per trial in the driver, in seconds: an estimate, from a profile of `driver_overhead.py`.
 RAY_SECONDS = 0.010
 #: Training an original or an oracle takes as long as so many trials.
 REFERENCE = 8.0
