@@ -74,7 +74,7 @@ def follow(text: str, folder: Path, cache: Path) -> Iterator[tuple[Command, str]
             capture_output=True,
             check=False,
         )
-        printed = done.stdout + done.stderr
+        printed = (done.stdout + done.stderr).replace(str(work), "/home/me")
         if done.returncode:
             raise RuntimeError(f"$ {step.line}\n{printed}")
         yield step, printed
