@@ -150,7 +150,7 @@ def test_lists_that_cannot_be_forgotten(ids: list[str], told: str, tmp_path: Pat
             {
                 "name": "torchvision.models.densenet:DenseNet",
                 "growth_rate": 4,
-                "block_config": [1, 1],
+                "block_config": [1, 1, 1, 1],
                 "num_init_features": 4,
             },
             "the network must take images of 1 × 8 × 8 (channels × height × width), as the data set has",
