@@ -47,17 +47,18 @@ def texts(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     passed = {id(part) for node in ast.walk(tree) for part in _passed_over(node)}
     for node in ast.walk(tree):
-        text = None if id(node) in passed else _text(node)
+        text = None if id(node) in passed else text_of(node, "…")
         plain = re.sub(r"\s+", " ", text or "").strip(" —,;:")
         if len(_WORD.findall(plain)) >= FEWEST_WORDS and not plain.startswith("<"):
             yield plain
 
 
-def _text(node: ast.AST) -> str | None:
+def text_of(node: ast.AST, gap: str) -> str | None:
+    """The text that a node of the code is, with `gap` for what is filled in; None if it is no text."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.JoinedStr):
-        return "".join(str(v.value) if isinstance(v, ast.Constant) else "…" for v in node.values)
+        return "".join(str(v.value) if isinstance(v, ast.Constant) else gap for v in node.values)
     return None
 
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from docs.messages import text_of
+
 ROOT = Path(__file__).parent.parent
 PRINTED = (
     *sorted((ROOT / "reports").rglob("*.py")),
@@ -26,20 +28,12 @@ def sentences(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     passed = {id(part) for node in ast.walk(tree) for part in _passed_over(node)}
     for node in ast.walk(tree):
-        text = None if id(node) in passed else _text(node)
+        text = None if id(node) in passed else text_of(node, "{}")
         if text is None or "%{" in text:
             continue
         plain = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text)).strip()
         if len(_WORD.findall(plain.replace("{}", " "))) >= FEWEST_WORDS and not HEADING.fullmatch(plain):
             yield plain
-
-
-def _text(node: ast.AST) -> str | None:
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else None
-    if isinstance(node, ast.JoinedStr):
-        return "".join(str(v.value) if isinstance(v, ast.Constant) else "{}" for v in node.values)
-    return None
 
 
 def _passed_over(node: ast.AST) -> Iterator[ast.AST]:
