@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
 def _tables(studies: Studies, designs: Mapping[StudyKey, Design]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per trial, and one per trial and epoch."""
     rows: list[dict[str, Any]] = []
-    curves: list[dict[str, Any]] = []
+    curves: list[tuple[dict[str, Any], dict[str, list[Any]]]] = []
     for key, (plan, study) in studies.items():
         where = dict(zip(STUDY, (plan.name, *key), strict=False))
         current = designs[key].keys if key in designs else None
@@ -122,12 +123,13 @@ def _tables(studies: Studies, designs: Mapping[StudyKey, Design]) -> tuple[pd.Da
             superseded = current is not None and trial_key(trial) not in current
             flags = {"requeued": trial.number in aside, "superseded": superseded}
             rows.append({**where, **_row(trial, plan.stage), **flags})
-            curves += [{**where, "number": trial.number, **epoch} for epoch in _epochs(trial)]
+            if curve := trial.user_attrs.get("curve"):
+                curves.append(({**where, "number": trial.number}, curve))
     trials = pd.DataFrame(rows, columns=None if rows else list(COLUMNS))
     trials = trials.reindex(columns=list(dict.fromkeys([*COLUMNS, *trials.columns])))
     told_apart = ["requeued", "superseded"]
     trials[told_apart] = trials[told_apart].eq(True)
-    return trials, pd.DataFrame(curves, columns=None if curves else [*STUDY, "epoch", "score"])
+    return trials, _epochs(curves)
 
 
 def _importances(studies: Studies) -> dict[str, dict[str, dict[str, float] | None]]:
@@ -186,7 +188,13 @@ def _metrics(trial: FrozenTrial, stage: str) -> tuple[dict[str, float], dict[str
     return metrics, attrs.get(HINDSIGHT) or (metrics if own else {})
 
 
-def _epochs(trial: FrozenTrial) -> Iterator[dict[str, Any]]:
-    curve = trial.user_attrs.get("curve", {})
-    for values in zip(*curve.values(), strict=True):
-        yield dict(zip(curve, values, strict=True))
+def _epochs(curves: list[tuple[dict[str, Any], dict[str, list[Any]]]]) -> pd.DataFrame:
+    """One row per trial and epoch, made column by column: of each trial what tells it apart, and its curves."""
+    if not curves:
+        return pd.DataFrame(columns=[*STUDY, "epoch", "score"])
+    lengths = [len(curve["epoch"]) for _, curve in curves]
+    columns: dict[str, Any] = {name: np.repeat([where[name] for where, _ in curves], lengths) for name in STUDY}
+    for name in dict.fromkeys(name for _, curve in curves for name in curve):
+        values = (curve.get(name, [None] * n) for (_, curve), n in zip(curves, lengths, strict=True))
+        columns[name] = list(chain.from_iterable(values))
+    return pd.DataFrame(columns)

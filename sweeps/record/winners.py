@@ -44,13 +44,14 @@ def _known(
     if confirmed is None and confirmation in studies and confirmation in designs:
         confirmed = _confirmed_before(studies[confirmation][1], designs[confirmation], space)
     search = studies.get(("search", scenario, method))
-    searched = None if search is None else Ranking(spec, search[0]).winner(search[1])
     evaluated = _of_design(designs.get(evaluation))
     if evaluated is None and evaluation in designs:
         evaluated = _evaluated_before(designs[evaluation], space, confirmed, search and search[1])
-    for winner in (evaluated, confirmed, searched):
+    for winner in (evaluated, confirmed):
         if winner is not None:
             yield winner
+    if search is not None and (searched := Ranking(spec, search[0]).winner(search[1])) is not None:
+        yield searched
 
 
 def _of_design(design: Design | None) -> Winner | None:
