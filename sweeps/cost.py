@@ -4,44 +4,69 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sweeps.plan import Plan
+from sweeps.jobs.speed import Speed
+from sweeps.plan import Plan, StudyPlan
 from sweeps.resources import workers_of
-from sweeps.sweep import Sweep
-from unlearn.model_files import model_facts, model_files
+from sweeps.spec import Sizes
+
+#: What a trial takes beside passing images: what a worker waits for its next one, attacks, and writing it down.
+TRIAL_SECONDS = 0.4
+#: Until the first worker has begun, and for the report.
+RUN_SECONDS = 25.0
+#: What a trial takes in the storage (measured on digits: 8.4 kB).
+TRIAL_BYTES = 10_000
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Samples passed forward and backward; seconds on so many workers, None where no speed is known."""
+    """What all of a plan costs, were nothing of it there yet.
 
+    Attributes:
+        samples: images passed forward and backward. passes: images passed forward only, for the metrics.
+        models: references to train. trials: all others.
+        seconds: on so many workers; None where no speed is known.
+        disk: bytes of models and storage, decoded data apart; None likewise.
+    """
+
+    models: int
+    trials: int
     samples: float
-    seconds: float | None
+    passes: float
     workers: int
+    seconds: float | None
+    disk: float | None
 
 
-def estimate(sweep: Sweep, plan: Plan, training_samples: int) -> Cost:
-    """An upper estimate: every trial passes the training set once an epoch, and the forget set beside it."""
-    spec = sweep.spec
-    samples = 0.0
+def estimate(plan: Plan, sizes: Sizes, speed: Speed | None) -> Cost:
+    """An estimate: every trial passes the training images once an epoch, the forget set beside them, and is measured on both.
+
+    Methods differ, so it is no more than that; all of a grid's, search's and evaluation's trials count as if they ran to their
+    last epoch.
+    """
+    samples = passes = 0.0
+    models = trials = 0
     for study in plan.studies:
-        epochs = (
-            spec.training.epochs
-            if study.space is None
-            else int(study.space.fixed.get("epochs", spec.unlearning.epochs))
-        )
-        beside = 0 if study.stage == "reference" else max(draw.size or 0 for draw in study.draws)
-        samples += study.trials * epochs * (training_samples + beside)
-    workers = workers_of(spec)
-    speed = _seconds_per_sample(sweep)
-    return Cost(samples, None if speed is None else speed * samples / workers, workers)
+        if study.stage == "reference":
+            models += study.trials
+            samples += study.trials * plan.spec.training.epochs * sizes.train
+        else:
+            trials += study.trials
+            epochs, measured = _epochs(plan, study)
+            forget = max(draw.size or 0 for draw in study.draws)
+            samples += study.trials * epochs * (sizes.train + forget)
+            passes += study.trials * measured * (sizes.train + (sizes.dev if study.scored_on == "dev" else sizes.test))
+    workers = workers_of(plan.spec)
+    seconds = disk = None
+    if speed is not None:
+        of_images = speed.step * samples + speed.forward * passes
+        seconds = RUN_SECONDS + (of_images + TRIAL_SECONDS * (models + trials)) / workers
+        kept = sum(s.trials for s in plan.studies if s.stage == "evaluation" and plan.spec.evaluation.keep_models)
+        disk = float(speed.weights * (models + kept) + TRIAL_BYTES * (models + trials))
+    return Cost(models, trials, samples, passes, workers, seconds, disk)
 
 
-def _seconds_per_sample(sweep: Sweep) -> float | None:
-    """From the cached models of this data set and architecture; the slowest counts."""
-    spec, speeds = sweep.spec, []
-    for facts in filter(None, map(model_facts, model_files(sweep.cache.models))):
-        if (facts["dataset"], facts["model"], facts["model_options"]) == (
-            spec.dataset.name, spec.model.name, spec.model.options,
-        ):  # fmt: skip
-            speeds += [facts["seconds"] / facts["samples"]] if facts["samples"] else []  # one that was given took none
-    return max(speeds) if speeds else None
+def _epochs(plan: Plan, study: StudyPlan) -> tuple[int, int]:
+    """How many a trial runs for, and how many of them are measured."""
+    assert study.space is not None
+    epochs = int(study.space.fixed.get("epochs", plan.spec.unlearning.epochs))
+    return epochs, 1 if plan.spec.facts("methods", study.method).declared.get("one_epoch") else epochs

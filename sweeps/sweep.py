@@ -15,7 +15,7 @@ from optuna.storages import BaseStorage
 from sweeps.errors import SweepError
 from sweeps.folder import SweepFolder
 from sweeps.jobs.cache import Cache, check_writable
-from sweeps.plan import Stage, make_plan
+from sweeps.plan import Plan, Stage, make_plan
 from sweeps.provenance import provenance
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.secrets import mask
@@ -160,7 +160,7 @@ def run_sweep(
     ray_address: str | None = None,
     verbose: bool = False,
     watch: Any = None,
-    tell: Callable[[str], object] = lambda text: None,
+    begins: Callable[[Plan, Facts], object] = lambda plan, data: None,
 ) -> Multiplexer:
     """Run whatever is missing of the given stages; returns the studies as they then stand.
 
@@ -168,7 +168,7 @@ def run_sweep(
         params: hyperparameters to evaluate instead of the searches' winners.
         retry: which trials that have ended are to be run once more.
         watch: a context manager factory `watch(studies)` under which the run is shown.
-        tell: takes a line on what is given before anything is trained.
+        begins: is called with what is planned, and of what data, before anything is trained; not of a sweep that goes on.
 
     Raises:
         SweepError: bad input, or another driver at work.
@@ -183,8 +183,10 @@ def run_sweep(
         with Lease(storage, sweep.spec.name):
             sweep = sweep.continued(storage)
             plan, first = make_plan(sweep.spec, stages), warm_start(sweep.spec)
-            known = already_checked(sweep, storage)
-            sweep.freeze(storage, None if known else checked(sweep, tell))
+            data = None if already_checked(sweep, storage) else checked(sweep)
+            sweep.freeze(storage, data)
+            if data is not None:
+                begins(plan, data)
             studies = Multiplexer(plan, storage, params=params, warm_start=first, retry=retry)
             with watch(studies) if watch is not None else contextlib.nullcontext():
                 run_studies(
@@ -193,7 +195,7 @@ def run_sweep(
     return studies
 
 
-def checked(sweep: Sweep, tell: Callable[[str], object] = lambda text: None) -> Facts:
+def checked(sweep: Sweep) -> Facts:
     """What is kept of the data and of an original that is given; what a run would find wrong with them is refused here.
 
     Raises:
@@ -205,9 +207,7 @@ def checked(sweep: Sweep, tell: Callable[[str], object] = lambda text: None) -> 
         return facts
     from sweeps.jobs.original import look_at_original  # noqa: PLC0415  # torch comes with it
 
-    seen = str(look_at_original(sweep.spec, sweep.cache))
-    tell(seen)
-    return replace(facts, original=seen)
+    return replace(facts, original=str(look_at_original(sweep.spec, sweep.cache)))
 
 
 def frozen_spec(storage: BaseStorage, name: str) -> dict[str, Any] | None:

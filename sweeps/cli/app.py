@@ -256,11 +256,15 @@ def validate(
     ],
     set_: Set = None,
     json: Json = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Say what it will run, how long on this machine, and what it takes on disk."),
+    ] = False,
 ) -> None:
     """Check a sweep file: every error at once."""
     from sweeps.cli.validate import validate_file, validate_json
 
-    raise typer.Exit((validate_json if json else validate_file)(file, set_))
+    raise typer.Exit((validate_json if json else validate_file)(file, set_, explain=explain))
 
 
 @app.command()

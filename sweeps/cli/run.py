@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sweeps.cli.cost import first_line, print_plan
 from sweeps.cli.models import outcome
 from sweeps.cli.options import Options
 from sweeps.cli.progress import unwatched, watch
 from sweeps.cli.report import decorate_storage
 from sweeps.cli.results import print_results
-from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import (
     DONE,
     FAILED,
     INTERRUPTED,
     RETRY,
     count_of,
-    duration,
     echo,
     errors_to_exit_code,
-    stdout_console,
     tell,
     typed_command,
 )
-from sweeps.cost import estimate
 from sweeps.errors import SweepError
 from sweeps.kept import kept_models
 from sweeps.outputs.report import are_current, write_outputs
-from sweeps.plan import Stage, make_plan
+from sweeps.plan import Plan, Stage, make_plan
 from sweeps.record.fingerprint import fingerprint
-from sweeps.record.record import named_together
 from sweeps.secrets import mask
 from sweeps.signals import Interrupted
-from sweeps.spec import Spec, facts, open_data, remarks, training_samples
-from sweeps.spec.draws import overlap_notes
+from sweeps.spec import Facts, Spec, remarks
 from sweeps.studies.given import Params, last_epochs, read_best_params
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.studies.retries import failed_trials, no_trial
@@ -59,7 +55,8 @@ def run_stages(
     for remark in () if options.quiet else remarks(sweep.spec):
         echo(f"note: {remark}")
     if dry_run:
-        print_plan(sweep, stages)
+        print_plan(sweep.spec, make_plan(sweep.spec, stages))
+        tell(f"storage: {mask(sweep.url)}")
         return DONE
     given = _given(params, sweep.spec) if params else None
     studies = run_watched(sweep, stages, options, params=given, retry=failed_trials if retry_failed else no_trial)
@@ -101,7 +98,7 @@ def run_watched(sweep: Sweep, stages: Iterable[Stage], options: Options, **choic
             ray_address=options.ray_address,
             verbose=options.verbose,
             watch=unwatched if options.quiet else watch,
-            tell=_silent if options.quiet else echo,
+            begins=partial(_begins, options),
             **choices,
         )
     except Interrupted as stopped:
@@ -109,8 +106,14 @@ def run_watched(sweep: Sweep, stages: Iterable[Stage], options: Options, **choic
         return None
 
 
-def _silent(text: str) -> None:
-    """Says nothing."""
+def _begins(options: Options, plan: Plan, data: Facts) -> None:
+    """How well an original that is given does, and how long it will take; on a cluster that is not known here."""
+    if options.quiet:
+        return
+    if data.original:
+        echo(data.original)
+    if options.ray_address is None:
+        echo(first_line(plan, data.sizes))
 
 
 def print_outcome(studies: Multiplexer, options: Options) -> int:
@@ -132,28 +135,3 @@ def print_outcome(studies: Multiplexer, options: Options) -> int:
     echo(f"resume or extend:  {again}")
     echo(f"watch:             sweeps dashboard {name}{options.tail}")
     return FAILED if failed or missing else DONE
-
-
-def print_plan(sweep: Sweep, stages: tuple[Stage, ...]) -> None:
-    """The studies, their trials, and what they will cost."""
-    plan = make_plan(sweep.spec, stages)
-    rows = [(*study.key, str(study.trials)) for study in plan.studies]
-    names = ("stage", "scenario", "method")
-    print_rows(stdout_console(), Rows(names, ("trials",), rows), title=f"{sweep.spec.name}: the plan")
-    tell(f"all: {count_of(sum(study.trials for study in plan.studies))}")
-    data = open_data(sweep.spec, sweep.cache.folder)
-    about = facts(sweep.spec, data)
-    tell(f"data: {about.read}")
-    for scenario, classes in about.classes.items():
-        tell(f"{scenario} forgets {named_together(classes)}")
-    for note in overlap_notes(sweep.spec, data):
-        tell(f"note: {note}")
-    cost = estimate(sweep, plan, training_samples(sweep.spec, data))
-    tell(f"samples to pass forward and backward: {cost.samples:.3g}")
-    if cost.seconds is None:
-        print("time: not known until a first model of this sweep has been trained here")
-    else:
-        tell(
-            f"time: about {duration(cost.seconds)} on {cost.workers} workers, from how fast the cached models were trained"
-        )
-    tell(f"storage: {mask(sweep.url)}")

@@ -55,8 +55,12 @@ def validated(file: str, overrides: list[str], tell_code: Callable[[str], None] 
 
 
 @errors_to_exit_code
-def validate_file(file: str, overrides: list[str] | None) -> int:
-    """Every error of a sweep file and of its data; or that there is none, and what else should be known."""
+def validate_file(file: str, overrides: list[str] | None, *, explain: bool = False) -> int:
+    """Every error of a sweep file and of its data; or that there is none, and what else should be known.
+
+    Args:
+        explain: show the plan and its cost too, for which the data is decoded.
+    """
     found = validated(
         file, overrides or [], lambda name: echo(f"code of its own, imported now and called by a run: {name}")
     )
@@ -67,11 +71,15 @@ def validate_file(file: str, overrides: list[str] | None) -> int:
         tell(f"note: {note}")
     if lack := gpus_lacking(found.spec):
         tell(f"note: to run it on this machine: {lack}")
+    if explain:
+        from sweeps.cli.cost import print_plan  # noqa: PLC0415  # a mere check does not wait for pandas
+
+        print_plan(found.spec, make_plan(found.spec))
     return DONE
 
 
 @errors_to_exit_code
-def validate_json(file: str, overrides: list[str] | None) -> int:
+def validate_json(file: str, overrides: list[str] | None, *, explain: bool = False) -> int:
     """`sweeps validate`; what is wrong is part of the document, and the exit code 2."""
     try:
         found = validated(file, overrides or [])
@@ -79,6 +87,11 @@ def validate_json(file: str, overrides: list[str] | None) -> int:
         print_json({"valid": False, "problems": [asdict(problem) for problem in error.problems]})
         return BAD_INPUT
     plan = make_plan(found.spec)
+    costs: dict[str, Any] = {}
+    if explain:
+        from sweeps.cli.cost import cost_of, open_facts  # noqa: PLC0415  # likewise
+
+        costs["cost"] = asdict(cost_of(plan, open_facts(found.spec).sizes)[0])
     print_json(
         {
             "valid": True,
@@ -88,6 +101,7 @@ def validate_json(file: str, overrides: list[str] | None) -> int:
             "data": found.data,
             "notes": found.notes,
             "code": found.code,
+            **costs,
         }
     )
     return DONE

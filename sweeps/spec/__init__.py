@@ -1,6 +1,6 @@
 """The sweep YAML, validated: every error at once, before anything starts."""
 
-from sweeps.spec.data import Facts, check_data, check_sizes, facts, open_data, scenario_of, split_data, training_samples
+from sweeps.spec.data import Facts, Sizes, check_data, check_sizes, facts, open_data, scenario_of, split_data
 from sweeps.spec.document import dump_yaml, read_stored, read_yaml
 from sweeps.spec.earlier import continued
 from sweeps.spec.files import check_files
@@ -22,6 +22,7 @@ from sweeps.spec.schema import RangeSpec, Spec
 __all__ = [
     "Facts",
     "RangeSpec",
+    "Sizes",
     "Spec",
     "check_data",
     "check_files",
@@ -47,5 +48,4 @@ __all__ = [
     "shipped_sweeps",
     "split_data",
     "stored_spec",
-    "training_samples",
 ]

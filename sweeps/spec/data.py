@@ -26,17 +26,30 @@ USES = {
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """What a data set is to a network: images of each part, their shape (channels, height, width), and how many classes."""
+
+    train: int
+    dev: int
+    test: int
+    image_shape: tuple[int, int, int]
+    classes: int
+
+
+@dataclass(frozen=True)
 class Facts:
     """What a sweep keeps of its data, to tell it later without the data.
 
     Attributes:
         read: counts, shape, range and source.
         classes: the forget classes of each scenario that has some, as (position, name).
+        sizes: as numbers.
         original: how well an original that is given classifies them; empty where the sweep trains its own.
     """
 
     read: str
     classes: dict[str, list[tuple[int, str]]]
+    sizes: Sizes
     original: str = ""
 
 
@@ -74,15 +87,6 @@ def open_data(spec: Spec, cache: Path) -> ImageDataset:
         raise SpecError(spec.name, [Problem("dataset", "its options must be of the right type", str(error))]) from error
 
 
-def training_samples(spec: Spec, data: ImageDataset) -> int:
-    """How many images the training split has.
-
-    Raises:
-        IdsError: as `split_data`.
-    """
-    return len(split_data(spec, data).train)
-
-
 def check_sizes(spec: Spec, cache: Path) -> Facts:
     """Refuse classes, sizes and splits that the data cannot give; the data is decoded for it, once, into `cache`.
 
@@ -98,8 +102,14 @@ def check_sizes(spec: Spec, cache: Path) -> Facts:
 
 
 def facts(spec: Spec, data: ImageDataset) -> Facts:
-    """What a sweep keeps of its data."""
-    return Facts(data.description, forget_classes(spec, data))
+    """What a sweep keeps of its data.
+
+    Raises:
+        IdsError: as `split_data`.
+    """
+    splits, labels = split_data(spec, data), data.test_labels
+    sizes = Sizes(len(splits.train), len(splits.dev), len(labels), data.image_shape, data.num_classes)
+    return Facts(data.description, forget_classes(spec, data), sizes)
 
 
 def check_data(spec: Spec, cache: Path) -> str:
@@ -272,6 +282,7 @@ def _shipped(spec: Spec, label: str) -> bool:
 
 __all__ = [
     "Facts",
+    "Sizes",
     "asked_of",
     "check_data",
     "check_sizes",
@@ -280,5 +291,4 @@ __all__ = [
     "open_data",
     "scenario_of",
     "split_data",
-    "training_samples",
 ]

@@ -199,5 +199,5 @@ def test_a_dry_run_starts_nothing(tmp_path: Path, cache: Path, monkeypatch: pyte
     result = CliRunner().invoke(app, ["run", "digits", "--dry-run"])
     assert result.exit_code == 0, result.stderr
     assert re.search(r"search +partial_class\b.* +sure +8\b", result.stdout)
-    assert "samples to pass forward and backward" in result.stdout
+    assert "images to pass forward and backward" in result.stdout
     assert not (tmp_path / "runs").exists()

@@ -1,0 +1,107 @@
+"""What a plan will cost: against what its trials really pass, and against a network measured here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from optuna.storages import BaseStorage
+from typer.testing import CliRunner
+
+from sweeps.cli.app import app
+from sweeps.cli.cost import first_line, open_facts
+from sweeps.cost import RUN_SECONDS, TRIAL_BYTES, TRIAL_SECONDS, estimate
+from sweeps.jobs.cache import Cache
+from sweeps.jobs.speed import FORWARD_SHARE, Speed, speed_of
+from sweeps.jobs.worker import Worker
+from sweeps.plan import make_plan
+from sweeps.spec import Sizes
+from sweeps.studies.multiplexer import Multiplexer
+from tests.sweeps.conftest import TINY, SpecMaker, serve
+from unlearn.model_files import model_files
+
+DIGITS = Sizes(train=1150, dev=140, test=360, image_shape=(1, 8, 8), classes=10)
+
+
+def test_images_are_those_that_trials_pass(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
+    """References exactly; what unlearning passes nearly."""
+    spec = tiny(search={"trials": 2, "sampler": "random", "confirm": "none"}, methods={"finetune": {}, "sure": {}})
+    sizes = open_facts(spec).sizes
+    assert sizes == DIGITS
+    references = estimate(make_plan(spec, ["reference"]), sizes, None)
+    both = estimate(make_plan(spec, ["search"]), sizes, None)
+    studies = Multiplexer(make_plan(spec, ["search"]), storage)
+    done = [assignment.ended for assignment in serve(studies, Worker(spec, Cache.at()))]
+    attrs = [trial.user_attrs for trial in done if trial is not None]
+    trained = sum(a["training_samples"] for a in attrs if "training_samples" in a)
+    unlearned = sum(a["samples"] for a in attrs if "samples" in a)
+    assert (both.models, both.trials) == (2, 4)
+    of_models = 2 * 2 * sizes.train  # two models, two epochs; an oracle passes forty fewer an epoch
+    assert trained == of_models - 2 * 40
+    assert references.samples == references.models * 2 * sizes.train
+    assert unlearned == pytest.approx(both.samples - of_models, rel=0.2)
+    assert both.passes == 4 * 2 * (sizes.train + sizes.dev)
+
+
+def test_seconds_and_disk(tiny: SpecMaker) -> None:
+    spec = tiny(methods={"oracle": {}}, resources={"workers": 3})  # retrained to the end of its recipe, measured once
+    plan = make_plan(spec)
+    trials, models = 2 * 2, 1 + 2 * 2
+    cost = estimate(plan, DIGITS, Speed(step=0.01, forward=0.001, weights=500, source=""))
+    assert (cost.trials, cost.models) == (trials, models)
+    images = models * 2 * DIGITS.train + trials * 2 * (DIGITS.train + 40)
+    assert cost.samples == images
+    assert cost.passes == trials * (DIGITS.train + 360)
+    spent = 0.01 * images + 0.001 * cost.passes + TRIAL_SECONDS * (trials + models)
+    assert cost.seconds == pytest.approx(RUN_SECONDS + spent / 3)
+    assert cost.disk == 500 * models + TRIAL_BYTES * (trials + models)
+    assert estimate(plan, DIGITS, None).seconds is None
+    kept = make_plan(tiny(methods={"oracle": {}}, evaluation={"seeds": 2, "keep_models": True}))
+    assert (estimate(kept, DIGITS, Speed(0, 0, 500, "")).disk or 0) - cost.disk == 500 * trials
+
+
+def test_a_speed_is_measured_else_taken_from_models_of_this_kind(tiny: SpecMaker, tmp_path: Path, cache: Path) -> None:
+    spec = tiny()
+    measured = speed_of(spec, DIGITS, tmp_path)
+    assert measured is not None
+    assert 0 < measured.forward < measured.step < 1
+    worker = Worker(spec, Cache(tmp_path))
+    draw = make_plan(spec).studies[-1].draws[0]
+    stored = worker.workspace.original(worker.task(draw, "test"))
+    (file,) = model_files(tmp_path / "models")
+    assert abs(file.stat().st_size - measured.weights) < 6000  # its header
+    known = speed_of(spec, DIGITS, tmp_path / "models")
+    assert known is not None
+    assert known.step == pytest.approx(stored.cost.seconds / stored.cost.samples)
+    assert known.forward == pytest.approx(FORWARD_SHARE * known.step)
+    for other in ({"precision": "bfloat16"}, {"model": {"name": "small_resnet", "width": 3}}):
+        found = speed_of(tiny(**other), DIGITS, tmp_path / "models")
+        assert found is not None, other
+        assert found.source == measured.source, other
+
+
+def test_a_network_that_cannot_be_tried_out(tiny: SpecMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = tiny()
+    sizes = Sizes(10, 10, 10, image_shape=(0, 0, 0), classes=10)
+    assert speed_of(spec, sizes, tmp_path) is None
+    monkeypatch.setenv("UNLEARN_SWEEPS_CACHE", str(tmp_path))
+    plan = make_plan(spec, ["search"])
+    assert first_line(plan, sizes).endswith("8 trials and up to 2 models to train")
+
+
+def test_validate_explains(tmp_path: Path, cache: Path) -> None:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump(TINY))
+    found = json.loads(CliRunner().invoke(app, ["validate", str(file), "--explain", "--json"]).stdout)
+    cost = found["cost"]
+    assert cost["trials"] + cost["models"] == found["trials"]
+    assert cost["seconds"] > 0
+    told = CliRunner().invoke(app, ["validate", str(file), "--explain"])
+    assert told.exit_code == 0, told.output
+    counts = f"{cost['trials']} trials and up to {cost['models']} models to train"
+    for words in ("tiny: the plan", counts, "time: about", "disk: about"):
+        assert words in told.stdout
+    plain = CliRunner().invoke(app, ["validate", str(file)])
+    assert "the plan" not in plain.stdout
