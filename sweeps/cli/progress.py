@@ -20,6 +20,8 @@ from sweeps.studies.multiplexer import Assignment, Multiplexer
 from sweeps.text import clean
 
 LINE_SECONDS = 10.0
+#: Trials that have ended since the first look before it is said how fast they do.
+ENOUGH = 4
 #: Characters of a failure's reason.
 MOST_CHARACTERS = 400
 
@@ -87,15 +89,30 @@ def unwatched(studies: Multiplexer) -> Iterator[None]:
     yield
 
 
-def summary(studies: Multiplexer, started: float, done_before: int) -> str:
+class Pace:
+    """How fast trials end, from the first look after one has: what comes before, Ray's start, says nothing of what is left."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+
+    def per_second(self, done: int) -> float | None:
+        """Now that so many are done; None until enough have ended since the first look."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, done
+        since, before = self._first
+        return (done - before) / (now - since) if done - before >= ENOUGH and now > since else None
+
+
+def summary(studies: Multiplexer, pace: Pace) -> str:
     """Rate, time left and the best search score so far."""
     tally = Tally.of(studies)
-    new = tally.done.total() - done_before
-    rate = new / max(time.monotonic() - started, 1e-9)
-    left = tally.planned.total() - tally.done.total()
-    parts = [f"{rate:.1f} trials/s" if rate >= 1 else f"{60 * rate:.1f} trials/min"]
-    if new >= 5 and left:
-        parts.append(f"{duration(left / rate)} left")
+    done = tally.done.total()
+    rate, left, parts = pace.per_second(done), tally.planned.total() - done, []
+    if rate is not None:
+        parts.append(f"{rate:.1f} trials/s" if rate >= 1 else f"{60 * rate:.1f} trials/min")
+        if left:
+            parts.append(f"{duration(left / rate)} left")
     best = [
         (s.best_value, f"{s.plan.scenario}/{s.plan.method}")
         for s in studies.searches.values()
@@ -109,21 +126,20 @@ def summary(studies: Multiplexer, started: float, done_before: int) -> str:
 
 @contextmanager
 def _bars(studies: Multiplexer, console: Console) -> Iterator[None]:
-    tally, started = Tally.of(studies), time.monotonic()
-    before = tally.done.total()
+    tally, pace = Tally.of(studies), Pace()
     with Bars(console, tally.planned.total()) as progress:
         bars: dict[str, TaskID] = {
             stage: progress.add_task(stage, total=tally.planned[stage], completed=tally.done[stage])
             for stage in tally.stages
         }
-        total = progress.add_task("all", total=tally.planned.total(), completed=before)
+        total = progress.add_task("all", total=tally.planned.total(), completed=tally.done.total())
         progress.note = "starting Ray"
 
         def show(assignment: Assignment, state: TrialState) -> None:
             now = Tally.of(studies)
             for stage, bar in bars.items():
                 progress.update(bar, total=now.planned[stage], completed=now.done[stage])
-            progress.note = summary(studies, started, before)
+            progress.note = summary(studies, pace)
             progress.update(total, total=now.planned.total(), completed=now.done.total())
             if state == TrialState.FAIL:
                 progress.console.print(Text(_failure(assignment)))
@@ -135,13 +151,13 @@ def _bars(studies: Multiplexer, console: Console) -> Iterator[None]:
 
 @contextmanager
 def _lines(studies: Multiplexer) -> Iterator[None]:
-    started, before = time.monotonic(), Tally.of(studies).done.total()
+    started, pace = time.monotonic(), Pace()
     last = [started]
 
     def line() -> str:
         now = Tally.of(studies)
         counts = ", ".join(f"{stage} {now.done[stage]}/{now.planned[stage]}" for stage in now.stages)
-        return f"{duration(time.monotonic() - started):>7}  {counts}; {summary(studies, started, before)}"
+        return f"{duration(time.monotonic() - started):>7}  {'; '.join(filter(None, (counts, summary(studies, pace))))}"
 
     def show(assignment: Assignment, state: TrialState) -> None:
         if state == TrialState.FAIL:
