@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from sweeps.cli import progress
 from sweeps.cli.progress import ENOUGH, Pace
 
 
 def test_a_pace_is_of_what_ends_after_the_first_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """A resumed run has done 40 before, and Ray took 500 seconds to start: neither counts."""
     now = [500.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     pace = Pace()
     assert pace.per_second(40) is None
     for ended in range(1, 9):
