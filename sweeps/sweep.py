@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -111,11 +111,24 @@ class Sweep:
         before = frozen_spec(storage or self.open_to_read(), self.spec.name)
         return self if before is None else replace(self, spec=continued(self.spec, before))
 
-    def freeze(self, storage: BaseStorage, data: Facts | None = None) -> None:
+    def decided(self, tell: Callable[[str], object] = lambda text: None) -> tuple[Sweep, dict[str, Any] | None]:
+        """The same with its precision decided where that is `auto`, and on which grounds."""
+        if self.spec.precision != "auto":
+            return self, None
+        from sweeps.jobs.precision import decide_precision, in_precision  # noqa: PLC0415  # torch comes with it
+
+        decision = decide_precision(self.spec, self.cache)
+        tell(f"precision: {decision['chosen']}, as {decision['because']}")
+        return replace(self, spec=in_precision(self.spec, decision["chosen"])), decision
+
+    def freeze(
+        self, storage: BaseStorage, data: Facts | None = None, precision: Mapping[str, Any] | None = None
+    ) -> None:
         """Write the resolved spec into storage and folder; against an existing one, only compatible changes are taken.
 
         Args:
             data: what to keep of the data set; None where that is known already.
+            precision: on which grounds that was chosen; None where it was given, or is known already.
 
         Raises:
             SweepError: the storage holds this sweep with other data, models or ranges; the keys that differ are listed.
@@ -131,7 +144,8 @@ class Sweep:
         if data is not None:
             study.set_user_attr("dataset", plain(asdict(data)))
         known = study.user_attrs.get("provenance", {})
-        study.set_user_attr("provenance", known | clean_all(provenance(self.spec, known)))
+        grounds = {} if precision is None else {"precision": plain(precision)}
+        study.set_user_attr("provenance", known | grounds | clean_all(provenance(self.spec, known)))
         components = json.loads(json.dumps(self.spec.component_facts()))
         for name, facts in (("measures", self._declared_measures()), ("components", components)):
             if study.user_attrs.get(name, []) != (cleaned := clean_all(facts)):
@@ -161,6 +175,7 @@ def run_sweep(
     verbose: bool = False,
     watch: Any = None,
     begins: Callable[[Plan, Facts], object] = lambda plan, data: None,
+    tell: Callable[[str], object] = lambda text: None,
 ) -> Multiplexer:
     """Run whatever is missing of the given stages; returns the studies as they then stand.
 
@@ -169,6 +184,7 @@ def run_sweep(
         retry: which trials that have ended are to be run once more.
         watch: a context manager factory `watch(studies)` under which the run is shown.
         begins: is called with what is planned, and of what data, before anything is trained; not of a sweep that goes on.
+        tell: takes a line on what is decided for the sweep.
 
     Raises:
         SweepError: bad input, or another driver at work.
@@ -182,9 +198,10 @@ def run_sweep(
         storage = sweep.prepare()
         with Lease(storage, sweep.spec.name):
             sweep = sweep.continued(storage)
-            plan, first = make_plan(sweep.spec, stages), warm_start(sweep.spec)
             data = None if already_checked(sweep, storage) else checked(sweep)
-            sweep.freeze(storage, data)
+            sweep, grounds = sweep.decided(tell)
+            plan, first = make_plan(sweep.spec, stages), warm_start(sweep.spec)
+            sweep.freeze(storage, data, grounds)
             if data is not None:
                 begins(plan, data)
             studies = Multiplexer(plan, storage, params=params, warm_start=first, retry=retry)

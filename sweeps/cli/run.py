@@ -99,11 +99,16 @@ def run_watched(sweep: Sweep, stages: Iterable[Stage], options: Options, **choic
             verbose=options.verbose,
             watch=unwatched if options.quiet else watch,
             begins=partial(_begins, options),
+            tell=_silent if options.quiet else echo,
             **choices,
         )
     except Interrupted as stopped:
         echo(f"stopped by {stopped}; nothing finished is lost. Resume with:\n  {typed_command()}")
         return None
+
+
+def _silent(text: str) -> None:
+    """Says nothing."""
 
 
 def _begins(options: Options, plan: Plan, data: Facts) -> None:

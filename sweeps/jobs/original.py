@@ -11,6 +11,7 @@ import torch
 
 from sweeps.errors import Problem, SpecError
 from sweeps.jobs.cache import Cache
+from sweeps.jobs.precision import in_precision
 from sweeps.jobs.worker import Worker
 from sweeps.spec import Spec
 from unlearn.errors import ModelError
@@ -46,7 +47,7 @@ def look_at_original(spec: Spec, cache: Cache) -> OriginalSeen | None:
     """
     if spec.original is None:
         return None
-    workspace = Worker(spec, cache).workspace
+    workspace = Worker(in_precision(spec, "float32") if spec.precision == "auto" else spec, cache).workspace
     try:
         model = workspace.references.given.model
     except ModelError as error:

@@ -52,7 +52,7 @@ def _of_models(spec: Spec, models: Path) -> Speed | None:
         "dataset": spec.dataset.name,
         "model": spec.model.name,
         "model_options": spec.model.options,
-        "precision": spec.precision,
+        "precision": "float32" if spec.precision == "auto" else spec.precision,
         "host": platform.node(),
     }
     found = []
@@ -74,7 +74,7 @@ def _measured(spec: Spec, sizes: Sizes) -> Speed | None:
         "head": spec.model.head,
         "image_shape": sizes.image_shape,
         "classes": sizes.classes,
-        "precision": spec.precision,
+        "precision": "float32" if spec.precision == "auto" else spec.precision,
         "batch_size": spec.training.batch_size,
         "threads": max(1, int(spec.resources.cpus_per_trial)),
         "gpu": bool(spec.resources.gpus_per_trial),

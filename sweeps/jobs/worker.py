@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.epochs import EpochRule, LeastScore, ScrubR
 from sweeps.jobs.job import KEPT, NOT_KEPT, Job, Update, other_data, same_data
@@ -43,7 +44,16 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 def setting_of(spec: Spec) -> Setting:
-    """What the spec says of data, model and recipe, as the science package takes it."""
+    """What the spec says of data, model and recipe, as the science package takes it.
+
+    Raises:
+        SweepError: its precision is not decided yet.
+    """
+    if spec.precision == "auto":
+        raise SweepError(
+            f"precision: auto is decided when {spec.name!r} is first run, and nothing of it has been run here\n"
+            "  remedy: run it first, or write precision: float32 or bfloat16"
+        )
     training, normalise = spec.training.model_dump(), spec.model.normalise
     return Setting(
         dataset=spec.dataset.name,

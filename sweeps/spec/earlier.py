@@ -42,8 +42,10 @@ def _with_pools(scenarios: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def continued(spec: Spec, before: Mapping[str, Any]) -> Spec:
-    """`spec` by the rules of the sweep that was frozen as `before`, as far as its file says nothing else."""
+    """`spec` by the rules and in the precision of the sweep that was frozen as `before`, as far as its file says nothing else."""
     begun = as_begun(before)
+    if spec.precision == "auto":
+        spec = spec.model_copy(update={"precision": begun.get("precision", "float32")})
     if begun["rules"] == spec.rules or "rules" in spec.model_fields_set:
         return spec
     changed: dict[str, Any] = {"rules": begun["rules"]}

@@ -9,12 +9,13 @@ from typing import Any
 from sweeps.spec.components import names_in
 from sweeps.spec.read import leaves_published_out, shipped_ranges, uniform
 from sweeps.spec.schema import RangeSpec, Spec
+from unlearn.hardware import cpu_has_bfloat16
 from unlearn.registry import of_library
 
 
 def remarks(spec: Spec) -> list[str]:
     """One sentence each."""
-    return [*_cut_ranges(spec), *_milestones(spec), *_one_forget_set(spec), *_first_points(spec)]
+    return [*_cut_ranges(spec), *_milestones(spec), *_one_forget_set(spec), *_first_points(spec), *_precision(spec)]
 
 
 def own_code(document: Mapping[str, Any]) -> list[str]:
@@ -66,6 +67,16 @@ def _first_points(spec: Spec) -> Iterator[str]:
             f"search.warm_start: published is left out, as those values were chosen by the test set of {spec.dataset.name}, on "
             "which a strict sweep is evaluated; protocol: paper takes them"
         )
+
+
+def _precision(spec: Spec) -> Iterator[str]:
+    if spec.precision == "auto":
+        yield (
+            "precision: auto is decided when the sweep is first run, by short trainings of its model, and then stays; write "
+            "float32 or bfloat16 to have the same on every machine"
+        )
+    elif spec.precision == "bfloat16" and not spec.resources.gpus_per_trial and not cpu_has_bfloat16():
+        yield "precision: this machine's processor has no bfloat16 in hardware, and emulates it"
 
 
 def _milestones(spec: Spec) -> Iterator[str]:

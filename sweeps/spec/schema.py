@@ -367,7 +367,8 @@ class Spec(Part):
         original: a model that is trained already, to start from; left out, one is trained.
         held_out: the fraction of each class that is kept from training, as validation images; or a file of their ids.
         dev: the fraction of those on which a strict search is scored; methods never see them.
-        precision: arithmetic of forward passes; `bfloat16` is autocast.
+        precision: arithmetic of forward passes; `bfloat16` is autocast. `auto` is decided by a check when the sweep is
+            first run, and stays (docs/precision.md).
         training: the recipe of originals and oracles.
         unlearning: what all methods share.
         protocol: `strict` tunes on dev images and reports at a stop epoch known beforehand; `paper` does both on the test set, in
@@ -398,7 +399,7 @@ class Spec(Part):
     original: Original | None = None
     held_out: HeldOut = 0.2
     dev: Fraction = 0.5
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
     training: Training = Training()
     unlearning: Unlearning = Unlearning()
     protocol: Literal["strict", "paper"] = "strict"

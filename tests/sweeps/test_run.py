@@ -70,7 +70,7 @@ def here(*arguments: str) -> tuple[int, str, str]:
 
 def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    write_spec(tmp_path, logging={"tensorboard": True})
+    write_spec(tmp_path, logging={"tensorboard": True}, precision="auto")
 
     # a kill -9 of the whole tree in the middle
     process = start(["run", "tiny.yaml"], tmp_path, cache)
@@ -86,6 +86,7 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path, monke
 
     before = record(tmp_path).trials.set_index(["study", "number"])
     before = before[before["state"] == "COMPLETE"]
+    decided = record(tmp_path).provenance["precision"]
     assert 8 <= len(before) < sum(record(tmp_path).planned.values())
 
     # the same command continues, with bars on a terminal
@@ -94,10 +95,13 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path, monke
     assert "8/8" in err
     assert "trials are done" in err
     assert "Traceback" not in err
+    assert "precision" not in err
     assert out.splitlines() == ["runs/tiny/best_params.yaml", "runs/tiny/report/index.html"]
     assert "resume or extend:  sweeps run tiny.yaml" in err
     assert "sweeps dashboard tiny.yaml" in err
     after = record(tmp_path)
+    assert after.provenance["precision"] == decided
+    assert after.spec["precision"] == decided["chosen"]
     assert (after.trials["state"] != "RUNNING").all()
     assert after.counted.groupby(["stage", "scenario", "method"]).size().to_dict() == after.planned
     kept = after.trials.set_index(["study", "number"]).loc[before.index]

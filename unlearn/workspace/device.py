@@ -9,6 +9,8 @@ from typing import Literal
 
 import torch
 
+from unlearn.hardware import cpu_has_bfloat16
+
 
 @dataclass(frozen=True)
 class Place:
@@ -29,6 +31,13 @@ def arithmetic(device: torch.device, precision: Literal["float32", "bfloat16"]) 
     Without the cache: autocast would keep the weights that it first cast, and a model that trains under it never learn.
     """
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 in hardware: GPUs from compute capability 8.0 on, and processors that say so."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported() and torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and cpu_has_bfloat16()
 
 
 def synchronize(device: torch.device) -> None:

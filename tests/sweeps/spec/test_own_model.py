@@ -72,6 +72,7 @@ def test_the_original_is_the_users_own(make: Maker, weights: Path, cache: Path) 
     check_sizes(spec, cache)
     seen = look_at_original(spec, Cache(cache))
     assert seen is not None
+    assert look_at_original(make(precision="auto"), Cache(cache)) == seen
     x, y = own_network.digits_rows()
     network = own_network.Net()
     network.load_state_dict(torch.load(weights, weights_only=True)["state_dict"])
