@@ -21,6 +21,7 @@ __all__ = [
     "batch_sizes",
     "descend",
     "joins_last",
+    "on_device",
 ]
 
 
@@ -82,10 +83,15 @@ class Batches:
         """One pass as pool positions: shuffled by `rng`, or in order where it is None."""
         order = self.index
         if rng is not None:
-            order = order[torch.randperm(len(order), generator=rng).to(order.device)]
+            order = order[on_device(torch.randperm(len(order), generator=rng), order.device)]
         for rows in torch.split(order, batch_sizes(len(order), batch_size)):
             self.served += len(rows)
             yield rows
+
+
+def on_device(drawn: Tensor, device: torch.device) -> Tensor:
+    """What a CPU generator has drawn, where it is needed; the host does not wait for the device."""
+    return drawn.to(device, non_blocking=True)
 
 
 def joins_last(n: int, batch_size: int) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["Switches", "isolated", "seed_global_generators"]
+__all__ = ["Switches", "isolated", "kept_backends", "seed_global_generators"]
 
 #: How a switch is read, and how it is set.
 Switch = tuple[Callable[[], Any], Callable[[Any], object]]
@@ -154,6 +154,18 @@ def _backends() -> Iterator[Switch]:
     yield cuda.mem_efficient_sdp_enabled, cuda.enable_mem_efficient_sdp
     yield cuda.math_sdp_enabled, cuda.enable_math_sdp
     yield cuda.cudnn_sdp_enabled, cuda.enable_cudnn_sdp
+
+
+@contextmanager
+def kept_backends() -> Iterator[None]:
+    """At the end precision of products and kernels are what they were before."""
+    before = [(get, set_to, get()) for get, set_to in _backends()]
+    try:
+        yield
+    finally:
+        for get, set_to, value in before:
+            if get() != value:
+                set_to(value)
 
 
 def _torch_generators() -> list[bytes]:

@@ -95,9 +95,10 @@ def measure(asked: Mapping[str, Any]) -> Speed:
     import torch  # noqa: PLC0415  # whoever only asks for a measurement does not wait for it
     from torch.nn import functional as F  # noqa: PLC0415
 
+    from unlearn.arithmetic import arithmetic  # noqa: PLC0415
     from unlearn.models import build  # noqa: PLC0415
     from unlearn.steps import descend  # noqa: PLC0415
-    from unlearn.workspace.device import arithmetic, synchronize  # noqa: PLC0415
+    from unlearn.workspace.device import synchronize  # noqa: PLC0415
     from unlearn.workspace.workspace import EVALUATION_BATCH  # noqa: PLC0415
 
     torch.set_num_threads(asked["threads"])

@@ -12,6 +12,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from unlearn.arithmetic import full_precision
 from unlearn.methods._base import Method, UnlearningData
 from unlearn.models import Classifier
 from unlearn.steps import Batches, Bounds, Streams
@@ -67,7 +68,7 @@ def squared_gradients(model: Classifier, samples: Batches) -> dict[str, Tensor]:
     gradients = vmap(grad(loss), in_dims=(None, 0, 0))
     sums = {name: torch.zeros_like(p) for name, p in parameters.items()}
     batch_size = min(256, max(1, GRADIENT_NUMBERS // sum(p.numel() for p in parameters.values())))
-    with torch.autocast(samples.images.device.type, enabled=False), sdpa_kernel(SDPBackend.MATH):
+    with full_precision(samples.images.device), sdpa_kernel(SDPBackend.MATH):
         for rows in samples.rows(batch_size, None):
             served = rows if len(rows) > 1 else rows.repeat(2)  # vmap over one sample is slow, with a warning
             x = samples.images[served].contiguous(memory_format=torch.channels_last)  # vmap cannot change layouts

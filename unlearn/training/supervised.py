@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unlearn.models import Classifier
-from unlearn.steps import Batches, Bounds, Count, Rate, descend
+from unlearn.steps import Batches, Bounds, Count, Rate, descend, on_device
 
 __all__ = ["Augmentation", "Recipe", "flip_crop", "train"]
 
@@ -65,8 +65,8 @@ def flip_crop(images: Tensor, rng: torch.Generator) -> Tensor:
     """
     n, _, height, width = images.shape
     device = images.device
-    mirrored = (torch.rand(n, generator=rng) < 0.5).to(device)
-    top, left = torch.randint(0, 2 * PADDING + 1, (2, n), generator=rng).to(device)
+    mirrored = on_device(torch.rand(n, generator=rng) < 0.5, device)
+    top, left = on_device(torch.randint(0, 2 * PADDING + 1, (2, n), generator=rng), device)
     flipped = torch.where(mirrored[:, None, None, None], images.flip(3), images)
     padded = F.pad(flipped, (PADDING,) * 4)
     rows = (top[:, None] + torch.arange(height, device=device))[:, None, :, None]

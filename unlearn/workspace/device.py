@@ -1,11 +1,9 @@
-"""What depends on the device that a run is on: its arithmetic, and when its work is done."""
+"""What depends on the device that a run is on: its name, what it has in hardware, and when its work is done."""
 
 from __future__ import annotations
 
 import platform
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
@@ -23,14 +21,6 @@ class Place:
 def place_of(device: torch.device) -> Place:
     """This host, with the kind of its device: `cpu`, or a GPU's name."""
     return Place(platform.node(), torch.cuda.get_device_name(device) if device.type == "cuda" else device.type)
-
-
-def arithmetic(device: torch.device, precision: Literal["float32", "bfloat16"]) -> AbstractContextManager[None]:
-    """The autocast context that `precision` asks for; it may span many steps.
-
-    Without the cache: autocast would keep the weights that it first cast, and a model that trains under it never learn.
-    """
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False)
 
 
 def has_bfloat16(device: torch.device) -> bool:

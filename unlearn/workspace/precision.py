@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from unlearn.arithmetic import arithmetic
 from unlearn.methods import Batches, Streams
 from unlearn.steps import batch_sizes
 from unlearn.switches import isolated
 from unlearn.training import train
-from unlearn.workspace.device import arithmetic, synchronize
+from unlearn.workspace.device import synchronize
 from unlearn.workspace.workspace import Workspace
 
 Precision = Literal["float32", "bfloat16"]

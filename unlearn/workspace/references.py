@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from unlearn.arithmetic import arithmetic
 from unlearn.errors import DivergedError, ModelError
 from unlearn.files import file_digest
 from unlearn.methods import Batches, Streams
@@ -22,7 +23,7 @@ from unlearn.seal import Seal, Seals
 from unlearn.steps import joins_last
 from unlearn.switches import isolated
 from unlearn.training import ModelStore, StoredModel, TrainingCost, content_key, load_checkpoint, train
-from unlearn.workspace.device import Place, arithmetic, place_of, synchronize
+from unlearn.workspace.device import Place, place_of, synchronize
 from unlearn.workspace.samples import Samples, TaskData
 from unlearn.workspace.tasks import Given, Setting, Task
 

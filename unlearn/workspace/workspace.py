@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from unlearn.arithmetic import arithmetic
 from unlearn.data import Indices, open_dataset, splits_of
 from unlearn.errors import DivergedError
 from unlearn.methods import Batches, UnlearningData
@@ -21,7 +22,7 @@ from unlearn.scenarios import ForgetSet
 from unlearn.seal import Seals
 from unlearn.shared import SharedFolder
 from unlearn.training import ModelStore
-from unlearn.workspace.device import arithmetic, synchronize
+from unlearn.workspace.device import synchronize
 from unlearn.workspace.references import Reference, References
 from unlearn.workspace.samples import Samples, TaskData
 from unlearn.workspace.tasks import Setting, Task
@@ -142,7 +143,7 @@ class Workspace:
     # --- evaluation ---
 
     def arithmetic(self) -> AbstractContextManager[None]:
-        """The autocast context that `precision` asks for; it may span many steps."""
+        """The context of the setting's `precision`; it may span many steps."""
         return arithmetic(self.device, self.setting.precision)
 
     def synchronize(self) -> None:
