@@ -12,7 +12,7 @@ from docs.messages import text_of
 ROOT = Path(__file__).parent.parent
 PRINTED = (
     *sorted((ROOT / "reports").rglob("*.py")),
-    *(ROOT / "sweeps" / "cli" / name for name in ("answers.py", "status.py")),
+    *(ROOT / "sweeps" / "cli" / name for name in ("answers.py", "status.py", "watch.py")),
     ROOT / "sweeps" / "record" / "remarks.py",
     ROOT / "sweeps" / "record" / "load.py",
 )

@@ -21,6 +21,7 @@ from sweeps.cli.parameters import (
     Storage,
     SweepArgument,
     Tracebacks,
+    Watch,
     Yes,
     runs_a_sweep,
 )
@@ -89,18 +90,25 @@ _stage_command(
 
 
 @app.command()
-def status(
+def status(  # noqa: PLR0917  # typer makes options of them
     sweep: SweepArgument,
     runs: Runs = Path("runs"),
     storage: Storage = None,
     json: Json = False,
     verbose: Tracebacks = False,
+    watch: Watch = False,
 ) -> None:
     """What is done, running and failed (with reasons), and the best so far."""
     from sweeps.cli.status import show_status, status_json
 
-    show = status_json if json else show_status
-    raise typer.Exit(show(_options(sweep=sweep, runs=runs, storage=storage, verbose=verbose)))
+    options = _options(sweep=sweep, runs=runs, storage=storage, verbose=verbose)
+    if watch:
+        if json or verbose:
+            raise typer.BadParameter(f"--watch shows one screen; take {'--json' if json else '-v'} without it")
+        from sweeps.cli.watch import watch_status
+
+        raise typer.Exit(watch_status(options))
+    raise typer.Exit((status_json if json else show_status)(options))
 
 
 @app.command("list")

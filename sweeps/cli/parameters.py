@@ -41,6 +41,9 @@ Address = Annotated[str | None, typer.Option(metavar="ADDRESS", help="A running 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Ray says, and tracebacks.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but where the outputs are, and what failed.")]
 Tracebacks = Annotated[bool, typer.Option("--verbose", "-v", help="Whole tracebacks, not their last lines.")]
+Watch = Annotated[
+    bool, typer.Option("--watch", "-w", help="Follow it until all is done or its driver has stopped; Ctrl-C ends it.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and its cost; start nothing.")]
 Retry = Annotated[
     bool, typer.Option("--retry-failed", help="Run again, too, what failed for good, unless it diverged.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from optuna.trial import TrialState
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 from rich.text import Text
 
@@ -27,25 +27,43 @@ MOST_CHARACTERS = 400
 
 
 class Bars(Progress):
-    """One bar a stage, each in a line of the terminal's width, and below them a `note`, wrapped between words."""
+    """One bar a stage, each in a line of the terminal's width, and below them a `note`, wrapped between words.
 
-    def __init__(self, console: Console, most: int) -> None:
-        self.note = ""
-        numbers, clock, stage = 2 * len(str(most)) + 1, 7, 12
-        room = console.width - numbers - clock - stage - 3
-        super().__init__(
+    Args:
+        most: trials there will be in all.
+        clock: whether each bar tells for how long it has been shown.
+        per_second: how often the screen is drawn again, though nothing has changed but its width.
+    """
+
+    def __init__(self, console: Console, most: int, *, clock: bool = True, per_second: float = 10) -> None:
+        self.note, self._screen = "", console  # drawn once before there is `self.console`
+        numbers, elapsed, stage = 2 * len(str(most)) + 1, 7, 12
+        self._beside = numbers + stage + 2 + (elapsed + 1) * clock
+        self._bar = BarColumn()
+        columns: list[ProgressColumn] = [
             TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=stage)),
-            BarColumn(bar_width=max(1, min(30, room))),
+            self._bar,
             MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=numbers)),
-            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=clock)),
-            console=console,
-        )
+        ]
+        if clock:
+            columns.append(TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=elapsed)))
+        super().__init__(*columns, console=console, refresh_per_second=per_second)
 
     def get_renderables(self) -> Iterator[RenderableType]:
         """The bars and the note."""
+        self._bar.bar_width = max(1, min(30, self._screen.width - self._beside))
         yield from super().get_renderables()
         if self.note:
             yield Text(self.note)
+
+    def show(self, tally: Tally) -> None:
+        """Draw a bar for each stage of `tally`, and one for all of them."""
+        known = {task.description: task.id for task in self.tasks}
+        for name, done, planned in (*tally.rows, ("all", tally.done.total(), tally.planned.total())):
+            if name in known:
+                self.update(known[name], total=planned, completed=done)
+            else:
+                self.add_task(name, total=planned, completed=done)
 
 
 @dataclass(frozen=True)
@@ -57,16 +75,25 @@ class Tally:
 
     @staticmethod
     def of(studies: Multiplexer) -> Tally:
+        return Tally.sum((study.plan.stage, study.final, study.planned) for study in studies.open_studies)
+
+    @staticmethod
+    def sum(counts: Iterable[tuple[str, int, int]]) -> Tally:
+        """Of studies, each by its stage and its trials done and planned."""
         done: Counter[str] = Counter()
         planned: Counter[str] = Counter()
-        for study in studies.open_studies:
-            done[study.plan.stage] += study.final
-            planned[study.plan.stage] += study.planned
+        for stage, ended, expected in counts:
+            done[stage] += ended
+            planned[stage] += expected
         return Tally(done, planned)
 
     @property
-    def stages(self) -> list[str]:
-        return [stage for stage in STAGES if self.planned[stage]]
+    def rows(self) -> list[tuple[str, int, int]]:
+        """Stage, trials done and planned, in the order in which stages begin."""
+        return [(stage, self.done[stage], self.planned[stage]) for stage in STAGES if self.planned[stage]]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{stage} {done}/{planned}" for stage, done, planned in self.rows)
 
 
 @contextmanager
@@ -128,19 +155,12 @@ def summary(studies: Multiplexer, pace: Pace) -> str:
 def _bars(studies: Multiplexer, console: Console) -> Iterator[None]:
     tally, pace = Tally.of(studies), Pace()
     with Bars(console, tally.planned.total()) as progress:
-        bars: dict[str, TaskID] = {
-            stage: progress.add_task(stage, total=tally.planned[stage], completed=tally.done[stage])
-            for stage in tally.stages
-        }
-        total = progress.add_task("all", total=tally.planned.total(), completed=tally.done.total())
+        progress.show(tally)
         progress.note = "starting Ray"
 
         def show(assignment: Assignment, state: TrialState) -> None:
-            now = Tally.of(studies)
-            for stage, bar in bars.items():
-                progress.update(bar, total=now.planned[stage], completed=now.done[stage])
             progress.note = summary(studies, pace)
-            progress.update(total, total=now.planned.total(), completed=now.done.total())
+            progress.show(Tally.of(studies))
             if state == TrialState.FAIL:
                 progress.console.print(Text(_failure(assignment)))
 
@@ -155,9 +175,8 @@ def _lines(studies: Multiplexer) -> Iterator[None]:
     last = [started]
 
     def line() -> str:
-        now = Tally.of(studies)
-        counts = ", ".join(f"{stage} {now.done[stage]}/{now.planned[stage]}" for stage in now.stages)
-        return f"{duration(time.monotonic() - started):>7}  {'; '.join(filter(None, (counts, summary(studies, pace))))}"
+        took = duration(time.monotonic() - started)
+        return f"{took:>7}  {'; '.join(filter(None, (str(Tally.of(studies)), summary(studies, pace))))}"
 
     def show(assignment: Assignment, state: TrialState) -> None:
         if state == TrialState.FAIL:

@@ -48,10 +48,10 @@ def show_status(options: Options) -> int:
     for line in answers(record, whole=options.verbose):
         tell(line)
     failures = print_failures(record, whole=options.verbose)
-    again = _last_typed(record) or f"sweeps run {shlex.quote(options.sweep)}{options.tail}"
+    again = continuing(record, options)
     if record.counted["outcome"].isin(["error", "died"]).any():
         tell(f"once their cause is fixed: {again} {RETRY}")
-    _say_who_runs(driver_of(storage, record.name), sum(study.left for study in studies), again)
+    tell(who_runs(driver_of(storage, record.name), sum(study.left for study in studies), again))
     return FAILED if failures else DONE
 
 
@@ -70,10 +70,11 @@ def _score(study: StudyProgress) -> str:
     return f"{study.score:.3g}{spread} (n = {study.sets})"
 
 
-def _last_typed(record: SweepRecord) -> str | None:
-    """The command that last ran stages of a sweep, as it was typed."""
+def continuing(record: SweepRecord, options: Options) -> str:
+    """The command that goes on with a sweep: the one that last ran stages of it, as it was typed."""
     command = str(record.provenance.get("command")).replace(f" {RETRY}", "")
-    return command if command.startswith(tuple(f"sweeps {name} " for name in STAGE_COMMANDS)) else None
+    typed = command.startswith(tuple(f"sweeps {name} " for name in STAGE_COMMANDS))
+    return command if typed else f"sweeps run {shlex.quote(options.sweep)}{options.tail}"
 
 
 def print_failures(record: SweepRecord, *, whole: bool) -> int:
@@ -115,13 +116,11 @@ def driver_of(storage: BaseStorage, name: str) -> Mapping[str, Any] | None:
         return None
 
 
-def _say_who_runs(held: Mapping[str, Any] | None, left: int, again: str) -> None:
+def who_runs(held: Mapping[str, Any] | None, left: int, again: str) -> str:
+    """Who is at work, and what is left to do."""
     if held:
-        tell(f"running: process {held['pid']} on {held['host']}; {count_of(left)} left")
-    elif left:
-        tell(f"not running; {count_of(left)} left; continue with: {again}")
-    else:
-        tell("all is done")
+        return f"running: process {held['pid']} on {held['host']}; {count_of(left)} left"
+    return f"not running; {count_of(left)} left; continue with: {again}" if left else "all is done"
 
 
 @errors_to_exit_code

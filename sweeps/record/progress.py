@@ -1,15 +1,22 @@
-"""How far a sweep is."""
+"""How far a sweep is, how fast it goes, and what is best so far."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from sweeps.record.apart import FLOOR
 from sweeps.record.record import SweepRecord
+
+#: Trials that a pace is taken from: so many at least, and the last so many.
+FEWEST, MOST = 5, 50
+#: Seconds without any trial, beyond the longest of them, after which nobody was at work.
+IDLE = 60.0
 
 
 @dataclass(frozen=True)
@@ -74,3 +81,42 @@ def _score(record: SweepRecord, key: tuple[str, str, str], complete: pd.DataFram
     else:  # a grid and references come to no one number
         return {"score": math.nan}
     return {"score": float(values.mean()), "spread": float(values.std()), "sets": len(values)}
+
+
+def leaders(studies: Sequence[StudyProgress]) -> Iterator[StudyProgress]:
+    """Of each scenario the study with the least score, at the surest stage that has scores of all its methods, or of any."""
+    for scenario in dict.fromkeys(study.scenario for study in studies):
+        mine = [s for s in studies if s.scenario == scenario and s.method != FLOOR]
+        stages = [[s for s in mine if s.stage == stage] for stage in ("evaluation", "confirmation", "search")]
+        scored = [[s for s in stage if not math.isnan(s.score)] for stage in stages]
+        whole = [found for found, stage in zip(scored, stages, strict=True) if found and len(found) == len(stage)]
+        if some := [*whole, *filter(None, reversed(scored))]:
+            yield min(some[0], key=lambda study: study.score)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast the last trials ended.
+
+    Attributes:
+        trials: how many these are.
+        seconds: from the end of one to the end of the next, on average.
+    """
+
+    trials: int
+    seconds: float
+
+
+def pace(record: SweepRecord) -> Pace | None:
+    """The pace of the last unlearning trials that ended without a break between them; None of too few.
+
+    References do not count: one that is in the cache takes no time. That they ended tells that somebody was at work.
+    """
+    ended = record.counted.dropna(subset=["started", "completed"]).sort_values("completed").tail(MOST)
+    longest = (ended["completed"] - ended["started"]).max() + pd.Timedelta(seconds=IDLE)
+    breaks = np.flatnonzero(ended["completed"].diff() > longest)
+    ended = ended[breaks[-1] :] if len(breaks) else ended
+    times = ended.loc[ended["stage"] != "reference", "completed"]
+    if len(times) < FEWEST or times.iloc[0] == times.iloc[-1]:
+        return None
+    return Pace(len(times), (times.iloc[-1] - times.iloc[0]).total_seconds() / (len(times) - 1))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import importlib.util
 import os
 import shutil
 import sqlite3
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
 from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
@@ -44,10 +44,12 @@ def open_storage(url: str, *, to_read: bool = False) -> BaseStorage:
     try:
         if file is None:
             return RDBStorage(_server_url(url), engine_kwargs={"pool_pre_ping": True})
-        if to_read and not _may_be_written(file):
-            file = _copy(file)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(WholeLines(file)) if url.startswith(JOURNAL) else _sqlite(file)
+        copied = _copy(file) if to_read and is_read_from_copy(url) else file
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        storage = JournalStorage(WholeLines(copied)) if url.startswith(JOURNAL) else _sqlite(copied)
+        if copied is not file:
+            weakref.finalize(storage, shutil.rmtree, copied.parent, ignore_errors=True)
+        return storage
     except (*STORAGE_ERRORS, OSError, ImportError, ValueError, RuntimeError, KeyError) as error:
         reason = _first_line(error)
         raise SweepError(
@@ -80,14 +82,20 @@ def _sqlite(file: Path) -> RDBStorage:
     return RDBStorage(f"{SQLITE}study.db", engine_kwargs={"creator": connect, "poolclass": QueuePool})
 
 
-def _may_be_written(file: Path) -> bool:
-    return not file.exists() or (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK))
+def is_read_from_copy(url: str) -> bool:
+    """Whether a storage is a file that may not be written, or lies in such a folder: what is opened to read stays as it is."""
+    file = local_file(url)
+    return file is not None and file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK))
+
+
+def remembering(storage: BaseStorage) -> BaseStorage:
+    """The same storage, which is not asked again for trials that have ended, whichever study object looks for them."""
+    return get_storage(storage)
 
 
 def _copy(file: Path) -> Path:
-    """A copy of a storage's file, with what SQLite has not yet moved into it, for the life of this process."""
+    """A copy of a storage's file, with what SQLite has not yet moved into it, in a folder of its own."""
     folder = Path(tempfile.mkdtemp(prefix="sweeps-storage-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for part in (file, file.with_name(f"{file.name}-wal")):
         if part.exists():
             shutil.copyfile(part, folder / part.name)
