@@ -1,0 +1,200 @@
+"""Images a second of a training step, eager, as a CUDA graph, and of several processes; and the device's rate of matrix products.
+
+python -m benchmarks.gpu_rates '{"device": "cuda", "width": 64, "size": 32, "batch": 256, …}'    one process of several
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import IO
+
+import torch
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from unlearn.arithmetic import arithmetic
+from unlearn.methods import Batches
+from unlearn.models import Classifier
+from unlearn.models.resnet18 import resnet18
+from unlearn.steps import descend
+from unlearn.workspace.device import synchronize
+from unlearn.workspace.precision import Precision
+
+CLASSES, WARM_UP, ROUNDS = 10, 5, 3
+
+
+@dataclass(frozen=True)
+class Load:
+    """A training step to time: ResNet-18 of a width on square colour images; `images` of them are resident.
+
+    Attributes:
+        seconds: of one round, of which the median counts.
+        benchmark: whether cuDNN may choose kernels by timing, any of them: what this project's own steps do not do.
+    """
+
+    device: str
+    width: int
+    size: int
+    batch: int
+    precision: Precision = "bfloat16"
+    images: int = 50_000
+    seconds: float = 2.0
+    benchmark: bool = False
+
+    @property
+    def place(self) -> torch.device:
+        return torch.device(self.device)
+
+    def network(self) -> Classifier:
+        torch.manual_seed(0)
+        return resnet18((3, self.size, self.size), CLASSES, width=self.width).to(self.place)
+
+    def batches(self) -> Batches:
+        """Resident images with labels."""
+        rng = torch.Generator().manual_seed(0)
+        pixels = torch.randint(0, 256, (self.images, 3, self.size, self.size), generator=rng, dtype=torch.uint8)
+        labels = torch.randint(0, CLASSES, (self.images,), generator=rng)
+        return Batches(*(tensor.to(self.place) for tensor in (pixels, labels, torch.arange(self.images))))
+
+
+def matrix_rate(device: torch.device, dtype: torch.dtype, size: int, seconds: float) -> float:
+    """Floating-point operations a second of square matrix products."""
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+
+    def multiply() -> None:
+        torch.mm(a, b)
+
+    return 2 * size**3 * calls_per_second(multiply, device, seconds)
+
+
+def calls_per_second(
+    call: Callable[[], object], device: torch.device, seconds: float, ready: Callable[[], object] = lambda: None
+) -> float:
+    """The median of `ROUNDS` rounds; the host waits for the device at the ends of a round only.
+
+    Args:
+        ready: is called between warm-up and measurement.
+    """
+    for _ in range(WARM_UP):
+        call()
+    synchronize(device)
+    started = time.perf_counter()
+    call()
+    synchronize(device)
+    count = max(1, round(seconds / (time.perf_counter() - started)))
+    ready()
+    rates = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        for _ in range(count):
+            call()
+        synchronize(device)
+        rates.append(count / (time.perf_counter() - started))
+    return statistics.median(rates)
+
+
+def flops_per_image(load: Load) -> int:
+    """Of a step, forward and backward, as torch counts them."""
+    model = load.network()
+    x = torch.zeros(2, 3, load.size, load.size, dtype=torch.uint8, device=load.place)
+    with FlopCounterMode(display=False) as counter:
+        F.cross_entropy(model(x), torch.zeros(2, dtype=torch.int64, device=load.place)).backward()  # type: ignore[no-untyped-call]
+    return counter.get_total_flops() // 2
+
+
+def eager_rate(load: Load, ready: Callable[[], object] = lambda: None) -> float:
+    """Images a second of the very step that methods make: batches by position, SGD with momentum."""
+    model, rng = load.network(), torch.Generator().manual_seed(0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
+    batches = load.batches().cycle(load.batch, rng)
+
+    def step() -> None:
+        x, y = next(batches)
+        descend(optimizer, F.cross_entropy(model(x), y))
+
+    with arithmetic(load.place, load.precision):
+        if load.benchmark:
+            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = True, False
+        return load.batch * calls_per_second(step, load.place, load.seconds, ready)
+
+
+def graph_rate(load: Load) -> float:
+    """The same step captured once as a CUDA graph, and replayed on the positions of each batch.
+
+    Raises:
+        RuntimeError: it cannot be captured.
+    """
+    if load.place.type != "cuda":
+        raise RuntimeError("CUDA graphs need a CUDA device")
+    model, pool, rng = load.network(), load.batches(), torch.Generator().manual_seed(0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
+    passes = pool.cycle_rows(load.batch, rng)
+    rows = next(passes).clone()
+
+    def step() -> None:
+        descend(optimizer, F.cross_entropy(model(pool.images[rows]), pool.labels[rows]))
+
+    with arithmetic(load.place, load.precision):
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UP):
+                step()
+        torch.cuda.current_stream().wait_stream(side)
+        optimizer.zero_grad(set_to_none=True)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            step()
+
+        def replay() -> None:
+            positions = next(passes)
+            if len(positions) == len(rows):  # the last batch of a pass may be smaller
+                rows.copy_(positions)
+            graph.replay()
+
+        return load.batch * calls_per_second(replay, load.place, load.seconds)
+
+
+def rate_of_processes(load: Load, count: int) -> float:
+    """Images a second of so many processes at once, together; each has warmed up before any begins."""
+    command = [sys.executable, "-m", "benchmarks.gpu_rates", json.dumps(asdict(load))]
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            for _ in range(count)
+        ]
+        for worker in workers:
+            stack.callback(worker.kill)
+        if any(_stdout(worker).readline().strip() != "ready" for worker in workers):
+            raise RuntimeError(f"not all of {count} processes could begin: is the device's memory enough for so many?")
+        for worker in workers:
+            assert worker.stdin is not None
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+        return sum(float(worker.communicate()[0]) for worker in workers)
+
+
+def _stdout(process: subprocess.Popen[str]) -> IO[str]:
+    assert process.stdout is not None
+    return process.stdout
+
+
+def main() -> None:
+    """Time one load among several processes, which begin together."""
+
+    def ready() -> None:
+        print("ready", flush=True)
+        sys.stdin.readline()
+
+    print(eager_rate(Load(**json.loads(sys.argv[1])), ready))
+
+
+if __name__ == "__main__":
+    main()
