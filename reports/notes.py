@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,16 +11,28 @@ import plotly.graph_objects as go
 from reports import figures, frames, tables
 from reports.figures import Drawing
 from reports.format import MISSING, Table, number, significant, uncertain
-from reports.names import labelled, method_label, metric, parameter_label, scenario_label, score_label
+from reports.names import (
+    labelled,
+    method_label,
+    metric,
+    parameter_label,
+    scenario_label,
+    score_label,
+)
 from reports.sampled import sampled
 from reports.styles import method_styles
 from reports.summary import cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
 from reports.writers import as_markdown, to_markdown
-from sweeps.record import SweepRecord
+from sweeps.record import STAGES, SweepRecord
 
 __all__ = ["Shown", "shown", "study_note"]
 
 Key = tuple[str, str, str]
+#: Why one study more is listed than there are of stages, scenarios and methods.
+_NO_TRIALS = (
+    "This study has no trials, so Optuna's plots and table of it are empty: it keeps what is the whole sweep's (its file, "
+    "its data, who runs it). The trials are in the studies below, one for each stage of each scenario and method."
+)
 _MOST_FAILURES = 5
 _MOST_CHARACTERS = 400
 #: Pixels of a figure's card in optuna-dashboard.
@@ -37,7 +50,7 @@ class Shown:
     """What the dashboard shows of a study, or of the sweep.
 
     Attributes:
-        value_names: what the values of its trials are called; none for the sweep.
+        value_names: what the values of its trials are called.
         note: in Markdown.
         figures: by an identifier that stays.
     """
@@ -47,27 +60,36 @@ class Shown:
     figures: dict[str, go.Figure]
 
 
-def shown(record: SweepRecord, key: Key | None = None) -> Shown:
-    """Everything that is shown of one study, (stage, scenario, method), or without a key of the sweep."""
+def shown(record: SweepRecord, key: Key | None = None, pages: Mapping[Key, str] | None = None) -> Shown:
+    """Everything that is shown of one study, (stage, scenario, method), or without a key of the sweep.
+
+    Args:
+        pages: where each study is shown.
+    """
     with labelled(record):
         if key is None:
-            return Shown([], sweep_note(record), sweep_figures(record))
+            return Shown(["No trials: see the note"], sweep_note(record, pages or {}), sweep_figures(record))
         return Shown(metric_names(record, key[0]), study_note(record, key), study_figures(record, key))
 
 
 def metric_names(record: SweepRecord, stage: str) -> list[str]:
-    """What the values of a stage's trials are called."""
+    """What the values of a stage's trials are called, and which way is better."""
     if stage == "reference":
-        return ["Accuracy on held-out images (%)"]
+        return ["Held-out accuracy (higher is better)"]
     if (record.spec.get("objective") or {}).get("name") == "pareto":
-        return ["Utility gap", "Forgetting gap"]
-    return [score_label(record)]
+        return ["Utility gap (lower is better)", "Forgetting gap (lower is better)"]
+    return [f"{score_label(record)} (lower is better)"]
 
 
-def sweep_note(record: SweepRecord) -> str:
-    """The report's summary."""
+def sweep_note(record: SweepRecord, pages: Mapping[Key, str]) -> str:
+    """The report's summary, and the way to every study."""
     told = (protocol_sentence(record), one_draw_sentence(record), cost_sentence(record))
-    parts = [f"# {record.name}", *(as_markdown(sentence) for sentence in told if sentence)]
+    parts = [
+        f"# {record.name}",
+        _NO_TRIALS,
+        _contents(pages),
+        *(as_markdown(sentence) for sentence in told if sentence),
+    ]
     for scenario in frames.scenarios(record):
         answer = verdict(record, scenario)
         parts.append(f"**{as_markdown(answer.headline)}.** {as_markdown(' '.join(answer.sentences))}")
@@ -76,11 +98,23 @@ def sweep_note(record: SweepRecord) -> str:
     parts += [to_markdown(scores)] if scores is not None else []
     missing = missing_work(record)
     parts.append("\n".join(f"- {as_markdown(s)}" for s in missing) if missing else "Everything planned was run.")
-    parts.append(
-        f"Each stage of each scenario and method is a study: `{record.name}/search/<scenario>/<method>`, and so on. "
-        f"The whole report: `runs/{record.name}/report/index.html`, from `sweeps report {record.name}`."
-    )
-    return "\n\n".join(parts)
+    parts.append(f"The whole report: `runs/{record.name}/report/index.html`, from `sweeps report {record.name}`.")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _contents(pages: Mapping[Key, str]) -> str:
+    """A table of links: a row for each scenario and method, a column for each stage."""
+    stages = [stage for stage in STAGES if any(key[0] == stage for key in pages)]
+    scenarios = list(dict.fromkeys(key[1] for key in pages))
+    rows = sorted(dict.fromkeys(key[1:] for key in pages), key=lambda row: scenarios.index(row[0]))
+    if not rows:
+        return ""
+    lines = [f"| scenario | method | {' | '.join(stages)} |", f"|{' --- |' * (len(stages) + 2)}"]
+    for scenario, method in rows:
+        links = [f"[{stage}]({page})" if (page := pages.get((stage, scenario, method))) else "" for stage in stages]
+        names = (scenario_label(scenario), as_markdown(method_label(method)))
+        lines.append(f"| {' | '.join((*names, *links))} |")
+    return "\n".join(lines)
 
 
 def study_note(record: SweepRecord, key: Key) -> str:

@@ -95,7 +95,7 @@ def serve_dashboard(options: Options, host: str, port: int) -> int:
     if host not in {"127.0.0.1", "localhost", "::1"}:
         echo("warning: it has no password, and whoever reaches it can delete studies")
     try:
-        serve(open_storage(sweep.url), sweep.folder.artifacts, host, port)
+        serve(open_storage(sweep.url), record.name, sweep.folder.artifacts, host, port)
     except KeyboardInterrupt:
         return DONE
     except OSError as error:

@@ -20,12 +20,17 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import BaseStorage
 from optuna.study import Study
 
+from sweeps.outputs.tidied import TidyStorage
 from sweeps.record import SweepRecord
+from sweeps.record.load import stored_plan
+from sweeps.spec.space import Space
 
 #: Whatever a user writes below this line of a note is kept.
 OWN_NOTES = "*Your own notes, below this line, are kept.*"
 Key = tuple[str, str, str]
 DIGESTS = "unlearn_sweeps:figures"
+#: Where the dashboard shows a study, by its number.
+PAGES = "/dashboard/studies/"
 STATE = "unlearn_sweeps:state"
 
 
@@ -45,15 +50,17 @@ def decorate(storage: BaseStorage, record: SweepRecord, folder: Path) -> int:
 
     store = artifact_store(folder)
     record = replace(record, provenance={})  # changes with every start, and is not shown
-    inputs = _inputs(record)
     names = {study.study_name for study in storage.get_all_studies()}
-    studies: dict[Key | None, str] = {key: "/".join((record.name, *key)) for key in record.planned}
+    studies = {key: "/".join((record.name, *key)) for key in record.planned}
     studies = {key: name for key, name in studies.items() if name in names}
-    for key, name in {**studies, None: record.name}.items():
+    pages = {key: f"{PAGES}{storage.get_study_id_from_name(name)}" for key, name in studies.items()}
+    inputs = _digest(_inputs(record) + repr(pages))
+    everything: list[tuple[Key | None, str]] = [*studies.items(), (None, record.name)]
+    for key, name in everything:
         study = optuna.load_study(study_name=name, storage=storage)
         if _is_current(storage, study, inputs, store):
             continue
-        shown = notes.shown(record, key)
+        shown = notes.shown(record, key, pages)
         _name_values(study, shown.value_names)
         _save_note(study, shown.note)
         _save_figures(storage, study, shown.figures)
@@ -63,11 +70,18 @@ def decorate(storage: BaseStorage, record: SweepRecord, folder: Path) -> int:
     return len(studies)
 
 
-def serve(storage: BaseStorage, folder: Path, host: str, port: int) -> None:
-    """optuna-dashboard on a storage and the tables beside it, until interrupted."""
+def serve(storage: BaseStorage, sweep: str, folder: Path, host: str, port: int) -> None:
+    """optuna-dashboard on a sweep's storage, tidied, and the tables beside it, until interrupted."""
     import optuna_dashboard  # noqa: PLC0415  # a server, which only this command needs
 
-    optuna_dashboard.run_server(storage, host=host, port=port, artifact_store=artifact_store(folder))
+    shown = TidyStorage(storage, spaces_of(storage, sweep))  # type: ignore[abstract]  # the rest is passed on
+    optuna_dashboard.run_server(shown, host=host, port=port, artifact_store=artifact_store(folder))
+
+
+def spaces_of(storage: BaseStorage, sweep: str) -> dict[str, Space]:
+    """What each study of a sweep searches, by its name."""
+    plan = stored_plan(optuna.load_study(study_name=sweep, storage=storage).user_attrs)
+    return {study.name: study.space for study in plan.studies if study.space is not None}
 
 
 def _inputs(record: SweepRecord) -> str:

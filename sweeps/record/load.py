@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.errors import SweepError
 from sweeps.objective import top_epochs
-from sweeps.plan import StudyPlan, draws_vary, make_plan
+from sweeps.plan import Plan, StudyPlan, draws_vary, make_plan
 from sweeps.record.fingerprint import fingerprint
 from sweeps.record.record import COLUMNS, STUDY, SweepRecord
 from sweeps.record.winners import Studies, StudyKey, find_winners
@@ -70,9 +70,8 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
         frozen = attrs["spec"]  # missing where the driver was stopped before it wrote anything
     except KeyError:
         raise SweepError(f"the storage holds no sweep {name!r}; start it with: sweeps run {name}") from None
-    spec = stored_spec(frozen)
-    spec.keep_facts(attrs.get("components", {}))  # those of older versions have none, and their components are imported
-    plan = make_plan(spec)
+    plan = stored_plan(attrs)
+    spec = plan.spec
     there = {s.study_name for s in storage.get_all_studies()}
     studies: dict[StudyKey, tuple[StudyPlan, Study]] = {
         study.key: (study, optuna.load_study(study_name=study.name, storage=storage))
@@ -108,6 +107,13 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
         protocol_note=PAPER if paper else OLD_VERSION if old else "",
         fingerprint=fingerprint(storage, name, (study for _, study in studies.values())),
     )
+
+
+def stored_plan(attrs: Mapping[str, Any]) -> Plan:
+    """The studies of a sweep, from the attributes of its own study."""
+    spec = stored_spec(attrs["spec"])
+    spec.keep_facts(attrs.get("components", {}))  # those of older versions have none, and their components are imported
+    return make_plan(spec)
 
 
 def _tables(studies: Studies, designs: Mapping[StudyKey, Design]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -52,6 +52,16 @@ class Range:
             return 1 - raw
         return int(raw) if self.integer else float(raw)
 
+    def shown(self, sampled: BaseDistribution) -> BaseDistribution:
+        """What Optuna samples, `distribution` or that of an earlier range, in true units: for readers, not to sample from."""
+        from optuna.distributions import FloatDistribution, IntDistribution  # noqa: PLC0415  # see above
+
+        assert isinstance(sampled, FloatDistribution | IntDistribution)
+        low, high = sorted((self.decode(sampled.low), self.decode(sampled.high)))
+        if self.scale == "power_of_two":
+            return IntDistribution(int(low), int(high), log=True)
+        return FloatDistribution(low, high) if self.scale == "log_complement" else sampled
+
     @property
     def distribution(self) -> BaseDistribution:
         """What Optuna samples: numeric always, never categorical, so that every sampler may be used."""

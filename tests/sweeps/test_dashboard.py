@@ -18,6 +18,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.artifacts import get_all_artifact_meta
+from optuna.distributions import IntDistribution
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import TrialState, create_trial
 from optuna_dashboard import get_note, save_note
@@ -28,13 +29,15 @@ import reports
 from reports import notes
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.worker import Worker
+from sweeps.objective import Objective
 from sweeps.outputs import dashboard
-from sweeps.outputs.dashboard import OWN_NOTES, artifact_store, decorate
-from sweeps.record import SweepRecord, load_sweep
+from sweeps.outputs.dashboard import OWN_NOTES, artifact_store, decorate, spaces_of
+from sweeps.outputs.tidied import TidyStorage
+from sweeps.record import SweepRecord, empty_record, load_sweep
 from sweeps.spec import parse_spec
 from sweeps.storage import open_storage
 from sweeps.sweep import Sweep
-from tests.sweeps.conftest import TINY, open_studies, serve
+from tests.sweeps.conftest import OLD_NAME, TINY, SpecMaker, open_studies, serve
 from tests.sweeps.processes import kill_tree, start, wait_until
 
 FLAGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
@@ -67,12 +70,14 @@ def test_an_unfinished_sweep_is_annotated_and_trials_are_left_alone(unfinished: 
     assert states["RUNNING"] == 2
     decorate(storage, record, unfinished.folder.artifacts)
     search = optuna.load_study(study_name=SEARCH, storage=storage)
-    assert search.metric_names == ["Average gap"]
+    assert search.metric_names == ["Average gap (lower is better)"]
     note = get_note(search)
     assert note.startswith("## SURE, Partial class: search\n")
     assert "Trials planned: 4; 4 complete." in note
     assert "| lr |" in note
-    assert "# tiny" in get_note(optuna.load_study(study_name="tiny", storage=storage))
+    reference = optuna.load_study(study_name="tiny/reference/partial_class/oracle", storage=storage)
+    assert reference.metric_names == ["Held-out accuracy (higher is better)"]
+    assert reference.direction == optuna.study.StudyDirection.MAXIMIZE
     assert any(
         key.startswith("dashboard:plot_data:figure-partial_class-epochs") for key in study_attrs(unfinished, SEARCH)
     )
@@ -82,6 +87,78 @@ def test_an_unfinished_sweep_is_annotated_and_trials_are_left_alone(unfinished: 
         table = file.read().decode()
     assert len(table.splitlines()) == 1 + 4
     assert Counter(load_sweep(storage, "tiny").trials["state"]) == states
+
+
+def test_the_sweeps_own_study_says_what_it_is_and_leads_to_the_others(unfinished: Sweep) -> None:
+    storage = open_storage(unfinished.url)
+    decorate(storage, load_sweep(storage, "tiny"), unfinished.folder.artifacts)
+    own = optuna.load_study(study_name="tiny", storage=storage)
+    assert own.trials == []
+    assert own.metric_names == ["No trials: see the note"]
+    note = get_note(own)
+    assert note.startswith("# tiny\n\nThis study has no trials")
+    numbers = {
+        study.study_name: storage.get_study_id_from_name(study.study_name) for study in storage.get_all_studies()
+    }
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in note.splitlines() if "](/dash" in line]
+    linked = {(row[1], cell) for row in rows for cell in row[2:] if cell}
+    assert linked == {
+        (
+            {"sure": "SURE", "finetune": "FineTune"}.get(method, method.capitalize()),
+            f"[{stage}](/dashboard/studies/{n})",
+        )
+        for name, n in numbers.items()
+        if name != "tiny"
+        for _, stage, _, method in [name.split("/")]
+    }
+
+
+def test_both_values_of_a_front_say_which_way_is_better(tiny: SpecMaker) -> None:
+    record = empty_record(tiny(objective={"name": "pareto"}))
+    names = notes.metric_names(record, "search")
+    assert names == ["Utility gap (lower is better)", "Forgetting gap (lower is better)"]
+    assert Objective("pareto").directions == ("minimize",) * len(names)
+
+
+def test_trials_are_shown_in_true_units_without_json(unfinished: Sweep) -> None:
+    storage = open_storage(unfinished.url)
+    shown = tidy(storage, "tiny")
+    number = storage.get_study_id_from_name(SEARCH)
+    stored = storage.get_all_trials(number)
+    for trial, tidied in zip(stored, shown.get_all_trials(number), strict=True):
+        assert "log2_forget_batch_size" in trial.params
+        assert tidied.params.items() <= trial.user_attrs["hyperparameters"].items()
+        assert tidied.distributions["forget_batch_size"] == IntDistribution(8, 256, log=True)
+        assert tidied.params.keys() == tidied.distributions.keys()
+        metrics = trial.user_attrs.get("metrics", {})
+        assert {name: tidied.user_attrs[name] for name in metrics} == pytest.approx(metrics, rel=1e-4)
+        assert tidied.values == trial.values
+        assert tidied.user_attrs["seed"] == trial.user_attrs["seed"]
+        assert "forget_batch_size" not in tidied.user_attrs
+    assert not [value for value in plain_texts(shown) if value[:1] in "{["]
+    assert storage.get_all_trials(number) == stored
+
+
+def test_storages_of_an_older_version_are_shown_in_true_units_too(runs: Path) -> None:
+    storage = open_storage(f"sqlite:///{runs / OLD_NAME / 'study.db'}")
+    shown = tidy(storage, OLD_NAME)
+    searches = [s for s in storage.get_all_studies() if s.study_name.startswith(f"{OLD_NAME}/search/")]
+    trials = [t for s in searches for t in shown.get_all_trials(storage.get_study_id_from_name(s.study_name))]
+    assert trials
+    assert not [name for trial in trials for name in trial.params if name.startswith(("log2_", "one_minus_"))]
+    assert not [value for value in plain_texts(shown) if value[:1] in "{["]
+
+
+def tidy(storage: BaseStorage, name: str) -> TidyStorage:
+    return TidyStorage(storage, spaces_of(storage, name))  # type: ignore[abstract]  # the rest is passed on
+
+
+def plain_texts(storage: TidyStorage) -> list[str]:
+    """Every attribute of every study and trial, as the dashboard writes it into a cell."""
+    studies = storage.get_all_studies()
+    trials = [t for s in studies for t in storage.get_all_trials(storage.get_study_id_from_name(s.study_name))]
+    attrs = [value for those in (*studies, *trials) for value in those.user_attrs.values()]
+    return [value if isinstance(value, str) else json.dumps(value) for value in attrs]
 
 
 @pytest.fixture
@@ -260,6 +337,22 @@ def test_every_study_is_listed_with_its_trials(unfinished: Sweep, address: str) 
         assert listed == Counter(expected[trial.state] for trial in study.trials), name
 
 
+def test_a_study_is_not_renamed_by_a_copy_of_what_is_shown(unfinished: Sweep, address: str) -> None:
+    storage = open_storage(unfinished.url)
+    number = storage.get_study_id_from_name(SEARCH)
+    before = storage.get_all_trials(number)
+    names = sorted(study.study_name for study in storage.get_all_studies())
+    request = urllib.request.Request(
+        f"{address}/api/studies/{number}/rename",
+        json.dumps({"study_name": "mine"}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with pytest.raises(urllib.error.HTTPError, match="500"):
+        urllib.request.urlopen(request, timeout=30)
+    assert sorted(study.study_name for study in storage.get_all_studies()) == names
+    assert storage.get_all_trials(number) == before
+
+
 def test_in_the_browser(unfinished: Sweep, address: str) -> None:
     names = ("chromium", "chromium-browser", "google-chrome")
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
@@ -280,5 +373,16 @@ def test_in_the_browser(unfinished: Sweep, address: str) -> None:
         page.goto(f"{address}/dashboard/studies/{number}")
         page.get_by_text("gaps of SURE at every epoch").first.wait_for()
         page.get_by_text("trials.csv").first.wait_for()
+        page.get_by_text("Average gap (lower is better)").first.wait_for()
+        page.goto(f"{address}/dashboard/studies/{number}/smartSelection")
+        table = page.locator("table").first
+        table.get_by_text("retain_gap").wait_for()
+        assert "forget_batch_size" in table.inner_text()
+        assert "log2" not in table.inner_text()
+        assert "{" not in table.inner_text()
+        own = storage.get_study_id_from_name("tiny")
+        page.goto(f"{address}/dashboard/studies/{own}/note")
+        page.get_by_role("link", name="search").first.click()
+        page.get_by_text(SEARCH).first.wait_for()
         browser.close()
     assert complaints == []
