@@ -1,4 +1,4 @@
-"""What a trial of CIFAR-10's size takes on one GPU, and where that goes; under eight minutes on a large one.
+"""What a trial of CIFAR-10's size takes on one GPU, and where that goes; made to end within eight minutes on a large one.
 
     python -m benchmarks.gpu [--device cuda:0] [--minutes 7.5]      --tiny: seconds, on a CPU; its figures mean nothing
 

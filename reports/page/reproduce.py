@@ -1,10 +1,10 @@
-"""The commands that make a sweep and its report again, with every option that was typed."""
+"""The commands that make a sweep and its report again, with every option that was typed, and what was decided for it."""
 
 from __future__ import annotations
 
 import shlex
 
-from sweeps.record import ONCE, SweepRecord, options_among, typed_runs, without_options
+from sweeps.record import ONCE, SweepRecord, options_among, typed_runs, with_setting, without_options
 
 __all__ = ["steps"]
 
@@ -22,8 +22,11 @@ def steps(record: SweepRecord) -> list[tuple[str, str]]:
     """(command, what it does), in order."""
     name, commit = record.name, record.provenance.get("commit")
     found = [(f"git checkout {shlex.quote(str(commit))}", "the code that ran it last")] if commit else []
-    typed = typed_runs(record) or [["run", name]]
-    found += [(_line(words), _RUNS[words[0]]) for words in typed]
+    typed, decided = typed_runs(record) or [["run", name]], _decided_precision(record)
+    if decided is not None:
+        typed = [with_setting(words, "precision", decided) for words in typed]
+    as_decided = "" if decided is None else ", in the precision that was decided for it"
+    found += [(_line(words), _RUNS[words[0]] + as_decided) for words in typed]
     last = typed[-1]
     place = options_among(last, _PLACE)
     runs = place[place.index("--runs") + 1] if "--runs" in place else "runs"
@@ -31,6 +34,12 @@ def steps(record: SweepRecord) -> list[tuple[str, str]]:
     found.append((_line(again), "the evaluation of these winners alone"))
     found.append((_line(["report", name, *place]), "this report, from the storage"))
     return found
+
+
+def _decided_precision(record: SweepRecord) -> str | None:
+    """What `precision: auto` came to where it ran: elsewhere, or another time, it might be decided otherwise."""
+    decision = record.provenance.get("precision")
+    return str(decision["chosen"]) if isinstance(decision, dict) and "chosen" in decision else None
 
 
 def _line(words: list[str]) -> str:

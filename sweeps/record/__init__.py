@@ -12,7 +12,7 @@ from sweeps.record.apart import (
     told_apart,
     unit_of,
 )
-from sweeps.record.commands import ONCE, extending, options_among, typed_runs, without_options
+from sweeps.record.commands import ONCE, extending, options_among, typed_runs, with_setting, without_options
 from sweeps.record.find import find_sweep, sweeps_in
 from sweeps.record.load import load_sweep
 from sweeps.record.record import COLUMNS, SweepRecord, empty_record
@@ -49,5 +49,6 @@ __all__ = [
     "told_apart",
     "typed_runs",
     "unit_of",
+    "with_setting",
     "without_options",
 ]

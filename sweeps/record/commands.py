@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sweeps.record.record import SweepRecord
 
-__all__ = ["extending", "options_among", "typed_runs", "without_options"]
+__all__ = ["extending", "options_among", "typed_runs", "with_setting", "without_options"]
 
 STAGES = ("run", "search", "evaluate", "sensitivity")
 #: Options that speak of one run alone, and whether a value follows.
@@ -31,8 +31,12 @@ def typed_runs(record: SweepRecord) -> list[list[str]]:
 def extending(record: SweepRecord, key: str, value: int) -> str:
     """The command that runs more evaluations than there are: as last typed, with `key` set to `value`."""
     last = (typed_runs(record) or [["run", record.name]])[-1]
-    kept = _without_setting(without_options(last[1:], ONCE), key)
-    return shlex.join(["sweeps", "evaluate", *kept, "--set", f"{key}={value}"])
+    return shlex.join(["sweeps", "evaluate", *with_setting(without_options(last[1:], ONCE), key, value)])
+
+
+def with_setting(words: Sequence[str], key: str, value: object) -> list[str]:
+    """Words with `--set key=value`, and no other value for that key."""
+    return [*_without_setting(words, key), "--set", f"{key}={value}"]
 
 
 def without_options(words: Sequence[str], options: dict[str, bool]) -> list[str]:

@@ -44,3 +44,24 @@ def test_a_sweep_run_from_python_has_its_name(builder: RecordBuilder):
 def test_of_an_older_storage_the_last_command_is_known(builder: RecordBuilder):
     record = replace(builder.record(), provenance={"command": "sweeps run b.yaml --runs r", "commit": "abc"})
     assert [c for c, _ in steps(record)][:2] == ["git checkout abc", "sweeps run b.yaml --runs r"]
+
+
+def test_a_precision_that_was_decided_is_fixed(builder: RecordBuilder):
+    """Decided once more, on another machine or at another time, it might be another."""
+    typed = ["sweeps run a.yaml --set precision=auto --set seed=1", "sweeps evaluate a.yaml"]
+    decision = {"asked": "auto", "chosen": "bfloat16", "because": "it is quick"}
+    record = replace(builder.record(), provenance={"commands": typed, "precision": decision})
+    found = steps(record)
+    assert found[:2] == [
+        (
+            "sweeps run a.yaml --set seed=1 --set precision=bfloat16",
+            "the whole sweep; run again, it resumes, in the precision that was decided for it",
+        ),
+        (
+            "sweeps evaluate a.yaml --set precision=bfloat16",
+            "the evaluation; run again, it resumes, in the precision that was decided for it",
+        ),
+    ]
+    assert found[2][0] == "sweeps evaluate a.yaml --set precision=bfloat16 --params runs/tiny/best_params.yaml"
+    given = replace(record, provenance={"commands": typed})
+    assert steps(given)[0][0] == typed[0]
