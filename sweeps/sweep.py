@@ -117,7 +117,7 @@ class Sweep:
             return self, None
         from sweeps.jobs.precision import decide_precision, in_precision  # noqa: PLC0415  # torch comes with it
 
-        decision = decide_precision(self.spec, self.cache)
+        decision = decide_precision(self.spec, self.cache, tell)
         tell(f"precision: {decision['chosen']}, as {decision['because']}")
         return replace(self, spec=in_precision(self.spec, decision["chosen"])), decision
 

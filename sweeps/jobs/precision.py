@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import platform
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,7 +14,7 @@ from sweeps.jobs.worker import setting_of
 from sweeps.spec import Spec
 from unlearn.workspace import Workspace
 from unlearn.workspace.device import has_bfloat16, place_of
-from unlearn.workspace.precision import MARGIN, Comparison, compare_precisions
+from unlearn.workspace.precision import MARGIN, SEEDS, Comparison, compare_precisions
 
 
 def in_precision(spec: Spec, precision: str) -> Spec:
@@ -20,11 +22,14 @@ def in_precision(spec: Spec, precision: str) -> Spec:
     return spec.model_copy(update={"precision": precision})
 
 
-def decide_precision(spec: Spec, cache: Cache) -> dict[str, Any]:
+def decide_precision(spec: Spec, cache: Cache, tell: Callable[[str], object] = lambda text: None) -> dict[str, Any]:
     """`chosen` and `because`, with the machine and the figures behind them, as plain data.
 
     bfloat16 where the device of a trial has it in hardware, short trainings of the sweep's own model in it end within the
     spread between seeds of float32's, and it is faster by a margin; else float32.
+
+    Args:
+        tell: takes a line before anything is trained for it.
     """
     asked_gpu = spec.resources.gpus_per_trial > 0
     if asked_gpu and not torch.cuda.is_available():
@@ -33,8 +38,13 @@ def decide_precision(spec: Spec, cache: Cache) -> dict[str, Any]:
     name = place_of(device).device
     if not has_bfloat16(device):
         return _decision("float32", f"{name} has no bfloat16 in hardware", name)
+    tell(f"precision: trying the model in float32 and in bfloat16, {SEEDS} short trainings each at most …")
     workspace = Workspace(setting_of(in_precision(spec, "float32")), cache.folder, device, cache.share)
     found = compare_precisions(workspace, threads=max(1, int(spec.resources.cpus_per_trial)))
+    del workspace
+    gc.collect()  # what it holds refers to itself
+    if asked_gpu:
+        torch.cuda.empty_cache()  # the device is the workers' now
     return _decision(found.choice, found.reason or _in_favour(found), name) | found.figures()
 
 
