@@ -198,7 +198,7 @@ def _unit(record: SweepRecord) -> str:
 
 
 def missing_work(record: SweepRecord) -> list[str]:
-    """One sentence per stage and scenario that is not complete; empty where all that was planned is done."""
+    """One sentence per stage and scenario that is not complete, or lacks models that were to be kept; empty where none is."""
     progress = frames.progress(record)
     sentences = []
     for (scenario, stage), part in progress.groupby(["scenario", "stage"], sort=False):
@@ -211,7 +211,20 @@ def missing_work(record: SweepRecord) -> list[str]:
         if len(rows):
             each = ", ".join(f"{method_label(r.method)} {r.missing} of {r.planned}" for r in frames.iterate(rows))
             sentences.append(f"{where}: not run yet: {each}.")
-    return sentences
+    return [*sentences, *_models_not_kept(record)]
+
+
+def _models_not_kept(record: SweepRecord) -> Iterator[str]:
+    """Of each scenario, how many runs of the evaluation left no unlearned model, and why; where models are to be kept."""
+    if not (record.spec.get("evaluation") or {}).get("keep_models"):
+        return
+    for scenario in frames.scenarios(record):
+        done = frames.stage_trials(record, "evaluation", scenario, "COMPLETE")
+        without = done[done["kept_model"].isna()] if len(done) else done
+        if len(without):
+            why = without["not_kept"].fillna("they ran while evaluation.keep_models was off").value_counts()
+            reasons = "; ".join(f"{n} × {reason}" for reason, n in why.items())
+            yield f"{scenario_label(scenario)}, evaluation: no unlearned model of {len(without)} of {len(done)} runs ({reasons})."
 
 
 def _trade_off(record: SweepRecord, scenario: str, won: frames.Standing) -> tuple[str, str]:

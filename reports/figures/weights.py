@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import Drawing, columns_for, error_bars, panel_grid
+from reports.figures._base import FEW, Drawing, columns_for, error_bars, panel_grid, translucent
 from reports.names import metric, scenario_label, score_label, units
 from reports.sampled import sampled
 from reports.styles import MethodStyle
@@ -21,13 +22,16 @@ _AGAINST = ("score", "mia_knn_forget_gap", "mia_knn_train_gap")
 def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
     """One panel each for the score and the attacks on the features: methods as points. None where no distance was measured."""
     size = record.shown_size(scenario)
-    frame = frames.metric_summary(record, scenario, ["weight_distance", *_AGAINST], compared=False)
-    frame = frame[frame["forget_size"] == size]
-    metrics = [m for m in _AGAINST if (frame["metric"] == m).any()]
-    values = {(r.method, r.metric): r for r in frames.iterate(frame)}
-    shown = [s for m, s in styles.items() if (m, "weight_distance") in values]
+    runs = frames.run_values(record, scenario, ["weight_distance", *_AGAINST])
+    if "weight_distance" not in runs:
+        return None
+    runs = runs[(runs["forget_size"] == size) & runs["weight_distance"].notna()]
+    metrics = [m for m in _AGAINST if m in runs and runs[m].notna().any()]
+    counts = runs["method"].value_counts()
+    shown = [s for m, s in styles.items() if m in counts]
     if not shown:
         return None
+    few = bool(counts.max() <= FEW)
     titles = [score_label(record) if m == "score" else metric(record, m).title for m in metrics]
 
     def build(columns: int) -> go.Figure:
@@ -35,23 +39,11 @@ def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, Method
         for i, m in enumerate(metrics):
             at = {"row": i // columns + 1, "col": i % columns + 1}
             for style in shown:
-                x, y = values[style.key, "weight_distance"], values.get((style.key, m))
-                if y is None:
-                    continue
-                point = go.Scatter(
-                    x=[x.mean],
-                    y=[y.mean],
-                    error_x=error_bars([x.mean], [x.std]),
-                    error_y=error_bars([y.mean], [y.std]),
-                    mode="markers",
-                    marker={"color": style.colour, "symbol": style.symbol, "size": 10},
-                    name=escape(style.label),
-                    legendgroup=style.key,
-                    showlegend=i == 0,
-                    meta={"method": style.key},
-                    hovertemplate=f"{escape(style.label)}: distance %{{x:.3g}}, %{{y:.3g}}<extra></extra>",
-                )
-                figure.add_trace(point, **at)
+                rows = runs[runs["method"] == style.key].dropna(subset=["weight_distance", m])
+                if len(rows):
+                    mean, *single = _points(rows, m, style, few)
+                    mean.showlegend = i == 0
+                    figure.add_traces([mean, *single], rows=at["row"], cols=at["col"])
             figure.update_xaxes(title_text="weight distance (L2)", title_standoff=4, **at)
             figure.update_yaxes(
                 title_text=units(record, [m]).strip(" ()").removeprefix("percentage "),
@@ -62,6 +54,37 @@ def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, Method
         return figure
 
     over = sampled(record, scenario).nouns
-    note = f"Mean ± std (cut at 0) over {over}; distance of the penultimate layer to the oracle's, after matching its units."
+    spread = f"Mean ± std (cut at 0) over {over}"
+    if few:
+        spread = f"Mean over {over}" + (" (small: single runs)" if counts.max() > 1 else "")
+    note = f"{spread}; distance of the penultimate layer to the oracle's, after matching its units."
     title = f"{scenario_label(scenario)}: weight distance to the oracle against the gaps, {frames.size_label(record, scenario)}"
     return Drawing(f"{scenario}-weights", title, note, build, columns=columns_for(len(metrics)), legend=shown)
+
+
+def _points(rows: pd.DataFrame, m: str, style: MethodStyle, few: bool) -> list[go.Scatter]:
+    """A method's mean, with its standard deviations where it has too many runs to show each, and else these."""
+    mean, std = rows[["weight_distance", m]].mean(), rows[["weight_distance", m]].std()
+    own = {"mode": "markers", "legendgroup": style.key, "meta": {"method": style.key}, "cliponaxis": False}
+    label = escape(style.label)
+    point = go.Scatter(
+        x=[mean["weight_distance"]],
+        y=[mean[m]],
+        error_x=None if few else error_bars([mean["weight_distance"]], [std["weight_distance"]]),
+        error_y=None if few else error_bars([mean[m]], [std[m]]),
+        marker={"color": style.colour, "symbol": style.symbol, "size": 10},
+        name=label,
+        hovertemplate=f"{label} (n = {len(rows)}): distance %{{x:.3g}}, %{{y:.3g}}<extra></extra>",
+        **own,
+    )
+    if not few or len(rows) < 2:
+        return [point]
+    single = go.Scatter(
+        x=rows["weight_distance"].tolist(),
+        y=rows[m].tolist(),
+        marker={"color": translucent(style.colour, 0.55), "symbol": style.symbol, "size": 4.5},
+        showlegend=False,
+        hovertemplate=f"{label}, one run: distance %{{x:.3g}}, %{{y:.3g}}<extra></extra>",
+        **own,
+    )
+    return [point, single]

@@ -27,7 +27,7 @@ from reports.frames.epochs import (
 from reports.frames.history import search_history
 from reports.frames.hyperparameters import best_hyperparameters, edges
 from reports.frames.importance import importances
-from reports.frames.metrics import Epochs, floor_summary, metric_summary, metric_values
+from reports.frames.metrics import Epochs, floor_summary, metric_summary, metric_values, run_values
 from reports.frames.oracle import evaluation_curves, oracle_values
 from reports.frames.outcomes import Standing, failures, optimism, progress, standing
 from reports.frames.ranks import critical_difference, mean_ranks
@@ -67,6 +67,7 @@ __all__ = [
     "oracle_values",
     "pareto_front",
     "progress",
+    "run_values",
     "scenarios",
     "score_definition",
     "score_gaps",

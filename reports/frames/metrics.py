@@ -58,9 +58,14 @@ def floor_summary(record: SweepRecord, scenario: str, metrics: Sequence[str]) ->
 
 def metric_values(record: SweepRecord, scenario: str, metrics: Sequence[str], *, floor: bool = False) -> pd.DataFrame:
     """The runs behind the means, at the epoch that counts: forget_size, method, metric, value; with `floor`, the oracle's."""
-    values = _values(evaluations(record, scenario, floor=floor), metrics, "metric")
+    values = run_values(record, scenario, metrics, floor=floor)
     known = list(values.columns[len(_KEYS) :])
     return values.melt(["forget_size", "method"], known, "metric", "value").dropna(subset=["value"])
+
+
+def run_values(record: SweepRecord, scenario: str, metrics: Sequence[str], *, floor: bool = False) -> pd.DataFrame:
+    """The same, one row a run and one column a metric that any run has, after forget_size, method and what tells runs apart."""
+    return _values(evaluations(record, scenario, floor=floor), metrics, "metric")
 
 
 def _verdicts(values: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

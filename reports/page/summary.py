@@ -96,4 +96,4 @@ def _missing(record: SweepRecord) -> str:
     if not sentences:
         return '<p class="line">Everything planned was run.</p>'
     inner = f"<ul>{''.join(f'<li>{escape(s)}</li>' for s in sentences)}</ul>"
-    return folded(f"Not run ({len(sentences)})", inner, kind="bad")
+    return folded(f"Missing ({len(sentences)})", inner, kind="bad")

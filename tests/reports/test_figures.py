@@ -89,6 +89,31 @@ def test_no_bar_of_many_runs_goes_below_zero(builder):
     assert "; rings: single runs, where n ≤ 10, else ± std." in drawing.note
 
 
+@pytest.mark.parametrize("runs", [1, 3, 12])
+def test_the_distance_of_few_runs_is_shown_run_by_run_and_of_many_with_bars_that_end_at_zero(builder, runs):
+    distances = [9.0, *[0.01] * (runs - 1)]
+    for seed, distance in enumerate(distances):
+        builder.trial("evaluation", "sure", value=distance / 2, metrics={"weight_distance": distance}, forget_seed=seed)
+    drawing = figures.weight_distance(builder.record(), "random", method_styles(["sure"]))
+    assert drawing is not None
+    mean, *single = drawing.wide.data
+    assert mean.x[0] == pytest.approx(np.mean(distances))
+    assert mean.y[0] == pytest.approx(np.mean(distances) / 2)
+    if runs == 12:
+        assert drawing.note.startswith("Mean ± std (cut at 0) over ")
+        assert single == []
+        for bars, at in ((mean.error_x, mean.x[0]), (mean.error_y, mean.y[0])):
+            assert bars.array[0] > at
+            assert bars.arrayminus[0] == pytest.approx(at)
+        return
+    assert drawing.note.startswith("Mean over ")
+    assert ("single runs" in drawing.note) == bool(single) == (runs > 1)
+    assert mean.error_x.array is None
+    for trace in single:
+        assert list(trace.x) == distances
+        assert list(trace.y) == [distance / 2 for distance in distances]
+
+
 def test_attack_figure_draws_the_oracle(full_record: SweepRecord):
     drawing = figures.attack_bars(full_record, "random", method_styles(frames.methods(full_record)))
     assert drawing is not None

@@ -35,7 +35,7 @@ def test_what_the_figures_of_evaluations_are_means_of(full_record: SweepRecord) 
         figures.gaps_by_size: "Mean over n = 3 forget sets a size (small: single runs). Lower is nearer to the oracle",
         figures.accuracy_curves: "Mean over n = 3 forget sets",
         figures.mean_ranks: "Ranks of the score, forget size 100, over n = 3 forget sets on which every method was evaluated.",
-        figures.weight_distance: "Mean ± std (cut at 0) over forget sets; distance of the penultimate layer to the oracle's",
+        figures.weight_distance: "Mean over forget sets (small: single runs); distance of the penultimate layer to the oracle's",
     }
     for draw, start in starts.items():
         drawing = draw(*drawn)

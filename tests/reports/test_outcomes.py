@@ -14,6 +14,7 @@ from scipy import stats
 from reports import frames, tables
 from reports.names import method_label
 from reports.summary import missing_work, protocol_sentence, verdict
+from sweeps.record import STAGES
 from tests.reports.conftest import new_builder
 
 
@@ -198,6 +199,26 @@ def test_missing_work_is_named(builder):
         "Random, search: not run yet: SURE 1 of 2.",
         "Random, sensitivity: not planned, not run.",
     ]
+
+
+def test_models_that_were_to_be_kept_and_were_not_are_missing(builder):
+    builder.planned = dict.fromkeys([(stage, "random", "sure") for stage in STAGES], 0)
+    for seed, facts in enumerate(
+        ({"kept_model": "key"}, {"not_kept": "No space left on device"}, {"not_kept": "No space left on device"}, {})
+    ):
+        builder.trial("evaluation", "sure", value=1.0, forget_seed=seed)
+        builder.trials[-1] |= facts
+    builder.trial("evaluation", "sure", state="FAIL", forget_seed=9)
+    builder.trial("search", "sure", value=1.0)
+    said = "Random, evaluation: no unlearned model of 3 of 4 runs (2 × No space left on device; 1 × "
+    for asked in (True, False):
+        builder.spec["evaluation"] = {"keep_models": asked}
+        about = [sentence for sentence in missing_work(builder.record()) if "unlearned model" in sentence]
+        assert about == ([f"{said}they ran while evaluation.keep_models was off)."] if asked else [])
+    builder.spec["evaluation"] = {"keep_models": True}
+    for trial in builder.trials:
+        trial["kept_model"] = "key"
+    assert not [sentence for sentence in missing_work(builder.record()) if "unlearned model" in sentence]
 
 
 def test_the_protocol_is_stated(builder):
