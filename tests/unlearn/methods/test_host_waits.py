@@ -98,6 +98,7 @@ def test_nothing_is_read_past_torchs_dispatcher(key: str) -> None:
 
 
 @needs_gpu
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")  # that it does not see everything
 @pytest.mark.parametrize("key", KEYS)
 def test_an_epoch_never_waits_for_a_gpu(key: str) -> None:
     problem = resnet_problem()
