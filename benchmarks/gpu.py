@@ -77,7 +77,7 @@ TINY = Size(
     images=400,
     test=100,
     matrix=128,
-    processes=(2,),
+    processes=(1,),
     trained=1,
     epochs=2,
     forget=40,
@@ -113,7 +113,7 @@ def steps(size: Size, device: torch.device) -> Iterator[str]:
             "CUDA graph": graph_rate,
         }
         for count in size.processes:
-            ways[f"{count} processes, eager"] = lambda load, count=count: rate_of_processes(load, count)  # type: ignore[misc]
+            ways[f"eager, processes: {count}"] = lambda load, count=count: rate_of_processes(load, count)  # type: ignore[misc]
         for name, rate in ways.items():
             try:
                 found = rate(load)

@@ -188,6 +188,7 @@ def _stdout(process: subprocess.Popen[str]) -> IO[str]:
 
 def main() -> None:
     """Time one load among several processes, which begin together."""
+    torch.set_num_threads(1)
 
     def ready() -> None:
         print("ready", flush=True)
