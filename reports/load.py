@@ -15,7 +15,8 @@ def load_trials(where: str | Path, *, sweep: str | None = None, storage: str | N
     """One row per trial that counts, of every stage.
 
     Columns: `stage`, `scenario`, `method`, `number`, `state`, `value`, `forget_size`, `forget_seed`, `seconds` and other facts;
-    `hp.<hyperparameter>` in true units; `best.<metric>` at the best epoch and `top5.<metric>`, the mean over the five best.
+    `hp.<hyperparameter>` in true units; `metric.<metric>` at the epoch that counts, `hindsight.<metric>` at the one of the least
+    score, and `top5.<metric>`, the mean over the five least (docs/python.md has all).
 
     Args:
         where: a sweep's name (under `runs/`), its folder, or the URL of its storage.
