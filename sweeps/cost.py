@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import fmean
 
 from sweeps.jobs.speed import Speed
 from sweeps.plan import Plan, StudyPlan
 from sweeps.resources import workers_of
 from sweeps.spec import Sizes
+from sweeps.spec.space import Space
 
 #: What a trial takes beside passing images: what a worker waits for its next one, attacks, and writing it down.
 TRIAL_SECONDS = 0.4
@@ -38,10 +41,10 @@ class Cost:
 
 
 def estimate(plan: Plan, sizes: Sizes, speed: Speed | None) -> Cost:
-    """An estimate: every trial passes the training images once an epoch, the forget set beside them, and is measured on both.
+    """An estimate: every trial passes the training images once an epoch, a batch of the forget set beside each of theirs where
+    the method has such batches, and is measured on both.
 
-    Methods differ, so it is no more than that; all of a grid's, search's and evaluation's trials count as if they ran to their
-    last epoch.
+    Methods differ, so it is no more than that; all trials count as if they ran to their last epoch.
     """
     samples = passes = 0.0
     models = trials = 0
@@ -52,8 +55,7 @@ def estimate(plan: Plan, sizes: Sizes, speed: Speed | None) -> Cost:
         else:
             trials += study.trials
             epochs, measured = _epochs(plan, study)
-            forget = max(draw.size or 0 for draw in study.draws)
-            samples += study.trials * epochs * (sizes.train + forget)
+            samples += study.trials * epochs * (sizes.train + _beside(study, sizes))
             passes += study.trials * measured * (sizes.train + (sizes.dev if study.scored_on == "dev" else sizes.test))
     workers = workers_of(plan.spec)
     seconds = disk = None
@@ -70,3 +72,20 @@ def _epochs(plan: Plan, study: StudyPlan) -> tuple[int, int]:
     assert study.space is not None
     epochs = int(study.space.fixed.get("epochs", plan.spec.unlearning.epochs))
     return epochs, 1 if plan.spec.facts("methods", study.method).declared.get("one_epoch") else epochs
+
+
+def _beside(study: StudyPlan, sizes: Sizes) -> float:
+    """Images of the forget set that go with an epoch's: of a method that takes batches of it, one with each step."""
+    assert study.space is not None
+    batch = _typical(study.space, "forget_batch_size")
+    if batch is None:
+        return 0.0
+    steps = sizes.train / (_typical(study.space, "retain_batch_size") or sizes.train)
+    return fmean(steps * min(batch, draw.size or math.inf) for draw in study.draws)
+
+
+def _typical(space: Space, name: str) -> float | None:
+    """A hyperparameter's fixed value, or the middle of its range on a log scale; None where the method has none such."""
+    if name in space.fixed:
+        return float(space.fixed[name])
+    return next((math.sqrt(r.low * r.high) for r in space.ranges if r.name == name), None)
