@@ -116,6 +116,9 @@ def pace(record: SweepRecord) -> Pace | None:
     longest = (ended["completed"] - ended["started"]).max() + pd.Timedelta(seconds=IDLE)
     breaks = np.flatnonzero(ended["completed"].diff() > longest)
     ended = ended[breaks[-1] :] if len(breaks) else ended
+    begun = record.counted.loc[record.counted["state"] == "RUNNING", "started"].max()
+    if len(ended) and begun - ended["completed"].iloc[-1] > longest:  # of a new driver no trial has ended yet
+        return None
     times = ended.loc[ended["stage"] != "reference", "completed"]
     if len(times) < FEWEST or times.iloc[0] == times.iloc[-1]:
         return None

@@ -307,6 +307,9 @@ def test_a_night_without_a_driver_does_not_count() -> None:
     assert found is not None
     assert (found.trials, found.seconds) == (6, 5)
     assert pace(ended(before + after[: FEWEST - 1])) is None
+    record = ended(before + after[:1])
+    record.trials.loc[len(before), ["state", "completed"]] = ["RUNNING", pd.NaT]
+    assert pace(record) is None
 
 
 def test_models_out_of_the_cache_make_no_pace_and_training_one_is_no_break() -> None:
