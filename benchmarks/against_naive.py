@@ -266,9 +266,7 @@ def measure(bench: Bench, rounds: int) -> None:
         drifted, wrong = drifted + apart, wrong + lines
     print(f"The peer's time ÷ ours, and shares: median of {rounds} rounds (least–greatest)\n{rows}")
     print(f"Trials that rounding has driven apart: {drifted} of all rounds")
-    print(
-        f"To the same quality (at most 1.00 of the regret of 50 trials, best on one set), replayed on search_quality.npz:\n{quality()}"
-    )
+    print(f"Against 50 trials and the best on one set, replayed (as good where regret ≤ 1):\n{quality()}")
     if wrong:
         raise SystemExit("ours and the peer disagree:\n" + "\n".join(wrong))
 
