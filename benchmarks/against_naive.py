@@ -44,6 +44,7 @@ from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan, run_seed
 from sweeps.spec import Spec, load_spec
 from sweeps.sweep import Sweep
+from unlearn.hardware import cpu_has_bfloat16
 
 ATTACKS = "mia_confidence,mia_knn_forget,mia_knn_train"
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
@@ -163,9 +164,9 @@ def one_round(bench: Bench, workers: dict[str, Worker], rows: Rows) -> tuple[int
     rows.add("its trials, wall-clock time", sum(results[i]["seconds"] for i in done) / seconds)
     few = done[:: max(1, len(done) // bench.case.few)][: bench.case.few]
     seconds, some = sum(trials[i].seconds for i in few), [asked[i] for i in few]
-    slow = bench.peer(some, threads=None)[1]
-    rows.add("few trials, the peer with torch's default threads", sum(result["seconds"] for result in slow) / seconds)
     rows.add("few trials, the peer as a script each", 2 * bench.scripts(some) / seconds)
+    slow, seconds = bench.peer(some[:2], threads=None)[1], sum(trials[i].seconds for i in few[:2])
+    rows.add("two trials, the peer with torch's default threads", sum(result["seconds"] for result in slow) / seconds)
     in_one_process(workers, [(trials[i].job, asked[i]) for i in few], rows)
     return refused(trials, results, [peer_task(job["task"]).sizes for job in asked])
 
@@ -232,7 +233,7 @@ def quality(repetitions: int = 200) -> str:
 def workers_of(bench: Bench) -> dict[str, Worker]:
     """A worker in each precision that the processor has in hardware, on the same float32 checkpoints."""
     workers = {"float32": Worker(bench.spec("float32"), bench.cache)}
-    if "bf16" in Path("/proc/cpuinfo").read_text():
+    if cpu_has_bfloat16():
         workers["bfloat16"] = other = Worker(bench.spec("float32"), bench.cache)
         other.workspace.setting = replace(other.workspace.setting, precision="bfloat16")
     return workers
