@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -22,7 +23,7 @@ TRIAL_BYTES = 10_000
 
 @dataclass(frozen=True)
 class Cost:
-    """What all of a plan costs, were nothing of it there yet.
+    """What a plan costs, or what is left of it.
 
     Attributes:
         samples: images passed forward and backward. passes: images passed forward only, for the metrics.
@@ -40,29 +41,37 @@ class Cost:
     disk: float | None
 
 
-def estimate(plan: Plan, sizes: Sizes, speed: Speed | None) -> Cost:
+def estimate(
+    plan: Plan, sizes: Sizes, speed: Speed | None, left: Mapping[tuple[str, str, str], int] | None = None
+) -> Cost:
     """An estimate: every trial passes the training images once an epoch, a batch of the forget set beside each of theirs where
     the method has such batches, and is measured on both.
 
     Methods differ, so it is no more than that; all trials count as if they ran to their last epoch.
+
+    Args:
+        left: how many trials of each study are still to run; all of the plan by default.
     """
     samples = passes = 0.0
     models = trials = 0
+    counts = plan.trials if left is None else left
+    kept = 0
     for study in plan.studies:
+        count = counts.get(study.key, 0)
         if study.stage == "reference":
-            models += study.trials
-            samples += study.trials * plan.spec.training.epochs * sizes.train
+            models += count
+            samples += count * plan.spec.training.epochs * sizes.train
         else:
-            trials += study.trials
+            trials += count
+            kept += count * (study.stage == "evaluation" and plan.spec.evaluation.keep_models)
             epochs, measured = _epochs(plan, study)
-            samples += study.trials * epochs * (sizes.train + _beside(study, sizes))
-            passes += study.trials * measured * (sizes.train + (sizes.dev if study.scored_on == "dev" else sizes.test))
+            samples += count * epochs * (sizes.train + _beside(study, sizes))
+            passes += count * measured * (sizes.train + (sizes.dev if study.scored_on == "dev" else sizes.test))
     workers = workers_of(plan.spec)
     seconds = disk = None
     if speed is not None:
         of_images = speed.step * samples + speed.forward * passes
         seconds = RUN_SECONDS + (of_images + TRIAL_SECONDS * (models + trials)) / workers
-        kept = sum(s.trials for s in plan.studies if s.stage == "evaluation" and plan.spec.evaluation.keep_models)
         disk = float(speed.weights * (models + kept) + TRIAL_BYTES * (models + trials))
     return Cost(models, trials, samples, passes, workers, seconds, disk)
 

@@ -15,7 +15,7 @@ from optuna.storages import BaseStorage
 from sweeps.errors import SweepError
 from sweeps.folder import SweepFolder
 from sweeps.jobs.cache import Cache, check_writable
-from sweeps.plan import Plan, Stage, make_plan
+from sweeps.plan import Stage, make_plan
 from sweeps.provenance import provenance
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.secrets import mask
@@ -174,7 +174,7 @@ def run_sweep(
     ray_address: str | None = None,
     verbose: bool = False,
     watch: Any = None,
-    begins: Callable[[Plan, Facts], object] = lambda plan, data: None,
+    begins: Callable[[Multiplexer, Facts], object] = lambda studies, data: None,
     tell: Callable[[str], object] = lambda text: None,
 ) -> Multiplexer:
     """Run whatever is missing of the given stages; returns the studies as they then stand.
@@ -183,7 +183,8 @@ def run_sweep(
         params: hyperparameters to evaluate instead of the searches' winners.
         retry: which trials that have ended are to be run once more.
         watch: a context manager factory `watch(studies)` under which the run is shown.
-        begins: is called with what is planned, and of what data, before anything is trained; not of a sweep that goes on.
+        begins: is called with the studies and what is known of the data, before anything is trained; not where this very
+            sweep has been begun before.
         tell: takes a line on what is decided for the sweep.
 
     Raises:
@@ -202,9 +203,9 @@ def run_sweep(
             sweep, grounds = sweep.decided(tell)
             plan, first = make_plan(sweep.spec, stages), warm_start(sweep.spec)
             sweep.freeze(storage, data, grounds)
-            if data is not None:
-                begins(plan, data)
             studies = Multiplexer(plan, storage, params=params, warm_start=first, retry=retry)
+            if data is not None:
+                begins(studies, data)
             with watch(studies) if watch is not None else contextlib.nullcontext():
                 run_studies(
                     studies, sweep.cache, folder=sweep.folder.tensorboard, ray_address=ray_address, verbose=verbose

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.filesize import decimal
 
@@ -46,18 +46,20 @@ def cost_lines(plan: Plan, sizes: Sizes) -> Iterator[str]:
     yield f"disk: about {decimal(round(cost.disk))} of models and storage, beside the decoded data"
 
 
-def first_line(plan: Plan, sizes: Sizes) -> str:
-    """What a run that begins tells of its length."""
-    cost, _ = cost_of(plan, sizes)
+def first_line(plan: Plan, sizes: Sizes, left: Mapping[tuple[str, str, str], int] | None = None) -> str:
+    """What a run that begins tells of its length, by the trials that are left of each study."""
+    cost, _ = cost_of(plan, sizes, left)
     if cost.seconds is None:
         return _counts(cost)
     return f"{_counts(cost)}: about {duration(cost.seconds)} on {count_of(cost.workers, 'worker')}"
 
 
-def cost_of(plan: Plan, sizes: Sizes) -> tuple[Cost, Speed | None]:
-    """What a plan costs, by how fast this machine is."""
+def cost_of(
+    plan: Plan, sizes: Sizes, left: Mapping[tuple[str, str, str], int] | None = None
+) -> tuple[Cost, Speed | None]:
+    """What a plan costs, or what is left of it, by how fast this machine is."""
     speed = speed_of(plan.spec, sizes, Cache.at(plan.spec.cache).models)
-    return estimate(plan, sizes, speed), speed
+    return estimate(plan, sizes, speed, left), speed
 
 
 def open_facts(spec: Spec) -> Facts:

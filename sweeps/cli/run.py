@@ -27,7 +27,7 @@ from sweeps.cli.terminal import (
 from sweeps.errors import SweepError
 from sweeps.kept import kept_models
 from sweeps.outputs.report import are_current, write_outputs
-from sweeps.plan import Plan, Stage, make_plan
+from sweeps.plan import Stage, make_plan
 from sweeps.record.fingerprint import fingerprint
 from sweeps.secrets import mask
 from sweeps.signals import Interrupted
@@ -111,14 +111,17 @@ def _silent(text: str) -> None:
     """Says nothing."""
 
 
-def _begins(options: Options, plan: Plan, data: Facts) -> None:
+def _begins(options: Options, studies: Multiplexer, data: Facts) -> None:
     """How well an original that is given does, and how long it will take; on a cluster that is not known here."""
     if options.quiet:
         return
     if data.original:
         echo(data.original)
     if options.ray_address is None:
-        echo(first_line(plan, data.sizes))
+        left: dict[tuple[str, str, str], int] = {
+            study.plan.key: max(0, study.planned - study.final) for study in studies.open_studies
+        }
+        echo(first_line(studies.plan, data.sizes, left))
 
 
 def print_outcome(studies: Multiplexer, options: Options) -> int:

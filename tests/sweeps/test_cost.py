@@ -43,6 +43,8 @@ def test_images_are_those_that_trials_pass(tiny: SpecMaker, storage: BaseStorage
     assert references.samples == references.models * 2 * sizes.train
     assert unlearned == pytest.approx(both.samples - of_models, rel=0.15)
     assert both.passes == 4 * 2 * (sizes.train + sizes.dev)
+    left = estimate(studies.plan, sizes, None, {("search", "partial_class", "finetune"): 1})
+    assert (left.models, left.trials, left.samples) == (0, 1, 2 * sizes.train)
 
 
 def test_seconds_and_disk(tiny: SpecMaker) -> None:
