@@ -58,7 +58,7 @@ def cost_of(
     plan: Plan, sizes: Sizes, left: Mapping[tuple[str, str, str], int] | None = None
 ) -> tuple[Cost, Speed | None]:
     """What a plan costs, or what is left of it, by how fast this machine is."""
-    speed = speed_of(plan.spec, sizes, Cache.at(plan.spec.cache).models)
+    speed = speed_of(plan.spec, sizes, Cache.at(plan.spec.cache).folder)
     return estimate(plan, sizes, speed, left), speed
 
 

@@ -76,14 +76,19 @@ class Options:
         return Sweep.at(spec, self.runs, self.storage)
 
     @property
-    def tail(self) -> str:
-        """The options that a follow-up command needs too, as one would type them."""
+    def place(self) -> list[str]:
+        """The options that say where the sweep lies, which a follow-up command needs too."""
         words = []
         if self.runs != Path("runs"):
             words += ["--runs", str(self.runs)]
         if self.storage:
             words += ["--storage", mask(self.storage)]
-        return "".join(f" {shlex.quote(word)}" for word in words)
+        return words
+
+    @property
+    def tail(self) -> str:
+        """The same as one would type them."""
+        return "".join(f" {shlex.quote(word)}" for word in self.place)
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -17,6 +16,7 @@ from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, FAILED, RETRY, count_of, errors_to_exit_code, stdout_console, tell
 from sweeps.record import SweepRecord, load_sweep, remarks, told_apart
+from sweeps.record.commands import looked_at
 from sweeps.record.progress import StudyProgress, progress
 from sweeps.storage.lease import holder
 from sweeps.text import shortened
@@ -28,7 +28,6 @@ SCORE = (
 NAMES, VALUES = ("stage", "scenario", "method"), ("done", "planned", "running", "pruned", "failed", "score")
 #: What is shown of failures: reasons of all studies without -v, lines of a reason with it, characters of a line, trial numbers.
 MOST_REASONS, MOST_LINES, MOST_CHARACTERS, MOST_NUMBERS = 20, 40, 400, 20
-STAGE_COMMANDS = ("run", "search", "evaluate", "sensitivity")
 
 
 @errors_to_exit_code
@@ -45,7 +44,7 @@ def show_status(options: Options) -> int:
     tell(f"score: {SCORE}")
     if record.protocol_note:
         tell(f"note: {record.protocol_note}")
-    for line in answers(record, whole=options.verbose):
+    for line in answers(looked_at(record, options.place), whole=options.verbose):
         tell(line)
     failures = print_failures(record, whole=options.verbose)
     again = continuing(record, options)
@@ -71,10 +70,8 @@ def _score(study: StudyProgress) -> str:
 
 
 def continuing(record: SweepRecord, options: Options) -> str:
-    """The command that goes on with a sweep: the one that last ran stages of it, as it was typed."""
-    command = str(record.provenance.get("command")).replace(f" {RETRY}", "")
-    typed = command.startswith(tuple(f"sweeps {name} " for name in STAGE_COMMANDS))
-    return command if typed else f"sweeps run {shlex.quote(options.sweep)}{options.tail}"
+    """The command that goes on with a sweep: the one that last ran stages of it, as it was typed but for where it is now."""
+    return str(looked_at(record, options.place).provenance["command"])
 
 
 def print_failures(record: SweepRecord, *, whole: bool) -> int:

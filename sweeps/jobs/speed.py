@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
 import json
 import platform
 import statistics
@@ -15,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.spec import Sizes, Spec
+from unlearn.files import write_atomically
 from unlearn.model_files import model_facts, model_files
 
 #: The measuring process is given up after so many seconds: nothing hangs on it but a sentence.
 MOST_SECONDS = 120.0
+#: For so long it is taken for true that a machine is as fast as it was.
+KEPT_SECONDS = 86_400.0
 #: Of a training step, where models in the cache say how long that takes: a pass without gradients is about so much of it.
 FORWARD_SHARE = 0.35
 
@@ -37,13 +42,18 @@ class Speed:
     source: str
 
 
-def speed_of(spec: Spec, sizes: Sizes, models: Path) -> Speed | None:
+def speed_of(spec: Spec, sizes: Sizes, cache: Path) -> Speed | None:
     """From the sweep's models in the cache that this very machine has trained, else measured; None where neither is possible.
 
+    What was measured is kept for a day.
+
     Args:
-        models: the cache's folder of trained models.
+        cache: its folder.
     """
-    return _of_models(spec, models) or _measured(spec, sizes)
+    asked = _asked(spec, sizes)
+    key = hashlib.sha256(json.dumps([platform.node(), asked], sort_keys=True, default=str).encode()).hexdigest()
+    file = cache / "speeds" / f"{key[:32]}.json"
+    return _of_models(spec, cache / "models") or _kept(file) or _measured(asked, file)
 
 
 def _of_models(spec: Spec, models: Path) -> Speed | None:
@@ -67,8 +77,19 @@ def _of_models(spec: Spec, models: Path) -> Speed | None:
     return Speed(step, FORWARD_SHARE * step, found[0][1], "from how fast the cached models were trained")
 
 
-def _measured(spec: Spec, sizes: Sizes) -> Speed | None:
-    asked = {
+def _kept(file: Path) -> Speed | None:
+    """What was measured not long ago."""
+    try:
+        if time.time() - file.stat().st_mtime > KEPT_SECONDS:
+            return None
+        return Speed(**json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _asked(spec: Spec, sizes: Sizes) -> dict[str, Any]:
+    """What is to be measured, as plain data."""
+    return {
         "model": spec.model.name,
         "options": spec.model.options,
         "head": spec.model.head,
@@ -78,16 +99,27 @@ def _measured(spec: Spec, sizes: Sizes) -> Speed | None:
         "batch_size": spec.training.batch_size,
         "threads": max(1, int(spec.resources.cpus_per_trial)),
         "gpu": bool(spec.resources.gpus_per_trial),
-        "path": sys.path,
     }
+
+
+def _measured(asked: dict[str, Any], file: Path) -> Speed | None:
+    """Measure it, and keep it in a file."""
     command = [sys.executable, "-m", "sweeps.jobs.speed"]
     try:
         done = subprocess.run(
-            command, input=json.dumps(asked), capture_output=True, text=True, check=True, timeout=MOST_SECONDS
+            command,
+            input=json.dumps({**asked, "path": sys.path}),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=MOST_SECONDS,
         )
-        return Speed(**json.loads(done.stdout.splitlines()[-1]))
+        found = Speed(**json.loads(done.stdout.splitlines()[-1]))
     except (OSError, subprocess.SubprocessError, ValueError, IndexError, TypeError):
         return None  # whatever is wrong with the model, the run itself says it
+    with contextlib.suppress(OSError):  # nothing hangs on its being kept
+        write_atomically(file, json.dumps(dataclasses.asdict(found)).encode())
+    return found
 
 
 def measure(asked: Mapping[str, Any]) -> Speed:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sweeps.record.record import SweepRecord
 
-__all__ = ["extending", "options_among", "typed_runs", "with_setting", "without_options"]
+__all__ = ["extending", "looked_at", "options_among", "typed_runs", "with_setting", "without_options"]
 
 STAGES = ("run", "search", "evaluate", "sensitivity")
-#: Options that speak of one run alone, and whether a value follows.
+#: Options that say where a sweep lies, and whether a value follows.
+PLACE = {"--runs": True, "--storage": True}
+#: Those that speak of one run alone, likewise.
 ONCE = {"--dry-run": False, "--retry-failed": False, "--params": True}
 
 
@@ -32,6 +35,17 @@ def extending(record: SweepRecord, key: str, value: int) -> str:
     """The command that runs more evaluations than there are: as last typed, with `key` set to `value`."""
     last = (typed_runs(record) or [["run", record.name]])[-1]
     return shlex.join(["sweeps", "evaluate", *with_setting(without_options(last[1:], ONCE), key, value)])
+
+
+def looked_at(record: SweepRecord, place: Sequence[str]) -> SweepRecord:
+    """The record of a sweep that was moved, or is looked at from elsewhere: its commands lead to where it is now.
+
+    Args:
+        place: --runs and --storage with their values, as far as they are not the default's.
+    """
+    typed = typed_runs(record) or [["run", record.name]]
+    commands = [shlex.join(["sweeps", *without_options(words, PLACE), *place]) for words in typed]
+    return replace(record, provenance=record.provenance | {"commands": commands, "command": commands[-1]})
 
 
 def with_setting(words: Sequence[str], key: str, value: object) -> list[str]:

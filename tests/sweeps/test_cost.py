@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -69,17 +70,21 @@ def test_a_speed_is_measured_else_taken_from_models_of_this_kind(tiny: SpecMaker
     measured = speed_of(spec, DIGITS, tmp_path)
     assert measured is not None
     assert 0 < measured.forward < measured.step < 1
+    (kept,) = (tmp_path / "speeds").iterdir()
+    assert speed_of(spec, DIGITS, tmp_path) == measured  # to the last digit: it was not measured again
+    os.utime(kept, (0, 0))
+    assert speed_of(spec, DIGITS, tmp_path) != measured
     worker = Worker(spec, Cache(tmp_path))
     draw = make_plan(spec).studies[-1].draws[0]
     stored = worker.workspace.original(worker.task(draw, "test"))
     (file,) = model_files(tmp_path / "models")
     assert abs(file.stat().st_size - measured.weights) < 6000  # its header
-    known = speed_of(spec, DIGITS, tmp_path / "models")
+    known = speed_of(spec, DIGITS, tmp_path)
     assert known is not None
     assert known.step == pytest.approx(stored.cost.seconds / stored.cost.samples)
     assert known.forward == pytest.approx(FORWARD_SHARE * known.step)
     for other in ({"precision": "bfloat16"}, {"model": {"name": "small_resnet", "width": 3}}):
-        found = speed_of(tiny(**other), DIGITS, tmp_path / "models")
+        found = speed_of(tiny(**other), DIGITS, tmp_path)
         assert found is not None, other
         assert found.source == measured.source, other
 
