@@ -1,8 +1,8 @@
 """What tuning on a proxy costs, and what it delivers on the real network, which it has never seen (docs/own-model.md).
 
-    uv run python -m benchmarks.proxy_recipe [--requests 5]
+    uv run python -m benchmarks.proxy_recipe [--requests 5] [--width 4] [--share 0.4] [--alone]
 
-Two sweeps of the same scenario and methods run whole: of a narrow network on two fifths of the digits (the proxy), and, only to
+Two sweeps of the same scenario and methods run whole: of a narrower network on a share of the digits (the proxy), and, only to
 compare, of the real network on all of them. Then each request, 50 images of class 5, is served by `sweeps unlearn` with either
 one's parameters, and an oracle is trained for it, so that the true gap is known.
 """
@@ -27,7 +27,7 @@ from unlearn.data.digits import digits
 
 METHODS = ["sure", "finetune"]
 #: Width, share of the training images, size of the forget sets.
-REAL, PROXY = (12, 1.0, 50), (4, 0.4, 20)
+REAL = 12, 1.0, 50
 CLASS, HELD_OUT = 5, 0.2
 
 
@@ -98,17 +98,21 @@ def command(params: str, method: str, out: str) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=5)
+    parser.add_argument("--width", type=int, default=4, help="of the proxy's network; the real one has 12")
+    parser.add_argument("--share", type=float, default=0.4, help="of the images that the proxy has")
+    parser.add_argument("--alone", action="store_true", help="leave the real network's own sweep out")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         rows = write_sweep(folder, "real", REAL, seed=0)
-        write_sweep(folder, "proxy", PROXY, seed=1)
-        for name in ("proxy", "real"):
+        write_sweep(folder, "proxy", (options.width, options.share, round(REAL[2] * options.share)), seed=1)
+        tuned = ["proxy"] if options.alone else ["proxy", "real"]
+        for name in tuned:
             print(f"{name} sweep: {sweeps(folder, 'run', f'{name}.yaml', '-q') / 60:.1f} min", flush=True)
         draws = np.random.default_rng(2)
         requests = [sorted(draws.choice(rows, REAL[2], replace=False).tolist()) for _ in range(options.requests)]
         for method in METHODS:
-            for params in ("proxy", "real"):
+            for params in tuned:
                 gaps = [serve(folder, n, ids, params, method) for n, ids in enumerate(requests)]
                 spread = f" ± {stdev(gaps):.2f}" if len(gaps) > 1 else ""
                 print(f"{method}, tuned on {params}: {fmean(gaps):.2f}{spread} points (n = {len(gaps)})", flush=True)
