@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -30,6 +31,8 @@ from unlearn.methods import Streams, UnlearningData, descend
 from unlearn.methods.sure import SURE, domain_regressor, kept_statistics, reverse_gradient
 from unlearn.models import Classifier
 from unlearn.run import run_unlearning
+
+DEFAULT = str(Path(__file__).with_name("search_quality.yaml"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,7 @@ class SUREVariant(SURE):
 
 def main() -> None:
     torch.set_num_threads(1)
-    sweep, count, *overrides = [*sys.argv[1:], *("digits", "16")[len(sys.argv) - 1 :]]
+    sweep, count, *overrides = [*sys.argv[1:], *(DEFAULT, "16")[len(sys.argv) - 1 :]]
     spec = load_spec(sweep, overrides)
     worker = Worker(spec, Cache.at())
     space, objective = spec.space("sure"), Objective()
