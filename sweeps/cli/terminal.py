@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import shlex
@@ -18,6 +19,8 @@ from unlearn.errors import UnlearnError
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 RETRY = "--retry-failed"
+#: A disk without room, or a user's share of it.
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def errors_to_exit_code(command: Callable[..., int]) -> Callable[..., int]:
@@ -37,6 +40,8 @@ def errors_to_exit_code(command: Callable[..., int]) -> Callable[..., int]:
             if error.filename is None:
                 raise
             echo(f"{error.filename} cannot be read or written: {error.strerror}")
+            if error.errno in FULL:
+                echo("  remedy: make room there; the same command then goes on, nothing finished is lost")
             return BAD_INPUT
 
     return wrapped

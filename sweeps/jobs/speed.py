@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -97,9 +98,16 @@ def _asked(spec: Spec, sizes: Sizes) -> dict[str, Any]:
         "classes": sizes.classes,
         "precision": "float32" if spec.precision == "auto" else spec.precision,
         "batch_size": spec.training.batch_size,
-        "threads": max(1, int(spec.resources.cpus_per_trial)),
+        "threads": _threads(spec),
         "gpu": bool(spec.resources.gpus_per_trial),
     }
+
+
+def _threads(spec: Spec) -> int:
+    """As many as a worker has: Ray gives it those of a trial, unless the environment says otherwise."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    threads = int(asked) if asked.isdigit() else int(spec.resources.cpus_per_trial)
+    return max(1, min(threads, os.cpu_count() or 1))
 
 
 def _measured(asked: dict[str, Any], file: Path) -> Speed | None:

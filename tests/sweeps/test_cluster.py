@@ -127,11 +127,17 @@ def test_nodes_that_do_not_share_the_cache_are_refused(
 
 
 @pytest.mark.slow
-def test_what_no_node_can_hold_is_refused(tmp_path: Path, cache: Path) -> None:
+def test_what_no_node_can_hold_is_refused(
+    cluster: tuple[str, list[subprocess.Popen[str]]], tmp_path: Path, cache: Path
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**TINY, "resources": {"cpus_per_trial": 4096}}))
+    code, _, err = sweeps(["search", "tiny.yaml", "--ray-address", cluster[0]], tmp_path, cache)
+    assert code == 2, err
+    assert "resources: one node must hold a whole trial" in err
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**TINY, "resources": {"workers": 1, "gpus_per_trial": 64}}))
     code, _, err = sweeps(["search", "tiny.yaml"], tmp_path, cache)
     assert code == 2, err
-    assert "resources: one node must hold a whole trial" in err
+    assert "must be ≤ the GPUs of this machine" in err
 
 
 def test_how_many_workers(tiny: SpecMaker) -> None:

@@ -98,6 +98,9 @@ def _build(entry: Path, build: Builder) -> None:
                 os.fsync(handle.fileno())
         temporary.rename(entry)
         sync_folder(entry.parent)
+    except OSError as error:
+        error.filename = error.filename or str(entry.parent)  # NumPy does not say which file it could not write
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
