@@ -179,13 +179,12 @@ def test_both_show_what_the_storage_holds_and_harm_nothing_when_they_fail(tmp_pa
     assert "no room" in err
     assert err.count("TensorBoard: a trial could not be logged") == 1
     after = record(tmp_path)
-    new = len(after.trials) - len(
-        found.trials
-    )  # four evaluations and their oracles; in TensorBoard's way are the first
-    for name, missed in (("MLflow", new), ("TensorBoard", 4)):
+    new = len(after.trials) - len(found.trials)  # four evaluations and the oracles that they need
+    assert new > 4
+    for name, least in (("MLflow", new), ("TensorBoard", 4)):  # which shows an oracle that ended before it gave out
         told = re.search(rf"{name} shows (\d+) of this run's (\d+) trials not at all or in part: ", err)
         assert told, err
-        assert (int(told[1]), int(told[2])) == (missed, new)
+        assert least <= int(told[1]) <= int(told[2]) == new
     evaluated = after.trials.query("stage == 'evaluation' and method == 'finetune'")
     assert evaluated["state"].tolist() == ["COMPLETE"] * 4
 
