@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def steps(size: Size, device: torch.device) -> Iterator[str]:
             "CUDA graph": graph_rate,
         }
         for count in size.processes:
-            ways[f"eager, processes: {count}"] = lambda load, count=count: rate_of_processes(load, count)  # type: ignore[misc]
+            ways[f"eager, processes: {count}"] = partial(rate_of_processes, count=count)
         for name, rate in ways.items():
             try:
                 found = rate(load)

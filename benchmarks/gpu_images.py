@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from unlearn.data import ImageDataset, Labels, Pixels
 
@@ -25,7 +26,7 @@ def patterns(cache: Path, *, train: int = 50_000, test: int = 10_000, size: int 
     return ImageDataset(x_train, y_train, x_test, y_test, names, "made-up patterns under noise")
 
 
-def _part(rng: np.random.Generator, pattern: np.ndarray, count: int) -> tuple[Pixels, Labels]:  # type: ignore[type-arg]
+def _part(rng: np.random.Generator, pattern: npt.NDArray[np.int64], count: int) -> tuple[Pixels, Labels]:
     labels = np.arange(count, dtype=np.int64) % CLASSES
     images = rng.integers(0, 256, (count, *pattern.shape[1:]), np.uint8)
     for label in range(CLASSES):

@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 
 from reports.styles import MethodStyle
 
-__all__ = ["FEW", "INK", "Drawing", "columns_for", "error_bars", "panel_grid", "template", "translucent"]
+__all__ = ["FEW", "INK", "Drawing", "columns_for", "error_bars", "panel_grid", "single_runs", "template", "translucent"]
 
 #: `meta` of a trace that is drawn in the colour of the text, light or dark.
 INK: dict[str, Any] = {"ink": True}
@@ -170,3 +170,18 @@ def translucent(colour: str, alpha: float) -> str:
     """A `#rrggbb` colour with opacity."""
     r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({r},{g},{b},{alpha})"
+
+
+def single_runs(x: Sequence[float], y: Sequence[float], style: MethodStyle, shown: str) -> go.Scatter:
+    """The runs of a method as small points in its colour; `shown` is what hovering says of each of them."""
+    return go.Scatter(
+        x=list(x),
+        y=list(y),
+        mode="markers",
+        marker={"color": translucent(style.colour, 0.55), "symbol": style.symbol, "size": 4.5},
+        legendgroup=style.key,
+        showlegend=False,
+        meta={"method": style.key},
+        cliponaxis=False,
+        hovertemplate=f"{escape(style.label)}, one run: {shown}<extra></extra>",
+    )

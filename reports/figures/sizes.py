@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import FEW, Drawing, columns_for, error_bars, panel_grid, translucent
+from reports.figures._base import FEW, Drawing, columns_for, error_bars, panel_grid, single_runs
 from reports.names import metric, scenario_label
 from reports.sampled import sampled
 from reports.styles import MethodStyle
@@ -80,13 +80,5 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
 
 
 def _runs(values: pd.DataFrame, sizes: list[int], shift: float, style: MethodStyle) -> go.Scatter:
-    return go.Scatter(
-        x=[sizes.index(int(s)) + shift for s in values["forget_size"]],
-        y=values["value"].tolist(),
-        mode="markers",
-        marker={"color": translucent(style.colour, 0.5), "symbol": style.symbol, "size": 4},
-        legendgroup=style.key,
-        showlegend=False,
-        meta={"method": style.key},
-        hovertemplate=f"{escape(style.label)}, one run: %{{y:.3g}}<extra></extra>",
-    )
+    at = [sizes.index(int(size)) + shift for size in values["forget_size"]]
+    return single_runs(at, values["value"].tolist(), style, "%{y:.3g}")

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import FEW, Drawing, error_bars, panel_grid, translucent
+from reports.figures._base import FEW, Drawing, error_bars, panel_grid, single_runs
 from reports.names import metric, scenario_label, units
 from reports.sampled import sampled
 from reports.styles import MethodStyle
@@ -88,16 +88,7 @@ def _means(rows: pd.DataFrame, style: MethodStyle) -> list[go.Scatter]:
 
 
 def _runs(rows: pd.DataFrame, style: MethodStyle) -> go.Scatter:
-    return go.Scatter(
-        x=rows["forgetting"].tolist(),
-        y=rows["utility"].tolist(),
-        mode="markers",
-        marker={"color": translucent(style.colour, 0.55), "symbol": style.symbol, "size": 4.5},
-        legendgroup=style.key,
-        showlegend=False,
-        meta={"method": style.key},
-        hovertemplate=f"{escape(style.label)}, one run: %{{x:.3g}}, %{{y:.3g}}<extra></extra>",
-    )
+    return single_runs(rows["forgetting"].tolist(), rows["utility"].tolist(), style, "%{x:.3g}, %{y:.3g}")
 
 
 def _front(rows: pd.DataFrame, style: MethodStyle) -> list[go.Scatter]:

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import FEW, Drawing, columns_for, error_bars, panel_grid, translucent
+from reports.figures._base import FEW, Drawing, columns_for, error_bars, panel_grid, single_runs
 from reports.names import metric, scenario_label, score_label, units
 from reports.sampled import sampled
 from reports.styles import MethodStyle
@@ -79,12 +79,5 @@ def _points(rows: pd.DataFrame, m: str, style: MethodStyle, few: bool) -> list[g
     )
     if not few or len(rows) < 2:
         return [point]
-    single = go.Scatter(
-        x=rows["weight_distance"].tolist(),
-        y=rows[m].tolist(),
-        marker={"color": translucent(style.colour, 0.55), "symbol": style.symbol, "size": 4.5},
-        showlegend=False,
-        hovertemplate=f"{label}, one run: distance %{{x:.3g}}, %{{y:.3g}}<extra></extra>",
-        **own,
-    )
-    return [point, single]
+    x, y = rows["weight_distance"].tolist(), rows[m].tolist()
+    return [point, single_runs(x, y, style, "distance %{x:.3g}, %{y:.3g}")]

@@ -97,6 +97,6 @@ def runs_a_sweep(command: Callable[..., None]) -> Callable[..., None]:
         command(options_of_a_run(**chosen), **values)
 
     parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (sweep, *own, *others)]
-    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it, as inspect does
     wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
     return wrapped
