@@ -23,7 +23,7 @@ from unlearn.arithmetic import arithmetic
 from unlearn.methods import Batches
 from unlearn.models import Classifier
 from unlearn.models.resnet18 import resnet18
-from unlearn.steps import descend
+from unlearn.steps import SGD, descend
 from unlearn.workspace.device import synchronize
 from unlearn.workspace.precision import Precision
 
@@ -112,7 +112,7 @@ def flops_per_image(load: Load) -> int:
 def eager_rate(load: Load, ready: Callable[[], object] = lambda: None) -> float:
     """Images a second of the very step that methods make: batches by position, SGD with momentum."""
     model, rng = load.network(), torch.Generator().manual_seed(0)
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
+    optimizer = SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
     batches = load.batches().cycle(load.batch, rng)
 
     def step() -> None:
@@ -134,7 +134,7 @@ def graph_rate(load: Load) -> float:
     if load.place.type != "cuda":
         raise RuntimeError("CUDA graphs need a CUDA device")
     model, pool, rng = load.network(), load.batches(), torch.Generator().manual_seed(0)
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
+    optimizer = SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
     passes = pool.cycle_rows(load.batch, rng)
     rows = next(passes).clone()
 
@@ -148,7 +148,7 @@ def graph_rate(load: Load) -> float:
             for _ in range(WARM_UP):
                 step()
         torch.cuda.current_stream().wait_stream(side)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             step()

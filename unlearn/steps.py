@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from unlearn.bounds import Bounds, Count, Rate, Weight
+from unlearn.sgd import SGD
 
 __all__ = [
+    "SGD",
     "Batches",
     "Bounds",
     "Count",
@@ -107,8 +109,8 @@ def batch_sizes(n: int, batch_size: int) -> list[int]:
     return [batch_size] * full + [rest] * (rest > 0 or full == 0)
 
 
-def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+def descend(optimizer: SGD | torch.optim.Optimizer, loss: Tensor) -> None:
     """One gradient step on `loss`."""
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     optimizer.step()

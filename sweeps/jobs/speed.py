@@ -137,7 +137,7 @@ def measure(asked: Mapping[str, Any]) -> Speed:
 
     from unlearn.arithmetic import arithmetic  # noqa: PLC0415
     from unlearn.models import build  # noqa: PLC0415
-    from unlearn.steps import descend  # noqa: PLC0415
+    from unlearn.steps import SGD, descend  # noqa: PLC0415
     from unlearn.workspace.device import synchronize  # noqa: PLC0415
     from unlearn.workspace.workspace import EVALUATION_BATCH  # noqa: PLC0415
 
@@ -147,7 +147,7 @@ def measure(asked: Mapping[str, Any]) -> Speed:
     model = build(asked["model"], shape, classes, asked["options"], asked["head"])
     model.normalise((0.5,) * shape[0], (0.25,) * shape[0])
     model.to(device)
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+    optimizer = SGD(model.parameters(), lr=1e-4)
     images = torch.randint(0, 256, (EVALUATION_BATCH[device.type], *shape), dtype=torch.uint8, device=device)
     few = images[: asked["batch_size"]]
     labels = torch.zeros(len(few), dtype=torch.int64, device=device)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from unlearn.models import Classifier
-from unlearn.steps import Batches, Bounds, Count, Rate, Streams, Weight
+from unlearn.steps import SGD, Batches, Bounds, Count, Rate, Streams, Weight
 
 
 @dataclass
@@ -77,11 +77,12 @@ class Method(ABC):
         """How often `unlearn` yields."""
         return 1 if self.one_epoch else self.epochs
 
-    def optimizer(self, *modules: nn.Module) -> torch.optim.SGD:
+    def optimizer(self, *modules: nn.Module) -> SGD:
+        """SGD over all parameters of `modules`, with this method's hyperparameters; any optimizer of torch does as well."""
         parameters = [p for module in modules for p in module.parameters()]
-        return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+        return SGD(parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
 
-    def passes(self, optimizer: torch.optim.Optimizer) -> Iterator[int]:
+    def passes(self, optimizer: SGD | torch.optim.Optimizer) -> Iterator[int]:
         """Epoch numbers from 0, with the learning rate set for each."""
         for epoch in range(self.epochs):
             decayed = self.lr * 0.1 if epoch >= self.lr_decay_epoch else self.lr

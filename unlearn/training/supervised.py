@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unlearn.models import Classifier
-from unlearn.steps import Batches, Bounds, Count, Rate, descend, on_device
+from unlearn.steps import SGD, Batches, Bounds, Count, Rate, descend, on_device
 
 __all__ = ["Augmentation", "Recipe", "flip_crop", "train"]
 
@@ -40,12 +40,7 @@ class Recipe:
 
 def train(model: Classifier, batches: Batches, recipe: Recipe, shuffle: torch.Generator) -> Iterator[int]:
     """Train `model` in place on `batches`, yielding the number of epochs done after each."""
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=recipe.lr,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-    )
+    optimizer = SGD(model.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
     for epoch in range(recipe.epochs):
         decays = sum(epoch >= milestone for milestone in recipe.milestones)
         for group in optimizer.param_groups:
