@@ -121,9 +121,7 @@ class Bench:
         """A new folder with the peer's configurations, and its command."""
         folder = Path(tempfile.mkdtemp(dir=self.peers))
         (folder / "jobs.json").write_text(json.dumps(asked))
-        study = optuna.create_study(study_name="peer", storage=f"sqlite:///{folder}/study.db")
-        for job in asked:
-            study.enqueue_trial(job["hyperparameters"])
+        optuna.create_study(study_name="peer", storage=f"sqlite:///{folder}/study.db")
         return folder, [sys.executable, "-m", "benchmarks.naive_peer", folder]
 
 

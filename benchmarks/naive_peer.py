@@ -311,7 +311,7 @@ def main() -> None:
     task = cache(Task)
 
     def objective(trial: optuna.Trial) -> float:
-        if trial.number >= len(jobs):  # none of those enqueued: all are taken
+        if trial.number >= len(jobs):  # all are taken (enqueued trials two processes may get twice, numbers never)
             trial.study.stop()
             raise optuna.TrialPruned
         started, job = time.perf_counter(), jobs[trial.number]

@@ -19,6 +19,7 @@ from sweeps.ray_tune.searcher import StudySearcher
 from sweeps.ray_tune.tensorboard import TensorBoard
 from sweeps.ray_tune.trackers import Guarded, Tracker, echo
 from sweeps.ray_tune.trainable import REPORT
+from sweeps.signals import postponed
 from sweeps.spec import Spec
 
 
@@ -36,7 +37,7 @@ def make_trackers(spec: Spec, folder: Path) -> list[Tracker]:
 
 
 class TrialLogger(Callback):
-    """Tells trackers of each trial that Ray Tune runs."""
+    """Tells trackers of each trial that Ray Tune runs; Ctrl-C waits until they have taken what they are being told."""
 
     def __init__(self, searcher: StudySearcher, trackers: Iterable[Tracker]) -> None:
         self._searcher = searcher
@@ -46,20 +47,23 @@ class TrialLogger(Callback):
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """Taken here, as Ray Tune tells its search algorithm of a trial's end before it tells its callbacks."""
         if assignment := self._searcher.assignments.get(trial.trial_id):
-            run = self._runs[trial.trial_id] = Run(assignment)
-            for tracker in self._trackers:
-                tracker.start(run)
+            run = Run(assignment)
+            with postponed():
+                self._runs[trial.trial_id] = run
+                for tracker in self._trackers:
+                    tracker.start(run)
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
         if run := self._runs.get(trial.trial_id):
             epochs = Update.load(result[REPORT]).epochs
-            for tracker in self._trackers:
-                tracker.log(run, {int(e["epoch"]): numbers({**e, "epoch": None}) for e in epochs})
+            with postponed():
+                for tracker in self._trackers:
+                    tracker.log(run, {int(e["epoch"]): numbers({**e, "epoch": None}) for e in epochs})
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        if run := self._runs.get(trial.trial_id):
-            self._end(run)
-            del self._runs[trial.trial_id]  # not where Ctrl-C came in between: `close` then ends it
+        with postponed():
+            if run := self._runs.pop(trial.trial_id, None):
+                self._end(run)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self.on_trial_complete(iteration, trials, trial)

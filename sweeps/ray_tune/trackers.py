@@ -68,7 +68,7 @@ class Guarded:
         """Close a run that it shows."""
         if run in self._open:
             self._try(run, partial(self._tracker.end, run))
-            self._open.discard(run)  # not where Ctrl-C came in between: it is then ended with the driver
+            self._open.discard(run)
 
     @property
     def summary(self) -> str | None:
