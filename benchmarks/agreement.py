@@ -19,7 +19,7 @@ import torch
 from optuna.trial import FrozenTrial
 
 from benchmarks import naive_peer
-from sweeps.jobs.job import Job, Update
+from sweeps.jobs.job import Job, Update, curve_of
 from sweeps.jobs.worker import Worker
 from unlearn.methods import Streams
 from unlearn.workspace import Task
@@ -46,7 +46,7 @@ class Trial:
     def run(worker: Worker, job: Job) -> tuple[Trial, Update]:
         """Run it here."""
         updates = list(worker.run(job))
-        curve = [epoch for update in updates for epoch in update.epochs]
+        curve = curve_of(epoch for update in updates for epoch in update.epochs)
         last = updates[-1]
         if last.outcome not in {"complete", "diverged"}:
             raise RuntimeError(last.reason)

@@ -20,6 +20,7 @@ __all__ = [
     "first_trials_sentence",
     "floor_note",
     "oracles_note",
+    "part_note",
     "score_note",
 ]
 
@@ -52,6 +53,20 @@ def oracles_note(record: SweepRecord, scenario: str) -> str:
     if high == 1:
         return "Gaps are to one oracle a forget set: its own seed is in them."
     return f"Gaps are to the mean of {high if low == high else f'{low} to {high}'} oracles a forget set."
+
+
+def part_note(record: SweepRecord, scenario: str) -> str:
+    """On how many retain samples the epochs of searches are measured; empty where that is all of them."""
+    rows = frames.stage_trials(record, "search", scenario)
+    rows = rows[rows["state"].isin(["COMPLETE", "PRUNED"])]
+    counts = rows["retain_samples"] if "retain_samples" in rows else pd.Series(dtype=float)
+    if not counts.notna().any():
+        return ""
+    parts = [f"{int(count):,}" for count in sorted(counts.dropna().unique())] + ["all"] * bool(counts.isna().any())
+    return (
+        f"In searches each epoch is measured on {' or '.join(parts)} retain samples (a part is the same one for every method and "
+        "the oracle); a completed trial's epoch that counts is on all of them (search.retain_samples)."
+    )
 
 
 def score_note(record: SweepRecord, scenario: str) -> str:

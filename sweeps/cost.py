@@ -45,7 +45,7 @@ def estimate(
     plan: Plan, sizes: Sizes, speed: Speed | None, left: Mapping[tuple[str, str, str], int] | None = None
 ) -> Cost:
     """An estimate: every trial passes the training images once an epoch, a batch of the forget set beside each of theirs where
-    the method has such batches, and is measured on both.
+    the method has such batches, and is measured on both (in a search on a part of the retain set, where one is asked for).
 
     Methods differ, so it is no more than that; all trials count as if they ran to their last epoch.
 
@@ -66,7 +66,7 @@ def estimate(
             kept += count * (study.stage == "evaluation" and plan.spec.evaluation.keep_models)
             epochs, measured = _epochs(plan, study)
             samples += count * epochs * (sizes.train + _beside(study, sizes))
-            passes += count * measured * (sizes.train + (sizes.dev if study.scored_on == "dev" else sizes.test))
+            passes += count * _passes(plan, study, sizes, measured)
     workers = workers_of(plan.spec)
     seconds = disk = None
     if speed is not None:
@@ -81,6 +81,18 @@ def _epochs(plan: Plan, study: StudyPlan) -> tuple[int, int]:
     assert study.space is not None
     epochs = int(study.space.fixed.get("epochs", plan.spec.unlearning.epochs))
     return epochs, 1 if plan.spec.facts("methods", study.method).declared.get("one_epoch") else epochs
+
+
+def _passes(plan: Plan, study: StudyPlan, sizes: Sizes, measured: int) -> float:
+    """Images that a trial passes forward to measure so many epochs, in a search perhaps on a part of the retain set."""
+    heldout = sizes.dev if study.scored_on == "dev" else sizes.test
+    each = sizes.train + heldout
+    part = plan.spec.search.retain_count if study.stage == "search" and measured > 1 else None
+    if part is None:
+        return measured * each
+    forget = fmean(draw.size or 0 for draw in study.draws)
+    less = max(sizes.train - forget - part, 0)
+    return measured * (each - less) + (each if less else 0)  # once more, at the epoch that counts
 
 
 def _beside(study: StudyPlan, sizes: Sizes) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from unlearn.errors import DivergedError, UnlearnError
+from unlearn.gaps import Measures
 from unlearn.methods import Method, Streams, UnlearningData
 from unlearn.metrics import Outputs, gaps, measure
 from unlearn.models import Classifier
@@ -42,6 +43,8 @@ class Evaluation:
         samples: how many passed forward and backward so far.
         forward_samples: how many passed forward only (teachers, for instance).
         model: the model itself, which the next epoch goes on to change; `kept` gives an evaluation that owns a copy.
+        families: the metric families that were measured.
+        retain_samples: on how many of the retain set; None: on all. `whole` measures the same model on all.
     """
 
     epoch: int
@@ -52,6 +55,8 @@ class Evaluation:
     forward_samples: int
     task: Task
     workspace: Workspace
+    families: tuple[str, ...] = ()
+    retain_samples: int | None = None
 
     def kept(self) -> Evaluation:
         """The same with a copy of the model, which stays as it is now."""
@@ -63,10 +68,29 @@ class Evaluation:
         return Snapshot(self.epoch, self.metrics, state)
 
     def at(self, snapshot: Snapshot) -> Evaluation:
-        """The evaluation of an earlier epoch of this run: its model again, and the outputs of it."""
+        """The evaluation of an earlier epoch of this run, on all retain samples: its model again, and the outputs of it."""
         model = self.workspace.load_model(snapshot.state)
-        outputs = self.workspace.outputs(model, self.task)
-        return replace(self, epoch=snapshot.epoch, metrics=snapshot.metrics, outputs=outputs, model=model)
+        there = replace(self, epoch=snapshot.epoch, metrics=snapshot.metrics, model=model)
+        if self.retain_samples is not None:
+            return there.whole()
+        return replace(there, outputs=self.workspace.outputs(model, self.task))
+
+    def whole(self) -> Evaluation:
+        """The same model measured on all retain samples: itself where it was, else by one more pass.
+
+        Raises:
+            DivergedError: its outputs are not finite on all of them.
+            MetricError: a metric is not finite although they are.
+        """
+        if self.retain_samples is None:
+            return self
+        outputs = self.workspace.outputs(self.model, self.task, validation="validation" in self.outputs)
+        if not outputs.finite:
+            raise DivergedError(self.epoch)
+        values = measure(outputs, self.families)
+        relative = gaps(values, self.workspace.oracle_metrics(self.task, self.families))
+        costs = {name: self.metrics[name] for name in Measures().family("cost", self.metrics)}
+        return replace(self, metrics=values | relative | costs, outputs=outputs, retain_samples=None)
 
     def measure(self, families: Sequence[str]) -> dict[str, float]:
         """Values and gaps of further metric families, for the best epoch only, say."""
@@ -125,6 +149,8 @@ def run_unlearning(
     method: Method,
     seed: int,
     families: Sequence[str] = ("accuracy", "mia_loss"),
+    *,
+    retain_samples: int | None = None,
 ) -> Iterator[Evaluation]:
     """Unlearn `task` with `method` (see `unlearn_epochs`), yielding one evaluation per epoch.
 
@@ -132,18 +158,24 @@ def run_unlearning(
     passes apart. A method whose epoch is chosen by SCRUB-R's rule is evaluated before its first epoch too (epoch 0), and on
     validation images.
 
+    Args:
+        retain_samples: on how many of the retain set each epoch is measured, the same ones for every method and for the oracles
+            that gaps are to; None, or as many as there are: on all.
+
     Raises:
         DivergedError: the model's weights or outputs are no longer finite.
         MetricError: a metric is not finite although they are.
         UnlearnError: SCRUB-R's rule lacks validation images.
     """
     retraining = workspace.retraining(task)
-    oracle_metrics = workspace.oracle_metrics(task, families)
+    if retain_samples is not None and retain_samples >= len(workspace.task_data(task).retain):
+        retain_samples = None
+    oracle_metrics = workspace.oracle_metrics(task, families, retain_samples)
     scrub_r = method.epoch_rule == "scrub_r"
 
     def evaluate(epoch: Epoch) -> Evaluation:
         model, data = epoch.model, epoch.data
-        outputs = workspace.outputs(model, task, validation=scrub_r)
+        outputs = workspace.outputs(model, task, validation=scrub_r, retain_samples=retain_samples)
         if not (outputs.finite and model.finite):
             raise DivergedError(epoch.number)
         values = measure(outputs, families)
@@ -161,6 +193,8 @@ def run_unlearning(
             data.forward_only,
             task,
             workspace,
+            tuple(families),
+            retain_samples,
         )
 
     with closing(unlearn_epochs(workspace, task, method, seed)) as epochs:

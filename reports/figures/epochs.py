@@ -6,6 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports import frames
+from reports.caveats import part_note
 from reports.figures._base import INK, Drawing, columns_for, panel_grid, translucent
 from reports.names import method_label, metric, scenario_label
 from reports.styles import method_styles
@@ -54,9 +55,11 @@ def gap_curves(record: SweepRecord, stage: str, scenario: str, method: str) -> D
         return figure
 
     told = "the best trial" if stage == "search" else f"the mean at forget size {size}"
+    part = part_note(record, scenario) if stage == "search" else ""
     note = f"Thin: the n = {len(trials)} completed trials (at most the {_MOST_TRIALS} best); thick: {told}."
     title = f"{scenario_label(scenario)}: gaps of {method_label(method)} at every epoch, {stage}"
-    return Drawing(f"{scenario}-epochs-{stage}-{method}", title, note, build, columns=columns_for(len(metrics)))
+    notes = " ".join(filter(None, [note, part]))
+    return Drawing(f"{scenario}-epochs-{stage}-{method}", title, notes, build, columns=columns_for(len(metrics)))
 
 
 def _thin(curves: pd.DataFrame, m: str, colour: str) -> go.Scatter:

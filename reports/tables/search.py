@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports import frames
-from reports.caveats import first_trials_sentence
+from reports.caveats import first_trials_sentence, part_note
 from reports.format import Cell, Row, Table, significant, uncertain
 from reports.names import method_label, scenario_label
 from reports.sampled import overlap_sentence, sampled
@@ -82,4 +82,8 @@ def _optimism_notes(record: SweepRecord, scenario: str, confirmed: bool) -> list
         )
     shared = overlap_sentence(record, scenario)
     evaluated = f"Evaluated: on {sampled(record, scenario).nouns}, {images} images, {at}; it decides nothing."
-    return [*notes, evaluated, *filter(None, [shared, first_trials_sentence(record, scenario)])]
+    return [
+        *notes,
+        evaluated,
+        *filter(None, [shared, first_trials_sentence(record, scenario), part_note(record, scenario)]),
+    ]

@@ -16,23 +16,26 @@ from unlearn.run import Evaluation, Snapshot
 
 @dataclass(frozen=True)
 class Chosen:
-    """An epoch that counts: its metrics, and the costly ones, which are measured there only.
+    """An epoch that counts: its metrics, on all retain samples, and the costly ones, which are measured there only.
 
     Attributes:
+        retain_samples: how many those are.
         state: the model's weights by the names of its own class, where they are to be kept.
     """
 
     epoch: int
     metrics: dict[str, float]
     costly: dict[str, float]
+    retain_samples: int
     state: dict[str, Tensor] | None = None
 
     @staticmethod
     def of(evaluation: Evaluation, costly: Sequence[str], *, keep: bool = False) -> Chosen:
-        state = None
+        evaluation, state = evaluation.whole(), None
         if keep:
             state = {name: tensor.to("cpu", copy=True) for name, tensor in evaluation.model.own_state().items()}
-        return Chosen(evaluation.epoch, evaluation.metrics, evaluation.measure(costly), state)
+        retain = len(evaluation.outputs["retain"])
+        return Chosen(evaluation.epoch, evaluation.metrics, evaluation.measure(costly), retain, state)
 
 
 class EpochRule(Protocol):
@@ -67,7 +70,8 @@ class LeastScore:
     def see(self, evaluation: Evaluation, score: float) -> None:
         least, stop = score < self._least_score, evaluation.epoch == self.stop_epoch
         counts = least if self.stop_epoch is None else stop
-        kept = evaluation.kept() if (self._copies and (least or stop)) or (self.keep and counts) else evaluation
+        copies = self._copies or evaluation.retain_samples is not None  # from which it is measured once more
+        kept = evaluation.kept() if (copies and (least or stop)) or (self.keep and counts) else evaluation
         if least:
             self._least, self._least_score = kept, score
         if self.stop_epoch is not None and evaluation.epoch <= self.stop_epoch:
@@ -87,7 +91,8 @@ class ScrubR:
     """SCRUB-R's own rule (see `scrub_r_epoch`): known at the end only, so every epoch that may still be chosen is kept.
 
     Those are the first of each forget accuracy: of two epochs with the same one, the rule takes the earlier. The weights are
-    kept in main memory, and only where costly metrics are to be measured on them, or the chosen ones are to be kept.
+    kept in main memory, and only where costly metrics are to be measured on them, or those on all retain samples, or the
+    chosen ones are to be kept.
     """
 
     def __init__(self, costly: Sequence[str], *, keep: bool = False) -> None:
@@ -100,15 +105,19 @@ class ScrubR:
         self._curve.append(evaluation.metrics)
         self._last = evaluation
         accuracy = evaluation.metrics["forget_accuracy"]
-        if (self.costly or self.keep) and accuracy not in self._first:
+        if self._comes_back(evaluation) and accuracy not in self._first:
             self._first[accuracy] = evaluation.snapshot()
 
     def chosen(self) -> tuple[Chosen, Chosen | None]:
         assert self._last is not None
         epoch = scrub_r_epoch(self._curve)
         metrics = self._curve[epoch]
-        if not self.costly and not self.keep:
-            return Chosen(epoch, metrics, {}), None
+        if not self._comes_back(self._last):
+            return Chosen(epoch, metrics, {}, len(self._last.outputs["retain"])), None
         last = self._last.epoch == epoch
         evaluation = self._last if last else self._last.at(self._first[metrics["forget_accuracy"]])
         return Chosen.of(evaluation, self.costly, keep=self.keep), None
+
+    def _comes_back(self, evaluation: Evaluation) -> bool:
+        """Whether the epoch that counts is looked at once more than its metrics tell."""
+        return bool(self.costly) or self.keep or evaluation.retain_samples is not None

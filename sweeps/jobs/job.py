@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from sweeps.plan import ForgetDraw
 
+#: In each row of a curve whose epochs are measured on a part of the retain set: on how many samples of it that row is.
+RETAIN_SAMPLES = "retain_samples"
+#: What rows of curves have beside metrics.
+NO_METRICS = frozenset({"epoch", "score", RETAIN_SAMPLES})
 #: Under which key a trial's unlearned model is kept in the cache; or why it could not be written.
 KEPT, NOT_KEPT = "kept_model", "not_kept"
 
@@ -25,6 +30,8 @@ class Job:
         oracle: number of the oracle to train.
         all_epochs: whether the run goes on after its stop epoch, so that the one of the least score is known in hindsight.
         keep_model: whether the model at the epoch that counts is kept in the cache.
+        retain_samples: on how many of the retain set each epoch is measured, and on all of it the epoch that counts; None: on
+            all each time.
         data: identity of the data set that the sweep is on; empty where nobody has read it yet.
     """
 
@@ -40,6 +47,7 @@ class Job:
     oracles: int = 1
     oracle: int = 0
     keep_model: bool = False
+    retain_samples: int | None = None
     data: str = ""
 
     def ends_at(self, epoch: int) -> bool:
@@ -88,7 +96,7 @@ class Update:
     Attributes:
         outcome: `died` where the worker is gone and others report for it; `stopped` where it is not the trial that failed but
             what it stands on, such as the disk.
-        epochs: per epoch since the last report, every metric and its `score`.
+        epochs: per epoch since the last report, every metric and its `score`; of an epoch that was told before, what holds now.
         values: the trial's result (two with `pareto`), once complete.
         epoch: the one that counts, 1-based; 0 is the original model (SCRUB-R only).
         metrics: at that epoch, the costly ones too.
@@ -117,3 +125,8 @@ class Update:
     @staticmethod
     def load(text: str) -> Update:
         return Update(**json.loads(text))
+
+
+def curve_of(epochs: Iterable[Mapping[str, float]]) -> list[dict[str, float]]:
+    """The rows of a curve in the order in which their epochs were first told, each as it was told last."""
+    return list({int(row["epoch"]): dict(row) for row in epochs}.values())

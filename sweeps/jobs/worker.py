@@ -19,8 +19,8 @@ from torch import Tensor
 
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
-from sweeps.jobs.epochs import EpochRule, LeastScore, ScrubR
-from sweeps.jobs.job import KEPT, NOT_KEPT, Job, Update, other_data, same_data
+from sweeps.jobs.epochs import Chosen, EpochRule, LeastScore, ScrubR
+from sweeps.jobs.job import KEPT, NOT_KEPT, RETAIN_SAMPLES, Job, Update, curve_of, other_data, same_data
 from sweeps.jobs.kept import keep_model
 from sweeps.plan import ForgetDraw, tuning_draws
 from sweeps.spec import Spec, check_files, scenario_of
@@ -198,20 +198,26 @@ class Worker:
         evaluation = None
         for evaluation, score in self._scored(job, task, method):
             rule.see(evaluation, score)
-            fresh.append({"epoch": evaluation.epoch, "score": score, **evaluation.metrics})
+            fresh.append(_row(evaluation.epoch, score, evaluation.metrics, evaluation.retain_samples))
             if job.prune or time.perf_counter() - last_report > REPORT_SECONDS:
                 yield Update("running", epochs=fresh)
                 fresh, last_report = [], time.perf_counter()
         if evaluation is None:
             raise RuntimeError(f"method {job.method} yielded no epoch")
-        yield replace(self._answer(job, rule, evaluation), epochs=fresh)
+        counted, hindsight = rule.chosen()
+        if evaluation.retain_samples is not None:
+            fresh += [self._whole_row(chosen) for chosen in (counted, hindsight) if chosen is not None]
+        yield replace(self._answer(job, counted, hindsight, evaluation), epochs=curve_of(fresh))
 
-    def _answer(self, job: Job, rule: EpochRule, last: Evaluation) -> Update:
+    def _whole_row(self, chosen: Chosen) -> dict[str, float]:
+        """An epoch that counts as the curve has it: on all retain samples, whatever was told of it before."""
+        return _row(chosen.epoch, self.objective.score(chosen.metrics), chosen.metrics, chosen.retain_samples)
+
+    def _answer(self, job: Job, counted: Chosen, hindsight: Chosen | None, last: Evaluation) -> Update:
         """What a run comes to that has ended with the evaluation `last`.
 
         Its costs are up to its stop epoch; whoever chooses an epoch once all have been seen pays for the whole run.
         """
-        counted, hindsight = rule.chosen()
         cost_of = "epoch" if self.spec.rules == 1 else "run" if job.stop_epoch is None else "stop"
         whole = {name: last.metrics[name] for name in Measures().family("cost", last.metrics)}
         metrics = counted.metrics | counted.costly | (whole if cost_of == "run" else {})
@@ -261,7 +267,9 @@ class Worker:
         Raises:
             DivergedError: it diverges before.
         """
-        epochs = run_unlearning(self.workspace, task, method, job.seed, self.spec.metrics.every_epoch)
+        part = job.retain_samples if method.last_epoch > 1 else None  # of one epoch two passes would be more than one
+        families = self.spec.metrics.every_epoch
+        epochs = run_unlearning(self.workspace, task, method, job.seed, families, retain_samples=part)
         try:
             for evaluation in epochs:
                 yield evaluation, self.objective.score(evaluation.metrics)
@@ -270,6 +278,12 @@ class Worker:
         except DivergedError as error:
             if job.stop_epoch is None or error.epoch is None or error.epoch <= job.stop_epoch:
                 raise
+
+
+def _row(epoch: int, score: float, metrics: dict[str, float], retain_samples: int | None) -> dict[str, float]:
+    """A row of a curve."""
+    part = {} if retain_samples is None else {RETAIN_SAMPLES: retain_samples}
+    return {"epoch": epoch, "score": score, **part, **metrics}
 
 
 def _traceback() -> str:

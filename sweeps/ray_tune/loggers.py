@@ -43,25 +43,29 @@ class TrialLogger(Callback):
         self._searcher = searcher
         self._trackers = [Guarded(tracker) for tracker in trackers]
         self._runs: dict[str, Run] = {}
+        self._logged: dict[str, set[int]] = {}
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """Taken here, as Ray Tune tells its search algorithm of a trial's end before it tells its callbacks."""
         if assignment := self._searcher.assignments.get(trial.trial_id):
             run = Run(assignment)
             with postponed():
-                self._runs[trial.trial_id] = run
+                self._runs[trial.trial_id], self._logged[trial.trial_id] = run, set()
                 for tracker in self._trackers:
                     tracker.start(run)
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
         if run := self._runs.get(trial.trial_id):
-            epochs = Update.load(result[REPORT]).epochs
+            logged = self._logged[trial.trial_id]  # a tracker takes back nothing: an epoch stays as it was told first
+            epochs = {int(e["epoch"]): e for e in Update.load(result[REPORT]).epochs if int(e["epoch"]) not in logged}
             with postponed():
+                logged.update(epochs)
                 for tracker in self._trackers:
-                    tracker.log(run, {int(e["epoch"]): numbers({**e, "epoch": None}) for e in epochs})
+                    tracker.log(run, {epoch: numbers({**e, "epoch": None}) for epoch, e in epochs.items()})
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         with postponed():
+            self._logged.pop(trial.trial_id, None)
             if run := self._runs.pop(trial.trial_id, None):
                 self._end(run)
 

@@ -14,6 +14,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.errors import SweepError
+from sweeps.jobs.job import NO_METRICS, RETAIN_SAMPLES
 from sweeps.objective import top_epochs
 from sweeps.plan import Plan, StudyPlan, draws_vary, make_plan
 from sweeps.record.fingerprint import fingerprint
@@ -164,6 +165,7 @@ def _row(trial: FrozenTrial, stage: str) -> dict[str, Any]:
         "state": trial.state.name,
         "value": value,
         "hindsight_score": (min(curve["score"]) if HINDSIGHT in attrs else value) if hindsight else np.nan,
+        RETAIN_SAMPLES: min(curve.get(RETAIN_SAMPLES, [np.nan])),
         "started": trial.datetime_start,
         "completed": trial.datetime_complete,
         **facts,
@@ -174,7 +176,7 @@ def _row(trial: FrozenTrial, stage: str) -> dict[str, Any]:
     if curve:
         top = [epoch - 1 for epoch in top_epochs(curve["score"])]
         for name, values in curve.items():
-            if name not in {"epoch", "score"}:
+            if name not in NO_METRICS:
                 chosen = [values[i] for i in top if values[i] is not None]
                 row[f"top5.{name}"] = float(np.mean(chosen)) if chosen else np.nan
     return row

@@ -9,12 +9,16 @@ from typing import Any
 
 import pandas as pd
 
+from sweeps.jobs.job import RETAIN_SAMPLES
 from sweeps.spec import Spec
 from sweeps.studies.trials import FACTS
 from sweeps.studies.winners import Winner
 
 STUDY = ("study", "stage", "scenario", "method", "number")
-COLUMNS = (*STUDY, "state", "value", "hindsight_score", "started", "completed", *FACTS, "requeued", "superseded")
+COLUMNS = (
+    *(*STUDY, "state", "value", "hindsight_score", RETAIN_SAMPLES, "started", "completed"),
+    *(*FACTS, "requeued", "superseded"),
+)
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,13 @@ class SweepRecord:
             oracles (how many gaps are to the mean of), overlap (share of the forget set's samples that some tuning set has too,
             NaN where it was not drawn apart), cost_of (what relative costs count: `stop`, up to the stop epoch; `run`, all of it;
             `epoch`, up to the epoch that counts, however it was found: older versions), kept_model (under which key its unlearned
-            model is in the cache), not_kept (why it could not be written there), requeued, superseded,
+            model is in the cache), not_kept (why it could not be written there), retain_samples (on how many of the retain set
+            the epochs of its curve are, but for the one that counts once it is complete; NaN: on all), requeued, superseded,
             `hp.<hyperparameter>`, `metric.<metric>` (at the epoch that counts),
             `hindsight.<metric>` (of evaluations and grids, at the epoch of the least score: the paper's convention) and
             `top5.<metric>` (mean over the five least).
-        curves: one row per trial and epoch: study, stage, scenario, method, number, epoch, score and every metric.
+        curves: one row per trial and epoch: study, stage, scenario, method, number, epoch, score and every metric; where some
+            are of a part of the retain set also retain_samples, how many those of a row are.
         best: hyperparameters of `winners`, {scenario: {method: {name: value}}}.
         importances: each hyperparameter's share in what decides a search, {scenario: {method: {name: share}}}, a method's shares
             adding up to 1; None where too few trials are complete.

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from sweeps.jobs.job import RETAIN_SAMPLES
 from sweeps.record.apart import FLOOR, evaluations
 from sweeps.record.record import SweepRecord
 from sweeps.studies.winners import Winner
@@ -188,10 +189,17 @@ def _steps(record: SweepRecord, curves: pd.DataFrame, gaps: list[str]) -> dict[s
     accuracies = measures.family("accuracy", map(str, curves.columns))
     found = {}
     for name in accuracies:
-        values = np.unique(np.round(curves[name].dropna().to_numpy(float), 6))
+        rows = _whole(curves) if name == "retain_accuracy" else curves
+        values = np.unique(np.round(rows[name].dropna().to_numpy(float), 6))
         if measures.gap_name(name) in gaps and len(values) > 1:
             found[measures.gap_name(name)] = float(np.diff(values).min())
     return found
+
+
+def _whole(curves: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a scenario's search curves that are of all retain samples: those by which trials are ranked."""
+    counts = curves.get(RETAIN_SAMPLES)
+    return curves if counts is None else curves[counts.isna() | (counts == counts.max())]
 
 
 def _two_recipes(record: SweepRecord, scenario: str) -> Iterator[Remark]:

@@ -19,6 +19,7 @@ FREE = {
     "search.trials",
     "search.confirm",
     "search.max_retries",
+    "search.retain_samples",  # of a finished trial the epoch that counts is on all of them, and its curve says what it is on
     "metrics.best_epoch",
 }
 

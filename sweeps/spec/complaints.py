@@ -11,10 +11,13 @@ from pydantic_core import ErrorDetails
 
 from sweeps.errors import Problem
 from sweeps.spec.document import kind_of
-from sweeps.spec.schema import FILE, RANGE, SHARE, VALUE, RangeSpec, Spec
+from sweeps.spec.schema import ALL, COUNT, FILE, RANGE, SHARE, VALUE, RangeSpec, Spec
 from unlearn.errors import suggest
 
 Path = tuple[str | int, ...]
+
+#: The key that is a number of samples, or `all`.
+SAMPLES = ("search", "retain_samples")
 
 _LEAST = {"greater_than_equal": ("≥", "ge"), "greater_than": (">", "gt")}
 _MOST = {"less_than_equal": ("≤", "le"), "less_than": ("<", "lt")}
@@ -76,9 +79,9 @@ def number_remedy(value: object) -> str:
 
 
 def _path(location: Path) -> Path:
-    """The path without pydantic's own names for the branches of unions: those in a method's entries, and of `held_out`."""
-    if location[:1] == ("held_out",):
-        return tuple(part for part in location if part not in {SHARE, FILE})
+    """The path without pydantic's own names for the branches of unions: of a method's entries, and of single keys."""
+    if location[:1] == ("held_out",) or location[:2] == SAMPLES:
+        return tuple(part for part in location if part not in {SHARE, FILE, COUNT, ALL})
     if location[:1] != ("methods",) or len(location) < 4:
         return location
     return (*location[:3], *(part for part in location[3:] if part not in {RANGE, VALUE, "int", "float", "bool"}))
@@ -94,6 +97,8 @@ def _problem(path: Path, error: ErrorDetails) -> Problem:
     if path[:1] == ("methods",) and kind not in _LIMITS and (len(path) == 3 or path[3:] in {("low",), ("high",)}):
         either = ", or {low: …, high: …, scale: …}" if len(path) == 3 else ""  # of a union the first branch complains
         return Problem(key, f"must be a number{either}", shown(value), number_remedy(value))
+    if path == SAMPLES and kind not in _LIMITS:
+        return Problem(key, "must be a whole number, or all", shown(value), number_remedy(value))
     if kind == "literal_error":
         return _not_among(key, str(error.get("ctx", {}).get("expected", "")), value)
     remedy = number_remedy(value) if value is None or kind.startswith(_NUMBERS) else ""

@@ -15,9 +15,10 @@ from sweeps.spec.schema import ReferencesSpec, ScenarioSpec, Spec
 
 
 def as_begun(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A resolved spec with what an older version left unsaid: no confirmation, one oracle, one run of a grid's centre."""
+    """A resolved spec with what an older version left unsaid: no confirmation, one oracle, one run of a grid's centre, and each
+    epoch on all retain samples."""
     search = data.get("search")
-    confirmed = {"search": {"confirm": [], **search}} if isinstance(search, Mapping) else {}
+    confirmed = {"search": {"confirm": [], "retain_samples": "all", **search}} if isinstance(search, Mapping) else {}
     if "rules" in data:
         return {**data, **confirmed}
     sensitivity, scenarios = data.get("sensitivity"), data.get("scenarios")
@@ -42,8 +43,12 @@ def _with_pools(scenarios: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def continued(spec: Spec, before: Mapping[str, Any]) -> Spec:
-    """`spec` by the rules and in the precision of the sweep that was frozen as `before`, as far as its file says nothing else."""
+    """`spec` by the rules, in the precision and on as many retain samples as the sweep that was frozen as `before`, as far as its
+    file says nothing else."""
     begun = as_begun(before)
+    if "retain_samples" not in spec.search.model_fields_set:
+        search = spec.search.model_copy(update={"retain_samples": begun["search"]["retain_samples"]})
+        spec = spec.model_copy(update={"search": search})
     if spec.precision == "auto":
         spec = spec.model_copy(update={"precision": begun.get("precision", "float32")})
     if begun["rules"] == spec.rules or "rules" in spec.model_fields_set:

@@ -20,8 +20,9 @@ LARGEST = 2**53
 TRAINING_SEEDS = 1_000_000
 #: Names of the two forms of a method's entry, in the schema only.
 RANGE, VALUE = "<range>", "<value>"
-#: Likewise, of `held_out`.
+#: Likewise, of `held_out`, and of `search.retain_samples`.
 SHARE, FILE = "<share>", "<file>"
+COUNT, ALL = "<count>", "<all>"
 
 Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 Repeats = Annotated[int, Field(ge=1, le=10_000)]
@@ -122,6 +123,14 @@ def _share(value: object) -> str:
 HeldOut = Annotated[
     Annotated[Fraction, Tag(SHARE)] | Annotated[str, Field(min_length=1), Tag(FILE)], Discriminator(_share)
 ]
+
+
+def _count(value: object) -> str:
+    return ALL if value == "all" else COUNT
+
+
+#: On how many samples something is measured.
+Samples = Annotated[Annotated[Size, Tag(COUNT)] | Annotated[Literal["all"], Tag(ALL)], Discriminator(_count)]
 
 
 class Training(Part):
@@ -252,6 +261,8 @@ class Search(Part):
         warm_start: where first points come from: `published`, or paths of best-params files.
         confirm: rounds in which the search's leaders are thinned out on further tuning forget sets; none: the search's best wins.
         forget_seed: seed of the tuning forget set; those of `confirm` follow it.
+        retain_samples: on how many of the retain set each epoch of a search is measured, class by class in proportion, the same
+            ones for all methods; the epoch that counts is measured on all (docs/search.md).
     """
 
     trials: Positive = 50
@@ -263,6 +274,12 @@ class Search(Part):
     confirm: Annotated[list[Round], BeforeValidator(_rounds)] = list(ROUNDS)
     forget_seed: Seed = 1000
     max_retries: Annotated[int, Field(ge=0, le=1000)] = 2
+    retain_samples: Samples = 5000
+
+    @property
+    def retain_count(self) -> int | None:
+        """`retain_samples` as a number; None: all."""
+        return None if self.retain_samples == "all" else self.retain_samples
 
     @property
     def seeds(self) -> range:

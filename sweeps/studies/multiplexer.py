@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sweeps.errors import SweepError
-from sweeps.jobs.job import DIED, Job, Update, other_data, same_data
+from sweeps.jobs.job import DIED, Job, Update, curve_of, other_data, same_data
 from sweeps.plan import Plan, ReferenceNeed, StudyPlan
 from sweeps.studies.design import DesignStudy
 from sweeps.studies.open_study import OpenStudy
@@ -39,6 +39,10 @@ class Assignment:
     epochs: list[dict[str, float]] = field(default_factory=list)
     pruned: bool = False
     ended: FrozenTrial | None = None
+
+    def take(self, report: Update) -> None:
+        """Add a report's epochs; of one that was told before, what is told last holds."""
+        self.epochs = curve_of([*self.epochs, *report.epochs])
 
 
 class Multiplexer:
@@ -200,7 +204,7 @@ class Multiplexer:
 
     def report(self, assignment: Assignment, report: Update) -> bool:
         """Record epochs; True where the study's pruner stops the trial (it is then told PRUNED by `finish`)."""
-        assignment.epochs += report.epochs
+        assignment.take(report)
         scores = self._scores(assignment, report)
         if not assignment.job.prune:
             assignment.open_study.add(assignment.trial, {}, scores)
@@ -239,7 +243,7 @@ class Multiplexer:
             assignment.ended = study.tell_retry(trial, report.reason or DIED)
             return
         fresh = report if report.done else replace(report, epochs=[])  # else the pruner has seen them
-        assignment.epochs += fresh.epochs
+        assignment.take(fresh)
         retries = self.spec.search.max_retries
         outcome, values, attrs = verdict(report, assignment.epochs, pruned=assignment.pruned, max_retries=retries)
         study.add(trial, attrs, self._scores(assignment, fresh))

@@ -174,6 +174,7 @@ class OpenStudy:
             all_epochs=spec.evaluation.epochs == "all",
             oracles=plan.oracles,
             keep_model=plan.stage == "evaluation" and spec.evaluation.keep_models,
+            retain_samples=spec.search.retain_count if plan.stage == "search" else None,
         )
 
     def _numbers(self, point: Point) -> dict[str, int]:

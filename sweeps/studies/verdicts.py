@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from sweeps.jobs.job import DIED, Update
+from sweeps.jobs.job import DIED, NO_METRICS, Update
 from sweeps.studies.trials import HINDSIGHT, METRICS
 
 Verdict = tuple[TrialState, list[float] | None, dict[str, Any]]
@@ -29,7 +29,7 @@ def verdict(report: Update, epochs: Sequence[Mapping[str, float]], *, pruned: bo
         return TrialState.FAIL, None, {"outcome": "died", "fail_reason": reason, **curve}
     if pruned:
         least = min(epochs, key=lambda epoch: epoch["score"])
-        metrics = {name: value for name, value in least.items() if name not in {"epoch", "score"}}
+        metrics = {name: value for name, value in least.items() if name not in NO_METRICS}
         return TrialState.PRUNED, None, {"epoch": int(least["epoch"]), METRICS: metrics, **curve}
     if report.outcome == "complete" and all(math.isfinite(v) for v in report.values):
         return TrialState.COMPLETE, report.values, {**report.facts, **_at_its_epoch(report), **curve}

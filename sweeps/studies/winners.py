@@ -12,6 +12,7 @@ from typing import Any, Literal
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from sweeps.jobs.job import RETAIN_SAMPLES
 from sweeps.objective import knee
 from sweeps.plan import StudyPlan
 from sweeps.spec import Spec
@@ -92,11 +93,15 @@ class Ranking:
         self.objective = objective_of(spec)
 
     def searched(self, hyperparameters: Values, trial: FrozenTrial) -> Candidate:
-        """What a search's trial says: its score, at the epoch where that is the least (or the one of the method's own rule)."""
-        scores = trial.user_attrs["curve"]["score"]
+        """What a search's trial says: its score, at the epoch where that is the least (or the one of the method's own rule).
+
+        Of a curve on a part of the retain set that is the epoch which was least there, and was then measured on all.
+        """
+        curve = trial.user_attrs["curve"]
+        scores = curve["score"]
         if not self.stops:
             return self._without_stop(hyperparameters, [trial])
-        stop = least_epoch(scores)
+        stop = int(trial.user_attrs["epoch"]) if RETAIN_SAMPLES in curve else least_epoch(scores)
         return Candidate(hyperparameters, stop, tuple(trial.values), near(scores, stop))
 
     def confirmed(self, hyperparameters: Values, trials: Sequence[FrozenTrial]) -> Candidate:

@@ -54,6 +54,7 @@ class RecordBuilder:
         oracles: int = 3,
         overlap: float = 0.0,
         cost_of: str = "stop",
+        retain_samples: float = float("nan"),
     ) -> int:
         study = f"{self.name}/{stage}/{scenario}/{method}"
         number = sum(t["study"] == study for t in self.trials)
@@ -84,6 +85,7 @@ class RecordBuilder:
             "oracles": oracles,
             "overlap": overlap,
             "cost_of": cost_of,
+            "retain_samples": retain_samples,
         }
         row |= {f"hp.{k}": v for k, v in (hp or {}).items()}
         row |= {f"metric.{k}": v for k, v in (metrics or {}).items()}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports import tables
+from reports import figures, tables
 from reports.caveats import (
     attack_chance_note,
     canary_sentence,
@@ -17,6 +17,7 @@ from reports.caveats import (
     first_trials_sentence,
     floor_note,
     oracles_note,
+    part_note,
     score_note,
 )
 from reports.format import Table
@@ -53,6 +54,32 @@ def test_of_mixed_evaluations_both_numbers_are_named(builder: RecordBuilder) -> 
     evaluate(builder, oracles=1)
     evaluate(builder, "finetune", oracles=3)
     assert oracles_note(builder.record(), "random") == "Gaps are to the mean of 1 to 3 oracles a forget set."
+
+
+def test_on_how_many_retain_samples_a_search_is(builder: RecordBuilder) -> None:
+    def searched(retain_samples: float) -> str:
+        curve = [{"forget_gap": 1.0}]
+        builder.trial(
+            "search", "sure", value=1.0, metrics=curve[0], hp={"lr": 1}, curve=curve, retain_samples=retain_samples
+        )
+        return part_note(builder.record(), "random")
+
+    assert part_note(builder.record(), "random") == searched(math.nan) == ""
+    evaluate(builder, retain_samples=7)
+    assert searched(math.nan) == ""  # it holds for searches alone
+    builder.trials.clear()
+    evaluate(builder, hp={"lr": 1}, curve=[{"forget_gap": 1.0}])
+    assert searched(5000).startswith("In searches each epoch is measured on 5,000 retain samples")
+    assert "on 400 or 5,000 retain samples" in searched(400)
+    said = searched(math.nan)  # a method of one epoch, or the sweep went on with another number
+    assert "on 400 or 5,000 or all retain samples" in said
+    record = builder.record()
+    for stage, expected in (("search", True), ("evaluation", False)):
+        drawing = figures.gap_curves(record, stage, "random", "sure")
+        assert drawing is not None
+        assert (said in drawing.note) == expected
+    builder.best = {"random": {"sure": {"lr": 1}}}
+    assert said in notes(tables.optimism_table(builder.record(), "random"))
 
 
 def test_the_floor_is_one_more_oracle_and_no_bound(builder: RecordBuilder) -> None:

@@ -20,11 +20,11 @@ from sweeps.errors import SpecError
 from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan
 from sweeps.record import load_sweep
-from sweeps.spec import load_spec
+from sweeps.spec import load_spec, stored_spec
 from sweeps.storage import open_storage
 from sweeps.studies.given import warm_start
 from sweeps.studies.multiplexer import Multiplexer
-from sweeps.sweep import Sweep
+from sweeps.sweep import Sweep, frozen_spec
 from tests.sweeps.conftest import serve
 
 OLD = Path(__file__).parents[1] / "data" / "before_axes"
@@ -61,6 +61,7 @@ def test_it_is_finished_as_the_old_version_did(runs: Path, storage: BaseStorage,
     sweep = Sweep.at(load_spec(str(OLD / "old.yaml")), runs).continued()
     assert (sweep.spec.rules, sweep.spec.references.oracles, sweep.spec.sensitivity.repeats) == (1, 1, 1)
     assert sweep.spec.scenarios["canary"].options == {"pool": 50}
+    assert sweep.spec.search.retain_samples == "all"
     before = load_sweep(storage, NAME)
     sweep.freeze(storage)
     studies = Multiplexer(make_plan(sweep.spec), storage, warm_start=warm_start(sweep.spec))
@@ -94,6 +95,19 @@ def test_by_its_name_it_is_the_same_sweep(runs: Path) -> None:
     assert make_plan(by_name.spec).studies == make_plan(by_file.spec).studies
     elsewhere = Options(str(OLD / "old.yaml"), runs.parent / "others").load()  # begun now
     assert (elsewhere.spec.rules, elsewhere.spec.references.oracles) == (2, 3)
+    assert by_name.spec.search.retain_samples == by_file.spec.search.retain_samples == "all"
+    assert elsewhere.spec.search.retain_samples == 5000
+
+
+def test_on_how_many_retain_samples_a_search_is_may_change(runs: Path, storage: BaseStorage) -> None:
+    """A file that says nothing goes on as it was last run."""
+    for given, expected in (([], "all"), (["search.retain_samples=300"], 300), ([], 300)):
+        sweep = Sweep.at(load_spec(str(OLD / "old.yaml"), given), runs).continued()
+        assert sweep.spec.search.retain_samples == expected
+        sweep.freeze(storage)
+        frozen = frozen_spec(storage, NAME)
+        assert frozen is not None
+        assert stored_spec(frozen).search.retain_samples == expected
 
 
 def test_other_rules_are_refused(runs: Path, storage: BaseStorage) -> None:

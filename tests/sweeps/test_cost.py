@@ -48,6 +48,26 @@ def test_images_are_those_that_trials_pass(tiny: SpecMaker, storage: BaseStorage
     assert (left.models, left.trials, left.samples) == (0, 1, 2 * sizes.train)
 
 
+@pytest.mark.parametrize(
+    ("retain_samples", "measured"),
+    [
+        (1000, 2 * (1000 + 40 + 140) + (1150 + 140)),
+        (200, 2 * (200 + 40 + 140) + (1150 + 140)),
+        (1110, 2 * (1150 + 140)),
+        ("all", 2 * (1150 + 140)),
+    ],
+)
+def test_a_search_passes_a_part_of_the_retain_set(tiny: SpecMaker, retain_samples: int, measured: int) -> None:
+    """And all of it once more; a method of one epoch, and other stages, have no part."""
+    search = {"trials": 3, "retain_samples": retain_samples, "confirm": [{"leaders": 1, "sets": 1}]}
+    spec = tiny(methods={"finetune": {}}, search=search)
+    assert estimate(make_plan(spec, ["search"]), DIGITS, None).passes == 3 * measured
+    whole = estimate(make_plan(tiny(methods={"finetune": {}}, search=search | {"retain_samples": "all"})), DIGITS, None)
+    assert estimate(make_plan(spec), DIGITS, None).passes == whole.passes - 3 * (2 * (1150 + 140) - measured)
+    once = tiny(methods={"ssd": {}}, search=search)
+    assert estimate(make_plan(once, ["search"]), DIGITS, None).passes == 3 * (1150 + 140)
+
+
 def test_seconds_and_disk(tiny: SpecMaker) -> None:
     spec = tiny(methods={"oracle": {}}, resources={"workers": 3})  # retrained to the end of its recipe, measured once
     plan = make_plan(spec)

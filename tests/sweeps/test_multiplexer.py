@@ -26,6 +26,7 @@ from sweeps.spec import Spec, parse_spec, published_params
 from sweeps.storage import open_storage
 from sweeps.studies.multiplexer import DATA, Assignment, Multiplexer
 from sweeps.studies.retries import INTERRUPTED, failed_trials
+from sweeps.studies.winners import Ranking
 from tests.sweeps.conftest import TINY, open_studies, serve
 from unlearn.data import ImageDataset
 from unlearn.methods.finetune import FineTune
@@ -331,6 +332,42 @@ def test_pruned_trials_are_pruned_with_their_intermediate_values(
     for trial in study.get_trials(states=(TrialState.COMPLETE,)):
         assert sorted(trial.intermediate_values) == [1, 2, 3, 4, 5, 6]
         assert trial.value == pytest.approx(min(trial.intermediate_values.values()))
+
+
+@pytest.mark.parametrize("pruner", ["none", "median"])
+def test_a_search_on_a_part_of_the_retain_set_counts_on_all_of_it(
+    tiny: SpecMaker, storage: BaseStorage, cache: Path, pruner: str
+) -> None:
+    """In what Optuna is told, in the curve, and in the metrics alike; the stages after it know no part."""
+    few = {"trials": 8, "sampler": "random", "startup_trials": 2, "retain_samples": 150, "pruner": pruner}
+    confirm = {"confirm": [{"leaders": 1, "sets": 1}]}
+    changes = {"methods": {"finetune": {}}, "unlearning": {"epochs": 4}, "search": few | confirm}
+    spec = tiny(**changes, **SEARCH_MOSTLY)
+    optuna.create_study(study_name="tiny", storage=storage).set_user_attr("spec", spec.dump())
+    serve(open_studies(spec, storage), Worker(spec, Cache(cache)))
+    record = load_sweep(storage, "tiny")
+    stages = record.counted.groupby("stage")["retain_samples"]
+    assert stages.count().to_dict() == {"reference": 0, "search": 8, "confirmation": 0, "evaluation": 0}
+    assert set(record.counted["retain_samples"].dropna()) == {150}
+    assert (record.counted["state"] == "PRUNED").sum() == 0 or pruner == "median"
+
+    study = optuna.load_study(study_name="tiny/search/partial_class/finetune", storage=storage)
+    for trial in study.get_trials():
+        epoch, curve = trial.user_attrs["epoch"], trial.user_attrs["curve"]
+        assert curve["epoch"] == [*range(1, len(curve["epoch"]) + 1)]
+        assert "retain_samples" not in trial.user_attrs["metrics"]
+        assert list(trial.intermediate_values.values()) == pytest.approx(curve["score"])
+        for name, value in trial.user_attrs["metrics"].items():
+            assert value == curve[name][epoch - 1] or name.startswith("relative_")  # those of the whole run
+        on_all = {e for e, n in zip(curve["epoch"], curve["retain_samples"], strict=True) if n != 150}
+        assert on_all == ({epoch} if trial.state == TrialState.COMPLETE else set())
+        if trial.state == TrialState.COMPLETE:
+            assert trial.value == curve["score"][epoch - 1] == trial.intermediate_values[epoch]
+    least = study.best_trial
+    plan = make_plan(spec).study("search", "partial_class", "finetune")
+    assert plan is not None
+    leader = Ranking(spec, plan).leaders(study)[0]
+    assert (leader.stop_epoch, leader.values) == (least.user_attrs["epoch"], (least.value,))
 
 
 def test_a_non_finite_score_is_never_told(tiny: SpecMaker, storage: BaseStorage) -> None:

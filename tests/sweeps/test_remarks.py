@@ -139,6 +139,18 @@ def test_an_objective_coarser_than_the_differences_that_it_ranks(
         assert "dev" in found[0].remedy
 
 
+def test_an_image_is_worth_what_it_is_among_all_retain_samples(builder: RecordBuilder) -> None:
+    """Of curves on a part, the epochs that count: between 98.5 (of 200) and 98.6 (of 500) lies no image."""
+    builder.spec["objective"] = {"name": "average_gap", "gaps": ["retain_gap"]}
+    builder.planned = {("search", "random", "sure"): 2}
+    part = {"retain_accuracy": 98.5, "retain_samples": 200}
+    for lr, value, accuracy in ((1, 1.0, 98.6), (2, 1.15, 98.8)):
+        curve = [part, {"retain_accuracy": accuracy, "retain_samples": 500}]
+        builder.trial("search", "sure", value=value, hp={"lr": lr}, curve=curve)
+    (found,) = remarks(builder.record())
+    assert "one image moves ΔRA by 0.2 points" in found.fact
+
+
 def referred(builder: RecordBuilder, oracles: list[tuple[float, float]], **more: float) -> SweepRecord:
     """An original of 99 % on what is retained and 90 % on test images, and such oracles."""
     builder.planned = {("reference", "random", "oracle"): len(oracles)}

@@ -50,6 +50,13 @@ def test_every_shipped_sweep_is_valid_and_survives_a_round_trip(name: str) -> No
         ("methods.sure.alpha=1.5", "methods.sure.alpha: must lie in 0 … 1, got 1.5"),
         ("methods.sure.momentum={low: 0.1, high: 0.9}", "methods.sure.momentum: is not a searched hyperparameter"),
         ("search.trials=0", "search.trials: must be ≥ 1, got 0"),
+        ("search.retain_samples=0", "search.retain_samples: must be ≥ 1, got 0"),
+        ("search.retain_samples=some", "search.retain_samples: must be a whole number, or all, got 'some'"),
+        (
+            "search.retain_samples='9'",
+            "search.retain_samples: must be a whole number, or all, got '9' — remove the quotes",
+        ),
+        ("search.retain_samples=0.5", "search.retain_samples: must be a whole number, or all, got 0.5"),
         ("objective.name=avg", "objective.name: must be 'average_gap', 'tow' or 'pareto', got 'avg'"),
         ("name=../escape", "name: must be letters, digits, '.', '_' and '-', beginning with a letter or a digit, got"),
         ("search.forget_seed=1", "search.forget_seed: must be ≥ evaluation.seeds"),

@@ -86,6 +86,16 @@ def test_a_search_is_won_by_its_least_score_at_its_own_epoch(tiny: SpecMaker) ->
     assert ranking.winner(search_of([failed()])) is None
 
 
+def test_on_a_part_of_the_retain_set_the_epoch_that_was_measured_on_all_counts(tiny: SpecMaker) -> None:
+    """Its score on all of them may be above what others have on the part."""
+    part = {"curve": {"retain_samples": [10, 90, 10]}, "values": [2.5], "epoch": 2}
+    ranking = ranking_of(plan_of(tiny))
+    won = ranking.winner(search_of([trial(0.1, [3, 2.5, 2], **part), trial(0.2, [9, 9, 2.6])]))
+    assert won is not None
+    assert (won.hyperparameters["lr"], won.stop_epoch) == (0.1, 2)
+    assert ranking.searched({"lr": 0.1}, trial(0.1, [3, 2.5, 2], **part)).values == (2.5,)
+
+
 def test_a_tie_is_not_won_by_who_came_first(tiny: SpecMaker) -> None:
     ranking = ranking_of(plan_of(tiny))
     steep, flat = trial(0.1, [9, 1, 9]), trial(0.2, [2, 1, 2])

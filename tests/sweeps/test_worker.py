@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,13 +108,88 @@ def test_scrub_r_keeps_its_own_rule_and_runs_once(worker: Worker, seed: int, mon
     metrics = again(worker, asked, expected)
 
     runs: list[int] = []
-    monkeypatch.setattr("sweeps.jobs.worker.run_unlearning", lambda *args: runs.append(1) or run_unlearning(*args))
+    monkeypatch.setattr("sweeps.jobs.worker.run_unlearning", lambda *a, **k: runs.append(1) or run_unlearning(*a, **k))
     report, epochs = answer(worker, asked)
     assert runs == [1]
     assert list(epochs) == [0, 1, 2, 3, 4, 5]
     assert report.epoch == expected
     assert uncosted(report.metrics) == pytest.approx(uncosted(metrics))
     assert report.values == [epochs[expected]["score"]]
+
+
+@pytest.mark.parametrize("prune", [False, True])
+@pytest.mark.parametrize("method", ["sure", "scrub"])
+def test_the_epoch_that_counts_is_on_all_retain_samples(worker: Worker, method: str, prune: bool) -> None:
+    """It counts as the very same epoch does where every epoch is on all of them; the others are on the part."""
+    on_all, every = answer(worker, job(method))
+    task = worker.task(DRAW, "dev")
+    retain = len(worker.workspace.task_data(task).retain)
+    asked = job(method, retain_samples=200, prune=prune)
+    report, epochs = answer(worker, asked)
+    assert list(epochs) == list(every)
+    assert report.epoch is not None
+    counted = epochs[report.epoch]
+    assert counted.pop("retain_samples") == retain
+    assert uncosted(counted) == uncosted(every[report.epoch])
+    assert report.values == [counted["score"]]
+    assert uncosted(report.metrics) == pytest.approx(uncosted(again(worker, asked, report.epoch)))
+    others = {e: row for e, row in epochs.items() if e != report.epoch}
+    assert {row["retain_samples"] for row in others.values()} == {200}
+    assert any(row["retain_gap"] != every[e]["retain_gap"] for e, row in others.items())
+    for name in ("forget_gap", "utility_gap", "mia_loss_gap"):
+        assert all(row[name] == every[e][name] for e, row in others.items())
+    if method == "scrub":
+        assert report.epoch == on_all.epoch  # its rule reads no retain sample
+        assert report.metrics["validation_accuracy"] == on_all.metrics["validation_accuracy"]
+
+
+def test_the_least_epoch_is_looked_for_on_the_part(worker: Worker) -> None:
+    first = next(iter(worker.run(job("sure", retain_samples=200, prune=True))))
+    assert [row["retain_samples"] for row in first.epochs] == [200]
+    told: dict[int, float] = {}
+    for report in worker.run(job("sure", retain_samples=200, prune=True)):
+        if report.done:
+            assert report.epoch == min(told, key=lambda e: told[e])
+            assert [row["epoch"] for row in report.epochs] == [report.epoch]  # told once more, as it is now
+        told |= {int(row["epoch"]): row["score"] for row in report.epochs}
+
+
+@pytest.mark.parametrize("changes", [{"retain_samples": 10**6}, {"retain_samples": None}])
+def test_a_part_that_is_no_smaller_changes_nothing(worker: Worker, changes: dict[str, Any]) -> None:
+    (one, epochs), (other, expected) = answer(worker, job("sure", **changes)), answer(worker, job("sure"))
+    assert [uncosted(row) for row in epochs.values()] == [uncosted(row) for row in expected.values()]
+    assert (one.values, one.epoch) == (other.values, other.epoch)
+
+
+def test_one_more_pass_and_no_more(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = worker.task(DRAW, "dev")
+    data = worker.workspace.task_data(task)
+    beside = len(data.forget) + len(data.heldout)
+    answer(worker, job("sure", retain_samples=200))  # the oracle's own values are known from here on
+    passed: list[int] = []
+    forward = worker.workspace._forward
+    monkeypatch.setattr(worker.workspace, "_forward", lambda m, x, i: passed.append(len(i)) or forward(m, x, i))
+    answer(worker, job("sure", retain_samples=200))
+    assert passed == [200 + beside] * 5 + [len(data.retain) + beside]
+    passed.clear()
+    answer(worker, job("ssd", retain_samples=200))
+    assert passed == [len(data.retain) + beside]  # of a single epoch a part would be measured in vain
+
+
+def test_what_is_not_finite_beyond_the_part_has_diverged(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(worker, job("sure", retain_samples=200))
+    outputs = worker.workspace.outputs
+
+    def broken(*args: Any, **options: Any) -> Any:
+        found = outputs(*args, **options)
+        if options.get("retain_samples") is None:
+            found["retain"].logits[-1] = float("nan")
+        return found
+
+    monkeypatch.setattr(worker.workspace, "outputs", broken)
+    *_, report = worker.run(job("sure", retain_samples=200))
+    assert report.outcome == "diverged"
+    assert re.fullmatch(r"diverged at epoch [1-5]", report.reason or "")
 
 
 @dataclass(frozen=True, kw_only=True)

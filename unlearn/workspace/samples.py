@@ -14,7 +14,11 @@ from unlearn.data import ImageDataset, Indices, Pixels, Splits
 from unlearn.scenarios import ForgetSet, Scenario, check_drawn, draws_apart, halves
 from unlearn.seal import Seal, Seals
 from unlearn.switches import isolated
+from unlearn.workspace.subset import stratified
 from unlearn.workspace.tasks import Task
+
+#: Seeds, with a task's own, the choice of its part of the retain set.
+RETAIN = 7
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Samples:
         }
         self._of_task = lru_cache(maxsize=keep)(self._task_data)
         self._of_sets = lru_cache(maxsize=8)(self._union)
+        self._part_of_task = lru_cache(maxsize=keep)(self._retain_part)
         self._seal = seals.put({"images": self.images, "true labels": self.truth})
         self._altered: tuple[Scenario | None, Tensor, Seal] = (None, self.images, self._seal)
 
@@ -85,6 +90,14 @@ class Samples:
     def task_data(self, task: Task) -> TaskData:
         """A task on the device."""
         return self._of_task(task.alone)
+
+    def retain_part(self, task: Task, size: int) -> Tensor:
+        """Positions of `size` samples of a task's retain set, each (true) class in its proportion; all where there are no more.
+
+        A function of the task and the size: all methods and oracles are measured on the same ones.
+        """
+        retain = self.task_data(task).retain
+        return retain if size >= len(retain) else self._part_of_task(task.alone, size)[0]
 
     def overlap(self, task: Task) -> float | None:
         """The share of a task's forget set that lies in the sets tuned on, 0 … 1; None where that was drawn by older rules."""
@@ -161,6 +174,13 @@ class Samples:
             seals=tuple(seals),
             **index,
         )
+
+    def _retain_part(self, task: Task, size: int) -> tuple[Tensor, Seal]:
+        retain = self.task_data(task).retain
+        rng = np.random.default_rng((RETAIN, task.forget_seed))
+        chosen = stratified(self.truth[retain].cpu().numpy(), size, rng)
+        part = retain[torch.from_numpy(chosen).to(self.device)]
+        return part, self._seals.put({"index of a part of retain": part})
 
     def _altered_pool(self, scenario: Scenario, train_images: Pixels) -> tuple[Tensor, Seal]:
         """The pool with other training images, sealed; tasks whose scenario alters them alike share one copy."""

@@ -67,7 +67,7 @@ class Workspace:
         self.seals = Seals()
         self.samples = Samples(self.data, splits, self.device, self.seals, keep=keep, seed=setting.seed)
         self.references = References(setting, self.samples, self.store, self.seals, keep)
-        self._oracle_measures: dict[tuple[Task, int, tuple[str, ...]], dict[str, float]] = {}
+        self._oracle_measures: dict[tuple[Task, int, tuple[str, ...], int | None], dict[str, float]] = {}
         self._retraining: dict[Task, Retraining] = {}
 
     def check_unchanged(self) -> None:
@@ -150,13 +150,17 @@ class Workspace:
         """Wait for the device, so that clocks tell the truth."""
         synchronize(self.device)
 
-    def outputs(self, model: Classifier, task: Task, *, validation: bool = False) -> Outputs:
+    def outputs(
+        self, model: Classifier, task: Task, *, validation: bool = False, retain_samples: int | None = None
+    ) -> Outputs:
         """Logits and features of `model` on every set that the task's metrics read, from one pass; the mode is restored.
 
-        With `validation` also on the validation images of the forget set's classes, as the set `validation`.
+        With `validation` also on the validation images of the forget set's classes, as the set `validation`. With
+        `retain_samples` on so many of the retain set (see `Samples.retain_part`), where it has more.
         """
         data = self.task_data(task)
-        sets = {"retain": data.retain, "forget": data.forget, "heldout": data.heldout}
+        retain = data.retain if retain_samples is None else self.samples.retain_part(task, retain_samples)
+        sets = {"retain": retain, "forget": data.forget, "heldout": data.heldout}
         if validation:
             sets["validation"] = data.validation_alike
         was_training = model.training
@@ -191,17 +195,27 @@ class Workspace:
                 parts.append(SetOutputs(model.head(features).float(), features.float(), truth))
         return SetOutputs.join(parts)
 
-    def oracle_metrics(self, task: Task, families: Sequence[str]) -> dict[str, float]:
-        """The mean over the task's oracles of their own values of the named metric families, each computed once."""
-        values = [self._oracle_values(replace(task, oracles=1), n, tuple(families)) for n in range(task.oracles)]
+    def oracle_metrics(
+        self, task: Task, families: Sequence[str], retain_samples: int | None = None
+    ) -> dict[str, float]:
+        """The mean over the task's oracles of their own values of the named metric families, each computed once.
+
+        Args:
+            retain_samples: see `outputs`.
+        """
+        alone, named = replace(task, oracles=1), tuple(families)
+        values = [self._oracle_values(alone, n, named, retain_samples) for n in range(task.oracles)]
         return {
             name: fmean(each[name] for each in values) for name in values[0] if all(name in each for each in values)
         }
 
-    def _oracle_values(self, task: Task, number: int, families: tuple[str, ...]) -> dict[str, float]:
-        wanted = (task, number, families)
+    def _oracle_values(
+        self, task: Task, number: int, families: tuple[str, ...], retain_samples: int | None
+    ) -> dict[str, float]:
+        wanted = (task, number, families, retain_samples)
         if wanted not in self._oracle_measures:
-            self._oracle_measures[wanted] = self.reference_metrics(self.oracle(task, number), task, families)
+            oracle = self.oracle(task, number)
+            self._oracle_measures[wanted] = self.reference_metrics(oracle, task, families, retain_samples)
         return self._oracle_measures[wanted]
 
     def oracle_distances(self, model: Classifier, task: Task, families: Sequence[str]) -> dict[str, float]:
@@ -211,13 +225,18 @@ class Workspace:
         values = [compare(model, self.oracle(task, n).model, families) for n in range(task.oracles)]
         return {name: fmean(each[name] for each in values) for name in values[0]}
 
-    def reference_metrics(self, reference: Reference, task: Task, families: Sequence[str]) -> dict[str, float]:
+    def reference_metrics(
+        self, reference: Reference, task: Task, families: Sequence[str], retain_samples: int | None = None
+    ) -> dict[str, float]:
         """A reference's own values of the named metric families.
+
+        Args:
+            retain_samples: see `outputs`.
 
         Raises:
             DivergedError: its outputs are not finite.
         """
-        outputs = self.outputs(reference.model, task)
+        outputs = self.outputs(reference.model, task, retain_samples=retain_samples)
         if not outputs.finite:
             raise DivergedError(None)
         return measure(outputs, families)

@@ -18,6 +18,7 @@ from unlearn.scenarios.random import RandomSamples
 from unlearn.training import Recipe
 from unlearn.workspace import Setting, Task, Workspace
 
+CPU = torch.device("cpu")
 FAMILIES = ("accuracy", "mia_loss", "mia_confidence", "mia_knn_forget", "mia_knn_train", "confusion")
 TINY = Setting(model_options={"width": 2}, recipe=Recipe(epochs=1, lr=0.1))
 SCENARIOS = {
@@ -163,6 +164,86 @@ def test_a_network_that_refuses_a_lone_sample_is_trained_and_unlearned_all_the_s
         assert last.samples == retain + 65
         assert last.forward_samples == (retain + 65 if key == "scrub" else 0)
         assert last.metrics["relative_forward_samples"] == last.forward_samples / workspace.oracle(this).cost.samples
+
+
+# --- a part of the retain set ---
+
+
+@every_scenario
+def test_a_part_of_the_retain_set_is_a_task_s_own(tiny, scenario):
+    this = task(tiny, scenario)
+    retain = tiny.task_data(this).retain
+    part = tiny.samples.retain_part(this, 100)
+    rows = torch.isin(retain, part)
+    assert int(rows.sum()) == len(part) == 100
+    assert set(tiny.samples.truth[part].tolist()) == set(tiny.samples.truth[retain].tolist())
+    assert tiny.samples.retain_part(this, len(retain)) is retain
+    assert (
+        tiny.samples.retain_part(replace(this, training=1, oracles=2, scored_on="dev"), 100).tolist() == part.tolist()
+    )
+    assert Workspace(TINY, tiny.store.folder.parent, CPU).samples.retain_part(this, 100).tolist() == part.tolist()
+
+    model = tiny.original(this).model
+    whole, some = tiny.outputs(model, this), tiny.outputs(model, this, retain_samples=100)
+    torch.testing.assert_close(some["retain"].logits, whole["retain"].logits[rows])
+    torch.testing.assert_close(some["forget"].logits, whole["forget"].logits)
+    torch.testing.assert_close(some["heldout"].features, whole["heldout"].features)
+
+
+def test_parts_differ_with_the_forget_set(tiny):
+    parts = [tiny.samples.retain_part(task(tiny, RandomSamples(), seed), 100).tolist() for seed in range(3)]
+    assert len(set(map(tuple, parts))) == 3
+
+
+def epochs_of(workspace, this, retain_samples=None):
+    """Every epoch of a run, and the weights at its end."""
+    method = find("methods", "neg_grad_plus")(epochs=3, lr=0.02, alpha=0.3)
+    families = ("accuracy", "mia_knn_train")
+    run = run_unlearning(workspace, this, method, 0, families, retain_samples=retain_samples)
+    epochs = [e.kept() for e in run]
+    timed = "relative_run_time"
+    return epochs, [{k: v for k, v in e.metrics.items() if k != timed} for e in epochs]
+
+
+def test_as_many_retain_samples_as_there_are_change_nothing(learned, monkeypatch):
+    this = task(learned, PartialClass())
+    n = len(learned.task_data(this).retain)
+    passed = []
+    forward = learned._forward
+    monkeypatch.setattr(learned, "_forward", lambda m, x, index: passed.append(len(index)) or forward(m, x, index))
+    runs = {}
+    for asked in (None, n, n + 1):
+        epochs, metrics = epochs_of(learned, this, asked)
+        assert [e.retain_samples for e in epochs] == [None] * 3
+        assert epochs[0].whole() is epochs[0]
+        runs[asked] = (metrics, [p.tolist() for p in epochs[-1].model.parameters()])
+    assert runs[None] == runs[n] == runs[n + 1]
+    assert len(set(passed)) == 1
+    assert len(passed) == 1 + 3 * 3  # the oracle's once
+
+
+@pytest.mark.parametrize("scenario", [PartialClass(), Confusion(fraction=0.4)])
+def test_on_a_part_of_the_retain_set_gaps_are_to_the_oracle_there(learned, scenario):
+    this = task(learned, scenario)
+    _, on_all = epochs_of(learned, this)
+    epochs, on_part = epochs_of(learned, this, 300)
+    part = learned.samples.retain_part(this, 300)
+    data = learned.task_data(this)
+    rows = torch.isin(data.retain, part)
+    correct = [
+        (learned.outputs(model, this)["retain"].predictions == learned.samples.truth[data.retain]).double()
+        for model in (epochs[1].model, learned.oracle(this).model)
+    ]
+    signed = 100 * float((correct[0] - correct[1])[rows].mean())
+    assert on_part[1]["retain_gap"] == pytest.approx(abs(signed))
+    assert on_part[1]["retain_accuracy"] == pytest.approx(100 * float(correct[0][rows].mean()))
+    assert on_part[1]["retain_gap"] != on_all[1]["retain_gap"]
+    for name in ("forget_accuracy", "forget_gap", "heldout_accuracy", "utility_gap", "relative_samples"):
+        assert [m[name] for m in on_part] == [m[name] for m in on_all]
+    again = [e.whole() for e in epochs]
+    assert [{k: v for k, v in e.metrics.items() if k != "relative_run_time"} for e in again] == on_all
+    assert [e.metrics["relative_run_time"] for e in again] == [e.metrics["relative_run_time"] for e in epochs]
+    assert {len(e.outputs["retain"]) for e in again} == {len(data.retain)}
 
 
 def test_models_are_normalised_by_the_data(tiny):
