@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from optuna.storages import BaseStorage
 
+from sweeps.jobs.job import Update
+from sweeps.ray_tune.loggers import TrialLogger
 from sweeps.ray_tune.runs import Run
+from sweeps.ray_tune.searcher import StudySearcher
 from sweeps.ray_tune.tensorboard import TensorBoard
-from sweeps.ray_tune.trackers import PAUSE, Guarded
+from sweeps.ray_tune.trackers import PAUSE, Epochs, Guarded, Tracker
+from sweeps.ray_tune.trainable import REPORT
 from tests.sweeps.conftest import SpecMaker, open_studies
 
 pytest.importorskip("tensorboardX", reason="pip install 'unlearn-sweeps[tensorboard]'")
@@ -74,3 +79,38 @@ def test_a_run_that_fails_in_the_middle_is_shown_in_part(runs: list[Run], tmp_pa
     assert tracker.missed == {str(first), str(second)}
     assert tracker.started == 2
     assert next(tmp_path.joinpath(*first.key).iterdir()).stat().st_size > 0
+
+
+class Notes(Tracker):
+    """Writes down what it is told."""
+
+    name = "notes"
+
+    def __init__(self) -> None:
+        self.epochs: list[dict[int, dict[str, float]]] = []
+
+    def start(self, run: Run) -> None:
+        pass
+
+    def log(self, run: Run, epochs: Epochs) -> None:
+        self.epochs.append({epoch: dict(values) for epoch, values in epochs.items()})
+
+    def end(self, run: Run) -> None:
+        pass
+
+
+def test_an_epoch_is_logged_once(tiny: SpecMaker, storage: BaseStorage) -> None:
+    """As it was told first: the epoch that counts may be told once more at the end."""
+    searcher = StudySearcher(open_studies(tiny(), storage), {}, slots=1)
+    searcher.suggest("a")
+    notes, trial = Notes(), SimpleNamespace(trial_id="a")
+    logger = TrialLogger(searcher, [notes])
+    logger.on_trial_start(0, [], trial)
+    rows = [{"epoch": epoch, "score": 10.0 - epoch, "retain_samples": 5} for epoch in (1, 2, 3)]
+    for update in (
+        Update("running", epochs=rows[:2]),
+        Update("complete", epochs=[rows[2], {"epoch": 2, "score": 7.5, "retain_samples": 9}]),
+    ):
+        logger.on_trial_result(0, [], trial, {REPORT: update.dump()})
+    both = [{1: {"score": 9.0, "retain_samples": 5.0}, 2: {"score": 8.0, "retain_samples": 5.0}}]
+    assert notes.epochs == [*both, {3: {"score": 7.0, "retain_samples": 5.0}}]
