@@ -125,6 +125,8 @@ def test_siblings_never_import_each_other(folder: str) -> None:
 
 #: Where names that other packages do not promise to keep may be reached; all are listed and checked there.
 INTERNALS = ROOT / "sweeps" / "ray_tune" / "internals.py"
+#: But for operators of torch that have no public name: `test_sgd.py` holds their results against torch's own optimizer.
+OPERATORS = {"unlearn/sgd.py": {"_foreach_add", "_foreach_add_", "_foreach_mul_"}}
 UNSTABLE = {"ray", "optuna", "optuna_dashboard", "tensorboardX", "mlflow"}
 OUR_TREE = [p for folder in ("unlearn", "sweeps", "reports", "benchmarks", "tests") for p in sources(folder)]
 
@@ -172,7 +174,8 @@ def test_private_names_of_others_are_reached_in_one_module() -> None:
     found = {str(path.relative_to(ROOT)): sorted(foreign_names(tree, own)) for path, tree in trees.items()}
     inside = found.pop(str(INTERNALS.relative_to(ROOT)))
     assert {"_actor_task_failed", "_actor_cache"} <= set(inside)
-    assert {path: names for path, names in found.items() if names and not path.startswith("tests/")} == {}
+    outside = {path: set(names) for path, names in found.items() if names and not path.startswith("tests/")}
+    assert outside == OPERATORS
 
 
 @pytest.mark.parametrize(
