@@ -16,9 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(
-        key=lambda item: item.get_closest_marker("xdist_group") is None
-    )  # the long row of Ray's tests starts first
+    items.sort(key=lambda item: item.get_closest_marker("ray") is None)  # they take longest, one after another
     if config.getoption("--slow"):
         return
     for item in items:

@@ -8,7 +8,7 @@ import pytest
 
 from docs.tutorial import PAGE, commands, follow, lasting, shape
 
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = pytest.mark.ray
 
 
 def test_the_tutorial_prints_what_it_says(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from tests.sweeps.conftest import TINY, open_studies, serve
 from tests.sweeps.processes import alive, descendants, kill_tree, raylet, start, wait_until, workers
 from tests.sweeps.test_run import finished
 
-pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
+pytestmark = pytest.mark.ray
 
 KILLS = int(os.environ.get("UNLEARN_SWEEPS_CHAOS_KILLS", "2"))
 SEED = int(os.environ.get("UNLEARN_SWEEPS_CHAOS_SEED", "0"))

@@ -23,7 +23,7 @@ from tests.sweeps.processes import finish, kill_tree, start, sweeps, wait_until
 from tests.sweeps.test_postgres import free_port
 from tests.sweeps.test_run import finished
 
-pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
+pytestmark = pytest.mark.ray
 
 #: A command line after which a process sees an empty folder in the place of the first argument.
 HIDE = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs "$0" && exec "$@"']

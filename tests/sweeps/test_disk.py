@@ -19,7 +19,7 @@ from tests.sweeps.processes import sweeps
 from tests.sweeps.test_faults import check, drive, quick, small, undisturbed
 from unlearn.errors import UnlearnError
 
-pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
+pytestmark = pytest.mark.ray
 
 __all__ = ["quick", "small"]
 PACKAGES = ("unlearn", "sweeps", "reports", "search_spaces")

@@ -27,7 +27,7 @@ from sweeps.sweep import Sweep, run_sweep
 from tests.sweeps.conftest import TINY, SpecMaker
 from tests.sweeps.processes import finish, start, sweeps, wait_until
 
-pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
+pytestmark = pytest.mark.ray
 
 BAD = "tests.sweeps.bad_methods"
 BOTH = {"tensorboard": True, "mlflow": "sqlite:///mlflow.db"}

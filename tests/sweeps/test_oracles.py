@@ -88,7 +88,7 @@ def test_bad_input_is_told_first(tmp_path: Path) -> None:
     assert "scenarios.partial_class.tune_size" in told.output
 
 
-@pytest.mark.xdist_group("ray")
+@pytest.mark.ray
 def test_from_the_command_line(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     file = tmp_path / "tiny.yaml"

@@ -24,7 +24,7 @@ from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import in_turn, kill_tree, start, sweeps, wait_until
 from tests.sweeps.test_bulk import at_once, publicly, written
 
-pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
+pytestmark = pytest.mark.ray
 
 PASSWORD = "geheim-9x"
 

@@ -23,7 +23,7 @@ from sweeps.storage import open_storage
 from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import kill_tree, on_a_terminal, start, sweeps, wait_until
 
-pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
+pytestmark = pytest.mark.ray
 
 
 def write_spec(folder: Path, **changes: Any) -> Path:

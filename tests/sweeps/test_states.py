@@ -23,7 +23,7 @@ from sweeps.sweep import Sweep
 from tests.sweeps.conftest import TINY, serve
 from tests.sweeps.processes import alive, descendants, finish, start, sweeps, wait_until
 
-pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time
+pytestmark = pytest.mark.ray
 
 BAD = "tests.sweeps.bad_methods"
 

@@ -31,7 +31,7 @@ from sweeps.sweep import Sweep, run_sweep
 from tests.sweeps.conftest import SpecMaker
 
 pytestmark = [
-    pytest.mark.xdist_group("ray"),  # it takes seconds to import
+    pytest.mark.ray,  # it takes seconds to import
     pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
 ]
 
