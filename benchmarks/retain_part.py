@@ -1,6 +1,7 @@
 """What `search.retain_samples` saves and what it costs: the same search trials on a part of the retain set and on all of it.
 
-On images of CIFAR-10 in a folder (`train/<class>/*`, `test/<class>/*`), a narrow ResNet-18, Sobol points of the shipped ranges.
+On images of CIFAR-10 in a folder (`train/<class>/*`, `test/<class>/*`) with a narrow ResNet-18, or without one on digits; Sobol
+points of the shipped ranges, `unlearning.epochs` and batches given here.
 Each trial runs twice in turn, the order changing. Printed: the ratio of their times, by how much the retain gap of each epoch
 differs, and what it costs to take the epoch that is least on the part.
 
@@ -26,22 +27,22 @@ from sweeps.plan import make_plan
 from sweeps.spec import Spec, parse_spec
 from sweeps.studies.sampling import sobol_point
 
-METHODS = ("sure", "finetune")
 Curve = dict[int, dict[str, float]]
 
 
-def spec_of(root: Path, per_class: int, epochs: int) -> Spec:
+def spec_of(root: Path | None, per_class: int, epochs: int, methods: list[str]) -> Spec:
     """A sweep with the proportions of CIFAR-10: as many dev images as an eighth of the training set."""
     images = {"name": "image_folder", "root": str(root), "train_per_class": per_class, "test_per_class": 50}
+    model = {"name": "resnet18", "width": 8}
     return parse_spec(
         {
             "name": "retain-part",
-            "dataset": images,
-            "model": {"name": "resnet18", "width": 8},
+            "dataset": images if root else "digits",
+            "model": model if root else "small_resnet",
             "training": {"epochs": 6, "milestones": [5], "lr": 0.05, "batch_size": 64},
             "unlearning": {"epochs": epochs, "retain_batch_size": 64},
             "scenarios": {"partial_class": {"target_class": 5, "tune_size": 100, "sizes": [100]}},
-            "methods": {key: {} for key in METHODS},
+            "methods": {key: {} for key in methods},
             "search": {"warm_start": []},
         }
     )
@@ -50,7 +51,7 @@ def spec_of(root: Path, per_class: int, epochs: int) -> Spec:
 def jobs(spec: Spec, trials: int) -> list[Job]:
     """The first trials of each method's search."""
     found = []
-    for method in METHODS:
+    for method in spec.methods:
         study = make_plan(spec).study("search", "partial_class", method)
         assert study is not None
         assert study.space is not None
@@ -72,16 +73,17 @@ def run(worker: Worker, job: Job) -> tuple[float, int | None, Curve]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--root", type=Path)
     parser.add_argument("--per-class", type=int, default=800)
     parser.add_argument("--part", type=int, default=800)
-    parser.add_argument("--trials", type=int, default=4)
+    parser.add_argument("--trials", type=int, default=4, help="of each method")
+    parser.add_argument("--methods", nargs="+", default=["sure", "finetune"])
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--cache", type=Path, help="folder that keeps the trained models")
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
-        spec = spec_of(options.root, options.per_class, options.epochs)
+        spec = spec_of(options.root, options.per_class, options.epochs, options.methods)
         worker = Worker(spec, Cache(options.cache or Path(temporary)))
         todo = jobs(spec, options.trials)
         retain = len(worker.workspace.task_data(worker.task(todo[0].draw, "dev")).retain)
