@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports.names import measures
-from sweeps.record import FLOOR, SweepRecord, evaluations
+from sweeps.record import FLOOR, SweepRecord, evaluations, once
 
 __all__ = [
     "EPOCH",
@@ -48,6 +48,7 @@ def methods(record: SweepRecord, scenario: str | None = None) -> list[str]:
     return [m for m in dict.fromkeys([*spec, *planned, *stored]) if m not in _REFERENCES]
 
 
+@once
 def stage_trials(
     record: SweepRecord, stage: str, scenario: str | None = None, state: str | None = None
 ) -> pd.DataFrame:

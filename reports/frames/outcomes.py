@@ -10,11 +10,12 @@ import pandas as pd
 from reports.frames._base import FLOOR, evaluations, methods, scenarios, stage_trials
 from reports.frames.epochs import winner_of
 from reports.frames.metrics import metric_summary
-from sweeps.record import STAGES, SweepRecord
+from sweeps.record import STAGES, SweepRecord, once
 
 __all__ = ["Standing", "failures", "optimism", "progress", "standing"]
 
 
+@once
 def progress(record: SweepRecord) -> pd.DataFrame:
     """One row per (scenario, method, stage): planned, complete, pruned, failed (for good), running, waiting, missing, seconds.
 

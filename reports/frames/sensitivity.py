@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 
 from reports.frames._base import EPOCH, metrics_of, stage_trials
 from reports.names import measures
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, once
 
 __all__ = ["axes", "sensitivity", "sensitivity_grid", "sensitivity_summary"]
 
@@ -29,6 +29,7 @@ def _columns(x: str, y: str) -> list[str]:
     return ["scenario", "method", "metric", x, y, f"{x}_factor", f"{y}_factor", *_VALUES]
 
 
+@once
 def sensitivity(record: SweepRecord, scenario: str, method: str) -> pd.DataFrame:
     """One row per accuracy gap and grid point: its value and its change against the centre (percentage points, + is worse).
 

@@ -15,6 +15,7 @@ from sweeps.record.apart import (
 from sweeps.record.commands import ONCE, extending, options_among, typed_runs, with_setting, without_options
 from sweeps.record.find import find_sweep, sweeps_in
 from sweeps.record.load import load_sweep
+from sweeps.record.once import once
 from sweeps.record.record import COLUMNS, SweepRecord, empty_record
 from sweeps.record.remarks import Remark, remarks
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, MOST_UNITS, POWER, compare
@@ -43,6 +44,7 @@ __all__ = [
     "extending",
     "find_sweep",
     "load_sweep",
+    "once",
     "options_among",
     "remarks",
     "sweeps_in",

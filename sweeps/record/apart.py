@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from sweeps.record.commands import extending
+from sweeps.record.once import once
 from sweeps.record.record import SweepRecord
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, Pairs, least_difference, units_needed
 
@@ -105,6 +106,7 @@ def command_for(record: SweepRecord, apart: Apart, units: int) -> str:
     return extending(record, apart.key, -(-units // runs) if apart.unit == "run" else units)
 
 
+@once
 def evaluations(record: SweepRecord, scenario: str, *, floor: bool = False) -> pd.DataFrame:
     """Completed evaluation trials with a `score` column, one per method, forget size, training, draw and run.
 

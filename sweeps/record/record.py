@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -77,6 +77,11 @@ class SweepRecord:
     in_hindsight: bool = False
     protocol_note: str = ""
     fingerprint: str = ""
+
+    @cached_property
+    def looks(self) -> dict[Hashable, pd.DataFrame]:
+        """What functions of this record have found in it (see `once`)."""
+        return {}
 
     @cached_property
     def counted(self) -> pd.DataFrame:

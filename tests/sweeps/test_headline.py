@@ -134,3 +134,16 @@ def test_given_parameters_stand_beside_the_score_that_they_gave(
     assert scores["evaluation"] == pytest.approx(np.mean(tuned))
     assert scores["source"] == "given"
     assert "search" not in scores
+
+
+def test_what_a_caller_adds_to_a_look_at_the_record_is_its_own(
+    swept: tuple[BaseStorage, SweepRecord, SweepRecord],
+) -> None:
+    *_, record = swept
+    first = frames.evaluations(record, SCENARIO)
+    untouched = first.copy()
+    first["added"] = 1.0
+    first["score"] = 0.0
+    again = frames.evaluations(record, SCENARIO)
+    assert again.equals(untouched)
+    assert len(frames.evaluations(record, SCENARIO, floor=True)) != len(again)
