@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import fmean
 
 from optuna.trial import TrialState
 from rich.console import Console, RenderableType
@@ -15,7 +16,8 @@ from rich.table import Column
 from rich.text import Text
 
 from sweeps.cli.terminal import duration, echo
-from sweeps.plan import STAGES
+from sweeps.plan import STAGES, StudyPlan
+from sweeps.record.apart import FLOOR
 from sweeps.studies.multiplexer import Assignment, Multiplexer
 from sweeps.text import clean
 
@@ -117,29 +119,64 @@ def unwatched(studies: Multiplexer) -> Iterator[None]:
 
 
 class Pace:
-    """How fast trials end, from the first look after one has: what comes before, Ray's start, says nothing of what is left."""
+    """How fast trials end, from the first that does: what comes before, Ray's start, says nothing of what is left.
+
+    Models that are trained from scratch, all of them early, and trials that unlearn take times of their own.
+    """
 
     def __init__(self) -> None:
-        self._first: tuple[float, int] | None = None
+        self._began: float | None = None
+        self._took: dict[bool, list[float]] = {True: [], False: []}
 
-    def per_second(self, done: int) -> float | None:
-        """Now that so many are done; None until enough have ended since the first look."""
-        now = time.monotonic()
-        if self._first is None:
-            self._first = now, done
-        since, before = self._first
-        return (done - before) / (now - since) if done - before >= ENOUGH and now > since else None
+    def add(self, trained: bool, seconds: float) -> None:
+        """A trial has ended: whether it trained a model from scratch, and how long it ran."""
+        if self._began is None:
+            self._began = time.monotonic()
+        else:
+            self._took[trained].append(seconds)
+
+    @property
+    def per_second(self) -> float | None:
+        """None until enough have ended since the first."""
+        ended = sum(map(len, self._took.values()))
+        elapsed = self._elapsed
+        return ended / elapsed if ended >= ENOUGH and elapsed > 0 else None
+
+    def left(self, trained: int, unlearnt: int) -> float | None:
+        """Seconds that so many of each kind take yet, with as many side by side as so far; None where one has not been seen."""
+        took, elapsed = self._took, self._elapsed
+        work = sum(map(sum, took.values()))
+        to_come = {True: trained, False: unlearnt}
+        if self.per_second is None or not work or any(to_come[kind] and not took[kind] for kind in took):
+            return None
+        return elapsed / work * sum(to_come[kind] * fmean(took[kind]) for kind in took if to_come[kind])
+
+    @property
+    def _elapsed(self) -> float:
+        return 0.0 if self._began is None else time.monotonic() - self._began
+
+
+def _trains(plan: StudyPlan) -> bool:
+    """Whether a study's trials train a model from scratch."""
+    return plan.stage == "reference" or plan.method == FLOOR
+
+
+def _add(pace: Pace, assignment: Assignment) -> None:
+    took = assignment.ended.duration if assignment.ended else None
+    if took is not None:
+        pace.add(_trains(assignment.open_study.plan), took.total_seconds())
 
 
 def summary(studies: Multiplexer, pace: Pace) -> str:
     """Rate, time left and the best search score so far."""
-    tally = Tally.of(studies)
-    done = tally.done.total()
-    rate, left, parts = pace.per_second(done), tally.planned.total() - done, []
+    left: Counter[bool] = Counter()
+    for study in studies.open_studies:
+        left[_trains(study.plan)] += max(0, study.planned - study.final)
+    rate, seconds, parts = pace.per_second, pace.left(left[True], left[False]), []
     if rate is not None:
         parts.append(f"{rate:.1f} trials/s" if rate >= 1 else f"{60 * rate:.1f} trials/min")
-        if left:
-            parts.append(f"{duration(left / rate)} left")
+    if seconds:
+        parts.append(f"{duration(seconds)} left")
     best = [
         (s.best_value, f"{s.plan.scenario}/{s.plan.method}")
         for s in studies.searches.values()
@@ -159,6 +196,7 @@ def _bars(studies: Multiplexer, console: Console) -> Iterator[None]:
         progress.note = "starting Ray"
 
         def show(assignment: Assignment, state: TrialState) -> None:
+            _add(pace, assignment)
             progress.note = summary(studies, pace)
             progress.show(Tally.of(studies))
             if state == TrialState.FAIL:
@@ -179,6 +217,7 @@ def _lines(studies: Multiplexer) -> Iterator[None]:
         return f"{took:>7}  {'; '.join(filter(None, (str(Tally.of(studies)), summary(studies, pace))))}"
 
     def show(assignment: Assignment, state: TrialState) -> None:
+        _add(pace, assignment)
         if state == TrialState.FAIL:
             echo(_failure(assignment))
         if time.monotonic() - last[0] > LINE_SECONDS:

@@ -1,4 +1,4 @@
-"""How fast a run says that its trials end."""
+"""How fast a run says that its trials end, and how long it says that the others take."""
 
 from __future__ import annotations
 
@@ -7,14 +7,50 @@ import pytest
 from sweeps.cli.progress import ENOUGH, Pace
 
 
-def test_a_pace_is_of_what_ends_after_the_first_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A resumed run has done 40 before, and Ray took 500 seconds to start: neither counts."""
-    now = [500.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    clock = [500.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    return clock
+
+
+def test_a_pace_is_of_what_ends_after_the_first(now: list[float]) -> None:
+    """Ray took 500 seconds to start, which does not count."""
     pace = Pace()
-    assert pace.per_second(40) is None
+    assert pace.per_second is None
+    pace.add(False, 2)
+    assert pace.per_second is None
     for ended in range(1, 9):
         now[0] += 2
-        assert pace.per_second(40 + ended) == (0.5 if ended >= ENOUGH else None)
+        pace.add(False, 2)
+        assert pace.per_second == (0.5 if ended >= ENOUGH else None)
     now[0] += 16  # nothing ends for as long as all that took
-    assert pace.per_second(48) == 0.25
+    assert pace.per_second == 0.25
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_what_is_left_takes_as_long_as_its_kind_does(now: list[float], workers: int) -> None:
+    """Oracles of 30 seconds end before trials of 3: their pace would make ten times as much of what is left."""
+    pace = Pace()
+    pace.add(True, 30)
+    for _ in range(10):
+        now[0] += 30 / workers
+        pace.add(True, 30)
+    assert pace.left(2, 100) is None  # no trial of the 100's kind has ended yet
+    assert pace.left(2, 0) == pytest.approx(2 * 30 / workers)
+    for _ in range(10):
+        now[0] += 3 / workers
+        pace.add(False, 3)
+    assert pace.left(2, 100) == pytest.approx((2 * 30 + 100 * 3) / workers)
+    assert pace.left(0, 0) == 0
+
+
+def test_models_that_the_cache_has_do_not_shorten_the_rest(now: list[float]) -> None:
+    """Forty references end at once, and then trials of 3 seconds, one at a time."""
+    pace = Pace()
+    for _ in range(40):
+        pace.add(True, 0.0)
+    for _ in range(5):
+        now[0] += 3
+        pace.add(False, 3)
+    assert pace.left(0, 100) == pytest.approx(300)
