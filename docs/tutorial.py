@@ -55,7 +55,7 @@ def follow(text: str, folder: Path, cache: Path) -> Iterator[tuple[Command, str]
     """
     program = folder / "bin" / "sweeps"
     program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sweeps.cli "$@"\n')
+    program.write_text(f"#!{sys.executable}\nfrom sweeps.cli import main\n\nmain()\n")  # as it is installed
     program.chmod(0o755)
     paths = {"PATH": f"{program.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     settings = {"UNLEARN_SWEEPS_CACHE": str(cache), "COLUMNS": _COLUMNS, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}

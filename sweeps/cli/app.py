@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import sys
@@ -343,6 +344,7 @@ _list_command("metrics", "metrics", "List the metric families.")
 def main() -> None:
     """Entry point of the console script: exit codes 0 done, 1 trials failed for good, 2 bad input, 130 interrupted."""
     gc.set_threshold(COLLECT_EVERY)
+    _find_code_here()
     for stream in (sys.stdout, sys.stderr):  # a terminal may lack α or ±
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -350,3 +352,11 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _find_code_here() -> None:
+    """Let `package.module:Name` lie in the folder that one types in, as under `python -m`; last, so that it hides nothing."""
+    with contextlib.suppress(OSError):  # a folder that is gone
+        folder = str(Path.cwd())
+        if not sys.flags.safe_path and not {"", folder} & set(sys.path):
+            sys.path.append(folder)

@@ -16,7 +16,8 @@ from benchmarks.trivial_sweep import finish_trivially
 from sweeps.cli.app import app
 from tests.sweeps.conftest import OLD_NAME
 
-PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
@@ -67,6 +68,34 @@ def test_commands_that_start_nothing_import_nothing_heavy(tmp_path: Path, cache:
         ([["run", finished, *where, "--dry-run"], ["run", finished, *where]], HEAVY),
     ):
         assert imported(commands, tuple(among), tmp_path) == [], commands
+
+
+def installed(arguments: list[str], folder: Path, *, flags: str = "") -> subprocess.CompletedProcess[str]:
+    """`sweeps ARGUMENTS` in `folder` by a script that lies elsewhere, as pip installs it."""
+    script = folder.parent / "elsewhere" / "sweeps"
+    script.parent.mkdir(exist_ok=True)
+    script.write_text("from sweeps.cli import main\n\nmain()\n")
+    env = os.environ | {"PYTHONPATH": str(ROOT), "UNLEARN_SWEEPS_CACHE": str(folder.parent / "cache")}
+    command = [sys.executable, *flags.split(), str(script), *arguments]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def test_code_of_the_folder_that_one_types_in_is_found_and_hides_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "net.py").write_text(
+        "from torch import nn\n\n\n"
+        "def Net(num_classes, image_shape):\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes))\n"
+    )
+    for hidden in ("yaml", "torch", "random"):
+        (folder / f"{hidden}.py").write_text(f"raise RuntimeError('{hidden} of the folder')\n")
+    command = ["validate", "smoke", "--set", "model={name: net:Net}"]
+    found = installed(command, folder)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith("smoke: valid")
+    safe = installed(command, folder, flags="-P")
+    assert safe.returncode == 2
+    assert "there is no module 'net'" in safe.stderr
 
 
 def test_a_worker_imports_nothing_of_the_drivers() -> None:
