@@ -49,7 +49,7 @@ def run_studies(
 
     from sweeps.ray_tune.loggers import TrialLogger, make_trackers  # noqa: PLC0415
     from sweeps.ray_tune.scheduler import PrunerScheduler  # noqa: PLC0415
-    from sweeps.ray_tune.searcher import StudySearcher  # noqa: PLC0415
+    from sweeps.ray_tune.searcher import LookAhead, StudySearcher  # noqa: PLC0415
     from sweeps.ray_tune.trainable import CACHE, FOLDER, IDENTITY, SLOT, SPEC, UnlearningTrainable  # noqa: PLC0415
 
     check("ray")
@@ -90,7 +90,7 @@ def run_studies(
                     storage_path=str(scratch / "tune"),
                     verbose=0,
                     failure_config=tune.FailureConfig(max_failures=0),
-                    callbacks=[*no_progress(), *loggers],
+                    callbacks=[*no_progress(), *loggers, LookAhead(searcher)],
                 ),
             )
             _fit(tuner, searcher)

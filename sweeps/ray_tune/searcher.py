@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ray.tune import Callback
 from ray.tune.search import Searcher
 
 from sweeps.jobs.job import DIED, Update
@@ -46,18 +47,26 @@ class StudySearcher(Searcher):
         """The next trial's configuration; None while no slot or no trial is free; FINISHED when no more can come."""
         if self.failure is not None:
             return Searcher.FINISHED
+        if self.assignments and not self.slots.usable:
+            return None  # Ray Tune asks before it starts what it has: whoever comes next is asked for once that runs
+        self.look_ahead()
         if not self._waiting:
-            with self.recorded():
-                ahead = self.studies.next()
-            if ahead is None:
-                return None if self.assignments else Searcher.FINISHED
-            self._waiting.append(ahead)
+            return None if self.assignments else Searcher.FINISHED
         slot = self.slots.take()
         if slot is None:
             return None
         assignment = self._waiting.popleft()
         self.assignments[trial_id], self._slot_of[trial_id] = assignment, slot
         return {**self.shared, JOB: assignment.job.dump(), SLOT: slot}
+
+    def look_ahead(self) -> None:
+        """Have the next trial ready, if there is one: no worker that becomes free is to wait for the sampler and the storage."""
+        if self._waiting or self.failure is not None:
+            return
+        with self.recorded():
+            ahead = self.studies.next()
+        if ahead is not None:
+            self._waiting.append(ahead)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell Optuna; where the worker died its slot gets a new one."""
@@ -125,3 +134,24 @@ class StudySearcher(Searcher):
 
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
         """Nothing: the storage has it."""
+
+
+class LookAhead(Callback):
+    """Lets a searcher look ahead once a worker has been told of its trial, while that runs."""
+
+    def __init__(self, searcher: StudySearcher) -> None:
+        self._searcher = searcher
+        self._begun = False
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """The worker hears of it in this very step."""
+        self._begun = True
+
+    def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
+        if self._begun:
+            self._begun = False
+            self._searcher.look_ahead()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray Tune pickles it for a restoration that is never asked for."""
+        return {}

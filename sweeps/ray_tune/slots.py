@@ -39,9 +39,14 @@ class Slots:
         """Whether a worker waits for a trial."""
         return any(slot.proven for slot in self._free)
 
+    @property
+    def usable(self) -> list[Slot]:
+        """Those that may have a trial now."""
+        return [slot for slot in self._free if slot.proven or slot.rests_until <= self._clock()]
+
     def take(self) -> str | None:
         """The name of the slot for the next trial; None where all are taken."""
-        usable = [slot for slot in self._free if slot.proven or slot.rests_until <= self._clock()]
+        usable = self.usable
         if not usable:
             return None
         slot = min(usable, key=lambda slot: not slot.proven)
