@@ -26,10 +26,13 @@ class SGD:
         self.param_groups: list[dict[str, Any]] = [group]
         self._velocity: dict[Tensor, Tensor] = {}
 
-    def zero_grad(self) -> None:
-        """Drop the gradients."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop the gradients, or where those are wanted as tensors fill them with zeros."""
         for parameter in self.param_groups[0]["params"]:
-            parameter.grad = None
+            if set_to_none or parameter.grad is None:
+                parameter.grad = None
+            else:
+                parameter.grad = torch.zeros_like(parameter.grad)
 
     @torch.no_grad()
     def step(self) -> None:

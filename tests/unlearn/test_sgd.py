@@ -39,6 +39,18 @@ def test_its_steps_are_those_of_torch_to_the_last_bit(momentum, weight_decay, fr
     assert not all(torch.equal(a, b) for a, b in zip(got, network().parameters(), strict=True))
 
 
+def test_gradients_are_dropped_or_zero():
+    net = network()
+    optimizer = SGD(net.parameters(), lr=0.1)
+    net(torch.ones(2, 1, 4, 4)).sum().backward()
+    optimizer.zero_grad(set_to_none=False)
+    assert all(p.grad is not None and not p.grad.any() for p in net.parameters())
+    optimizer.zero_grad()
+    assert all(p.grad is None for p in net.parameters())
+    optimizer.zero_grad(set_to_none=False)
+    assert all(p.grad is None for p in net.parameters())
+
+
 def test_parameters_without_a_gradient_stay():
     net = network()
     SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1).step()
