@@ -193,7 +193,7 @@ def _bars(studies: Multiplexer, console: Console) -> Iterator[None]:
     tally, pace = Tally.of(studies), Pace()
     with Bars(console, tally.planned.total()) as progress:
         progress.show(tally)
-        progress.note = "starting Ray"
+        progress.note = "" if studies.done else "starting Ray"
 
         def show(assignment: Assignment, state: TrialState) -> None:
             _add(pace, assignment)

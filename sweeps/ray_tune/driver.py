@@ -12,7 +12,7 @@ from typing import Any
 
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
-from sweeps.ray_tune.internals import RAY_ENVIRONMENT, actor_errors_as_deaths, check, no_progress, quiet
+from sweeps.ray_tune.internals import RAY_ENVIRONMENT, actor_errors_as_deaths, check, no_progress, quiet, uncounted
 from sweeps.ray_tune.temporary import private_folder
 from sweeps.resources import bundle_of, places, workers_of
 from sweeps.signals import interruptible
@@ -64,6 +64,7 @@ def run_studies(
         interruptible() as signals,
         quiet(verbose),
         actor_errors_as_deaths(),
+        uncounted(),
         private_folder() as scratch,
     ):
         trackers = make_trackers(spec, folder)  # before Ray starts: an error of theirs is the user's to see

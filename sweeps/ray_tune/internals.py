@@ -104,6 +104,12 @@ NAMES = (
         "speed: Ray Tune's own reporter keeps every trial, and makes a page of each result",
         needed=False,
     ),
+    Name(
+        "ray.air._internal.usage",
+        "tag_callbacks",
+        "a second or more before its first trial, where MLflow or W&B is installed: Ray imports them to count who uses them",
+        needed=False,
+    ),
     Name("ray._private.worker", "print_to_stdstream", "quiet: Ray's lines come between the sweep's", needed=False),
     Name("tensorboardX.event_file_writer:EventsWriter", "write_event", _EVENTS),
     Name("tensorboardX.proto.event_pb2", "Event", _EVENTS),
@@ -195,6 +201,25 @@ def actor_errors_as_deaths() -> Iterator[None]:
         yield
     finally:
         ray_manager._actor_task_failed = original
+
+
+@contextlib.contextmanager
+def uncounted() -> Iterator[None]:
+    """Let Ray Tune count no callbacks for usage statistics, which are off: to count, it imports MLflow, W&B, Comet and Aim.
+
+    Each takes a second or more where it is installed, and MLflow writes an id into the home folder and reports its use.
+    """
+    try:
+        usage: Any = importlib.import_module("ray.air._internal.usage")
+        counts = usage.tag_callbacks
+    except (ImportError, AttributeError):
+        yield
+        return
+    usage.tag_callbacks = lambda callbacks: False
+    try:
+        yield
+    finally:
+        usage.tag_callbacks = counts
 
 
 def keep_actor(tune_controller: Any, slot: Any) -> None:

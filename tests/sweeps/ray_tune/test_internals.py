@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +27,7 @@ from sweeps.ray_tune.internals import (
     forget_finished,
     no_progress,
     quiet,
+    uncounted,
 )
 from sweeps.storage import open_storage
 from sweeps.sweep import Sweep, run_sweep
@@ -91,7 +94,7 @@ def test_without_a_needed_name_no_trial_is_begun(
     assert sum(study.n_trials for study in studies) == 0
 
 
-@pytest.mark.parametrize("text", ["TrialProgressCallback", "print_to_stdstream"])
+@pytest.mark.parametrize("text", ["TrialProgressCallback", "print_to_stdstream", "tag_callbacks"])
 def test_without_another_name_that_is_said(
     text: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -101,8 +104,25 @@ def test_without_another_name_that_is_said(
         check("ray")
     assert [record.getMessage().split(":")[0] for record in caplog.records] == [f"ray {version('ray')} has no {name}"]
     assert name.lost in caplog.text
-    with quiet(verbose=False):
+    with quiet(verbose=False), uncounted():
         assert len(no_progress()) == (text != "TrialProgressCallback")
+
+
+def test_trackers_that_a_sweep_does_not_use_are_not_imported(tmp_path: Path) -> None:
+    """Ray Tune itself imports each that is installed before a run with callbacks, and MLflow writes into the home folder."""
+    for name in ("mlflow", "wandb"):
+        (tmp_path / f"{name}.py").write_text(f"print('{name} is imported')\n")
+    code = (
+        "from contextlib import nullcontext\nfrom ray import tune\nfrom ray.tune import tune as module\n"
+        "from sweeps.ray_tune.internals import uncounted\n"
+        "for context in (uncounted, nullcontext):\n"
+        "    with context(): print(module.air_usage.tag_callbacks([tune.Callback()]))\n"
+    )
+    env = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parents[3]}"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
+    printed = done.stdout.splitlines()
+    assert printed[:1] == ["False"]
+    assert "mlflow is imported" in printed[1:]
 
 
 def test_with_every_name_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
