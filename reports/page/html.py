@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any
@@ -60,7 +61,10 @@ def table_html(table: Table, terms: Terms = NO_TERMS) -> str:
 def sentence_html(text: str, terms: Terms = NO_TERMS) -> str:
     """A sentence; a command that ends it as code."""
     said, colon, command = text.partition(": sweeps ")
-    return f"{terms.explained(said)}: <code>sweeps {escape(command)}</code>" if colon else terms.explained(text)
+    if not colon:
+        return terms.explained(text)
+    whole = re.sub(r"--[a-z-]+", r'<span class="option">\g<0></span>', escape(command))  # no line ends within `--set`
+    return f"{terms.explained(said)}: <code>sweeps {whole}</code>"
 
 
 def folded(summary: str, inner: str, *, kind: str = "", anchor: str = "", opened: bool = False) -> str:

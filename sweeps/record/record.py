@@ -147,5 +147,7 @@ def empty_record(spec: Spec) -> SweepRecord:
 
 
 def named_together(classes: Iterable[tuple[int, str]]) -> str:
-    """Classes by position and name: `class 3 (cat)`, `class 0 (airplane) and class 1 (automobile)`."""
-    return " and ".join(f"class {position} ({name})" for position, name in classes)
+    """Classes by position and name: `class 3 (cat)`, `class 0 (airplane) and class 1 (automobile)`; `class 5` of digits."""
+    return " and ".join(
+        f"class {position}" if name == str(position) else f"class {position} ({name})" for position, name in classes
+    )

@@ -13,7 +13,9 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from reports import write_report
+from reports.page.html import sentence_html
 from sweeps.record import SweepRecord
+from sweeps.record.record import named_together
 
 HOSTILE = "my.package:<script>alert(1)</script>"
 FLAGS = [
@@ -217,3 +219,25 @@ def check_sort(page: Page) -> None:
     assert page.evaluate(column) == sorted(before, reverse=True)
     assert "noise floor" in page.locator("#table-random-gaps tbody tr").last.inner_text()
     assert page.locator("#table-random-gaps th").nth(2).get_attribute("aria-sort") == "descending"
+
+
+def test_a_command_is_code_whose_options_are_not_broken() -> None:
+    said = sentence_html("more would tell: sweeps evaluate 'a<b' --set evaluation.seeds=15 --gpus-per-trial 1")
+    assert said == (
+        "more would tell: <code>sweeps evaluate &#x27;a&lt;b&#x27; "
+        '<span class="option">--set</span> evaluation.seeds=15 <span class="option">--gpus-per-trial</span> 1</code>'
+    )
+    assert sentence_html("no command --set here") == "no command --set here"
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        ([(3, "cat")], "class 3 (cat)"),
+        ([(5, "5")], "class 5"),
+        ([(4, "5"), (1, "1")], "class 4 (5) and class 1"),
+        ([], ""),
+    ],
+)
+def test_a_class_whose_name_is_its_position_is_named_once(classes: list[tuple[int, str]], said: str) -> None:
+    assert named_together(classes) == said
