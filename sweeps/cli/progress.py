@@ -161,10 +161,11 @@ def _trains(plan: StudyPlan) -> bool:
     return plan.stage == "reference" or plan.method == FLOOR
 
 
-def _add(pace: Pace, assignment: Assignment) -> None:
-    took = assignment.ended.duration if assignment.ended else None
-    if took is not None:
-        pace.add(_trains(assignment.open_study.plan), took.total_seconds())
+def add(pace: Pace, assignment: Assignment) -> None:
+    """A trial has ended: it took what its worker measured, without the wait since it was asked for."""
+    seconds = assignment.ended.user_attrs.get("seconds") if assignment.ended else None
+    if seconds is not None:
+        pace.add(_trains(assignment.open_study.plan), float(seconds))
 
 
 def summary(studies: Multiplexer, pace: Pace) -> str:
@@ -196,7 +197,7 @@ def _bars(studies: Multiplexer, console: Console) -> Iterator[None]:
         progress.note = "" if studies.done else "starting Ray"
 
         def show(assignment: Assignment, state: TrialState) -> None:
-            _add(pace, assignment)
+            add(pace, assignment)
             progress.note = summary(studies, pace)
             progress.show(Tally.of(studies))
             if state == TrialState.FAIL:
@@ -217,7 +218,7 @@ def _lines(studies: Multiplexer) -> Iterator[None]:
         return f"{took:>7}  {'; '.join(filter(None, (str(Tally.of(studies)), summary(studies, pace))))}"
 
     def show(assignment: Assignment, state: TrialState) -> None:
-        _add(pace, assignment)
+        add(pace, assignment)
         if state == TrialState.FAIL:
             echo(_failure(assignment))
         if time.monotonic() - last[0] > LINE_SECONDS:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from types import SimpleNamespace
+from typing import Any
 
-from sweeps.cli.progress import ENOUGH, Pace
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from sweeps.cli.progress import ENOUGH, Pace, add
 
 
 @pytest.fixture
@@ -54,3 +58,21 @@ def test_models_that_the_cache_has_do_not_shorten_the_rest(now: list[float]) -> 
         now[0] += 3
         pace.add(False, 3)
     assert pace.left(0, 100) == pytest.approx(300)
+
+
+@pytest.mark.parametrize(
+    ("stage", "method", "trained"),
+    [("reference", "original", True), ("evaluation", "oracle", True), ("evaluation", "sure", False)],
+)
+def test_a_trial_takes_what_its_worker_measured(now: list[float], stage: str, method: str, trained: bool) -> None:
+    """It was asked for while the one before it ran, whose time is not its own."""
+    study: Any = SimpleNamespace(plan=SimpleNamespace(stage=stage, method=method))
+    pace = Pace()
+    for attrs in ({"seconds": 2.0},) * 6 + ({},):
+        ended = create_trial(state=TrialState.COMPLETE, value=0.0, user_attrs=dict(attrs))
+        assignment: Any = SimpleNamespace(open_study=study, ended=ended)
+        add(pace, assignment)
+        now[0] += 2
+    left = (3, 0) if trained else (0, 3)
+    assert pace.left(*left) == pytest.approx(3 * 14 / 5)  # 5 after the first, in 14 seconds
+    assert pace.left(*reversed(left)) is None
