@@ -76,6 +76,12 @@ class Options:
         return Sweep.at(spec, self.runs, self.storage)
 
     @property
+    def word(self) -> str:
+        """The sweep as a follow-up command names it: as it was typed, or by the name that `--set name=…` gave it."""
+        names = [value.strip() for key, _, value in (o.partition("=") for o in self.overrides or []) if key == "name"]
+        return shlex.quote(names[-1] if names else self.sweep)
+
+    @property
     def place(self) -> list[str]:
         """The options that say where the sweep lies, which a follow-up command needs too."""
         words = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections import Counter
 
@@ -100,5 +99,5 @@ def delete_oracles(options: Options, *, sure: bool) -> int:
         echo(
             f"{count_of(kept, 'unlearned model')} that its evaluation kept stay:  sweeps models {sweep.spec.name}{options.tail}"
         )
-    echo(f"before it is run again:  sweeps oracles {shlex.quote(options.sweep)}{options.tail} --train")
+    echo(f"before it is run again:  sweeps oracles {options.word}{options.tail} --train")
     return DONE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,7 +65,7 @@ def embed(options: Options, max_samples: int) -> int:
         sweep.spec, sweep.cache, storage, sweep.record(), folder, max_samples=max_samples, progress=echo
     )
     print(*paths, sep="\n")
-    echo(f"draw them:  sweeps report {shlex.quote(options.sweep)}{options.tail}")
+    echo(f"draw them:  sweeps report {options.word}{options.tail}")
     return DONE
 
 

@@ -126,7 +126,7 @@ def _begins(options: Options, studies: Multiplexer, data: Facts) -> None:
 
 def print_outcome(studies: Multiplexer, options: Options) -> int:
     """How it ended, what failed, and the commands that come next; returns the exit code."""
-    name = options.sweep
+    name = options.word
     failed = sum(study.failed for study in studies.open_studies)
     missing = sum(max(0, study.planned - study.final) for study in studies.open_studies)
     if not failed and not missing and options.quiet:

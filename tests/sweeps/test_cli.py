@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from benchmarks.trivial_sweep import finish_trivially
 from sweeps.cli.app import app
+from sweeps.cli.options import Options
 from tests.sweeps.conftest import OLD_NAME
 
 ROOT = Path(__file__).parents[2]
@@ -125,3 +126,11 @@ def test_lists(command: str, expected: str) -> None:
 def test_validate() -> None:
     assert "valid" in CliRunner().invoke(app, ["validate", "digits"]).output
     assert CliRunner().invoke(app, ["validate", "digits", "--set", "seed=x"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "word"),
+    [(None, "digits"), (["search.trials=3"], "digits"), (["name=second", "seed=1"], "second"), (["name=a b"], "'a b'")],
+)
+def test_a_command_that_follows_names_the_sweep_that_ran(overrides: list[str] | None, word: str) -> None:
+    assert Options("digits", Path("runs"), overrides=overrides).word == word
