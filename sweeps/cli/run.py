@@ -63,6 +63,8 @@ def run_stages(
     if studies is None:
         return INTERRUPTED
     if studies.finished_now or not are_current(sweep.outputs, _fingerprint(studies)):
+        if not options.quiet:
+            echo("writing the report …")
         record = sweep.record()
         write_outputs(record, sweep.outputs)
         decorate_storage(sweep, record)
