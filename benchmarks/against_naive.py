@@ -33,7 +33,7 @@ from threadpoolctl import threadpool_limits
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import naive_peer, search_quality
-from benchmarks.agreement import Trial, refused, told
+from benchmarks.agreement import NUDGE, Result, Trial, refused, told
 from benchmarks.score_table import ScoreTable
 from benchmarks.search_replay import Search
 from benchmarks.search_replay import Task as Recorded
@@ -166,7 +166,15 @@ def one_round(bench: Bench, workers: dict[str, Worker], rows: Rows) -> tuple[int
     slow, seconds = bench.peer(some[:2], threads=None)[1], sum(trials[i].seconds for i in few[:2])
     rows.add("two trials, the peer with torch's default threads", sum(result["seconds"] for result in slow) / seconds)
     in_one_process(workers, [(trials[i].job, asked[i]) for i in few], rows)
-    return refused(trials, results, [peer_task(job["task"]).sizes for job in asked])
+    return refused(trials, results, [peer_task(job["task"]).sizes for job in asked], lambda i: nudged(asked[i]))
+
+
+def nudged(asked: naive_peer.Job) -> Result:
+    """The peer's result from first weights that are changed in the last bits."""
+    try:
+        return naive_peer.run(peer_task(asked["task"]), {**asked, "nudge": NUDGE})
+    except FloatingPointError:
+        return None
 
 
 def in_one_process(workers: dict[str, Worker], jobs: Sequence[tuple[Job, naive_peer.Job]], rows: Rows) -> None:

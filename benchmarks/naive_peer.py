@@ -67,11 +67,15 @@ class Task:
         outputs = self.outputs(self.network("oracle"), self.evaluated)
         self.oracle = self.cheap(outputs) | self.costly(outputs)
 
-    def network(self, checkpoint: str) -> Classifier:
+    def network(self, checkpoint: str, nudge: float = 0.0) -> Classifier:
+        """A network with the weights of a checkpoint, each changed at random by `nudge` of its size."""
         told = self.told
         model = build(told["model"], told["images"].shape[1:], told["classes"], told["options"])
         model.normalise(told["mean"], told["std"])
-        model.load_state_dict(load_file(told[checkpoint]))
+        random = torch.Generator().manual_seed(0)
+        weights = {name: value * (1 + nudge * torch.randn(value.shape, generator=random)) if value.is_floating_point() else value
+                   for name, value in load_file(told[checkpoint]).items()}  # fmt: skip
+        model.load_state_dict(weights)
         model.memory_format = torch.contiguous_format
         return model.to(memory_format=torch.contiguous_format)
 
@@ -158,7 +162,7 @@ def run(task: Task, job: Job) -> dict[str, Any]:
         FloatingPointError: it has diverged.
     """
     scrub = job["method"] == "scrub"
-    model = task.network("original")
+    model = task.network("original", job.get("nudge", 0.0))
     names = [*task.evaluated, *["validation"] * scrub]
     outputs = []
     curve = []

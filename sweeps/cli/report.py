@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sweeps.cli.as_json import print_json
 from sweeps.cli.options import Options
 from sweeps.cli.terminal import DONE, echo, errors_to_exit_code
 from sweeps.errors import SweepError
-from sweeps.outputs.dashboard import decorate, serve
+from sweeps.outputs.dashboard import decorate, server
 from sweeps.outputs.report import check_figures, compare, export_figures, write_outputs
 from sweeps.record import SweepRecord
 from sweeps.record.best_params import best_params, write_best_params
@@ -90,15 +91,16 @@ def serve_dashboard(options: Options, host: str, port: int) -> int:
     record = sweep.record()
     echo("writing notes and figures into the storage …")
     decorate_storage(sweep, record)
-    echo(f"optuna-dashboard on http://{host}:{port}/ — stop with Ctrl-C")
-    if host not in {"127.0.0.1", "localhost", "::1"}:
-        echo("warning: it has no password, and whoever reaches it can delete studies")
     try:
-        serve(open_storage(sweep.url), record.name, sweep.folder.artifacts, host, port)
-    except KeyboardInterrupt:
-        return DONE
+        listening = server(open_storage(sweep.url), record.name, sweep.folder.artifacts, host, port)
     except OSError as error:
         raise SweepError(f"cannot serve on {host}:{port}: {error.strerror}; choose another with --port") from error
+    where = f"[{host}]" if ":" in host else host
+    echo(f"optuna-dashboard on http://{where}:{listening.server_port}/ — stop with Ctrl-C")
+    if host not in {"127.0.0.1", "localhost", "::1"}:
+        echo("warning: it has no password, and whoever reaches it can delete studies")
+    with listening, contextlib.suppress(KeyboardInterrupt):
+        listening.serve_forever()
     return DONE
 
 

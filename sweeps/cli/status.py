@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -26,6 +26,8 @@ SCORE = (
     "of a search its best trial's, on one forget set; else the winner's mean ± std over n forget sets; lower is better"
 )
 NAMES, VALUES = ("stage", "scenario", "method"), ("done", "planned", "running", "pruned", "failed", "score")
+#: Columns that are shown where one of their counts is not 0.
+RARE = ("running", "pruned", "failed")
 #: What is shown of failures: reasons of all studies without -v, lines of a reason with it, characters of a line, trial numbers.
 MOST_REASONS, MOST_LINES, MOST_CHARACTERS, MOST_NUMBERS = 20, 40, 400, 20
 
@@ -37,8 +39,7 @@ def show_status(options: Options) -> int:
     storage = sweep.open_to_read()
     record = load_sweep(storage, sweep.spec.name, importances=False)
     studies = list(progress(record))
-    table = Rows(NAMES, VALUES, [_row(study) for study in studies])
-    print_rows(stdout_console(), table, title=f"{record.name} ({record.spec['protocol']} protocol)")
+    print_rows(stdout_console(), study_table(studies), title=f"{record.name} ({record.spec['protocol']} protocol)")
     for scenario in record.classes:
         tell(f"{scenario} forgets {record.named_classes(scenario)}")
     tell(f"score: {SCORE}")
@@ -54,9 +55,15 @@ def show_status(options: Options) -> int:
     return FAILED if failures else DONE
 
 
-def _row(study: StudyProgress) -> tuple[str, ...]:
-    counts = (study.done, study.planned, study.running, study.pruned, study.failed)
-    return (study.stage, study.scenario, study.method, *map(str, counts), _score(study))
+def study_table(studies: Sequence[StudyProgress]) -> Rows:
+    """A row for each study."""
+    values = [value for value in VALUES if value not in RARE or any(getattr(study, value) for study in studies)]
+    return Rows(NAMES, values, [_row(study, values) for study in studies])
+
+
+def _row(study: StudyProgress, values: Sequence[str]) -> tuple[str, ...]:
+    shown = (_score(study) if value == "score" else str(getattr(study, value)) for value in values)
+    return (study.stage, study.scenario, study.method, *shown)
 
 
 def _score(study: StudyProgress) -> str:

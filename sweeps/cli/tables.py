@@ -33,21 +33,21 @@ class Rows:
 def print_rows(console: Console, table: Rows, *, title: str = "") -> None:
     """A table; in a narrower terminal one grouped by all names but the last; in a still narrower one a few lines for each row."""
     anywhere = console.options.update(max_width=10**6)
-    for layout in (_whole(table, title), _grouped(table, title)):
+    if title:
+        console.print(_wrapped(title, console.width))
+    for layout in (_whole(table), _grouped(table)):
         if layout is not None and console.measure(layout, options=anywhere).minimum <= console.width:
             console.print(layout)
             return
-    if title:
-        console.print(_wrapped(title, console.width))
     for line in _lines(table, console.width):
         console.print(Text(line, overflow="ignore", no_wrap=True), crop=False)
 
 
-def _whole(table: Rows, title: str) -> Table:
-    return _drawn(table, table.names, table.rows, title)
+def _whole(table: Rows) -> Table:
+    return _drawn(table, table.names, table.rows)
 
 
-def _grouped(table: Rows, title: str) -> Table | None:
+def _grouped(table: Rows) -> Table | None:
     count = len(table.names)
     if count < 2:
         return None
@@ -55,12 +55,12 @@ def _grouped(table: Rows, title: str) -> Table | None:
     for group, members in itertools.groupby(table.rows, key=lambda row: tuple(row[: count - 1])):
         rows.append([_joined(group), *("" for _ in table.values)])
         rows += [[f"  {row[count - 1]}", *row[count:]] for row in members]
-    return _drawn(table, [_joined(table.names)], rows, title)
+    return _drawn(table, [_joined(table.names)], rows)
 
 
-def _drawn(table: Rows, names: Cells, rows: Sequence[Cells], title: str) -> Table:
+def _drawn(table: Rows, names: Cells, rows: Sequence[Cells]) -> Table:
     """A table whose columns are never narrower than their longest entry, or word of a text."""
-    drawn = Table(title=_text(title) if title else None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
     cells = [[clean(cell) for cell in row] for row in rows]
     for i, heading in enumerate((*names, *table.values)):
         text = heading in table.texts
@@ -102,8 +102,3 @@ def _wrapped(text: str, width: int) -> Text:
 
 def _joined(names: Cells) -> str:
     return " · ".join(name for name in names if name)
-
-
-def _text(text: str) -> Text:
-    """What is a user's own is no markup."""
-    return Text(clean(text))

@@ -61,9 +61,7 @@ def validate_file(file: str, overrides: list[str] | None, *, explain: bool = Fal
     Args:
         explain: show the plan and its cost too, for which the data is decoded.
     """
-    found = validated(
-        file, overrides or [], lambda name: echo(f"code of its own, imported now and called by a run: {name}")
-    )
+    found = validated(file, overrides or [], lambda name: echo(f"importing code of its own, which a run calls: {name}"))
     plan = make_plan(found.spec)
     tell(f"{found.spec.name}: valid; {len(plan.studies)} studies, {sum(plan.trials.values())} trials")
     tell(f"data: {found.data}")

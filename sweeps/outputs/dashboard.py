@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import socket
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import optuna
 import pandas as pd
@@ -70,12 +72,29 @@ def decorate(storage: BaseStorage, record: SweepRecord, folder: Path) -> int:
     return len(studies)
 
 
-def serve(storage: BaseStorage, sweep: str, folder: Path, host: str, port: int) -> None:
-    """optuna-dashboard on a sweep's storage, tidied, and the tables beside it, until interrupted."""
-    import optuna_dashboard  # noqa: PLC0415  # a server, which only this command needs
+class _Unlogged(WSGIRequestHandler):
+    """Without a line for each request, of which a page makes some every few seconds."""
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+def server(storage: BaseStorage, sweep: str, folder: Path, host: str, port: int) -> WSGIServer:
+    """optuna-dashboard on a sweep's storage, tidied, and the tables beside it; it listens, and serves when it is told to.
+
+    Args:
+        port: 0 for any that is free, which `server_port` of the result then says.
+
+    Raises:
+        OSError: the port is taken, or the host is none of this machine's.
+    """
+    import optuna_dashboard  # noqa: PLC0415  # what only this command needs
+
+    class Server(WSGIServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
     shown = TidyStorage(storage, spaces_of(storage, sweep))  # type: ignore[abstract]  # the rest is passed on
-    optuna_dashboard.run_server(shown, host=host, port=port, artifact_store=artifact_store(folder))
+    app = optuna_dashboard.wsgi(shown, artifact_store=artifact_store(folder))
+    return make_server(host, port, app, Server, _Unlogged)
 
 
 def spaces_of(storage: BaseStorage, sweep: str) -> dict[str, Space]:

@@ -12,7 +12,15 @@ from typing import Any
 
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
-from sweeps.ray_tune.internals import RAY_ENVIRONMENT, actor_errors_as_deaths, check, no_progress, quiet, uncounted
+from sweeps.ray_tune.internals import (
+    RAY_ENVIRONMENT,
+    actor_errors_as_deaths,
+    check,
+    fewer_processes,
+    no_progress,
+    quiet,
+    uncounted,
+)
 from sweeps.ray_tune.temporary import private_folder
 from sweeps.resources import bundle_of, places, workers_of
 from sweeps.signals import interruptible
@@ -146,7 +154,8 @@ def _start_ray(ray: Any, spec: Spec, address: str | None, verbose: bool, folder:
             "_temp_dir": str(folder),
         }
     try:
-        ray.init(**options)
+        with fewer_processes(logs=verbose):
+            ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise SweepError(
             f"Ray could not be started or reached at {address or 'local'}: {error}\n"

@@ -6,6 +6,7 @@ Of Optuna and MLflow the public names do. Ray is imported late here: `RAY_ENVIRO
 from __future__ import annotations
 
 import contextlib
+import dis
 import importlib
 import inspect
 import logging
@@ -40,11 +41,17 @@ RAY_ENVIRONMENT = {
     "RAY_DEDUP_LOGS": "0",
     "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # else Ray Tune itself runs such a trial again, behind our back
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_prestart_worker_first_driver": "0",  # else it starts workers that no trial can take: Ray Tune asks for others
 }
 #: What Ray says of a worker's death; in other words, only the cause would go unsaid.
 OUT_OF_MEMORY_WORDS = ("OutOfMemoryError", "running low on memory")
 NODE_DIED_WORDS = ("node has died", "NODE_DIED")
 OUT_OF_MEMORY = "the worker died: its node ran out of memory; remedy: fewer resources.workers"
+
+#: What starts a process of a new Ray that nothing here asks for anything: its dashboard (also where that is off), the
+#: autoscaler, and who forwards what workers print.
+UNASKED = ("start_api_server", "start_monitor")
+LOG_MONITOR = "start_log_monitor"
 
 #: Where Ray Tune keeps trials beside its list of all.
 KEPT = ("_live_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache")
@@ -81,13 +88,14 @@ class Name:
             return False
         if kind:
             holder = getattr(holder, kind, None)  # type: ignore[assignment]
-        return hasattr(holder, self.name) or (inspect.isclass(holder) and self.name in _used_in(holder))
+        return hasattr(holder, self.name) or (inspect.isclass(holder) and self.name in _set_in(holder))
 
 
 _CONTROLLER = "ray.tune.execution.tune_controller:TuneController"
 _IDLE = "the workers that wait between two trials: each trial would start a process"
 _MEMORY = "the driver's memory: finished trials are kept to the end"
 _EVENTS = "TensorBoard's event files"
+_START = "seconds at its start, and memory: processes of Ray's that nothing uses are started too"
 
 NAMES = (
     Name(
@@ -110,6 +118,7 @@ NAMES = (
         "a second or more before its first trial, where MLflow or W&B is installed: Ray imports them to count who uses them",
         needed=False,
     ),
+    *(Name("ray._private.node:Node", name, _START, needed=False) for name in (*UNASKED, LOG_MONITOR)),
     Name("ray._private.worker", "print_to_stdstream", "quiet: Ray's lines come between the sweep's", needed=False),
     Name("tensorboardX.event_file_writer:EventsWriter", "write_event", _EVENTS),
     Name("tensorboardX.proto.event_pb2", "Event", _EVENTS),
@@ -138,10 +147,11 @@ def check(package: str) -> None:
         )
 
 
-def _used_in(kind: type) -> set[str]:
-    """The names that the methods of a class use, so that attributes which `__init__` sets are among them."""
-    functions = (inspect.unwrap(value) for base in kind.__mro__ for value in vars(base).values() if callable(value))
-    return {name for function in functions if inspect.isfunction(function) for name in function.__code__.co_names}
+def _set_in(kind: type) -> set[str]:
+    """The attributes that the constructors of a class and its bases set."""
+    constructors = (inspect.unwrap(vars(base)["__init__"]) for base in kind.__mro__ if "__init__" in vars(base))
+    steps = (step for f in constructors if inspect.isfunction(f) for step in dis.get_instructions(f))
+    return {str(step.argval) for step in steps if step.opname == "STORE_ATTR"}
 
 
 @contextlib.contextmanager
@@ -220,6 +230,29 @@ def uncounted() -> Iterator[None]:
         yield
     finally:
         usage.tag_callbacks = counts
+
+
+@contextlib.contextmanager
+def fewer_processes(*, logs: bool) -> Iterator[None]:
+    """Let a Ray that is started within come without processes that nothing here uses; the driver would wait for one of them.
+
+    Args:
+        logs: whether what workers print is to be forwarded.
+    """
+    try:
+        node: Any = importlib.import_module("ray._private.node").Node
+    except (ImportError, AttributeError):
+        yield
+        return
+    names = [name for name in (*UNASKED, *(() if logs else (LOG_MONITOR,))) if hasattr(node, name)]
+    starts = {name: getattr(node, name) for name in names}
+    for name in names:
+        setattr(node, name, lambda *args, **kwargs: None)
+    try:
+        yield
+    finally:
+        for name, start in starts.items():
+            setattr(node, name, start)
 
 
 def keep_actor(tune_controller: Any, slot: Any) -> None:

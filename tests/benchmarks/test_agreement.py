@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks import naive_peer
-from benchmarks.agreement import Trial, disagreements, refused, told
+from benchmarks.agreement import NUDGE, Result, Trial, disagreements, refused, told
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.job import Job
 from sweeps.jobs.worker import Worker
@@ -49,30 +50,60 @@ def test_the_peer_comes_to_the_same_result(worker: Worker, tmp_path: Path, metho
     task = naive_peer.Task(Path(asked["task"]))
     result = naive_peer.run(task, asked)
     assert len(result["curve"]) == len(trial.curve) == 2 + (method == "scrub")
-    for epoch in trial.curve:
-        assert disagreements(replace(trial, epoch=int(epoch["epoch"])), result, task.sizes) == []
+    ours, peer = (dict(enumerate(curve)) for curve in (trial.curve, result["curve"]))
+    assert disagreements(ours, peer, set(ours), task.sizes) == []
     if trial.curve[result["chosen"]]["epoch"] == update.epoch:  # equal scores may differ in the last bit
         for attack in ("mia_confidence", "mia_knn_train"):
             assert result["costly"][attack] == pytest.approx(update.metrics[attack], abs=4.01)  # two of fifty samples
 
 
-def test_what_differs_is_named(worker: Worker) -> None:
-    sizes = {"retain": 1000, "forget": 50, "heldout": 100}
-    curve = [{"retain_accuracy": 90.0, "forget_accuracy": 50.0, "heldout_accuracy": 80.0, "mia_loss": 60.0}] * 3
-    ours = Trial(job_of(worker, "finetune"), [{"epoch": i, **each} for i, each in enumerate(curve, 1)], 3, 1.0)
-    assert disagreements(ours, {"curve": curve}, sizes) == []
-    near = {**curve[2], "retain_accuracy": 90.2, "mia_loss": 65.0}  # two samples, five points
-    assert disagreements(ours, {"curve": [*curve[:2], near]}, sizes) == []
-    far = {**curve[2], "forget_accuracy": 56.0}  # three samples
-    assert disagreements(ours, {"curve": [curve[0], far, curve[2]]}, sizes) == []  # at no epoch that is asked
-    (line,) = disagreements(ours, {"curve": [*curve[:2], far]}, sizes)
-    assert line.endswith("epoch 3: forget_accuracy 50.00, the peer's 56.00")
-    (line,) = disagreements(ours, {"curve": [{**curve[0], "mia_loss": 54.9}, *curve[1:]]}, sizes)
-    assert line.endswith("epoch 1: mia_loss 60.00, the peer's 54.90")
-    assert disagreements(ours, None, sizes)[0].endswith("the peer alone diverged")
-    assert disagreements(replace(ours, epoch=None), {"curve": curve}, sizes)[0].endswith("ours alone diverged")
-    assert disagreements(replace(ours, epoch=None), None, sizes) == []
-    good, bad = {"curve": curve}, {"curve": [*curve[:2], far]}
-    assert refused([ours] * 4, [good, bad, good, bad], [sizes] * 4) == (2, [])
-    apart, lines = refused([ours] * 4, [good, bad, bad, bad], [sizes] * 4)
-    assert (apart, len(lines)) == (3, 3)
+CURVE = [{"retain_accuracy": 90.0, "forget_accuracy": 50.0, "heldout_accuracy": 80.0, "mia_loss": 60.0}] * 3
+SIZES = {"retain": 1000, "forget": 50, "heldout": 100}
+FAR = {**CURVE[2], "forget_accuracy": 56.0}  # three samples
+
+
+def test_what_differs_is_named() -> None:
+    ours = dict(enumerate(CURVE, 1))
+    assert disagreements(ours, ours, {1, 3}, SIZES) == []
+    near = {**CURVE[2], "retain_accuracy": 90.2, "mia_loss": 65.0}  # two samples, five points
+    assert disagreements(ours, ours | {3: near}, {1, 3}, SIZES) == []
+    assert disagreements(ours, ours | {2: FAR}, {1, 3}, SIZES) == []  # at no epoch that is asked
+    assert disagreements(ours, ours | {3: FAR}, {1, 3}, SIZES) == ["epoch 3: forget_accuracy 50.00, the peer's 56.00"]
+    found = disagreements(ours, ours | {1: {**CURVE[0], "mia_loss": 54.9}}, {1, 3}, SIZES)
+    assert found == ["epoch 1: mia_loss 60.00, the peer's 54.90"]
+    assert disagreements(ours, None, {1}, SIZES) == ["the peer alone diverged"]
+    assert disagreements(None, ours, {1}, SIZES) == ["ours alone diverged"]
+    assert disagreements(None, None, {1}, SIZES) == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_trial_may_differ_where_the_peer_differs_from_itself(worker: Worker, first: int) -> None:
+    curve = [{"epoch": i, **each} for i, each in enumerate(CURVE, first)]
+    ours = Trial(job_of(worker, "finetune"), curve, first + 2, 1.0)
+    good, bad = {"curve": CURVE}, {"curve": [*CURVE[:2], FAR]}
+    trials, results, sizes = [ours, ours, replace(ours, epoch=None)], [good, bad, bad], [SIZES] * 3
+    asked = []
+
+    def nudged(i: int) -> Result:
+        asked.append(i)
+        return {1: good, 2: None}[i]
+
+    assert refused(trials, results, sizes, nudged) == (2, [])
+    assert asked == [1, 2]
+    apart, lines = refused(trials, results, sizes, lambda i: bad)
+    assert apart == 0
+    assert [line.rpartition("}: ")[2] for line in lines] == [
+        f"epoch {first + 2}: forget_accuracy 50.00, the peer's 56.00",
+        "ours alone diverged",
+    ]
+
+
+def test_the_peer_starts_from_weights_changed_in_the_last_bits(worker: Worker, tmp_path: Path) -> None:
+    task = naive_peer.Task(Path(told(worker, job_of(worker, "sure"), tmp_path)["task"]))
+    same, other = (task.network("original", nudge).state_dict() for nudge in (0.0, NUDGE))
+    for name, weights in same.items():
+        if weights.is_floating_point() and weights.numel() > 100:
+            change = ((other[name] - weights) / weights).abs()
+            assert 0 < change.mean() < 2 * NUDGE
+        elif not weights.is_floating_point():
+            assert torch.equal(other[name], weights)

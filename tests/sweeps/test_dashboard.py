@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-import socket
-import urllib.error
+import signal
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ from sweeps.spec import parse_spec
 from sweeps.storage import open_storage
 from sweeps.sweep import Sweep
 from tests.sweeps.conftest import OLD_NAME, TINY, SpecMaker, open_studies, serve
-from tests.sweeps.processes import kill_tree, start, wait_until
+from tests.sweeps.processes import finish, start
 
 FLAGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
 SEARCH = "tiny/search/partial_class/sure"
@@ -302,23 +302,16 @@ def test_whatever_could_be_shown_is_among_the_inputs(unfinished: Sweep, change: 
 @pytest.fixture(scope="module")
 def address(unfinished: Sweep, cache: Path) -> Iterator[str]:
     """`sweeps dashboard tiny`, as a user starts it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = start(["dashboard", "tiny", "--port", str(port)], unfinished.folder.path.parents[1], cache)
-    url = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        assert process.poll() is None, process.communicate()[1]
-        try:
-            with urllib.request.urlopen(f"{url}/api/studies", timeout=5):
-                return True
-        except urllib.error.URLError:
-            return False
-
-    wait_until(answers, timeout=60)
-    yield url
-    kill_tree(process)
+    process = start(["dashboard", "tiny", "--port", "0"], unfinished.folder.path.parents[1], cache)
+    assert process.stderr is not None
+    while (said := re.search(r"optuna-dashboard on (\S+)/ ", line := process.stderr.readline())) is None:
+        assert line, "it has ended"
+    yield said[1]
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    code, out, err = finish(process, timeout=60)
+    assert (code, out) == (0, "")
+    assert "GET" not in err  # not a line for each request
 
 
 def test_every_study_is_listed_with_its_trials(unfinished: Sweep, address: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import stat
 from pathlib import Path
@@ -21,7 +22,7 @@ from sweeps.storage import open_storage
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.sweep import Sweep
 from tests.sweeps.conftest import TINY, serve
-from tests.sweeps.processes import alive, descendants, finish, start, sweeps, wait_until
+from tests.sweeps.processes import alive, descendants, finish, named, start, sweeps, wait_until
 
 pytestmark = pytest.mark.ray
 
@@ -123,6 +124,8 @@ def test_an_interrupt_ends_cleanly(
     wait_until(lambda: searching(tmp_path) or process.poll() is not None)
     below = descendants(process.pid)
     assert len(below) > 2
+    unused = re.compile(r"dashboard\.py|monitor\.py")
+    assert not [name for name in named(process).values() if unused.search(name)]
     process.send_signal(number)
     process.send_signal(number)  # an impatient user
     code, _, err = finish(process, timeout=900)

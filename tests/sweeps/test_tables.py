@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import math
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from sweeps.cli.progress import Bars
-from sweeps.cli.status import NAMES, VALUES
+from sweeps.cli.status import NAMES, VALUES, study_table
 from sweeps.cli.tables import Rows, print_rows
+from sweeps.record.progress import StudyProgress
 
 METHODS = ("neg_grad_plus", "boundary_expanding", "sure", "tests.own[bold]:Method")
 ROWS = [
@@ -43,6 +46,19 @@ def test_what_fits_is_a_table_and_below_it_is_grouped() -> None:
     assert printed(115).count("partial_class") == 2
     assert printed(115).count("planned") == 1
     assert printed(40).count("planned") == len(ROWS)
+
+
+def test_counts_that_are_all_0_have_no_column() -> None:
+    done = StudyProgress("search", "random", "sure", planned=8, done=8, running=0, pruned=0, failed=0, score=1.5)
+    failed = replace(done, method="scrub", failed=2, score=math.nan)
+    table = study_table([done])
+    assert (table.values, table.rows) == (
+        ["done", "planned", "score"],
+        [("search", "random", "sure", "8", "8", "1.5 (best)")],
+    )
+    table = study_table([done, failed])
+    assert table.values == ["done", "planned", "failed", "score"]
+    assert [row[3:] for row in table.rows] == [("8", "8", "0", "1.5 (best)"), ("8", "8", "2", "")]
 
 
 @pytest.mark.parametrize("width", [120, 80, 60, 40])

@@ -18,12 +18,15 @@ import pytest
 from sweeps.errors import SweepError
 from sweeps.ray_tune.internals import (
     KEPT,
+    LOG_MONITOR,
     NAMES,
     NODE_DIED_WORDS,
     OUT_OF_MEMORY_WORDS,
     RAY_ENVIRONMENT,
+    UNASKED,
     Name,
     check,
+    fewer_processes,
     forget_finished,
     no_progress,
     quiet,
@@ -65,8 +68,8 @@ def test_ray_reads_the_environment_and_says_the_words() -> None:
     ray = Path(importlib.import_module("ray").__file__ or "").parent
     files = [path for folder in ("tune", "train", "_private", "_common") for path in (ray / folder).rglob("*.py")]
     text = b"".join(path.read_bytes() for path in files)
-    assert [name for name in RAY_ENVIRONMENT if name.encode() not in text] == []
     text += b"".join((ray / "core/src/ray" / name).read_bytes() for name in ("gcs/gcs_server", "raylet/raylet"))
+    assert [name for name in RAY_ENVIRONMENT if name.encode() not in text] == []
     text += (ray / "exceptions.py").read_bytes()
     assert [words for words in (*OUT_OF_MEMORY_WORDS, *NODE_DIED_WORDS) if words.encode() not in text] == []
 
@@ -94,7 +97,7 @@ def test_without_a_needed_name_no_trial_is_begun(
     assert sum(study.n_trials for study in studies) == 0
 
 
-@pytest.mark.parametrize("text", ["TrialProgressCallback", "print_to_stdstream", "tag_callbacks"])
+@pytest.mark.parametrize("text", ["TrialProgressCallback", "print_to_stdstream", "tag_callbacks", "start_monitor"])
 def test_without_another_name_that_is_said(
     text: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -104,8 +107,20 @@ def test_without_another_name_that_is_said(
         check("ray")
     assert [record.getMessage().split(":")[0] for record in caplog.records] == [f"ray {version('ray')} has no {name}"]
     assert name.lost in caplog.text
-    with quiet(verbose=False), uncounted():
+    with quiet(verbose=False), uncounted(), fewer_processes(logs=False):
         assert len(no_progress()) == (text != "TrialProgressCallback")
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_processes_that_nothing_uses_are_not_started(*, logs: bool) -> None:
+    from ray._private.node import Node  # noqa: PLC0415  # after the environment is set
+
+    names = [*UNASKED, LOG_MONITOR]
+    before = [getattr(Node, name) for name in names]
+    with fewer_processes(logs=logs):
+        replaced = [getattr(Node, name) is not start for name, start in zip(names, before, strict=True)]
+        assert replaced == [True, True, not logs]
+    assert [getattr(Node, name) for name in names] == before
 
 
 def test_trackers_that_a_sweep_does_not_use_are_not_imported(tmp_path: Path) -> None:

@@ -71,8 +71,8 @@ def test_validate_prints_everything_that_is_wrong_with_a_file(tmp_path: Path) ->
     assert result.exit_code == 2
     lines = result.output.splitlines()
     assert lines[:2] == [
-        "code of its own, imported now and called by a run: os:system",
-        "code of its own, imported now and called by a run: nowhere:Mine",
+        "importing code of its own, which a run calls: os:system",
+        "importing code of its own, which a run calls: nowhere:Mine",
     ]
     assert lines[2] == f"{path}: 18 errors"
     assert sorted(lines[3:5]) == [
