@@ -120,10 +120,12 @@ class Worker:
 
     def _guarded(self, job: Job) -> Generator[Update]:
         """The reports of `job`, each after a look at what trials share."""
-        switches = Switches.now()
+        switches, ended = Switches.now(), False
         reports = self._attempt(job)
         try:
             for report in reports:
+                if ended := report.done:
+                    reports.close()  # what cleans up is looked at too
                 switches.restore()
                 changed = self._reload_if_changed()
                 if changed and report.outcome != "stopped":
@@ -132,9 +134,10 @@ class Worker:
                     return
                 yield report
         finally:
-            reports.close()
-            switches.restore()
-            self._reload_if_changed()
+            if not ended:
+                reports.close()
+                switches.restore()
+                self._reload_if_changed()
 
     def _reload_if_changed(self) -> str | None:
         """Load afresh what trials share where one has changed it; what it was."""

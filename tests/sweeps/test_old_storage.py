@@ -13,6 +13,7 @@ from optuna.storages import BaseStorage
 from typer.testing import CliRunner
 
 from sweeps.cli.app import app
+from sweeps.cli.status import NAMES, VALUES
 from sweeps.plan import make_plan
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.record.best_params import best_params
@@ -36,9 +37,11 @@ def record(storage: BaseStorage) -> SweepRecord:
 
 
 def counts(status: str) -> list[tuple[str, ...]]:
-    """(stage, scenario, method, done, planned, running, pruned, failed) of each line of the table."""
-    rows = (re.split(r"\s+", line.strip()) for line in status.splitlines())
-    return [tuple(row[:8]) for row in rows if len(row) >= 8 and row[3].isdigit()]
+    """(stage, scenario, method, done, planned, running, pruned, failed) of each line of the table; a column left out is of 0s."""
+    rows = [re.split(r"\s+", line.strip()) for line in status.splitlines()]
+    (names,) = (row for row in rows if {"stage", "done", "planned"} <= set(row))
+    found = [dict(zip(names, row, strict=False)) for row in rows if len(row) > 4 and row[3].isdigit()]
+    return [tuple(row.get(name, "0") for name in (*NAMES, *VALUES[:-1])) for row in found]
 
 
 def test_status_counts_what_it_counted_and_says_that_it_is_in_hindsight(

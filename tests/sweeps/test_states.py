@@ -42,7 +42,7 @@ def test_dead_hanging_and_raising_trials_fail_with_their_reasons_and_are_run_aga
         "methods": {f"{BAD}:Hangs": lr, f"{BAD}:Kills": lr, f"{BAD}:Raises": lr, "finetune": {}},
         "search": {"confirm": "none", "trials": 1, "sampler": "random", "max_retries": 1},
         "evaluation": {"seeds": 1},
-        "resources": {"workers": 2, "trial_timeout": 40},
+        "resources": {"workers": 2, "trial_timeout": 25},
         "sensitivity": {"enabled": False},
     }
     write(tmp_path, **changes)
@@ -79,7 +79,7 @@ def test_dead_hanging_and_raising_trials_fail_with_their_reasons_and_are_run_aga
         assert 'raise ArithmeticError("a bug in the method")' in reason
     (hung,) = trials[trials["method"] == f"{BAD}:Hangs"].to_dict("records")
     assert (hung["state"], hung["outcome"], hung["requeued"]) == ("FAIL", "error", False)
-    assert hung["fail_reason"] == "timed out after 40 s (resources.trial_timeout)"
+    assert hung["fail_reason"] == "timed out after 25 s (resources.trial_timeout)"
     others = trials[trials["method"] == "finetune"]
     assert (others["state"] == "COMPLETE").all()
 
