@@ -115,11 +115,12 @@ class Sweep:
         """The same with its precision decided where that is `auto`, and on which grounds."""
         if self.spec.precision != "auto":
             return self, None
-        from sweeps.jobs.precision import decide_precision, in_precision  # noqa: PLC0415  # torch comes with it
+        from sweeps.jobs import precision  # noqa: PLC0415  # torch comes with it
 
-        decision = decide_precision(self.spec, self.cache, tell)
+        decide = precision.decide_apart if self.spec.resources.gpus_per_trial else precision.decide_precision
+        decision = decide(self.spec, self.cache, tell)
         tell(f"precision: {decision['chosen']}, as {decision['because']}")
-        return replace(self, spec=in_precision(self.spec, decision["chosen"])), decision
+        return replace(self, spec=precision.in_precision(self.spec, decision["chosen"])), decision
 
     def freeze(
         self, storage: BaseStorage, data: Facts | None = None, precision: Mapping[str, Any] | None = None

@@ -133,11 +133,16 @@ def lines_of(view: View, options: Options) -> Iterator[str]:
         yield to_come
     best = list(leaders(view.studies))
     if best:
-        yield "best so far (scores, lower is better):"
+        yield f"best{so_far(view)} (scores, lower is better):"
     yield from (f"  {study.scenario}: {_best(study)}" for study in best)
     if view.failed:
         yield f"{count_of(view.failed)} failed; the last:"
         yield from (f"  {reason}" for reason in failures(record).values())
+
+
+def so_far(view: View) -> str:
+    """Said of what more trials may change."""
+    return " so far" if view.left else ""
 
 
 def _to_come(view: View) -> str:
@@ -179,7 +184,7 @@ def in_lines(looks: Looks, options: Options, **clock: Any) -> View:
         for trial, reason in failures(view.record).items():
             say(trial, f"failed: {reason}")
         best = "; ".join(f"{study.scenario}: {_best(study)}" for study in leaders(view.studies))
-        parts = [f"{view.tally}", f"{view.failed} failed" if view.failed else "", best and f"best so far {best}"]
+        parts = [f"{view.tally}", f"{view.failed} failed" if view.failed else "", best and f"best{so_far(view)} {best}"]
         counts = "; ".join(filter(None, parts))
         say(counts, "; ".join(filter(None, [f"{time.strftime('%H:%M:%S')}  {counts}", _to_come(view)])))
         driver = (view.held or {}).get("id")

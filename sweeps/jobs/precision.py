@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import json
+import os
 import platform
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.worker import setting_of
-from sweeps.spec import Spec
+from sweeps.spec import Spec, stored_spec
+from unlearn.errors import UnlearnError
 from unlearn.workspace import Workspace
 from unlearn.workspace.device import has_bfloat16, place_of
 from unlearn.workspace.precision import MARGIN, SEEDS, Comparison, compare_precisions
@@ -43,9 +50,39 @@ def decide_precision(spec: Spec, cache: Cache, tell: Callable[[str], object] = l
     found = compare_precisions(workspace, threads=max(1, int(spec.resources.cpus_per_trial)))
     del workspace
     gc.collect()  # what it holds refers to itself
-    if asked_gpu:
-        torch.cuda.empty_cache()  # the device is the workers' now
     return _decision(found.choice, found.reason or _in_favour(found), name) | found.figures()
+
+
+def decide_apart(spec: Spec, cache: Cache, tell: Callable[[str], object] = lambda text: None) -> dict[str, Any]:
+    """As `decide_precision` does, in a process of its own: a GPU, which may be set to one process, is free when that ends.
+
+    Raises:
+        SweepError: it has ended without a decision.
+    """
+    dump = spec.dump()
+    dump.pop("storage", None)
+    asked = json.dumps({"spec": dump, "cache": cache.place, "path": sys.path})
+    command = [sys.executable, "-m", "sweeps.jobs.precision"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            with contextlib.suppress(BrokenPipeError), process.stdin:  # it has ended: no answer will come
+                process.stdin.write(asked)
+            for message in map(json.loads, process.stdout):
+                if "decision" in message:
+                    decision: dict[str, Any] = message["decision"]
+                    return decision
+                if "error" in message:
+                    raise SweepError(message["error"])
+                tell(message["told"])
+        except BaseException:
+            process.kill()  # nobody waits for it any more
+            raise
+    raise SweepError(
+        f"precision: auto could not be decided: the process that tried the model out ended with {process.returncode}\n"
+        "  remedy: write precision: float32 or precision: bfloat16"
+    )
 
 
 def _decision(chosen: str, because: str, device: str) -> dict[str, Any]:
@@ -58,3 +95,23 @@ def _in_favour(found: Comparison) -> str:
         f"short trainings of this model are {found.speedup:.2f} times as fast as in float32 (asked for: {MARGIN}), and their "
         f"accuracies differ by {difference:.2g} points (seeds allow {limit:.2g})"
     )
+
+
+def main() -> None:
+    """Decide what is asked for on stdin; each line on stdout is something to tell, the decision, or why there is none."""
+    asked, answers = json.load(sys.stdin), os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a network of the user's prints is no answer
+    sys.path[:] = asked["path"]
+
+    def answer(**message: object) -> None:
+        print(json.dumps(message), file=answers, flush=True)
+
+    try:
+        spec, cache = stored_spec(asked["spec"]), Cache.at(asked["cache"])
+        answer(decision=decide_precision(spec, cache, lambda text: answer(told=text)))
+    except (SweepError, UnlearnError) as error:
+        answer(error=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,7 @@ from sweeps.cli.app import app
 from sweeps.errors import SpecError, SweepError
 from sweeps.jobs import precision as module
 from sweeps.jobs.cache import Cache
-from sweeps.jobs.precision import decide_precision
+from sweeps.jobs.precision import decide_apart, decide_precision
 from sweeps.jobs.worker import setting_of
 from sweeps.record import load_sweep
 from sweeps.spec import continued, remarks
@@ -69,6 +69,30 @@ def test_nothing_is_trained_where_the_hardware_has_none(
     far = decide_precision(tiny(precision="auto", resources={"gpus_per_trial": 0.5}), Cache(cache))
     assert far["chosen"] == "float32"
     assert "the machine of the driver has none" in far["because"]
+
+
+def test_in_a_process_of_its_own_it_is_the_same(tiny: SpecMaker, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where trials run on GPUs, of which there is none here."""
+    told: list[str] = []
+    here = decide_precision(tiny(precision="auto"), Cache(cache))
+    apart = decide_apart(tiny(precision="auto"), Cache(cache), told.append)
+    assert {**apart, "chosen": ""}.keys() == {**here, "chosen": ""}.keys()
+    for name in ("float32", "bfloat16") if "speedup" in here else ():
+        assert apart[name]["accuracy"][0] == here[name]["accuracy"][0]
+        assert told == ["precision: trying the model in float32 and in bfloat16, 3 short trainings each at most …"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    far = Sweep.at(tiny(precision="auto", resources={"gpus_per_trial": 0.5}), cache).decided()[1]
+    assert far is not None
+    assert "the machine of the driver has none" in far["because"]
+
+
+def test_a_process_that_fails_says_why(tiny: SpecMaker, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tiny(precision="auto", dataset={"name": "arrays", "path": str(cache / "gone.npz")})
+    with pytest.raises(SweepError, match=r"gone\.npz"):
+        decide_apart(gone, Cache(cache))
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    with pytest.raises(SweepError, match=r"ended with 1\n  remedy: write precision: float32 or precision: bfloat16"):
+        decide_apart(tiny(precision="auto"), Cache(cache))
 
 
 def test_it_is_decided_once_and_kept(

@@ -342,6 +342,9 @@ def test_time_left_is_told_only_while_somebody_runs_it(driver: Driver) -> None:
     found = pace(record)
     assert found is not None
     assert line == f"about {busy.left} min, if they end at the pace of the last {found.trials}"
+    assert "best so far (scores, lower is better):" in lines_of(busy, driver.options)
+    ended_all = [replace(study, done=study.planned) for study in studies]
+    assert "best (scores, lower is better):" in lines_of(replace(idle, studies=ended_all), driver.options)
 
 
 # --- best so far -------------------------------------------------------------------------------------------------------
