@@ -242,14 +242,19 @@ def _trade_off(record: SweepRecord, scenario: str, won: frames.Standing) -> tupl
     if "relative_run_time" in own:
         counted_as = cost_words(record, scenario, str(won.method))
         cost = f" It took {_value(own['relative_run_time'])} of the oracle's time, {counted_as}."
-    led = [
-        r
-        for r in frames.iterate(frame)
-        if r.best and r.metric in own and not (own[r.metric].best or own[r.metric].tied)
-    ]
-    named = (f"{metric(record, r.metric).short}: {method_label(r.method)} ({_value(r)})" for r in led)
-    elsewhere = f"Told to be better elsewhere, each at 5 %: {', '.join(named)}." if led else ""
+    led = [f"{metric(record, r.metric).short}: {method_label(r.method)} ({_value(r)})" for r in _led(frame, own)]
+    elsewhere = f"Told to be better elsewhere, each at 5 %: {', '.join(led)}." if led else ""
     return f"Its trade-off: {'; '.join(sides)}.{cost}" if sides else "", elsewhere
+
+
+def _led(frame: pd.DataFrame, own: Mapping[str, Any]) -> list[Any]:
+    """By metric the best method, where it is told apart from ours: of several with the same mean the one that was compared."""
+    found: dict[str, Any] = {}
+    for row in frames.iterate(frame):
+        led = row.metric in own and not (own[row.metric].best or own[row.metric].tied)
+        if row.best and led and str(row.method) <= str(found.get(row.metric, row).method):
+            found[row.metric] = row
+    return list(found.values())
 
 
 def _value(row: Any) -> str:

@@ -119,6 +119,17 @@ def test_what_is_told_better_elsewhere_is_told_there(builder: RecordBuilder) -> 
     assert "Told apart from every other method." in sentences
 
 
+def test_of_two_that_are_best_elsewhere_the_one_that_was_compared_is_told(builder: RecordBuilder) -> None:
+    """SCRUB's mean is FineTune's, yet it is not told apart from SURE."""
+    for seed, wild in enumerate((0.0, 0.0, 0.0, 8.0)):
+        noise = 0.01 * seed**2
+        for method, score, gap in (("sure", 1.0, 9.0 + noise), ("scrub", 5.0, wild), ("finetune", 5.0, 2.0)):
+            metrics = {"forget_gap": gap, "utility_gap": 1.0}
+            builder.trial("evaluation", method, value=score + noise, metrics=metrics, forget_seed=seed)
+    sentences = verdict(builder.record(), "random").sentences
+    assert "Told to be better elsewhere, each at 5 %: ΔUA: FineTune (2.00 ± 0)." in sentences
+
+
 def test_a_search_alone_tells_no_methods_apart(builder: RecordBuilder) -> None:
     builder.trial("search", "sure", value=1.5)
     builder.trial("search", "finetune", value=9.0)
