@@ -4,13 +4,15 @@ The peer gets the order of our batches, but not our arithmetic: memory layout an
 Trials must agree after the first epoch and at the epoch that counts: accuracies within two samples, MIA-I within five points.
 Where a run is unstable, rounding grows to anything (SURE at a learning rate of 0.09: more than a hundred samples after four
 epochs, whatever the layout). So a trial that does not agree is run by the peer once more, its first weights changed in the last
-bits: where the peer so disagrees with itself, the trial is counted as driven apart by rounding; else the two are not the same.
+bits: where the peer so disagrees with itself, at that epoch or before, the trial is counted as driven apart by rounding; else the
+two are not the same. Nor is it agreement where that holds of every trial of a method.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,19 +73,39 @@ def refused(
         results: the peer's; None where one diverged. nudged: that of a trial, its first weights changed in the last bits.
         sizes: of each trial's sets, by name.
     """
-    apart, wrong = 0, list[str]()
+    apart, wrong, told_of = 0, list[str](), dict[str, bool]()
     for i, (trial, result, of_sets) in enumerate(zip(trials, results, sizes, strict=True)):
-        ours = None if trial.epoch is None else {int(values["epoch"]): values for values in trial.curve}
-        first = min(int(values["epoch"]) for values in trial.curve)  # SCRUB-R may choose the model before any step
-        looked_at = {1} if trial.epoch is None else {1, trial.epoch}
-        peer = _curve(result, first)
-        lines = disagreements(ours, peer, looked_at, of_sets)
-        if lines and disagreements(_curve(nudged(i), first), peer, looked_at, of_sets):
-            apart += 1
-        else:
-            name = f"{trial.job.draw.scenario} {trial.job.method} {trial.job.hyperparameters}"
-            wrong += [f"{name}: {line}" for line in lines]
-    return apart, wrong
+        name = f"{trial.job.draw.scenario} {trial.job.method}"
+        lines, drifted = _compared(trial, result, of_sets, partial(nudged, i))
+        excused = drifted and not lines
+        apart += excused
+        told_of[name] = told_of.get(name, False) or not excused
+        wrong += [f"{name} {trial.job.hyperparameters}: {line}" for line in lines]
+    nothing = [name for name, some in told_of.items() if not some]
+    return apart, wrong + [
+        f"{name}: rounding has driven every trial apart, so nothing was compared" for name in nothing
+    ]
+
+
+def _compared(
+    trial: Trial, result: Result, sizes: dict[str, int], nudged: Callable[[], Result]
+) -> tuple[list[str], bool]:
+    """Where a trial and the peer's disagree and rounding is no reason, and whether it is one somewhere."""
+    ours = None if trial.epoch is None else {int(values["epoch"]): values for values in trial.curve}
+    # SCRUB-R may choose the model before any step; a trial that diverges in its first epoch has no curve
+    first = min((int(values["epoch"]) for values in trial.curve), default=int(trial.job.method != "scrub"))
+    looked_at = {1} if trial.epoch is None else {1, trial.epoch}
+    peer = _curve(result, first)
+    found = {epoch: disagreements(ours, peer, {epoch}, sizes) for epoch in sorted(looked_at)}
+    if not any(found.values()):
+        return [], False
+    other = _curve(nudged(), first)
+    lines = dict[str, None]()
+    drifted = False
+    for epoch, of_epoch in found.items():  # what comes apart later is no reason for an earlier difference
+        drifted = drifted or bool(disagreements(other, peer, {epoch}, sizes))
+        lines |= dict.fromkeys([] if drifted else of_epoch)
+    return list(lines), drifted
 
 
 def _curve(result: Result, first: int) -> Curve | None:
@@ -101,7 +123,7 @@ def disagreements(ours: Curve | None, peer: Curve | None, epochs: set[int], size
         f"epoch {epoch}: {metric} {ours[epoch][metric]:.2f}, the peer's {peer[epoch][metric]:.2f}"
         for epoch in sorted(epochs)
         for metric, most in {**allowed, "mia_loss": POINTS}.items()
-        if abs(ours[epoch][metric] - peer[epoch][metric]) > most
+        if not abs(ours[epoch][metric] - peer[epoch][metric]) <= most  # NaN is no agreement
     ]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from errno import EADDRNOTAVAIL
 from pathlib import Path
+from socket import gaierror
 
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
@@ -87,15 +89,17 @@ def export_params(options: Options, output: Path | None) -> int:
 @errors_to_exit_code
 def serve_dashboard(options: Options, host: str, port: int) -> int:
     """optuna-dashboard until interrupted."""
+    host = host.strip("[]") or "0.0.0.0"  # an IPv6 address as in a URL, and what an empty host means
     sweep = options.find()
     record = sweep.record()
     echo("writing notes and figures into the storage …")
     decorate_storage(sweep, record)
+    where = f"[{host}]" if ":" in host else host
     try:
         listening = server(open_storage(sweep.url), record.name, sweep.folder.artifacts, host, port)
     except OSError as error:
-        raise SweepError(f"cannot serve on {host}:{port}: {error.strerror}; choose another with --port") from error
-    where = f"[{host}]" if ":" in host else host
+        remedy = "--host" if isinstance(error, gaierror) or error.errno == EADDRNOTAVAIL else "--port"
+        raise SweepError(f"cannot serve on {where}:{port}: {error.strerror}; choose another with {remedy}") from error
     echo(f"optuna-dashboard on http://{where}:{listening.server_port}/ — stop with Ctrl-C")
     if host not in {"127.0.0.1", "localhost", "::1"}:
         echo("warning: it has no password, and whoever reaches it can delete studies")

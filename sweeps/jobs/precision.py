@@ -16,6 +16,7 @@ import torch
 
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
+from sweeps.jobs.child import command_of
 from sweeps.jobs.worker import setting_of
 from sweeps.spec import Spec, stored_spec
 from unlearn.errors import UnlearnError
@@ -61,9 +62,10 @@ def decide_apart(spec: Spec, cache: Cache, tell: Callable[[str], object] = lambd
     """
     dump = spec.dump()
     dump.pop("storage", None)
-    asked = json.dumps({"spec": dump, "cache": cache.place, "path": sys.path})
-    command = [sys.executable, "-m", "sweeps.jobs.precision"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    asked = json.dumps({"spec": dump, "cache": cache.place})
+    with subprocess.Popen(
+        command_of("sweeps.jobs.precision"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -101,7 +103,6 @@ def main() -> None:
     """Decide what is asked for on stdin; each line on stdout is something to tell, the decision, or why there is none."""
     asked, answers = json.load(sys.stdin), os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a network of the user's prints is no answer
-    sys.path[:] = asked["path"]
 
     def answer(**message: object) -> None:
         print(json.dumps(message), file=answers, flush=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sweeps.jobs.child import command_of
 from sweeps.spec import Sizes, Spec
 from unlearn.files import write_atomically
 from unlearn.model_files import model_facts, model_files
@@ -112,11 +113,10 @@ def _threads(spec: Spec) -> int:
 
 def _measured(asked: dict[str, Any], file: Path) -> Speed | None:
     """Measure it, and keep it in a file."""
-    command = [sys.executable, "-m", "sweeps.jobs.speed"]
     try:
         done = subprocess.run(
-            command,
-            input=json.dumps({**asked, "path": sys.path}),
+            command_of("sweeps.jobs.speed"),
+            input=json.dumps(asked),
             capture_output=True,
             text=True,
             check=True,
@@ -182,9 +182,7 @@ def _seconds(call: Callable[[], None], least: float = 0.4) -> float:
 
 def main() -> None:
     """Measure what is asked for on stdin, and print it."""
-    asked = json.load(sys.stdin)
-    sys.path[:] = asked["path"]
-    print(json.dumps(dataclasses.asdict(measure(asked))))
+    print(json.dumps(dataclasses.asdict(measure(json.load(sys.stdin)))))
 
 
 if __name__ == "__main__":

@@ -71,6 +71,8 @@ def test_what_differs_is_named() -> None:
     assert disagreements(ours, ours | {3: FAR}, {1, 3}, SIZES) == ["epoch 3: forget_accuracy 50.00, the peer's 56.00"]
     found = disagreements(ours, ours | {1: {**CURVE[0], "mia_loss": 54.9}}, {1, 3}, SIZES)
     assert found == ["epoch 1: mia_loss 60.00, the peer's 54.90"]
+    lost = {1: {**CURVE[0], "mia_loss": float("nan")}}
+    assert disagreements(ours, lost, {1}, SIZES) == ["epoch 1: mia_loss 60.00, the peer's nan"]
     assert disagreements(ours, None, {1}, SIZES) == ["the peer alone diverged"]
     assert disagreements(None, ours, {1}, SIZES) == ["ours alone diverged"]
     assert disagreements(None, None, {1}, SIZES) == []
@@ -96,6 +98,30 @@ def test_a_trial_may_differ_where_the_peer_differs_from_itself(worker: Worker, f
         f"epoch {first + 2}: forget_accuracy 50.00, the peer's 56.00",
         "ours alone diverged",
     ]
+
+
+def test_what_comes_apart_later_excuses_no_earlier_difference(worker: Worker) -> None:
+    ours = Trial(job_of(worker, "finetune"), [{"epoch": i, **each} for i, each in enumerate(CURVE, 1)], 3, 1.0)
+    peer, late = {"curve": [FAR, *CURVE[1:]]}, {"curve": [FAR, CURVE[1], FAR]}
+    apart, lines = refused([ours], [peer], [SIZES], lambda i: late)
+    assert apart == 0
+    assert [line.rpartition("}: ")[2] for line in lines] == ["epoch 1: forget_accuracy 50.00, the peer's 56.00"]
+
+
+def test_a_method_of_which_no_trial_could_be_compared_is_refused(worker: Worker) -> None:
+    ours = Trial(job_of(worker, "finetune"), [{"epoch": i, **each} for i, each in enumerate(CURVE, 1)], 3, 1.0)
+    bad = {"curve": [*CURVE[:2], FAR]}
+    words = "partial_class finetune: rounding has driven every trial apart, so nothing was compared"
+    assert refused([ours, ours], [bad, bad], [SIZES] * 2, lambda i: None) == (2, [words])
+
+
+@pytest.mark.parametrize("method", ["finetune", "scrub"])
+def test_a_trial_may_diverge_in_its_first_epoch(worker: Worker, method: str) -> None:
+    ours = Trial(job_of(worker, method), [], None, 1.0)
+    assert refused([ours], [None], [SIZES], lambda i: None) == (0, [])
+    apart, lines = refused([ours], [{"curve": CURVE}], [SIZES], lambda i: {"curve": CURVE})
+    assert apart == 0
+    assert [line.rpartition("}: ")[2] for line in lines] == ["ours alone diverged"]
 
 
 def test_the_peer_starts_from_weights_changed_in_the_last_bits(worker: Worker, tmp_path: Path) -> None:

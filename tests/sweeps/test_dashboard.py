@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,9 +25,11 @@ from optuna.trial import TrialState, create_trial
 from optuna_dashboard import get_note, save_note
 from playwright.sync_api import sync_playwright
 from sqlalchemy import event
+from typer.testing import CliRunner
 
 import reports
 from reports import notes
+from sweeps.cli.app import app
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.worker import Worker
 from sweeps.objective import Objective
@@ -297,6 +300,28 @@ def test_whatever_could_be_shown_is_among_the_inputs(unfinished: Sweep, change: 
     record = load_sweep(storage, "tiny")
     assert dashboard._inputs(record) == dashboard._inputs(load_sweep(storage, "tiny"))
     assert dashboard._inputs(CHANGES[change](record)) != dashboard._inputs(record)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "[2001:db8::1]"])
+def test_a_host_that_is_not_here_is_what_to_change(
+    unfinished: Sweep, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(unfinished.folder.path.parents[1])
+    result = CliRunner().invoke(app, ["dashboard", "tiny", "--port", "0", "--host", host])
+    assert result.exit_code == 2
+    where = f"[{host.strip('[]')}]" if ":" in host else host
+    assert f"cannot serve on {where}:0: " in result.stderr
+    assert result.stderr.rstrip().endswith("; choose another with --host")
+
+
+def test_no_host_is_every_address(unfinished: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(unfinished.folder.path.parents[1])
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(app, ["dashboard", "tiny", "--port", str(port), "--host", ""])
+    assert result.stderr.rstrip().endswith(
+        f"cannot serve on 0.0.0.0:{port}: Address already in use; choose another with --port"
+    )
 
 
 @pytest.fixture(scope="module")
