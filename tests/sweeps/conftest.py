@@ -20,7 +20,7 @@ from sweeps.studies.multiplexer import Assignment, Multiplexer
 TINY: dict[str, Any] = {
     "name": "tiny",
     "dataset": "digits",
-    "model": {"name": "small_resnet", "width": 2},
+    "model": "tests.sweeps.tiny_network:tiny_network",
     "training": {"epochs": 2, "milestones": [1]},
     "unlearning": {"epochs": 2},
     "scenarios": {"partial_class": {"tune_size": 40, "sizes": [40, 5]}},
