@@ -47,6 +47,8 @@ from sweeps.sweep import Sweep
 from unlearn.hardware import cpu_has_bfloat16
 
 ATTACKS = "mia_confidence,mia_knn_forget,mia_knn_train"
+#: Of its learning rate, at which a trial is run once more where rounding has driven all of its method apart.
+SMALLER = 0.01
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 ALIKE = ("search.confirm=[]", "resources.workers=2", f"metrics.best_epoch=[{ATTACKS}]")
 
@@ -166,13 +168,26 @@ def one_round(bench: Bench, workers: dict[str, Worker], rows: Rows) -> tuple[int
     slow, seconds = bench.peer(some[:2], threads=None)[1], sum(trials[i].seconds for i in few[:2])
     rows.add("two trials, the peer with torch's default threads", sum(result["seconds"] for result in slow) / seconds)
     in_one_process(workers, [(trials[i].job, asked[i]) for i in few], rows)
-    return refused(trials, results, [peer_task(job["task"]).sizes for job in asked], lambda i: nudged(asked[i]))
+    sizes = [peer_task(job["task"]).sizes for job in asked]
+    return refused(
+        trials,
+        results,
+        sizes,
+        nudged=lambda i: peers({**asked[i], "nudge": NUDGE}),
+        gentle=lambda i: gentle(bench, workers["float32"], trials[i].job),
+    )
 
 
-def nudged(asked: naive_peer.Job) -> Result:
-    """The peer's result from first weights that are changed in the last bits."""
+def gentle(bench: Bench, worker: Worker, job: Job) -> tuple[Trial, Result]:
+    """Ours and the peer's of a trial with so small steps that rounding stays small."""
+    slow = replace(job, hyperparameters={**job.hyperparameters, "lr": SMALLER * job.hyperparameters["lr"]})
+    return Trial.run(worker, slow)[0], peers(told(worker, slow, bench.tasks))
+
+
+def peers(asked: naive_peer.Job) -> Result:
+    """The peer's result, here; None where it diverges."""
     try:
-        return naive_peer.run(peer_task(asked["task"]), {**asked, "nudge": NUDGE})
+        return naive_peer.run(peer_task(asked["task"]), asked)
     except FloatingPointError:
         return None
 

@@ -66,25 +66,34 @@ def refused(
     results: Sequence[Result],
     sizes: Sequence[dict[str, int]],
     nudged: Callable[[int], Result],
+    gentle: Callable[[int], tuple[Trial, Result]],
 ) -> tuple[int, list[str]]:
     """How many trials rounding has driven apart, and where others disagree.
 
     Args:
         results: the peer's; None where one diverged. nudged: that of a trial, its first weights changed in the last bits.
+        gentle: ours and the peer's of a trial with smaller steps: where all others of a method are driven apart, that must agree.
         sizes: of each trial's sets, by name.
     """
-    apart, wrong, told_of = 0, list[str](), dict[str, bool]()
+    apart, wrong, left = 0, list[str](), dict[str, int | None]()
     for i, (trial, result, of_sets) in enumerate(zip(trials, results, sizes, strict=True)):
         name = f"{trial.job.draw.scenario} {trial.job.method}"
         lines, drifted = _compared(trial, result, of_sets, partial(nudged, i))
         excused = drifted and not lines
         apart += excused
-        told_of[name] = told_of.get(name, False) or not excused
+        left[name] = i if excused and left.get(name, i) is not None else None
         wrong += [f"{name} {trial.job.hyperparameters}: {line}" for line in lines]
-    nothing = [name for name, some in told_of.items() if not some]
-    return apart, wrong + [
-        f"{name}: rounding has driven every trial apart, so nothing was compared" for name in nothing
-    ]
+    for name, unseen in left.items():
+        if unseen is not None:
+            trial, result = gentle(unseen)
+            lines = _without_excuse(trial, result, sizes[unseen])
+            wrong += [f"{name} {trial.job.hyperparameters}: {line}" for line in lines]
+    return apart, wrong
+
+
+def _without_excuse(trial: Trial, result: Result, sizes: dict[str, int]) -> list[str]:
+    """Where a trial and the peer's disagree, whatever the reason."""
+    return _compared(trial, result, sizes, lambda: result)[0]
 
 
 def _compared(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import optuna
@@ -38,7 +38,8 @@ def show_status(options: Options) -> int:
     sweep = options.find()
     storage = sweep.open_to_read()
     record = load_sweep(storage, sweep.spec.name, importances=False)
-    studies = list(progress(record))
+    held = driver_of(storage, record.name)
+    studies = _studies(record, held)
     print_rows(stdout_console(), study_table(studies), title=f"{record.name} ({record.spec['protocol']} protocol)")
     for scenario in record.classes:
         tell(f"{scenario} forgets {record.named_classes(scenario)}")
@@ -51,8 +52,13 @@ def show_status(options: Options) -> int:
     again = continuing(record, options)
     if record.counted["outcome"].isin(["error", "died"]).any():
         tell(f"once their cause is fixed: {again} {RETRY}")
-    tell(who_runs(driver_of(storage, record.name), sum(study.left for study in studies), again))
+    tell(who_runs(held, sum(study.left for study in studies), again))
     return FAILED if failures else DONE
+
+
+def _studies(record: SweepRecord, held: Mapping[str, Any] | None) -> list[StudyProgress]:
+    """How far each study is; what was in progress when a run was stopped is not running, whatever the storage says."""
+    return [study if held else replace(study, running=0) for study in progress(record)]
 
 
 def study_table(studies: Sequence[StudyProgress]) -> Rows:
@@ -134,7 +140,7 @@ def status_json(options: Options) -> int:
     storage = sweep.open_to_read()
     record = load_sweep(storage, sweep.spec.name, importances=False)
     held = driver_of(storage, record.name)
-    studies = [asdict(study) | {"left": study.left} for study in progress(record)]
+    studies = [asdict(study) | {"left": study.left} for study in _studies(record, held)]
     failures = _failures(record)
     left = any(study["left"] for study in studies)
     print_json(

@@ -78,6 +78,10 @@ def test_what_differs_is_named() -> None:
     assert disagreements(None, None, {1}, SIZES) == []
 
 
+def never(i: int) -> tuple[Trial, Result]:
+    raise AssertionError("some trial of the method was compared")
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_trial_may_differ_where_the_peer_differs_from_itself(worker: Worker, first: int) -> None:
     curve = [{"epoch": i, **each} for i, each in enumerate(CURVE, first)]
@@ -90,9 +94,9 @@ def test_a_trial_may_differ_where_the_peer_differs_from_itself(worker: Worker, f
         asked.append(i)
         return {1: good, 2: None}[i]
 
-    assert refused(trials, results, sizes, nudged) == (2, [])
+    assert refused(trials, results, sizes, nudged, never) == (2, [])
     assert asked == [1, 2]
-    apart, lines = refused(trials, results, sizes, lambda i: bad)
+    apart, lines = refused(trials, results, sizes, lambda i: bad, never)
     assert apart == 0
     assert [line.rpartition("}: ")[2] for line in lines] == [
         f"epoch {first + 2}: forget_accuracy 50.00, the peer's 56.00",
@@ -103,23 +107,25 @@ def test_a_trial_may_differ_where_the_peer_differs_from_itself(worker: Worker, f
 def test_what_comes_apart_later_excuses_no_earlier_difference(worker: Worker) -> None:
     ours = Trial(job_of(worker, "finetune"), [{"epoch": i, **each} for i, each in enumerate(CURVE, 1)], 3, 1.0)
     peer, late = {"curve": [FAR, *CURVE[1:]]}, {"curve": [FAR, CURVE[1], FAR]}
-    apart, lines = refused([ours], [peer], [SIZES], lambda i: late)
+    apart, lines = refused([ours], [peer], [SIZES], lambda i: late, never)
     assert apart == 0
     assert [line.rpartition("}: ")[2] for line in lines] == ["epoch 1: forget_accuracy 50.00, the peer's 56.00"]
 
 
-def test_a_method_of_which_no_trial_could_be_compared_is_refused(worker: Worker) -> None:
+def test_a_method_whose_trials_are_all_driven_apart_must_agree_with_smaller_steps(worker: Worker) -> None:
     ours = Trial(job_of(worker, "finetune"), [{"epoch": i, **each} for i, each in enumerate(CURVE, 1)], 3, 1.0)
-    bad = {"curve": [*CURVE[:2], FAR]}
-    words = "partial_class finetune: rounding has driven every trial apart, so nothing was compared"
-    assert refused([ours, ours], [bad, bad], [SIZES] * 2, lambda i: None) == (2, [words])
+    good, bad = {"curve": CURVE}, {"curve": [*CURVE[:2], FAR]}
+    assert refused([ours, ours], [bad, bad], [SIZES] * 2, lambda i: None, lambda i: (ours, good)) == (2, [])
+    apart, lines = refused([ours, ours], [bad, bad], [SIZES] * 2, lambda i: None, lambda i: (ours, bad))
+    assert apart == 2
+    assert [line.rpartition("}: ")[2] for line in lines] == ["epoch 3: forget_accuracy 50.00, the peer's 56.00"]
 
 
 @pytest.mark.parametrize("method", ["finetune", "scrub"])
 def test_a_trial_may_diverge_in_its_first_epoch(worker: Worker, method: str) -> None:
     ours = Trial(job_of(worker, method), [], None, 1.0)
-    assert refused([ours], [None], [SIZES], lambda i: None) == (0, [])
-    apart, lines = refused([ours], [{"curve": CURVE}], [SIZES], lambda i: {"curve": CURVE})
+    assert refused([ours], [None], [SIZES], lambda i: None, never) == (0, [])
+    apart, lines = refused([ours], [{"curve": CURVE}], [SIZES], lambda i: {"curve": CURVE}, never)
     assert apart == 0
     assert [line.rpartition("}: ")[2] for line in lines] == ["ours alone diverged"]
 

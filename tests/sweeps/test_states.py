@@ -138,6 +138,7 @@ def test_an_interrupt_ends_cleanly(
     shown = CliRunner().invoke(app, ["status", "tiny.yaml"])
     assert shown.exit_code == 0
     assert "not running; " in shown.stdout
+    assert shown.stdout.count("running") == 1  # what was in progress is not counted as such
 
 
 def searching(folder: Path) -> bool:
