@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -89,7 +90,8 @@ def server(storage: BaseStorage, sweep: str, folder: Path, host: str, port: int)
     """
     import optuna_dashboard  # noqa: PLC0415  # what only this command needs
 
-    class Server(WSGIServer):
+    class Server(ThreadingMixIn, WSGIServer):  # a browser opens connections that it may never use
+        daemon_threads = True
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
     shown = TidyStorage(storage, spaces_of(storage, sweep))  # type: ignore[abstract]  # the rest is passed on

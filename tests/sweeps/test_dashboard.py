@@ -339,6 +339,15 @@ def address(unfinished: Sweep, cache: Path) -> Iterator[str]:
     assert "GET" not in err  # not a line for each request
 
 
+def test_a_connection_that_asks_nothing_keeps_nobody_waiting(address: str) -> None:
+    host, _, port = address.removeprefix("http://").rpartition(":")
+    with (
+        socket.create_connection((host, int(port))),
+        urllib.request.urlopen(f"{address}/api/studies", timeout=30) as answer,
+    ):
+        assert answer.status == 200
+
+
 def test_every_study_is_listed_with_its_trials(unfinished: Sweep, address: str) -> None:
     def ask(path: str) -> Any:
         with urllib.request.urlopen(f"{address}/api/{path}", timeout=30) as answer:
