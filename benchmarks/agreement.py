@@ -5,7 +5,7 @@ Trials must agree after the first epoch and at the epoch that counts: accuracies
 Where a run is unstable, rounding grows to anything (SURE at a learning rate of 0.09: more than a hundred samples after four
 epochs, whatever the layout). So a trial that does not agree is run by the peer once more, its first weights changed in the last
 bits: where the peer so disagrees with itself, at that epoch or before, the trial is counted as driven apart by rounding; else the
-two are not the same. Nor is it agreement where that holds of every trial of a method.
+two are not the same. Where that holds of every trial of a method, one is run with smaller steps, and must agree.
 """
 
 from __future__ import annotations
