@@ -48,8 +48,8 @@ def errors_to_exit_code(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def stdout_console() -> Console:
-    """Of stdout; a pipe has no width, and nothing is cut in it."""
-    return Console() if sys.stdout.isatty() else Console(width=200)
+    """Of stdout; a pipe has no width: nothing is cut or wrapped in it."""
+    return Console() if sys.stdout.isatty() else Console(width=10_000)
 
 
 def stderr_console() -> Console:
