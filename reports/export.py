@@ -11,7 +11,7 @@ from plotly.io import write_images
 
 from reports import figures, frames
 from reports.content import scenario_section
-from reports.figures import Drawing
+from reports.figures import Drawing, figure_of
 from reports.names import labelled
 from reports.styles import method_styles
 from reports.writers import slug
@@ -55,7 +55,7 @@ def write_figures(
     paths = [folder / f"{slug(drawing.key)}.{ending}" for drawing in drawings]
     try:  # all at once: each call starts a browser
         with labelled(record):
-            printed = [drawing.printed() if ending == "png" else drawing.for_paper() for drawing in drawings]
+            printed = [figure_of(d.printed() if ending == "png" else d.for_paper()) for d in drawings]
         sizes = {side: [figure.layout[side] for figure in printed] for side in ("width", "height")}
         write_images(printed, paths, scale=scale if ending == "png" else 1, **sizes)
     except Exception as error:  # kaleido's own kinds: no browser, or one that does not start

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports import figures, frames, tables
-from reports.figures import Drawing
+from reports.figures import Drawing, Plain, figure_of
 from reports.format import MISSING, Table, number, significant, uncertain
 from reports.names import (
     labelled,
@@ -161,21 +161,25 @@ def study_figures(record: SweepRecord, key: Key) -> dict[str, go.Figure]:
 
 
 def _printed(drawings: list[Drawing | None]) -> dict[str, go.Figure]:
-    return {d.key: _fitted(d.printed()) for d in drawings if d is not None}
+    return {d.key: figure_of(_fitted(d.printed())) for d in drawings if d is not None}
 
 
-def _fitted(figure: go.Figure) -> go.Figure:
+def _fitted(figure: Plain) -> Plain:
     """As large as a card of the dashboard, which cuts off what is larger; axis titles at the edges only, for lack of room."""
-    legend = bool(figure.layout.showlegend) and len({trace.name for trace in figure.data}) > 1
-    figure.update_layout(width=None, height=CARD_HEIGHT, autosize=True, showlegend=legend)
-    figure.update_annotations(selector={"font": {"size": 13}}, font_size=11)
-    panels = [(x, y) for x, y in zip(figure.select_xaxes(), figure.select_yaxes(), strict=True) if x.domain]
-    left, bottom = (min((panel[i].domain[0] for panel in panels), default=0) for i in (0, 1))
+    layout = figure["layout"]
+    legend = layout["showlegend"] and len({trace.get("name") for trace in figure["data"]}) > 1
+    del layout["width"]
+    layout |= {"height": CARD_HEIGHT, "autosize": True, "showlegend": legend}
+    *titles, _ = layout["annotations"]  # the last is the figure's own
+    for title in titles:
+        title["font"] = {"size": 11}
+    panels = [(layout[name], layout[f"y{name[1:]}"]) for name in layout if name.startswith("xaxis")]
+    left, bottom = (min(panel[i]["domain"][0] for panel in panels) for i in (0, 1))
     for x, y in panels:
-        if x.domain[0] > left:
-            y.title.text = None
-        if y.domain[0] > bottom:
-            x.title.text = None
+        if x["domain"][0] > left:
+            y.pop("title", None)
+        if y["domain"][0] > bottom:
+            x.pop("title", None)
     return figure
 
 

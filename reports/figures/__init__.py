@@ -1,6 +1,6 @@
 """Figures: each computes nothing but what its table says, then draws it."""
 
-from reports.figures._base import Drawing, template
+from reports.figures._base import Drawing, Plain, figure_of, template
 from reports.figures.bars import attack_bars, gap_bars, score_bars
 from reports.figures.curves import accuracy_curves
 from reports.figures.embedding import embedding_panels
@@ -19,10 +19,12 @@ __all__ = [
     "DIVERGING",
     "DIVERGING_DARK",
     "Drawing",
+    "Plain",
     "accuracy_curves",
     "attack_bars",
     "dot_plot",
     "embedding_panels",
+    "figure_of",
     "gap_bars",
     "gap_curves",
     "gaps_by_size",

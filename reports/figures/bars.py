@@ -8,10 +8,9 @@ from html import escape
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import FEW, INK, Drawing, error_bars, panel_grid
+from reports.figures._base import FEW, INK, Drawing, Panels, Trace, axis_title, bar, error_bars, scatter
 from reports.names import FLOOR_LABEL, POINTS, measures, metric, scenario_label, score_label, score_unit
 from reports.sampled import sampled, sampled_over
 from reports.styles import FLOOR_COLOUR, MethodStyle
@@ -108,23 +107,18 @@ def _bars(
         return None
     with_floor = any(len(panel.floor) for panel in panels)
 
-    def build(columns: int) -> go.Figure:
-        height = 34 + 26 * (len(shown) + with_floor)
-        figure = panel_grid([p.title for p in panels], columns, height, x_gap=24)
-        for i, panel in enumerate(panels):
-            at = {"row": i // columns + 1, "col": i % columns + 1}
-            for trace in _traces(panel, shown, first=i == 0, point=reference):
-                figure.add_trace(trace, **at)
-            mode = "normal" if reference else "tozero"
-            figure.update_xaxes(title_text=panel.axis, title_standoff=4, rangemode=mode, **at)
-            figure.update_yaxes(autorange="reversed", matches="y" if i else None, showgrid=False, **at)
-            figure.update_yaxes(showticklabels=at["col"] == 1, type="category", **at)
-        return figure
-
-    return Drawing(key, title, note, build, len(panels) if len(panels) <= 4 else 3)
+    drawn = Panels([p.title for p in panels], 34 + 26 * (len(shown) + with_floor), x_gap=24, left_only=True)
+    for i, panel in enumerate(panels):
+        drawn.add(i, *_traces(panel, shown, first=i == 0, point=reference))
+        drawn.axes(
+            i,
+            x={"title": axis_title(panel.axis), "rangemode": "normal" if reference else "tozero"},
+            y={"autorange": "reversed", "matches": "y" if i else None, "showgrid": False, "type": "category"},
+        )
+    return Drawing(key, title, note, drawn, len(panels) if len(panels) <= 4 else 3)
 
 
-def _traces(panel: _Panel, shown: Sequence[MethodStyle], *, first: bool, point: bool) -> Iterator[go.Bar | go.Scatter]:
+def _traces(panel: _Panel, shown: Sequence[MethodStyle], *, first: bool, point: bool) -> Iterator[Trace]:
     for style in shown:
         label = escape(style.label)
         own: dict[str, Any] = {"legendgroup": style.key, "meta": {"method": style.key}}
@@ -142,9 +136,7 @@ def _traces(panel: _Panel, shown: Sequence[MethodStyle], *, first: bool, point: 
         yield _oracle_line(panel.oracle, [escape(shown[0].label), escape(shown[-1].label)], first)
 
 
-def _mean(
-    rows: pd.DataFrame, label: str, own: dict[str, Any], mark: Mapping[str, Any], point: bool
-) -> go.Bar | go.Scatter:
+def _mean(rows: pd.DataFrame, label: str, own: dict[str, Any], mark: Mapping[str, Any], point: bool) -> Trace:
     """A method's mean; its standard deviation too where it has too many runs to show each."""
     mean, std, n = ([*rows[name], float("nan")][0] for name in ("mean", "std", "n"))
     told = f"%{{x:.4g}} ± {std:.2g} (n = {n:.0f})" if len(rows) else ""
@@ -156,14 +148,14 @@ def _mean(
         **({"name": label} | own),
     }
     if point:
-        return go.Scatter(mode="markers", marker=mark, **common)
-    return go.Bar(orientation="h", marker=mark, width=0.7, offset=-0.35, **common)
+        return scatter(mode="markers", marker=mark, **common)
+    return bar(orientation="h", marker=mark, width=0.7, offset=-0.35, **common)
 
 
-def _runs(values: pd.DataFrame, label: str, own: dict[str, Any]) -> Iterator[go.Scatter]:
+def _runs(values: pd.DataFrame, label: str, own: dict[str, Any]) -> Iterator[Trace]:
     """Each run as a small ring, where there are few."""
     if 1 < len(values) <= FEW:
-        yield go.Scatter(
+        yield scatter(
             x=values["value"].tolist(),
             y=[label] * len(values),
             mode="markers",
@@ -174,8 +166,8 @@ def _runs(values: pd.DataFrame, label: str, own: dict[str, Any]) -> Iterator[go.
         )
 
 
-def _oracle_line(value: float, ends: Sequence[str], first: bool) -> go.Scatter:
-    return go.Scatter(
+def _oracle_line(value: float, ends: Sequence[str], first: bool) -> Trace:
+    return scatter(
         x=[value] * 2,
         y=list(ends),
         mode="lines+markers",

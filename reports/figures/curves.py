@@ -5,10 +5,9 @@ from __future__ import annotations
 from html import escape
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import INK, Drawing, columns_for, panel_grid, translucent
+from reports.figures._base import INK, Drawing, Panels, Trace, axis_title, columns_for, scatter, translucent
 from reports.names import measures, metric, scenario_label
 from reports.sampled import sampled
 from reports.styles import MethodStyle
@@ -33,22 +32,22 @@ def accuracy_curves(record: SweepRecord, scenario: str, styles: dict[str, Method
     averaged = frames.summarise(curves, ["method", "epoch"], metrics)
     last = int(curves["epoch"].max())
 
-    def build(columns: int) -> go.Figure:
-        figure = panel_grid([metric(record, m).title for m in metrics], columns, 270)
-        for i, m in enumerate(metrics):
-            at = {"row": i // columns + 1, "col": i % columns + 1}
-            for style in shown:
-                rows = averaged[(averaged["method"] == style.key) & (averaged["metric"] == m)].sort_values("epoch")
-                if len(shown) <= _MOST_BANDS and (rows["std"] > 0).any():
-                    figure.add_trace(_band(rows, style), **at)
-                figure.add_trace(_line(rows, style, i == 0), **at)
-                if style.key in stops:
-                    figure.add_trace(_stop(rows[rows["epoch"] == stops[style.key]], style), **at)
-            if pd.notna(lines[m]):
-                figure.add_trace(_oracle(lines[m], last, i == 0), **at)
-            figure.update_xaxes(title_text="epoch", title_standoff=4, tick0=0, dtick=-(-last // 10), **at)
-            figure.update_yaxes(title_text=f"{metric(record, m).short} (%)", title_standoff=4, **at)
-        return figure
+    panels = Panels([metric(record, m).title for m in metrics], 270)
+    for i, m in enumerate(metrics):
+        for style in shown:
+            rows = averaged[(averaged["method"] == style.key) & (averaged["metric"] == m)].sort_values("epoch")
+            if len(shown) <= _MOST_BANDS and (rows["std"] > 0).any():
+                panels.add(i, _band(rows, style))
+            panels.add(i, _line(rows, style, i == 0))
+            if style.key in stops:
+                panels.add(i, _stop(rows[rows["epoch"] == stops[style.key]], style))
+        if pd.notna(lines[m]):
+            panels.add(i, _oracle(lines[m], last, i == 0))
+        panels.axes(
+            i,
+            x={"title": axis_title("epoch"), "tick0": 0, "dtick": -(-last // 10)},
+            y={"title": axis_title(f"{metric(record, m).short} (%)")},
+        )
 
     n = int(curves[list(UNIT_LEVELS)].drop_duplicates().shape[0])
     bands = "; bands: ± std" if len(shown) <= _MOST_BANDS and n > 1 else ""
@@ -56,12 +55,12 @@ def accuracy_curves(record: SweepRecord, scenario: str, styles: dict[str, Method
     title = f"{scenario_label(scenario)}: accuracy during unlearning, {frames.size_label(record, scenario)}"
     known += " Ringed: the stop epoch, at which the other numbers stand." if stops and not record.in_hindsight else ""
     note = f"Mean over n = {n} {sampled(record, scenario).nouns}{bands}.{known}"
-    return Drawing(f"{scenario}-curves", title, note, build, columns=columns_for(len(metrics)), legend=shown)
+    return Drawing(f"{scenario}-curves", title, note, panels, columns=columns_for(len(metrics)), legend=shown)
 
 
-def _line(rows: pd.DataFrame, style: MethodStyle, first: bool) -> go.Scatter:
+def _line(rows: pd.DataFrame, style: MethodStyle, first: bool) -> Trace:
     label = escape(style.label)
-    return go.Scatter(
+    return scatter(
         x=rows["epoch"].tolist(),
         y=rows["mean"].tolist(),
         mode="lines+markers",
@@ -75,8 +74,8 @@ def _line(rows: pd.DataFrame, style: MethodStyle, first: bool) -> go.Scatter:
     )
 
 
-def _stop(row: pd.DataFrame, style: MethodStyle) -> go.Scatter:
-    return go.Scatter(
+def _stop(row: pd.DataFrame, style: MethodStyle) -> Trace:
+    return scatter(
         x=row["epoch"].tolist(),
         y=row["mean"].tolist(),
         mode="markers",
@@ -88,10 +87,10 @@ def _stop(row: pd.DataFrame, style: MethodStyle) -> go.Scatter:
     )
 
 
-def _band(rows: pd.DataFrame, style: MethodStyle) -> go.Scatter:
+def _band(rows: pd.DataFrame, style: MethodStyle) -> Trace:
     std = rows["std"].fillna(0.0)
     upper, lower = rows["mean"] + std, rows["mean"] - std
-    return go.Scatter(
+    return scatter(
         x=[*rows["epoch"], *rows["epoch"][::-1]],
         y=[*upper, *lower[::-1]],
         fill="toself",
@@ -105,8 +104,8 @@ def _band(rows: pd.DataFrame, style: MethodStyle) -> go.Scatter:
     )
 
 
-def _oracle(value: float, last: int, first: bool) -> go.Scatter:
-    return go.Scatter(
+def _oracle(value: float, last: int, first: bool) -> Trace:
+    return scatter(
         x=[1, last],
         y=[value, value],
         mode="lines",

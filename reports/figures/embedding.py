@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
-from reports.figures._base import Drawing, panel_grid
+from reports.figures._base import Drawing, Panels, scatter
 from reports.names import method_label, scenario_label
 from sweeps.record import SweepRecord
 
@@ -36,33 +35,30 @@ def embedding_panels(record: SweepRecord, scenario: str, folder: Path | None) ->
     group = found["group"]
     present = [g for g in _GROUPS if (group == g[0]).any()]
 
-    def build(columns: int) -> go.Figure:
-        figure = panel_grid([method_label(names[i]) for i in shown], columns, 230, x_gap=16, y_gap=34)
-        for panel, i in enumerate(shown):
-            at = {"row": panel // columns + 1, "col": panel % columns + 1}
-            for number, name, colour, symbol in present:
-                xy = found["coordinates"][i][group == number].round(1)
-                points = go.Scatter(
-                    x=xy[:, 0].tolist(),
-                    y=xy[:, 1].tolist(),
-                    mode="markers",
-                    marker={"color": colour, "symbol": symbol, "size": 4 if number else 3},
-                    name=name,
-                    legendgroup=name,
-                    showlegend=panel == 0,
-                    hoverinfo="skip",
-                )
-                figure.add_trace(points, **at)
-            figure.update_xaxes(showticklabels=False, showgrid=False, zeroline=False, **at)
-            figure.update_yaxes(showticklabels=False, showgrid=False, zeroline=False, **at)
-        return figure
+    panels = Panels([method_label(names[i]) for i in shown], 230, x_gap=16, y_gap=34)
+    nothing = {"showticklabels": False, "showgrid": False, "zeroline": False}
+    for panel, i in enumerate(shown):
+        for number, name, colour, symbol in present:
+            xy = found["coordinates"][i][group == number].round(1)
+            points = scatter(
+                x=xy[:, 0].tolist(),
+                y=xy[:, 1].tolist(),
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": 4 if number else 3},
+                name=name,
+                legendgroup=name,
+                showlegend=panel == 0,
+                hoverinfo="skip",
+            )
+            panels.add(panel, points)
+        panels.axes(panel, x=nothing, y=nothing)
 
     counts = ", ".join(f"{name} ({word}, n = {int((group == g).sum())})" for g, name, word in _words(present))
     note = f"Penultimate features of the same {len(group)} training samples in every panel: {counts}. "
     size, seed = int(found["forget_size"]), int(found["forget_seed"])
     note += f"Forget set of {size}, seed {seed}; distances between clusters say nothing."
     title = f"{scenario_label(scenario)}: t-SNE of the training set's features"
-    return Drawing(f"{scenario}-embedding", title, note, build, columns=min(4, len(shown)), named=True)
+    return Drawing(f"{scenario}-embedding", title, note, panels, columns=min(4, len(shown)), named=True)
 
 
 def _words(present: list[tuple[int, str, str, str]]) -> list[tuple[int, str, str]]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from reports import frames
 from reports.caveats import part_note
-from reports.figures._base import INK, Drawing, columns_for, panel_grid, translucent
+from reports.figures._base import INK, Drawing, Panels, Trace, axis_title, columns_for, scatter, translucent
 from reports.names import method_label, metric, scenario_label
 from reports.styles import method_styles
 from sweeps.record import SweepRecord
@@ -34,35 +33,34 @@ def gap_curves(record: SweepRecord, stage: str, scenario: str, method: str) -> D
         return None
     colour = method_styles([method])[method].colour if method != frames.FLOOR else "#8A8A8A"
 
-    def build(columns: int) -> go.Figure:
-        figure = panel_grid([metric(record, m).title for m in metrics], columns, 250)
-        for i, m in enumerate(metrics):
-            at = {"row": i // columns + 1, "col": i % columns + 1}
-            figure.add_trace(_thin(curves, m, colour), **at)
-            line = go.Scatter(
-                x=mean.index.tolist(),
-                y=[None if pd.isna(v) else float(v) for v in mean[m]],
-                mode="lines+markers",
-                line={"width": 2.4, "color": "#1f2328"},
-                marker={"size": 5},
-                meta=INK,
-                showlegend=False,
-                hovertemplate="epoch %{x}: %{y:.3g}<extra></extra>",
-            )
-            figure.add_trace(line, **at)
-            figure.update_xaxes(title_text="epoch", title_standoff=4, **at)
-            figure.update_yaxes(title_text=metric(record, m).axis, title_standoff=4, rangemode="tozero", **at)
-        return figure
+    panels = Panels([metric(record, m).title for m in metrics], 250)
+    for i, m in enumerate(metrics):
+        line = scatter(
+            x=mean.index.tolist(),
+            y=[None if pd.isna(v) else float(v) for v in mean[m]],
+            mode="lines+markers",
+            line={"width": 2.4, "color": "#1f2328"},
+            marker={"size": 5},
+            meta=INK,
+            showlegend=False,
+            hovertemplate="epoch %{x}: %{y:.3g}<extra></extra>",
+        )
+        panels.add(i, _thin(curves, m, colour), line)
+        panels.axes(
+            i,
+            x={"title": axis_title("epoch")},
+            y={"title": axis_title(metric(record, m).axis), "rangemode": "tozero"},
+        )
 
     told = "the best trial" if stage == "search" else f"the mean at forget size {size}"
     part = part_note(record, scenario) if stage == "search" else ""
     note = f"Thin: the n = {len(trials)} completed trials (at most the {_MOST_TRIALS} best); thick: {told}."
     title = f"{scenario_label(scenario)}: gaps of {method_label(method)} at every epoch, {stage}"
     notes = " ".join(filter(None, [note, part]))
-    return Drawing(f"{scenario}-epochs-{stage}-{method}", title, notes, build, columns=columns_for(len(metrics)))
+    return Drawing(f"{scenario}-epochs-{stage}-{method}", title, notes, panels, columns=columns_for(len(metrics)))
 
 
-def _thin(curves: pd.DataFrame, m: str, colour: str) -> go.Scatter:
+def _thin(curves: pd.DataFrame, m: str, colour: str) -> Trace:
     """All trials as one trace, with a hole between one and the next."""
     x: list[int | None] = []
     y: list[float | None] = []
@@ -70,4 +68,4 @@ def _thin(curves: pd.DataFrame, m: str, colour: str) -> go.Scatter:
         x += [*(int(e) for e in rows["epoch"]), None]
         y += [*(None if pd.isna(v) else float(v) for v in rows[m]), None]
     line = {"width": 1, "color": translucent(colour, 0.45)}
-    return go.Scatter(x=x, y=y, mode="lines", line=line, showlegend=False, hoverinfo="skip")
+    return scatter(x=x, y=y, mode="lines", line=line, showlegend=False, hoverinfo="skip")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from html import escape
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import Drawing, panel_grid
+from reports.figures._base import Drawing, Panels, Trace, scatter
 from reports.names import scenario_label, score_label
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
@@ -26,21 +25,18 @@ def search_history(record: SweepRecord, scenario: str, styles: dict[str, MethodS
     values = finite["value"].astype(float)
     wide_range = bool(values.min() > 0 and values.max() > 20 * values.min())
 
-    def build(columns: int) -> go.Figure:
-        figure = panel_grid([""] * columns, columns, 340)
-        for style in shown:
-            rows = frame[frame["method"] == style.key]
-            figure.add_trace(_best(rows, style))
-            for state in ("COMPLETE", "PRUNED"):
-                figure.add_trace(_points(rows[rows["state"] == state], style, state))
-        figure.update_xaxes(
-            title_text="trial", rangemode="tozero", tick0=0, dtick=-(-int(frame["number"].max() + 1) // 12)
-        )
-        figure.update_yaxes(title_text=escape(score_label(record)), type="log" if wide_range else "linear")
-        if wide_range:
-            figure.update_yaxes(dtick="D2")
-        return figure
-
+    panels = Panels([""], 340)
+    for style in shown:
+        rows = frame[frame["method"] == style.key]
+        panels.add(0, _best(rows, style))
+        panels.add(0, *(_points(rows[rows["state"] == state], style, state) for state in ("COMPLETE", "PRUNED")))
+    step = -(-int(frame["number"].max() + 1) // 12)
+    scale = {"type": "log", "dtick": "D2"} if wide_range else {"type": "linear"}
+    panels.axes(
+        0,
+        x={"title": {"text": "trial"}, "rangemode": "tozero", "tick0": 0, "dtick": step},
+        y={"title": {"text": escape(score_label(record))}, **scale},
+    )
     states = frame["state"].value_counts()
     counted = [
         f"{states[s]} {word}" for s, word in (("PRUNED", "pruned"), ("FAIL", "failed, not drawn")) if s in states
@@ -48,11 +44,11 @@ def search_history(record: SweepRecord, scenario: str, styles: dict[str, MethodS
     note = "Lines: best completed score so far; points: trials (hollow: pruned, at their last score)."
     note += f" {len(frame)} trials" + (f", of which {' and '.join(counted)}" if counted else "") + "."
     title = f"{scenario_label(scenario)}: optimisation history of every method"
-    return Drawing(f"{scenario}-history", title, note, build, legend=shown)
+    return Drawing(f"{scenario}-history", title, note, panels, legend=shown)
 
 
-def _best(rows: pd.DataFrame, style: MethodStyle) -> go.Scatter:
-    return go.Scatter(
+def _best(rows: pd.DataFrame, style: MethodStyle) -> Trace:
+    return scatter(
         x=rows["number"].tolist(),
         y=[None if pd.isna(v) else float(v) for v in rows["best_so_far"]],
         mode="lines",
@@ -64,9 +60,9 @@ def _best(rows: pd.DataFrame, style: MethodStyle) -> go.Scatter:
     )
 
 
-def _points(rows: pd.DataFrame, style: MethodStyle, state: str) -> go.Scatter:
+def _points(rows: pd.DataFrame, style: MethodStyle, state: str) -> Trace:
     pruned = state == "PRUNED"
-    return go.Scatter(
+    return scatter(
         x=rows["number"].tolist(),
         y=[None if pd.isna(v) else float(v) for v in rows["value"]],
         mode="markers",

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-import plotly.graph_objects as go
-
 from reports import frames
-from reports.figures._base import Drawing, columns_for, panel_grid
+from reports.figures._base import Drawing, Panels, axis_title, bar, columns_for
 from reports.names import parameter_label, scenario_label
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
@@ -24,35 +22,33 @@ def importance_bars(record: SweepRecord, scenario: str, styles: dict[str, Method
     shown = [s for m, s in styles.items() if (frame["method"] == m).any()]
     share = {(r.method, r.hyperparameter): r.share for r in frames.iterate(frame)}
 
-    def build(columns: int) -> go.Figure:
-        figure = panel_grid([parameter_label(n) for n in names], columns, 34 + 26 * len(shown), x_gap=24)
-        for i, name in enumerate(names):
-            at = {"row": i // columns + 1, "col": i % columns + 1}
-            for style in shown:
-                value = share.get((style.key, name))
-                label = escape(style.label)
-                bar = go.Bar(
-                    x=[None if value is None else 100 * value],
-                    y=[label],
-                    orientation="h",
-                    width=0.7,
-                    offset=-0.35,
-                    marker={"color": style.colour, "pattern": {"shape": style.pattern}},
-                    name=label,
-                    legendgroup=style.key,
-                    showlegend=i == 0,
-                    meta={"method": style.key},
-                    hovertemplate=f"{label}, {escape(parameter_label(name, style.key))}: %{{x:.0f}} %<extra></extra>",
-                )
-                figure.add_trace(bar, **at)
-            figure.update_xaxes(title_text="share (%)", title_standoff=4, range=[0, 100], **at)
-            figure.update_yaxes(autorange="reversed", matches="y" if i else None, showgrid=False, **at)
-            figure.update_yaxes(showticklabels=at["col"] == 1, type="category", **at)
-        return figure
-
+    panels = Panels([parameter_label(n) for n in names], 34 + 26 * len(shown), x_gap=24, left_only=True)
+    for i, name in enumerate(names):
+        for style in shown:
+            value = share.get((style.key, name))
+            label = escape(style.label)
+            told = bar(
+                x=[None if value is None else 100 * value],
+                y=[label],
+                orientation="h",
+                width=0.7,
+                offset=-0.35,
+                marker={"color": style.colour, "pattern": {"shape": style.pattern}},
+                name=label,
+                legendgroup=style.key,
+                showlegend=i == 0,
+                meta={"method": style.key},
+                hovertemplate=f"{label}, {escape(parameter_label(name, style.key))}: %{{x:.0f}} %<extra></extra>",
+            )
+            panels.add(i, told)
+        panels.axes(
+            i,
+            x={"title": axis_title("share (%)"), "range": [0, 100]},
+            y={"autorange": "reversed", "matches": "y" if i else None, "showgrid": False, "type": "category"},
+        )
     low, high = int(frame["trials"].min()), int(frame["trials"].max())
     count = f"{high}" if low == high else f"{low} to {high}"
     note = f"PED-ANOVA on n = {count} completed trials a method: the share of each hyperparameter in what tells the best tenth"
     note += " (at least five) from all. A method's shares add up to 100 %; with few trials they are rough."
     title = f"{scenario_label(scenario)}: importance of the hyperparameters in each search"
-    return Drawing(f"{scenario}-importance", title, note, build, columns=columns_for(len(names)))
+    return Drawing(f"{scenario}-importance", title, note, panels, columns=columns_for(len(names)))

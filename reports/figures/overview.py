@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-import plotly.graph_objects as go
-
 from reports import frames
-from reports.figures._base import Drawing, panel_grid
+from reports.figures._base import Drawing, Panels, Trace, axis_title, scatter
 from reports.names import metric, scenario_label
 from reports.sampled import sampled
 from reports.styles import MethodStyle
@@ -31,25 +29,24 @@ def dot_plot(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle])
     for m in known:
         units.setdefault(metric(record, m).unit, []).append(m)
 
-    def build(columns: int) -> go.Figure:
-        most = max(map(len, units.values()))
-        figure = panel_grid(["" for _ in units], columns, 40 + 34 * most, x_gap=150, y_gap=70)
-        for i, (unit, members) in enumerate(units.items()):
-            at = {"row": i // columns + 1, "col": i % columns + 1}
-            names = [metric(record, m).short for m in members]
-            for k, style in enumerate(shown):
-                values = [means.get((style.key, m)) for m in members]
-                figure.add_trace(_dots(style, names, values, _shift(k, len(shown)), first=i == 0), **at)
-            figure.update_xaxes(title_text=unit or "value", title_standoff=4, rangemode="tozero", **at)
-            ticks = {"tickvals": list(range(len(members))), "ticktext": names}
-            # Rows of equal height in every panel, from the top down.
-            figure.update_yaxes(range=[most - 0.4, -0.6], zeroline=False, **ticks, **at)
-        return figure
+    most = max(map(len, units.values()))
+    panels = Panels(["" for _ in units], 40 + 34 * most, x_gap=150, y_gap=70)
+    for i, (unit, members) in enumerate(units.items()):
+        names = [metric(record, m).short for m in members]
+        for k, style in enumerate(shown):
+            values = [means.get((style.key, m)) for m in members]
+            panels.add(i, _dots(style, names, values, _shift(k, len(shown)), first=i == 0))
+        rows = {"range": [most - 0.4, -0.6], "tickvals": list(range(len(members))), "ticktext": names}
+        panels.axes(
+            i,
+            x={"title": axis_title(unit or "value"), "rangemode": "tozero"},
+            y={**rows, "zeroline": False},  # rows of equal height in every panel, from the top down
+        )
 
     n = int(frame["n"].max())
     title = f"{scenario_label(scenario)}: all measures at once, {frames.size_label(record, scenario)}"
     note = f"Means over n = {n} {sampled(record, scenario).nouns}. Nearer to the left is nearer to the oracle (and quicker)."
-    return Drawing(f"{scenario}-comparison", title, note, build, columns=min(len(units), 3), legend=shown)
+    return Drawing(f"{scenario}-comparison", title, note, panels, columns=min(len(units), 3), legend=shown)
 
 
 def _shift(k: int, count: int) -> float:
@@ -59,8 +56,8 @@ def _shift(k: int, count: int) -> float:
 
 def _dots(
     style: MethodStyle, names: Sequence[str], values: Sequence[float | None], shift: float, *, first: bool
-) -> go.Scatter:
-    return go.Scatter(
+) -> Trace:
+    return scatter(
         x=list(values),
         y=[place + shift for place in range(len(names))],
         customdata=list(names),

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from html import escape
 
-import plotly.graph_objects as go
-
 from reports import frames
-from reports.figures._base import Drawing, panel_grid
+from reports.figures._base import Drawing, Panels, axis_title, scatter
 from reports.names import scenario_label
 from reports.sampled import sampled
 from reports.styles import MethodStyle
@@ -25,26 +23,27 @@ def mean_ranks(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle
     first, critical = float(frame["rank"].iloc[0]), float(frame["critical"].iloc[0])
     blocks, friedman = int(frame["blocks"].iloc[0]), float(frame["friedman"].iloc[0])
 
-    def build(columns: int) -> go.Figure:
-        figure = panel_grid([""], 1, 34 + 26 * len(frame))
-        for row in frames.iterate(frame):
-            style = styles[row.method]
-            label = escape(style.label)
-            point = go.Scatter(
-                x=[row.rank],
-                y=[label],
-                mode="markers",
-                marker={"color": style.colour, "symbol": style.symbol, "size": 11},
-                name=label,
-                meta={"method": row.method},
-                hovertemplate=f"{label}: mean rank %{{x:.2f}}<extra></extra>",
-            )
-            figure.add_trace(point)
-        band = {"type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 0}}
-        figure.add_shape(**band, x0=first, x1=first + critical, fillcolor="rgba(128,128,128,0.22)")
-        figure.update_xaxes(title_text="mean rank (1 is best)", title_standoff=4, range=[0.7, len(frame) + 0.3])
-        figure.update_yaxes(autorange="reversed", type="category")
-        return figure
+    place = {"xref": "x", "x0": first, "x1": first + critical, "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
+    band = {"type": "rect", **place, "line": {"width": 0}, "fillcolor": "rgba(128,128,128,0.22)"}
+    panels = Panels([""], 34 + 26 * len(frame), shapes=[band])
+    for row in frames.iterate(frame):
+        style = styles[row.method]
+        label = escape(style.label)
+        point = scatter(
+            x=[row.rank],
+            y=[label],
+            mode="markers",
+            marker={"color": style.colour, "symbol": style.symbol, "size": 11},
+            name=label,
+            meta={"method": row.method},
+            hovertemplate=f"{label}: mean rank %{{x:.2f}}<extra></extra>",
+        )
+        panels.add(0, point)
+    panels.axes(
+        0,
+        x={"title": axis_title("mean rank (1 is best)"), "range": [0.7, len(frame) + 0.3]},
+        y={"autorange": "reversed", "type": "category"},
+    )
 
     level = "training" if sampled(record, scenario).trainings > 1 else ""
     over = f"{blocks} trainings" if level else f"{blocks} {sampled(record, scenario).nouns}"
@@ -52,4 +51,4 @@ def mean_ranks(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle
     note += f" Band: ranks that Nemenyi's test cannot tell from the best at the 5 % level (critical difference {critical:.2f})."
     note += f" Friedman's test that all rank alike: p = {friedman:.2g}." if math.isfinite(friedman) else ""
     title = f"{scenario_label(scenario)}: mean rank of every method"
-    return Drawing(f"{scenario}-ranks", title, note, build)
+    return Drawing(f"{scenario}-ranks", title, note, panels)

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import INK, Drawing, columns_for, panel_grid
+from reports.figures._base import INK, Drawing, Panels, Trace, axis_title, columns_for, scatter
 from reports.format import number
 from reports.names import method_label, metric, parameter_label, scenario_label
 from sweeps.record import SweepRecord
@@ -44,33 +43,19 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
     rows = len(next(iter(grids.values())))
     places = 2 if limit < 1 else 1 if limit < 20 else 0
 
-    def build(columns: int) -> go.Figure:
-        titles = [metric(record, m).title for m in metrics]
-        figure = panel_grid(titles, columns, max(60, 44 * rows), x_gap=96, y_gap=92)
-        for i, m in enumerate(metrics):
-            at = {"row": i // columns + 1, "col": i % columns + 1}
-            noise = float(frame.loc[frame["metric"] == m, "noise"].iloc[0])
-            figure.add_trace(_heatmap(frame, grids[m], places, noise, complement), **at)
-            figure.add_trace(_crosses(frame, grids[m], complement), **at)
-            figure.update_xaxes(
-                title_text=parameter_label(x, method), title_standoff=30, type="category", showgrid=False, **at
-            )
-            figure.update_yaxes(type="category", showgrid=False, **at)
-            if with_other:
-                figure.update_yaxes(title_text=parameter_label(y, method), title_standoff=4, **at)
-            else:
-                figure.update_yaxes(showticklabels=False, **at)
-        bar = {
-            "orientation": "h",
-            "y": 1 + 30 / (figure.layout.height - 96),
-            "yanchor": "bottom",
-            "thickness": 10,
-            "len": 0.8,
-        }
-        bar["title"] = {"text": " points", "side": "right"}
-        figure.update_layout(coloraxis={"cmin": -limit, "cmax": limit, "colorscale": DIVERGING, "colorbar": bar})
-        figure.update_layout(margin={"t": 84}, height=figure.layout.height + 50)
-        return figure
+    titles = [metric(record, m).title for m in metrics]
+    beside = {"thickness": 10, "len": 0.8, "title": {"text": " points", "side": "right"}}
+    scale = {"cmin": -limit, "cmax": limit, "colorscale": DIVERGING, "colorbar": beside}
+    panels = Panels(titles, max(60, 44 * rows), x_gap=96, y_gap=92, scale=scale)
+    for i, m in enumerate(metrics):
+        noise = float(frame.loc[frame["metric"] == m, "noise"].iloc[0])
+        panels.add(i, _heatmap(frame, grids[m], places, noise, complement), _crosses(frame, grids[m], complement))
+        other = {"title": axis_title(parameter_label(y, method))} if with_other else {"showticklabels": False}
+        panels.axes(
+            i,
+            x={"title": axis_title(parameter_label(x, method), 30), "type": "category", "showgrid": False},
+            y={"type": "category", "showgrid": False, **other},
+        )
 
     failed = int(frame.loc[frame["metric"] == metrics[0], "failed"].sum())
     centre = frame.loc[frame[f"{x}_factor"] == 1, x].iloc[:1]
@@ -87,7 +72,7 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
     note += f" Failed grid points (✕): {failed}." if failed else ""
     title = f"{scenario_label(scenario)}: sensitivity of {method_label(method)} to its hyperparameters"
     return Drawing(
-        f"{scenario}-sensitivity-{method}", title, note, build, columns=columns_for(len(metrics)), method=method
+        f"{scenario}-sensitivity-{method}", title, note, panels, columns=columns_for(len(metrics)), method=method
     )
 
 
@@ -103,34 +88,35 @@ def _noise_words(frame: pd.DataFrame) -> str:
     return " In brackets: no farther from the centre than one more run of it lies in 95 of 100 cases (no correction over cells)."
 
 
-def _heatmap(frame: pd.DataFrame, grid: pd.DataFrame, places: int, noise: float, complement: bool) -> go.Heatmap:
+def _heatmap(frame: pd.DataFrame, grid: pd.DataFrame, places: int, noise: float, complement: bool) -> Trace:
     x, y = (parameter_label(str(name)) for name in (grid.columns.name, grid.index.name))
     values = grid.to_numpy(float)
     text = [["" if not np.isfinite(v) else _told(v, places, noise) for v in row] for row in values]
-    return go.Heatmap(
-        z=[[None if not np.isfinite(v) else float(v) for v in row] for row in values],
-        x=_labels(frame, str(grid.columns.name), grid.columns.astype(float)),
-        y=_labels(frame, str(grid.index.name), grid.index, _complement(grid) if complement else ""),
-        text=text,
-        texttemplate="%{text}",
-        coloraxis="coloraxis",
-        hovertemplate=f"{x} %{{x}}<br>{y} %{{y}}<br>change %{{text}}<extra></extra>",
-        xgap=1,
-        ygap=1,
-    )
+    return {
+        "type": "heatmap",
+        "z": [[None if not np.isfinite(v) else float(v) for v in row] for row in values],
+        "x": _labels(frame, str(grid.columns.name), grid.columns.astype(float)),
+        "y": _labels(frame, str(grid.index.name), grid.index, _complement(grid) if complement else ""),
+        "text": text,
+        "texttemplate": "%{text}",
+        "coloraxis": "coloraxis",
+        "hovertemplate": f"{x} %{{x}}<br>{y} %{{y}}<br>change %{{text}}<extra></extra>",
+        "xgap": 1,
+        "ygap": 1,
+    }
 
 
 def _complement(grid: pd.DataFrame) -> str:
     return f"1 − {parameter_label(str(grid.index.name))} "
 
 
-def _crosses(frame: pd.DataFrame, grid: pd.DataFrame, complement: bool) -> go.Scatter:
+def _crosses(frame: pd.DataFrame, grid: pd.DataFrame, complement: bool) -> Trace:
     """A ✕ at each point without a value, in ink: it has no colour of its own to stand on."""
     xs = _labels(frame, str(grid.columns.name), grid.columns.astype(float))
     ys = _labels(frame, str(grid.index.name), grid.index, _complement(grid) if complement else "")
     rows, columns = np.nonzero(~np.isfinite(grid.to_numpy(float)))
     at = {"x": [xs[i] for i in columns], "y": [ys[i] for i in rows]}
-    return go.Scatter(**at, mode="text", text=["✕"] * len(rows), meta=INK, showlegend=False, hoverinfo="skip")
+    return scatter(**at, mode="text", text=["✕"] * len(rows), meta=INK, showlegend=False, hoverinfo="skip")
 
 
 def _labels(frame: pd.DataFrame, name: str, values: Iterable[float], of: str = "") -> list[str]:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from html import escape
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import Drawing, columns_for, error_bars, panel_grid
+from reports.figures._base import Drawing, Panels, Trace, axis_title, columns_for, error_bars, scatter
 from reports.names import metric, scenario_label, score_label
 from reports.sampled import sampled_in
 from reports.styles import MethodStyle
@@ -31,18 +30,16 @@ def gaps_side_by_side(
     sweeps = [s for s in named if (rivals["sweep"] == s).any()]
     panels = _panels(rivals, {s: named[s] for s in sweeps}, scenario)
 
-    def build(columns: int) -> go.Figure:
-        figure = panel_grid([p.title for p in panels], columns, 40 + 18 * len(shown) * max(len(sweeps), 2), x_gap=24)
-        for i, panel in enumerate(panels):
-            at = {"row": i // columns + 1, "col": i % columns + 1}
-            for point in _points(rivals[rivals["metric"] == panel.metric], panel, shown, sweeps):
-                figure.add_trace(point, **at)
-            figure.update_xaxes(title_text=panel.axis, title_standoff=4, rangemode="tozero", **at)
-            ticks = {"tickvals": list(range(len(shown))), "ticktext": [escape(s.label) for s in shown]}
-            figure.update_yaxes(
-                range=[len(shown) - 0.4, -0.6], showgrid=False, showticklabels=at["col"] == 1, **ticks, **at
-            )
-        return figure
+    height = 40 + 18 * len(shown) * max(len(sweeps), 2)
+    drawn = Panels([p.title for p in panels], height, x_gap=24, left_only=True)
+    ticks = {"tickvals": list(range(len(shown))), "ticktext": [escape(s.label) for s in shown]}
+    for i, panel in enumerate(panels):
+        drawn.add(i, *_points(rivals[rivals["metric"] == panel.metric], panel, shown, sweeps))
+        drawn.axes(
+            i,
+            x={"title": axis_title(panel.axis), "rangemode": "tozero"},
+            y={"range": [len(shown) - 0.4, -0.6], "showgrid": False, **ticks},
+        )
 
     markers = ", ".join(f"{_symbol(k).replace('-', ' ')} {s}" for k, s in enumerate(sweeps))
     low, high = (int(rivals["n"].min()), int(rivals["n"].max())) if len(rivals) else (0, 0)
@@ -50,7 +47,7 @@ def gaps_side_by_side(
     over = sampled_in({s: named[s] for s in sweeps}, scenario)
     note = f"Mean ± std (cut at 0) over n = {n} {over}, each sweep at its own size. Markers: {markers}."
     title = f"{scenario_label(scenario)}: gaps to the oracle, sweep by sweep"
-    return Drawing(f"{scenario}-compared", title, note, build, columns=columns_for(len(panels)), legend=shown)
+    return Drawing(f"{scenario}-compared", title, note, drawn, columns=columns_for(len(panels)), legend=shown)
 
 
 @dataclass(frozen=True)
@@ -81,9 +78,7 @@ def _panels(rivals: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: st
     return panels
 
 
-def _points(
-    rows: pd.DataFrame, panel: _Panel, shown: Sequence[MethodStyle], sweeps: Sequence[str]
-) -> Iterator[go.Scatter]:
+def _points(rows: pd.DataFrame, panel: _Panel, shown: Sequence[MethodStyle], sweeps: Sequence[str]) -> Iterator[Trace]:
     step = 0.6 / max(len(sweeps), 1)
     for place, style in enumerate(shown):
         for k, sweep in enumerate(sweeps):
@@ -91,7 +86,7 @@ def _points(
                 continue
             found = rows[(rows["method"] == style.key) & (rows["sweep"] == sweep)]
             told = escape(f"{style.label}, {sweep}")
-            yield go.Scatter(
+            yield scatter(
                 x=found["mean"].tolist(),
                 y=[place + step * (k - (len(sweeps) - 1) / 2)] * len(found),
                 error_x=error_bars(found["mean"].tolist(), found["std"].tolist()),

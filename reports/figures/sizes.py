@@ -5,10 +5,9 @@ from __future__ import annotations
 from html import escape
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import FEW, Drawing, columns_for, error_bars, panel_grid, single_runs
+from reports.figures._base import FEW, Drawing, Panels, Trace, axis_title, columns_for, error_bars, scatter, single_runs
 from reports.names import metric, scenario_label
 from reports.sampled import sampled
 from reports.styles import MethodStyle
@@ -34,40 +33,34 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
     step = min(0.08, 0.5 / len(shown))  # methods side by side, so that error bars do not hide each other
     shift = {s.key: step * (i - (len(shown) - 1) / 2) for i, s in enumerate(shown)}
 
-    def build(columns: int) -> go.Figure:
-        figure = panel_grid([metric(record, m).title for m in metrics], columns, 240)
-        for i, m in enumerate(metrics):
-            at = {"row": i // columns + 1, "col": i % columns + 1}
-            for style in shown:
-                rows = frame[(frame["method"] == style.key) & (frame["metric"] == m)].sort_values("forget_size")
-                label = escape(style.label)
-                trace = go.Scatter(
-                    x=[sizes.index(s) + shift[style.key] for s in rows["forget_size"]],
-                    customdata=rows["forget_size"].tolist(),
-                    y=rows["mean"].tolist(),
-                    error_y=None if few else error_bars(rows["mean"].tolist(), rows["std"].tolist()),
-                    mode="lines+markers",
-                    line={"color": style.colour, "dash": style.dash, "width": 2},
-                    marker={"symbol": style.symbol, "size": 7},
-                    name=label,
-                    legendgroup=style.key,
-                    showlegend=i == 0,
-                    meta={"method": style.key},
-                    hovertemplate=f"{label}, forget size %{{customdata}}: %{{y:.3g}}<extra></extra>",
-                )
-                figure.add_trace(trace, **at)
-                if few and frame["n"].max() > 1:
-                    own = values[(values["method"] == style.key) & (values["metric"] == m)]
-                    figure.add_trace(_runs(own, sizes, shift[style.key], style), **at)
-            ticks = {"tickvals": list(range(len(sizes))), "ticktext": labels}
-            figure.update_xaxes(title_text="forget size", title_standoff=4, **ticks, **at)
-            figure.update_yaxes(
-                title_text=metric(record, m).axis,
-                title_standoff=4,
-                rangemode="tozero",
-                **at,
+    panels = Panels([metric(record, m).title for m in metrics], 240)
+    for i, m in enumerate(metrics):
+        for style in shown:
+            rows = frame[(frame["method"] == style.key) & (frame["metric"] == m)].sort_values("forget_size")
+            label = escape(style.label)
+            line = scatter(
+                x=[sizes.index(s) + shift[style.key] for s in rows["forget_size"]],
+                customdata=rows["forget_size"].tolist(),
+                y=rows["mean"].tolist(),
+                error_y=None if few else error_bars(rows["mean"].tolist(), rows["std"].tolist()),
+                mode="lines+markers",
+                line={"color": style.colour, "dash": style.dash, "width": 2},
+                marker={"symbol": style.symbol, "size": 7},
+                name=label,
+                legendgroup=style.key,
+                showlegend=i == 0,
+                meta={"method": style.key},
+                hovertemplate=f"{label}, forget size %{{customdata}}: %{{y:.3g}}<extra></extra>",
             )
-        return figure
+            panels.add(i, line)
+            if few and frame["n"].max() > 1:
+                own = values[(values["method"] == style.key) & (values["metric"] == m)]
+                panels.add(i, _runs(own, sizes, shift[style.key], style))
+        panels.axes(
+            i,
+            x={"title": axis_title("forget size"), "tickvals": list(range(len(sizes))), "ticktext": labels},
+            y={"title": axis_title(metric(record, m).axis), "rangemode": "tozero"},
+        )
 
     low, high = int(frame["n"].min()), int(frame["n"].max())
     counts = f"n = {high}" if low == high else f"n = {low} to {high}"
@@ -76,9 +69,9 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
     spread = "Mean over" if few else "Mean ± std, cut at 0, over"
     rings = " (small: single runs)" if few and high > 1 else ""
     note = f"{spread} {over} a size{rings}. Lower is nearer to the oracle; flatter is more stable."
-    return Drawing(f"{scenario}-sizes", title, note, build, columns=columns_for(len(metrics)), legend=shown)
+    return Drawing(f"{scenario}-sizes", title, note, panels, columns=columns_for(len(metrics)), legend=shown)
 
 
-def _runs(values: pd.DataFrame, sizes: list[int], shift: float, style: MethodStyle) -> go.Scatter:
+def _runs(values: pd.DataFrame, sizes: list[int], shift: float, style: MethodStyle) -> Trace:
     at = [sizes.index(int(size)) + shift for size in values["forget_size"]]
     return single_runs(at, values["value"].tolist(), style, "%{y:.3g}")

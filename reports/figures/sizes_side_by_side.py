@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from html import escape
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import Drawing, columns_for, panel_grid
+from reports.figures._base import Drawing, Panels, Trace, axis_title, columns_for, scatter
 from reports.names import metric, scenario_label
 from reports.sampled import sampled_in
 from reports.styles import MethodStyle
@@ -33,25 +32,25 @@ def sizes_side_by_side(
     metrics = list(dict.fromkeys(frame["metric"]))
     labels = {m: metric(named[frame.loc[frame["metric"] == m, "sweep"].iloc[0]], m) for m in metrics}
 
-    def build(columns: int) -> go.Figure:
-        figure = panel_grid([labels[m].title for m in metrics], columns, 260)
-        for i, m in enumerate(metrics):
-            at = {"row": i // columns + 1, "col": i % columns + 1}
-            for style in shown:
-                for k, sweep in enumerate(sweeps):
-                    own = (frame["metric"] == m) & (frame["method"] == style.key) & (frame["sweep"] == sweep)
-                    figure.add_trace(_line(frame[own].sort_values("forget_size"), style, sweep, k), **at)
-            sizes = sorted(frame["forget_size"].unique())
-            ticks = {"tickvals": [int(s) for s in sizes], "ticktext": [str(s) for s in sizes]}
-            figure.update_xaxes(title_text="forget size (log)", title_standoff=4, type="log", **ticks, **at)
-            figure.update_yaxes(title_text=labels[m].axis, title_standoff=4, rangemode="tozero", **at)
-        return figure
+    sizes = sorted(frame["forget_size"].unique())
+    ticks = {"tickvals": [int(s) for s in sizes], "ticktext": [str(s) for s in sizes]}
+    panels = Panels([labels[m].title for m in metrics], 260)
+    for i, m in enumerate(metrics):
+        for style in shown:
+            for k, sweep in enumerate(sweeps):
+                own = (frame["metric"] == m) & (frame["method"] == style.key) & (frame["sweep"] == sweep)
+                panels.add(i, _line(frame[own].sort_values("forget_size"), style, sweep, k))
+        panels.axes(
+            i,
+            x={"title": axis_title("forget size (log)"), "type": "log", **ticks},
+            y={"title": axis_title(labels[m].axis), "rangemode": "tozero"},
+        )
 
     told = ", ".join(f"{_DASHES[k % 5]} line and {_MARKERS[k % 5]}: {s}" for k, s in enumerate(sweeps))
     over = sampled_in({s: named[s] for s in sweeps}, scenario)
     note = f"Means over {over}, of every size evaluated. {told[:1].upper()}{told[1:]}."
     title = f"{scenario_label(scenario)}: gaps over forget sizes, sweep by sweep"
-    return Drawing(f"{scenario}-sizes-compared", title, note, build, columns=columns_for(len(metrics)), legend=shown)
+    return Drawing(f"{scenario}-sizes-compared", title, note, panels, columns=columns_for(len(metrics)), legend=shown)
 
 
 def _means(named: Mapping[str, SweepRecord], scenario: str) -> pd.DataFrame:
@@ -63,9 +62,9 @@ def _means(named: Mapping[str, SweepRecord], scenario: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["forget_size", "metric", "sweep"])
 
 
-def _line(rows: pd.DataFrame, style: MethodStyle, sweep: str, k: int) -> go.Scatter:
+def _line(rows: pd.DataFrame, style: MethodStyle, sweep: str, k: int) -> Trace:
     told = escape(f"{style.label}, {sweep}")
-    return go.Scatter(
+    return scatter(
         x=rows["forget_size"].tolist(),
         y=rows["mean"].tolist(),
         mode="lines+markers",

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-import plotly.graph_objects as go
-
 from reports import frames
-from reports.figures._base import Drawing, panel_grid, translucent
+from reports.figures._base import Drawing, Panels, axis_title, bar, translucent
 from reports.names import measures, metric, scenario_label
 from reports.sampled import sampled
 from reports.styles import FLOOR_COLOUR, MethodStyle
@@ -33,33 +31,32 @@ def stacked_gaps(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
     if any(method == frames.FLOOR for method, _ in means):
         shown.append((frames.FLOOR, "Noise floor", FLOOR_COLOUR))
 
-    def build(columns: int) -> go.Figure:
-        figure = panel_grid([""], 1, 34 + 28 * len(shown))
-        for key, label, colour in shown:
-            for m, opacity in zip(metrics, _OPACITIES, strict=False):
-                value = means.get((key, m))
-                bar = go.Bar(
-                    x=[value],
-                    y=[escape(label)],
-                    orientation="h",
-                    width=0.7,
-                    marker={"color": translucent(colour, opacity), "line": {"width": 1, "color": colour}},
-                    text=[metric(record, m).short.removeprefix("Δ")],
-                    textposition="inside",
-                    insidetextanchor="middle",
-                    name=metric(record, m).title,
-                    showlegend=False,
-                    meta={"method": key} if key != frames.FLOOR else None,
-                    hovertemplate=f"{escape(label)}, {metric(record, m).short}: %{{x:.3g}}<extra></extra>",
-                )
-                figure.add_trace(bar)
-        figure.update_layout(barmode="stack")
-        figure.update_xaxes(title_text="sum of the gaps (points)", title_standoff=4)
-        figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
-        return figure
+    panels = Panels([""], 34 + 28 * len(shown), barmode="stack")
+    for key, label, colour in shown:
+        for m, opacity in zip(metrics, _OPACITIES, strict=False):
+            part = bar(
+                x=[means.get((key, m))],
+                y=[escape(label)],
+                orientation="h",
+                width=0.7,
+                marker={"color": translucent(colour, opacity), "line": {"width": 1, "color": colour}},
+                text=[metric(record, m).short.removeprefix("Δ")],
+                textposition="inside",
+                insidetextanchor="middle",
+                name=metric(record, m).title,
+                showlegend=False,
+                meta={"method": key} if key != frames.FLOOR else None,
+                hovertemplate=f"{escape(label)}, {metric(record, m).short}: %{{x:.3g}}<extra></extra>",
+            )
+            panels.add(0, part)
+    panels.axes(
+        0,
+        x={"title": axis_title("sum of the gaps (points)")},
+        y={"autorange": "reversed", "type": "category", "showgrid": False},
+    )
 
     n = int(frame.loc[frame["forget_size"] == size, "n"].max())
     order = ", ".join(metric(record, m).short for m in metrics)
     note = f"Means over n = {n} {sampled(record, scenario).nouns}, from left to right: {order}. Shorter is nearer to the oracle."
     title = f"{scenario_label(scenario)}: gaps stacked, the parts of the forget set apart, {frames.size_label(record, scenario)}"
-    return Drawing(f"{scenario}-stacked", title, note, build)
+    return Drawing(f"{scenario}-stacked", title, note, panels)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from html import escape
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import FEW, Drawing, error_bars, panel_grid, single_runs
+from reports.figures._base import FEW, Drawing, Panels, Trace, axis_title, error_bars, scatter, single_runs
 from reports.names import metric, scenario_label, units
 from reports.sampled import sampled
 from reports.styles import MethodStyle
@@ -34,21 +33,20 @@ def trade_off(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]
     )
     unit = units(record, [gap for gaps in sides.values() for gap in gaps]).replace("percentage ", "")
 
-    def build(columns: int) -> go.Figure:
-        figure = panel_grid([name for name, _ in parts], columns, 330, x_gap=70)
-        named: set[str] = set()
-        for i, (name, frame) in enumerate(parts):
-            at = {"row": i // columns + 1, "col": i % columns + 1}
-            for style in shown:
-                rows = frame[frame["method"] == style.key]
-                if len(rows):
-                    traces = _means(rows, style) if name == "Evaluated winners" else _front(rows, style)
-                    traces[0].showlegend = style.key not in named
-                    named.add(style.key)
-                    figure.add_traces(traces, rows=at["row"], cols=at["col"])
-            figure.update_xaxes(title_text=f"forgetting gap{unit}", title_standoff=4, rangemode="tozero", **at)
-            figure.update_yaxes(title_text=f"utility gap{unit}", title_standoff=4, rangemode="tozero", **at)
-        return figure
+    panels = Panels([name for name, _ in parts], 330, x_gap=70)
+    named: set[str] = set()
+    for i, (name, frame) in enumerate(parts):
+        for style in shown:
+            rows = frame[frame["method"] == style.key]
+            if len(rows):
+                first, *others = _means(rows, style) if name == "Evaluated winners" else _front(rows, style)
+                panels.add(i, first | {"showlegend": style.key not in named}, *others)
+                named.add(style.key)
+        panels.axes(
+            i,
+            x={"title": axis_title(f"forgetting gap{unit}"), "rangemode": "tozero"},
+            y={"title": axis_title(f"utility gap{unit}"), "rangemode": "tozero"},
+        )
 
     means = [
         f"the {side} gap is the mean of {', '.join(metric(record, g).short for g in gaps)}"
@@ -62,15 +60,15 @@ def trade_off(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]
     note += f" Winners: {means_of} {over}, {frames.size_label(record, scenario)}." if len(evaluated) else ""
     note += " Search: points are completed trials, lines join each method's undominated ones." if len(searched) else ""
     title = f"{scenario_label(scenario)}: utility against forgetting"
-    return Drawing(f"{scenario}-trade-off", title, note, build, columns=len(parts), legend=shown)
+    return Drawing(f"{scenario}-trade-off", title, note, panels, columns=len(parts), legend=shown)
 
 
-def _means(rows: pd.DataFrame, style: MethodStyle) -> list[go.Scatter]:
+def _means(rows: pd.DataFrame, style: MethodStyle) -> list[Trace]:
     label = escape(style.label)
     mean, std = rows[["forgetting", "utility"]].mean(), rows[["forgetting", "utility"]].std()
     few = len(rows) <= FEW
     return [
-        go.Scatter(
+        scatter(
             x=[mean["forgetting"]],
             y=[mean["utility"]],
             error_x=None if few else error_bars([mean["forgetting"]], [std["forgetting"]]),
@@ -87,16 +85,16 @@ def _means(rows: pd.DataFrame, style: MethodStyle) -> list[go.Scatter]:
     ]
 
 
-def _runs(rows: pd.DataFrame, style: MethodStyle) -> go.Scatter:
+def _runs(rows: pd.DataFrame, style: MethodStyle) -> Trace:
     return single_runs(rows["forgetting"].tolist(), rows["utility"].tolist(), style, "%{x:.3g}, %{y:.3g}")
 
 
-def _front(rows: pd.DataFrame, style: MethodStyle) -> list[go.Scatter]:
+def _front(rows: pd.DataFrame, style: MethodStyle) -> list[Trace]:
     front = frames.pareto_front(rows)
     label = escape(style.label)
     common = {"legendgroup": style.key, "name": label, "meta": {"method": style.key}}
     hover = f"{label}, trial %{{customdata}}: forgetting %{{x:.3g}}, utility %{{y:.3g}}<extra></extra>"
-    line = go.Scatter(
+    line = scatter(
         x=front["forgetting"].tolist(),
         y=front["utility"].tolist(),
         mode="lines",
@@ -104,7 +102,7 @@ def _front(rows: pd.DataFrame, style: MethodStyle) -> list[go.Scatter]:
         hoverinfo="skip",
         **common,
     )
-    points = go.Scatter(
+    points = scatter(
         x=rows["forgetting"].tolist(),
         y=rows["utility"].tolist(),
         customdata=rows["number"].tolist(),

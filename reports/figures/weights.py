@@ -5,10 +5,9 @@ from __future__ import annotations
 from html import escape
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from reports import frames
-from reports.figures._base import FEW, Drawing, columns_for, error_bars, panel_grid, single_runs
+from reports.figures._base import FEW, Drawing, Panels, Trace, axis_title, columns_for, error_bars, scatter, single_runs
 from reports.names import metric, scenario_label, score_label, units
 from reports.sampled import sampled
 from reports.styles import MethodStyle
@@ -34,24 +33,19 @@ def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, Method
     few = bool(counts.max() <= FEW)
     titles = [score_label(record) if m == "score" else metric(record, m).title for m in metrics]
 
-    def build(columns: int) -> go.Figure:
-        figure = panel_grid(titles, columns, 290, x_gap=64)
-        for i, m in enumerate(metrics):
-            at = {"row": i // columns + 1, "col": i % columns + 1}
-            for style in shown:
-                rows = runs[runs["method"] == style.key].dropna(subset=["weight_distance", m])
-                if len(rows):
-                    mean, *single = _points(rows, m, style, few)
-                    mean.showlegend = i == 0
-                    figure.add_traces([mean, *single], rows=at["row"], cols=at["col"])
-            figure.update_xaxes(title_text="weight distance (L2)", title_standoff=4, **at)
-            figure.update_yaxes(
-                title_text=units(record, [m]).strip(" ()").removeprefix("percentage "),
-                title_standoff=4,
-                rangemode="tozero",
-                **at,
-            )
-        return figure
+    panels = Panels(titles, 290, x_gap=64)
+    for i, m in enumerate(metrics):
+        for style in shown:
+            rows = runs[runs["method"] == style.key].dropna(subset=["weight_distance", m])
+            if len(rows):
+                mean, *single = _points(rows, m, style, few)
+                panels.add(i, mean | {"showlegend": i == 0}, *single)
+        unit = units(record, [m]).strip(" ()").removeprefix("percentage ")
+        panels.axes(
+            i,
+            x={"title": axis_title("weight distance (L2)")},
+            y={"title": axis_title(unit), "rangemode": "tozero"},
+        )
 
     over = sampled(record, scenario).nouns
     spread = f"Mean ± std (cut at 0) over {over}"
@@ -59,15 +53,15 @@ def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, Method
         spread = f"Mean over {over}" + (" (small: single runs)" if counts.max() > 1 else "")
     note = f"{spread}; distance of the penultimate layer to the oracle's, after matching its units."
     title = f"{scenario_label(scenario)}: weight distance to the oracle against the gaps, {frames.size_label(record, scenario)}"
-    return Drawing(f"{scenario}-weights", title, note, build, columns=columns_for(len(metrics)), legend=shown)
+    return Drawing(f"{scenario}-weights", title, note, panels, columns=columns_for(len(metrics)), legend=shown)
 
 
-def _points(rows: pd.DataFrame, m: str, style: MethodStyle, few: bool) -> list[go.Scatter]:
+def _points(rows: pd.DataFrame, m: str, style: MethodStyle, few: bool) -> list[Trace]:
     """A method's mean, with its standard deviations where it has too many runs to show each, and else these."""
     mean, std = rows[["weight_distance", m]].mean(), rows[["weight_distance", m]].std()
     own = {"mode": "markers", "legendgroup": style.key, "meta": {"method": style.key}, "cliponaxis": False}
     label = escape(style.label)
-    point = go.Scatter(
+    point = scatter(
         x=[mean["weight_distance"]],
         y=[mean[m]],
         error_x=None if few else error_bars([mean["weight_distance"]], [std["weight_distance"]]),

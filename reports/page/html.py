@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from plotly.utils import PlotlyJSONEncoder
+
 from reports.figures import Drawing
 from reports.format import Cell, Row, Table
 from reports.page.terms import NO_TERMS, Terms
@@ -83,7 +85,8 @@ def _notes_html(first: list[str], rest: list[str]) -> str:
 
 def figure_html(drawing: Drawing, identifier: str, terms: Terms = NO_TERMS) -> str:
     """The place where a figure will be drawn, with its title, legend and note."""
-    heights = f"--wide:{int(drawing.wide.layout.height)}px;--narrow:{int(drawing.narrow.layout.height)}px"
+    wide, narrow = (int(laid_out["layout"]["height"]) for laid_out in (drawing.wide(), drawing.narrow()))
+    heights = f"--wide:{wide}px;--narrow:{narrow}px"
     return (
         f'<figure class="drawing"{_method(drawing.method)}><figcaption>{escape(drawing.title)}</figcaption>\n'
         f"{legend_html(drawing.legend)}"
@@ -94,15 +97,16 @@ def figure_html(drawing: Drawing, identifier: str, terms: Terms = NO_TERMS) -> s
 
 def figure_data(drawing: Drawing, identifier: str) -> dict[str, Any]:
     """What the page's script draws: traces, and one layout for a wide page and one for a phone."""
-    plain = json.loads(drawing.wide.to_json())
-    layouts = {"wide": plain["layout"], "narrow": json.loads(drawing.narrow.to_json())["layout"]}
-    return {
+    wide = drawing.wide()
+    figure = {
         "id": identifier,
         "file": slug(drawing.key),
-        "data": plain["data"],
-        "layouts": layouts,
+        "data": wide["data"],
+        "layouts": {"wide": wide["layout"], "narrow": drawing.narrow()["layout"]},
         "columns": drawing.columns,
     }
+    plain: dict[str, Any] = json.loads(json.dumps(figure, cls=PlotlyJSONEncoder))  # what is not finite is null
+    return plain
 
 
 def legend_html(styles: Iterable[MethodStyle]) -> str:

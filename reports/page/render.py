@@ -73,7 +73,7 @@ def _document(
 ) -> str:
     data = script_json([figure_data(d, identifiers[id(d)]) for d in drawings])
     scales = {"light": figures.DIVERGING, "dark": figures.DIVERGING_DARK}
-    themes = {name: {"template": _theme(name == "dark"), "diverging": scale} for name, scale in scales.items()}
+    themes = {n: {"template": figures.template(n == "dark"), "diverging": scale} for n, scale in scales.items()}
     assets = files("reports.page")
     return "\n".join(
         [
@@ -93,11 +93,6 @@ def _document(
             "",
         ]
     )
-
-
-def _theme(dark: bool) -> dict[str, Any]:
-    theme: dict[str, Any] = figures.template(dark).to_plotly_json()
-    return theme
 
 
 def _top(record: SweepRecord, partial: bool) -> str:

@@ -11,7 +11,7 @@ import pytest
 from reports import write_comparison
 from reports.comparison import compared, labels_of
 from reports.comparison import scenario_section as scenario_of
-from reports.figures import Drawing
+from reports.figures import Drawing, figure_of
 from reports.styles import method_styles
 from sweeps.record import SweepRecord
 from tests.reports.conftest import new_builder
@@ -80,7 +80,7 @@ def _figure(*records: SweepRecord) -> go.Figure:
     section = scenario_of(named, "random", method_styles(["sure"]))
     drawing = section.blocks[0].parts[0]
     assert isinstance(drawing, Drawing)
-    return drawing.wide
+    return figure_of(drawing.wide())
 
 
 def test_gaps_that_enter_the_score_are_told_apart():
@@ -112,7 +112,7 @@ def test_sizes_of_several_sweeps_lie_in_one_plot():
     block = next(b for b in section.blocks if b.title == "Stability over forget sizes")
     drawing = block.parts[0]
     assert isinstance(drawing, Drawing)
-    points = {(trace.name, trace.line.dash): (list(trace.x), list(trace.y)) for trace in drawing.wide.data}
+    points = {(trace.name, trace.line.dash): (list(trace.x), list(trace.y)) for trace in figure_of(drawing.wide()).data}
     assert points == {("SURE, a", "solid"): ([100], [2.0]), ("SURE, b", "dash"): ([50], [2.5])}
     assert drawing.note == (
         "Means over forget sets, of every size evaluated. Solid line and circle: a, dash line and square: b."

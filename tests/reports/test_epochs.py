@@ -136,7 +136,7 @@ def test_a_size_that_was_not_tuned_at_is_not_called_so(builder: RecordBuilder):
     drawing = figures.gaps_by_size(record, "random", method_styles(["sure"]))
     assert drawing is not None
     assert drawing.title.endswith("hyperparameters tuned at 100")
-    assert "(tuned)" not in drawing.wide.to_json()
+    assert "(tuned)" not in figures.figure_of(drawing.wide()).to_json()
     assert tables.optimism_table(record, "random") is None  # the size would be told as optimism
 
 

@@ -32,7 +32,7 @@ def test_every_figure_is_titled_explained_and_has_one_colour_per_method(draw, fu
     drawing = draw(full_record, "partial_class", styles)
     assert drawing.title.startswith("Partial class: ")
     assert drawing.note
-    figure = drawing.printed()
+    figure = figures.figure_of(drawing.printed())
     shown = {trace.meta["method"] for trace in figure.data if trace.meta and "method" in trace.meta}
     assert shown == set(styles)
     for trace in figure.data:
@@ -41,7 +41,7 @@ def test_every_figure_is_titled_explained_and_has_one_colour_per_method(draw, fu
                 continue
             assert styles[trace.meta["method"]].colour in (trace.line.color, trace.marker.color) or trace.fill
     assert all("<script" not in (t.name or "") for t in figure.data)
-    assert len(drawing.wide.data) == len(drawing.narrow.data)
+    assert len(figures.figure_of(drawing.wide()).data) == len(figures.figure_of(drawing.narrow()).data)
 
 
 @pytest.mark.parametrize("draw", ALL)
@@ -56,9 +56,11 @@ def test_bars_are_the_tables_means(full_record: SweepRecord):
     frame = frames.metric_summary(full_record, "random", ["forget_gap"]).query(
         "forget_size == 100 and method == 'sure'"
     )
-    bar = next(t for t in drawing.wide.data if t.type == "bar" and t.meta["method"] == "sure")
+    bar = next(t for t in figures.figure_of(drawing.wide()).data if t.type == "bar" and t.meta["method"] == "sure")
     assert bar.x[0] == pytest.approx(frame["mean"].iloc[0])
-    runs = next(t for t in drawing.wide.data if t.type == "scatter" and t.meta.get("method") == "sure")
+    runs = next(
+        t for t in figures.figure_of(drawing.wide()).data if t.type == "scatter" and t.meta.get("method") == "sure"
+    )
     assert len(runs.x) == frame["n"].iloc[0]
     assert np.mean(runs.x) == pytest.approx(frame["mean"].iloc[0])
     assert np.std(runs.x, ddof=1) == pytest.approx(frame["std"].iloc[0])
@@ -74,14 +76,14 @@ def test_no_bar_of_many_runs_goes_below_zero(builder):
     drawing = figures.gap_bars(builder.record(), "random", method_styles(["sure"]))
     assert drawing is not None
     assert drawing.note.startswith("Mean ± std, cut at 0, over n = 12 forget sets.")
-    bar, _ = drawing.wide.data
+    bar, _ = figures.figure_of(drawing.wide()).data
     assert bar.error_x.array[0] > bar.x[0]
     assert bar.error_x.arrayminus[0] == pytest.approx(bar.x[0])
     for draw, axis in ((figures.gaps_by_size, "error_y"), (figures.trade_off, "error_x")):
         other = draw(builder.record(), "random", method_styles(["sure"]))
         assert other is not None
         assert "ean ± std, cut at 0, over" in other.note
-        (line, *_) = other.wide.data
+        (line, *_) = figures.figure_of(other.wide()).data
         assert line[axis].arrayminus[0] < line[axis].array[0]
     builder.trial("evaluation", "scrub", value=1.0, metrics=gaps, curve=[gaps])
     drawing = figures.gap_bars(builder.record(), "random", method_styles(["sure", "scrub"]))
@@ -96,7 +98,7 @@ def test_the_distance_of_few_runs_is_shown_run_by_run_and_of_many_with_bars_that
         builder.trial("evaluation", "sure", value=distance / 2, metrics={"weight_distance": distance}, forget_seed=seed)
     drawing = figures.weight_distance(builder.record(), "random", method_styles(["sure"]))
     assert drawing is not None
-    mean, *single = drawing.wide.data
+    mean, *single = figures.figure_of(drawing.wide()).data
     assert mean.x[0] == pytest.approx(np.mean(distances))
     assert mean.y[0] == pytest.approx(np.mean(distances) / 2)
     if runs == 12:
@@ -117,7 +119,7 @@ def test_the_distance_of_few_runs_is_shown_run_by_run_and_of_many_with_bars_that
 def test_attack_figure_draws_the_oracle(full_record: SweepRecord):
     drawing = figures.attack_bars(full_record, "random", method_styles(frames.methods(full_record)))
     assert drawing is not None
-    line = next(t for t in drawing.wide.data if t.name == "Oracle")
+    line = next(t for t in figures.figure_of(drawing.wide()).data if t.name == "Oracle")
     assert list(line.x) == pytest.approx([90, 90])
 
 
@@ -146,7 +148,7 @@ def test_a_grid_that_moves_nothing_is_a_sentence(builder):
 def test_heatmap_scale_is_shared_and_symmetrical(full_record: SweepRecord):
     drawing = figures.sensitivity_heatmap(full_record, "partial_class", "sure")
     assert drawing is not None
-    figure = drawing.wide
+    figure = figures.figure_of(drawing.wide())
     changes = frames.sensitivity(full_record, "partial_class", "sure")["change"]
     heatmaps = [t for t in figure.data if t.type == "heatmap"]
     assert len(heatmaps) == 4
@@ -161,7 +163,36 @@ def test_a_failed_grid_point_is_marked(builder):
     builder.trial("sensitivity", "sure", hp={"lr": 0.012, "alpha": 0.5}, state="FAIL", reason="diverged at epoch 1")
     drawing = figures.sensitivity_heatmap(builder.record(), "random", "sure")
     assert drawing is not None
-    heatmap, crosses = drawing.wide.data
+    heatmap, crosses = figures.figure_of(drawing.wide()).data
     assert [list(row) for row in heatmap.text] == [["0", ""]]
     assert [x.split("<")[0] for x in crosses.x] == ["0.012"]
     assert "Failed grid points (✕): 1" in drawing.note
+
+
+def test_plotly_knows_whatever_a_page_draws(full_record: SweepRecord):
+    styles = method_styles(frames.methods(full_record))
+    for scenario in frames.scenarios(full_record):
+        section = scenario_section(full_record, scenario, styles)
+        drawings = [part for block in section.blocks for part in block.parts if isinstance(part, figures.Drawing)]
+        assert len(drawings) > 5
+        for drawing in drawings:
+            for plain in (drawing.wide(), drawing.narrow(), drawing.printed(), drawing.for_paper()):
+                drawn = figures.figure_of(plain)
+                axes = {name for name in plain["layout"] if name[1:5] == "axis"}
+                assert {f"{t.xaxis[0]}axis{t.xaxis[1:]}" for t in drawn.data} <= axes, drawing.key
+    with pytest.raises(ValueError, match="titel"):
+        figures.figure_of({"data": [], "layout": {"xaxis": {"titel": "epoch"}}})
+
+
+@pytest.mark.parametrize("draw", [figures.trade_off, figures.gaps_by_size, figures.accuracy_curves])
+def test_titles_stand_over_the_middle_of_their_panels(draw, full_record: SweepRecord):
+    drawing = draw(full_record, "partial_class", method_styles(frames.methods(full_record)))
+    for plain in (drawing.wide(), drawing.narrow(), drawing.for_paper()):
+        layout = plain["layout"]
+        count = len(layout["annotations"])
+        assert count > 1
+        for i, title in enumerate(layout["annotations"]):
+            x, y = (layout[f"{side}axis{i + 1 if i else ''}"]["domain"] for side in "xy")
+            assert title["x"] == pytest.approx(sum(x) / 2)
+            assert title["y"] == y[1]
+        assert f"xaxis{count + 1}" not in layout  # no empty panel fills the last row

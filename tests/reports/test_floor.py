@@ -55,7 +55,7 @@ def test_its_gaps_are_the_last_row_unmarked(record: SweepRecord):
 def test_its_bar_is_grey_and_last(record: SweepRecord):
     drawing = figures.gap_bars(record, "random", method_styles(frames.methods(record)))
     assert drawing is not None
-    first = [t for t in drawing.wide.data if t.xaxis == "x"]
+    first = [t for t in figures.figure_of(drawing.wide()).data if t.xaxis == "x"]
     *_, bar, runs = first
     assert bar.name == FLOOR_LABEL
     assert list(bar.x) == pytest.approx([0.1])

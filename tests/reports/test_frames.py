@@ -146,7 +146,7 @@ def test_repeats_of_the_centre_tell_a_change_from_noise(builder):
     assert frame["noise"].tolist() == [pytest.approx(9.937, abs=1e-3)] * 3
     drawing = figures.sensitivity_heatmap(builder.record(), "random", "sure")
     assert drawing is not None
-    assert drawing.wide.data[0].text == (["(+8.0)", "0", "+13.0"],)
+    assert figures.figure_of(drawing.wide()).data[0].text == (["(+8.0)", "0", "+13.0"],)
     table = tables.sensitivity_table(builder.record(), "random")
     assert table is not None
     assert [c.text for c in table.rows[0].cells][2:] == ["13.00", "0.00", "7.00", "± 9.94", "1", "3 of 3"]
@@ -172,7 +172,11 @@ def test_one_minus_alpha_is_what_a_grid_near_one_varies(builder):
     assert frame["alpha_factor"].tolist() == pytest.approx([1.2, 1.0, 0.8])
     drawing = figures.sensitivity_heatmap(builder.record(), "random", "sure")
     assert drawing is not None
-    assert drawing.wide.data[0].y == ("0.94<br>1 − α +20 %", "<b>0.95<br>0 %</b>", "0.96<br>1 − α −20 %")
+    assert figures.figure_of(drawing.wide()).data[0].y == (
+        "0.94<br>1 − α +20 %",
+        "<b>0.95<br>0 %</b>",
+        "0.96<br>1 − α −20 %",
+    )
     assert "The centre was run once" in drawing.note
 
 

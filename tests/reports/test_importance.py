@@ -25,7 +25,7 @@ def test_shares_by_method(builder: RecordBuilder):
     assert "FineTune" in table.notes[0]
     drawing = figures.importance_bars(record, "random", method_styles(["sure", "finetune"]))
     assert drawing is not None
-    assert [t.x[0] for t in drawing.wide.data] == pytest.approx([75, 25])
+    assert [t.x[0] for t in figures.figure_of(drawing.wide()).data] == pytest.approx([75, 25])
 
 
 def test_too_few_trials_are_said(builder: RecordBuilder):

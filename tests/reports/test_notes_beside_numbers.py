@@ -28,7 +28,7 @@ STYLES = method_styles(["sure", "finetune", "neg_grad_plus"])
 
 
 def test_what_the_figures_of_evaluations_are_means_of(full_record: SweepRecord) -> None:
-    drawn = (full_record, "random", STYLES)
+    drawn = (full_record, "random", method_styles(frames.methods(full_record)))
     starts = {
         figures.gap_bars: "Mean over n = 3 forget sets; rings: single runs. Shorter is nearer to the oracle. Grey: one more",
         figures.attack_bars: "Mean over n = 3 forget sets; rings: single runs. Dashed: the oracle; nearer to it is better.",
@@ -48,19 +48,23 @@ def test_the_dots_are_the_means_in_their_own_units(full_record: SweepRecord) -> 
     drawing = figures.dot_plot(full_record, "random", method_styles(frames.methods(full_record)))
     assert drawing is not None
     assert drawing.note.endswith("Nearer to the left is nearer to the oracle (and quicker).")
-    gaps, times = (t for t in drawing.wide.data if t.meta["method"] == "sure")
+    gaps, times = (t for t in figures.figure_of(drawing.wide()).data if t.meta["method"] == "sure")
     known = frames.metric_summary(full_record, "random", ["forget_gap", "relative_run_time"])
     means = known[(known["forget_size"] == 100) & (known["method"] == "sure")].set_index("metric")["mean"]
     assert gaps.x[list(gaps.customdata).index("ΔUA")] == pytest.approx(means["forget_gap"])
     assert list(times.x) == pytest.approx([means["relative_run_time"]])
-    assert [drawing.wide.layout[axis].title.text for axis in ("xaxis", "xaxis2")] == ["percentage points", "× oracle"]
+    layout = drawing.wide()["layout"]
+    assert [layout[axis]["title"]["text"] for axis in ("xaxis", "xaxis2")] == [
+        "percentage points",
+        "× oracle",
+    ]
 
 
 def test_the_ring_is_at_the_stop_epoch(full_record: SweepRecord) -> None:
     drawing = figures.accuracy_curves(full_record, "random", STYLES)
     assert drawing is not None
     assert "Ringed: the stop epoch, at which the other numbers stand." in drawing.note
-    rings = [list(t.x) for t in drawing.wide.data if t.mode == "markers"]
+    rings = [list(t.x) for t in figures.figure_of(drawing.wide()).data if t.mode == "markers"]
     assert rings
     assert all(ring == [2] for ring in rings)
 

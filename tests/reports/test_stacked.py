@@ -22,8 +22,10 @@ def test_segments_are_the_means(builder: RecordBuilder, word: str):
     styles = method_styles(["sure"])
     drawing = figures.stacked_gaps(record, "canary", styles)
     assert drawing is not None
-    assert [t.x[0] for t in drawing.wide.data] == pytest.approx([1.5, 2.5, 3.5, 4.5, 0.6, 0.7, 0.8, 0.9])
-    assert [t.y[0] for t in drawing.wide.data[::4]] == ["SURE", "Noise floor"]
+    assert [t.x[0] for t in figures.figure_of(drawing.wide()).data] == pytest.approx(
+        [1.5, 2.5, 3.5, 4.5, 0.6, 0.7, 0.8, 0.9]
+    )
+    assert [t.y[0] for t in figures.figure_of(drawing.wide()).data[::4]] == ["SURE", "Noise floor"]
     assert "n = 2" in drawing.note
     block = scenario_section(record, "canary", styles).blocks[0]
     assert "canary-stacked" in [getattr(part, "key", "") for part in block.parts]

@@ -98,6 +98,6 @@ def test_a_metric_that_declares_itself_is_labelled_everywhere(builder):
     assert texts(tables.stability_table(record, "random"))[0][3:] == ["ΔUA", "ΔRA", "ΔMIA-S", "n"]
     drawing = figures.attack_bars(record, "random", method_styles(["sure"]))
     assert drawing is not None
-    assert [a.text for a in drawing.wide.layout.annotations] == ["MIA-S: shadow models"]
+    assert [a.text for a in figures.figure_of(drawing.wide()).layout.annotations] == ["MIA-S: shadow models"]
     assert frames.directions(record, frames.evaluations(record, "random"))["forgetting"].tolist() == [4.0]
     assert "ΔMIA-S 7.00" in " ".join(verdict(record, "random").sentences)

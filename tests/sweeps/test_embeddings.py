@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from reports import write_report
-from reports.figures import embedding_panels
+from reports.figures import embedding_panels, figure_of
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.worker import Worker
@@ -54,7 +54,12 @@ def test_maps_and_panels(evaluated: Sweep, cache: Path) -> None:
 
     drawing = embedding_panels(record, "partial_class", folder)
     assert drawing is not None
-    assert [a.text for a in drawing.wide.layout.annotations] == ["Original", "Oracle", "SURE", "FineTune"]
+    assert [a.text for a in figure_of(drawing.wide()).layout.annotations] == [
+        "Original",
+        "Oracle",
+        "SURE",
+        "FineTune",
+    ]
     assert "t-SNE of the training set" in write_report(record, evaluated.folder.report, partial=False).read_text()
 
 

@@ -78,6 +78,6 @@ def test_the_report_draws_the_grid_that_was_asked_for() -> None:
     assert sorted(set(frame["beta_factor"].round(6))) == [0.8, 1.0, 1.2]
     drawing = figures.sensitivity_heatmap(record, "random", "mine")
     assert drawing is not None
-    assert drawing.wide.data[0].y == ("1.6<br>−20 %", "<b>2<br>0 %</b>", "2.4<br>+20 %")
-    assert drawing.wide.layout.yaxis.title.text == "beta"
+    assert figures.figure_of(drawing.wide()).data[0].y == ("1.6<br>−20 %", "<b>2<br>0 %</b>", "2.4<br>+20 %")
+    assert figures.figure_of(drawing.wide()).layout.yaxis.title.text == "beta"
     assert "α" not in drawing.note
