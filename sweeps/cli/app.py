@@ -352,6 +352,8 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        gc.freeze()  # else Python, as it ends, goes through everything that was imported: a second after a run
 
 
 def _find_code_here() -> None:
