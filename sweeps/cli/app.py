@@ -353,7 +353,10 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
-        gc.freeze()  # else Python, as it ends, goes through everything that was imported: a second after a run
+        # Else Python, as it ends, goes through everything that was imported: a second after a run. With torch comes code that
+        # then counts what is left of it, and says so.
+        if "torch" not in sys.modules:
+            gc.freeze()
 
 
 def _find_code_here() -> None:

@@ -99,6 +99,17 @@ def test_code_of_the_folder_that_one_types_in_is_found_and_hides_nothing(tmp_pat
     assert "there is no module 'net'" in safe.stderr
 
 
+@pytest.mark.parametrize("before", ["import torch, triton", "import optuna"])
+def test_nothing_is_said_as_python_ends(before: str) -> None:
+    """Of whatever a command has imported: that is not gone through at the end, unless something of it counts what is left."""
+    if "triton" in before:
+        pytest.importorskip("triton")
+    code = f"import sys\n{before}\nsys.argv = ['sweeps', 'methods']\nfrom sweeps.cli import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "sure" in done.stdout
+    assert done.stderr == ""
+
+
 def test_a_worker_imports_nothing_of_the_drivers() -> None:
     code = (
         f"import sys, sweeps.ray_tune.trainable, sweeps.jobs.worker\nprint([m for m in {DRIVERS} if m in sys.modules])"
