@@ -1,13 +1,15 @@
 """How long a sweep takes from the command to its first finished trial, and where that goes.
 
-    uv run python -m benchmarks.start_up [ROUNDS]
+    uv run python -m benchmarks.start_up [ROUNDS] [--new]
 
 Each round starts a new sweep on decoded data, two workers, and stops it after its first trial: an original model that trains for
 one epoch. Medians over the rounds, least and greatest in brackets; the first round, which compiles all modules, does not count.
+With `--new` each has a cache of its own, so that nothing is known of the network's speed, which is then measured.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import statistics
@@ -79,13 +81,20 @@ def once(folder: Path, name: str, env: dict[str, str]) -> tuple[float, float, fl
 
 def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("rounds", type=int, nargs="?", default=ROUNDS)
+    parser.add_argument("--new", action="store_true", help="a cache of its own for each")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         cache = str(Path(folder) / "cache")
         env = {**os.environ, "PYTHONPYCACHEPREFIX": str(Path(folder) / "compiled"), "UNLEARN_SWEEPS_CACHE": cache}
         env |= {"XDG_CACHE_HOME": cache}
         env.pop("PYTHONDONTWRITEBYTECODE", None)
-        measured = [once(Path(folder), f"start{i}", env) for i in range(rounds + 1)][1:]
+        measured = []
+        for i in range(options.rounds + 1):
+            own = {"UNLEARN_SWEEPS_CACHE": f"{cache}{i}"} if options.new else {}
+            measured.append(once(Path(folder), f"start{i}", env | own))
+        del measured[0]
     for phase, of in zip(PHASES, zip(*measured, strict=True), strict=True):
         print(f"{phase:>42}: {statistics.median(of):5.1f} s ({min(of):.1f}–{max(of):.1f})")
 

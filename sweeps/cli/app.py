@@ -353,9 +353,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
-        # Else Python, as it ends, goes through everything that was imported: a second after a run. With torch comes code that
-        # then counts what is left of it, and says so.
-        if "torch" not in sys.modules:
+        # Else Python, as it ends, goes through everything that was imported: a second after a run. Triton, which some parts of
+        # torch bring, then counts what is left of it, and says so.
+        if "triton" not in sys.modules:
             gc.freeze()
 
 
