@@ -11,7 +11,9 @@ import pytest
 import torch
 
 torch.set_num_threads(1)
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of what a shell starts in the background; tests send it to their own
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # as of what a shell starts in the background; tests send it to their own
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
