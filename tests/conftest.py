@@ -11,9 +11,8 @@ import pytest
 import torch
 
 torch.set_num_threads(1)
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # as of what a shell starts in the background; tests send it to their own
+# What a shell starts in the background ignores Ctrl-C, and so would what tests start, which they send it to.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
