@@ -28,7 +28,7 @@ def weight_distance(record: SweepRecord, scenario: str, styles: dict[str, Method
     metrics = [m for m in _AGAINST if m in runs and runs[m].notna().any()]
     counts = runs["method"].value_counts()
     shown = [s for m, s in styles.items() if m in counts]
-    if not shown:
+    if not shown or not metrics:
         return None
     few = bool(counts.max() <= FEW)
     titles = [score_label(record) if m == "score" else metric(record, m).title for m in metrics]

@@ -116,6 +116,12 @@ def test_the_distance_of_few_runs_is_shown_run_by_run_and_of_many_with_bars_that
         assert list(trace.y) == [distance / 2 for distance in distances]
 
 
+def test_distances_beside_nothing_are_not_drawn(builder):
+    for seed in range(3):
+        builder.trial("evaluation", "sure", metrics={"weight_distance": 1.0 + seed}, forget_seed=seed)
+    assert figures.weight_distance(builder.record(), "random", method_styles(["sure"])) is None
+
+
 def test_attack_figure_draws_the_oracle(full_record: SweepRecord):
     drawing = figures.attack_bars(full_record, "random", method_styles(frames.methods(full_record)))
     assert drawing is not None
