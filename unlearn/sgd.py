@@ -26,6 +26,11 @@ class SGD:
         self.param_groups: list[dict[str, Any]] = [group]
         self._velocity: dict[Tensor, Tensor] = {}
 
+    @property
+    def state(self) -> list[Tensor]:
+        """All tensors that steps change: parameters, and the velocities of those that have moved."""
+        return [*self.param_groups[0]["params"], *self._velocity.values()]
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients, or where those are wanted as tensors fill them with zeros."""
         for parameter in self.param_groups[0]["params"]:

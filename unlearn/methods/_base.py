@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from unlearn.graphs import Recorder, Step
 from unlearn.models import Classifier
 from unlearn.steps import SGD, Batches, Bounds, Count, Rate, Streams, Weight
 
@@ -20,7 +21,8 @@ class UnlearningData:
     """What a method may see: the retain, forget and validation samples, and the frozen original model.
 
     The sets share one pool of images and labels. `original` is in eval mode and needs no gradients. `new_model(seed)` gives a
-    freshly initialised network of the same architecture, in train mode.
+    freshly initialised network of the same architecture, in train mode. With a `recorder` a device may repeat the steps of `step`
+    by itself.
     """
 
     retain: Batches
@@ -28,6 +30,17 @@ class UnlearningData:
     validation: Batches
     original: Classifier
     new_model: Callable[[int], Classifier]
+    recorder: Recorder | None = None
+
+    def step(
+        self,
+        model: Classifier,
+        optimizer: SGD | torch.optim.Optimizer,
+        loss: Callable[..., Tensor] | None = None,
+        after: Callable[[], None] = lambda: None,
+    ) -> Step:
+        """The gradient step on `loss` as a function of a batch: see `unlearn.graphs.Step`."""
+        return Step(model, optimizer, loss, after=after, recorder=self.recorder)
 
     @cached_property
     def device(self) -> torch.device:

@@ -9,11 +9,10 @@ from typing import ClassVar
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from unlearn.methods._base import Method, UnlearningData
 from unlearn.models import Classifier
-from unlearn.steps import Count, Streams, descend
+from unlearn.steps import Count, Streams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +32,13 @@ class LastLayersMethod(Method):
         shuffle = rng.generator("retain")
         with frozen_but_last(model, self.k) as frozen:
             optimizer = self.optimizer(model)
+            step = data.step(model, optimizer)
             for _ in self.passes(optimizer):
                 model.train()
                 for module in frozen:
                     module.training = False  # not eval(), which would reach the children too
                 for x, y in data.retain.epoch(self.retain_batch_size, shuffle):
-                    descend(optimizer, F.cross_entropy(model(x), y))
+                    step(x, y)
                 yield
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from unlearn.methods._base import UnlearningData, WeightedMethod
 from unlearn.methods._distillation import kl_divergence, teacher_logits
 from unlearn.models import Classifier
-from unlearn.steps import Streams, descend
+from unlearn.steps import Streams
 
 __all__ = ["BadTeacher"]
 
@@ -28,11 +30,15 @@ class BadTeacher(WeightedMethod):
         good = teacher_logits(data.original, data.retain)
         bad = teacher_logits(data.new_model(rng.integer("teacher")), data.forget)
         images = data.retain.images
+
+        def loss(x: Tensor, taught: Tensor, x_f: Tensor, taught_f: Tensor) -> Tensor:
+            retain_loss, forget_loss = kl_divergence(taught, model(x)), kl_divergence(taught_f, model(x_f))
+            return self.alpha * retain_loss + (1 - self.alpha) * forget_loss
+
+        step = data.step(model, optimizer, loss)
         for _ in self.passes(optimizer):
             model.train()
             for rows in data.retain.rows(self.retain_batch_size, shuffle):
-                retain_loss = kl_divergence(good[rows], model(images[rows]))
                 rows_f = next(forget)
-                forget_loss = kl_divergence(bad[rows_f], model(images[rows_f]))
-                descend(optimizer, self.alpha * retain_loss + (1 - self.alpha) * forget_loss)
+                step(images[rows], good[rows], images[rows_f], bad[rows_f])
             yield

@@ -9,7 +9,7 @@ from unlearn.methods._base import ForgetMethod, UnlearningData
 from unlearn.methods._boundary import expanding_loss
 from unlearn.methods._linear import fresh_linear
 from unlearn.models import Classifier
-from unlearn.steps import Streams, descend
+from unlearn.steps import Streams
 
 __all__ = ["BoundaryExpanding"]
 
@@ -21,9 +21,10 @@ class BoundaryExpanding(ForgetMethod):
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
         new_class = fresh_linear(model.feature_dim, 1, rng.generator("new_class")).to(model.head.weight)
         optimizer = self.optimizer(model, new_class)
+        step = data.step(model, optimizer, lambda x: expanding_loss(model, new_class, x))
         shuffle = rng.generator("forget")
         for _ in self.passes(optimizer):
             model.train()
             for x, _ in data.forget.epoch(self.forget_batch_size, shuffle):
-                descend(optimizer, expanding_loss(model, new_class, x))
+                step(x)
             yield

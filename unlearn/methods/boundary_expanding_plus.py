@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from torch import Tensor
 from torch.nn import functional as F
 
 from unlearn.methods._base import UnlearningData, WeightedMethod
 from unlearn.methods._boundary import expanded_logits, expanding_loss
 from unlearn.methods._linear import fresh_linear
 from unlearn.models import Classifier
-from unlearn.steps import Streams, descend
+from unlearn.steps import Streams
 
 __all__ = ["BoundaryExpandingPlus"]
 
@@ -25,10 +26,14 @@ class BoundaryExpandingPlus(WeightedMethod):
         optimizer = self.optimizer(model, new_class)
         shuffle = rng.generator("retain")
         forget = data.forget.cycle(self.forget_batch_size, rng.generator("forget"))
+
+        def loss(x: Tensor, y: Tensor, x_f: Tensor) -> Tensor:
+            retain_loss = F.cross_entropy(expanded_logits(model, new_class, x), y)
+            return self.alpha * retain_loss + (1 - self.alpha) * expanding_loss(model, new_class, x_f)
+
+        step = data.step(model, optimizer, loss)
         for _ in self.passes(optimizer):
             model.train()
             for x, y in data.retain.epoch(self.retain_batch_size, shuffle):
-                retain_loss = F.cross_entropy(expanded_logits(model, new_class, x), y)
-                forget_loss = expanding_loss(model, new_class, next(forget)[0])
-                descend(optimizer, self.alpha * retain_loss + (1 - self.alpha) * forget_loss)
+                step(x, y, next(forget)[0])
             yield

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from torch.nn import functional as F
-
 from unlearn.methods._base import ForgetMethod, UnlearningData
 from unlearn.methods._boundary import with_nearest_classes
 from unlearn.models import Classifier
-from unlearn.steps import Streams, Weight, descend
+from unlearn.steps import Streams, Weight
 
 __all__ = ["BoundaryShrinking"]
 
@@ -27,10 +25,11 @@ class BoundaryShrinking(ForgetMethod):
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
         optimizer = self.optimizer(model)
+        step = data.step(model, optimizer)
         shuffle = rng.generator("forget")
         nearest = with_nearest_classes(data, self.epsilon)
         for _ in self.passes(optimizer):
             model.train()
             for rows in data.forget.rows(self.forget_batch_size, shuffle):
-                descend(optimizer, F.cross_entropy(model(data.forget.images[rows]), nearest[rows]))
+                step(data.forget.images[rows], nearest[rows])
             yield

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from torch import Tensor
 from torch.nn import functional as F
 
 from unlearn.methods._base import UnlearningData, WeightedMethod
 from unlearn.methods._boundary import with_nearest_classes
 from unlearn.models import Classifier
-from unlearn.steps import Streams, Weight, descend
+from unlearn.steps import Streams, Weight
 
 __all__ = ["BoundaryShrinkingPlus"]
 
@@ -30,11 +31,15 @@ class BoundaryShrinkingPlus(WeightedMethod):
         shuffle = rng.generator("retain")
         forget = data.forget.cycle_rows(self.forget_batch_size, rng.generator("forget"))
         nearest = with_nearest_classes(data, self.epsilon)
+
+        def loss(x: Tensor, y: Tensor, x_f: Tensor, y_f: Tensor) -> Tensor:
+            retain_loss, forget_loss = F.cross_entropy(model(x), y), F.cross_entropy(model(x_f), y_f)
+            return self.alpha * retain_loss + (1 - self.alpha) * forget_loss
+
+        step = data.step(model, optimizer, loss)
         for _ in self.passes(optimizer):
             model.train()
             for x, y in data.retain.epoch(self.retain_batch_size, shuffle):
-                retain_loss = F.cross_entropy(model(x), y)
                 rows = next(forget)
-                forget_loss = F.cross_entropy(model(data.forget.images[rows]), nearest[rows])
-                descend(optimizer, self.alpha * retain_loss + (1 - self.alpha) * forget_loss)
+                step(x, y, data.forget.images[rows], nearest[rows])
             yield

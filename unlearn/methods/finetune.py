@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch.nn import functional as F
-
 from unlearn.methods._base import Method, UnlearningData
 from unlearn.models import Classifier
-from unlearn.steps import Streams, descend
+from unlearn.steps import Streams
 
 __all__ = ["FineTune"]
 
@@ -23,9 +21,10 @@ class FineTune(Method):
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
         optimizer = self.optimizer(model)
+        step = data.step(model, optimizer)
         shuffle = rng.generator("retain")
         for _ in self.passes(optimizer):
             model.train()
             for x, y in data.retain.epoch(self.retain_batch_size, shuffle):
-                descend(optimizer, F.cross_entropy(model(x), y))
+                step(x, y)
             yield

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from unlearn.methods._base import Method, UnlearningData
 from unlearn.models import Classifier
-from unlearn.steps import Streams, Weight, descend
+from unlearn.steps import Streams, Weight
 
 __all__ = ["L1Sparse"]
 
@@ -33,10 +34,15 @@ class L1Sparse(Method):
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
         optimizer = self.optimizer(model)
         shuffle = rng.generator("retain")
+
+        def loss(x: Tensor, y: Tensor, alpha: Tensor) -> Tensor:
+            norm = torch.cat([p.flatten() for p in model.parameters()]).abs().sum()
+            return F.cross_entropy(model(x), y) + alpha * norm
+
+        step = data.step(model, optimizer, loss)
         for epoch in self.passes(optimizer):
             model.train()
-            alpha = self.alpha * (1 - epoch / self.epochs)
+            alpha = model.head.weight.new_full((), self.alpha * (1 - epoch / self.epochs))
             for x, y in data.retain.epoch(self.retain_batch_size, shuffle):
-                norm = torch.cat([p.flatten() for p in model.parameters()]).abs().sum()
-                descend(optimizer, F.cross_entropy(model(x), y) + alpha * norm)
+                step(x, y, alpha)
             yield

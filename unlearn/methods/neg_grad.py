@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from unlearn.methods._base import ForgetMethod, UnlearningData
 from unlearn.models import Classifier
-from unlearn.steps import Streams, descend
+from unlearn.steps import Streams
 
 __all__ = ["NegGrad"]
 
@@ -20,9 +20,10 @@ class NegGrad(ForgetMethod):
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
         optimizer = self.optimizer(model)
+        step = data.step(model, optimizer, lambda x, y: -F.cross_entropy(model(x), y))
         shuffle = rng.generator("forget")
         for _ in self.passes(optimizer):
             model.train()
             for x, y in data.forget.epoch(self.forget_batch_size, shuffle):
-                descend(optimizer, -F.cross_entropy(model(x), y))
+                step(x, y)
             yield

@@ -43,6 +43,6 @@ class Oracle(Method):
             augment=self.augment,
         )
         model.load_state_dict(data.new_model(rng.integer("model")).state_dict())
-        for _ in train(model, data.retain, recipe, rng.generator("retain")):
+        for _ in train(model, data.retain, recipe, rng.generator("retain"), data.recorder):
             pass
         yield

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from torch.nn import functional as F
-
 from unlearn.methods._base import ForgetMethod, UnlearningData
 from unlearn.methods._labels import with_wrong_labels
 from unlearn.models import Classifier
-from unlearn.steps import Streams, descend
+from unlearn.steps import Streams
 
 __all__ = ["RandomLabel"]
 
@@ -21,12 +19,13 @@ class RandomLabel(ForgetMethod):
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
         optimizer = self.optimizer(model)
+        step = data.step(model, optimizer)
         shuffle, shuffle_forget, draw = map(rng.generator, ("retain", "forget", "labels"))
         for _ in self.passes(optimizer):
             model.train()
             wrong = with_wrong_labels(data.forget, model.num_classes, draw)
             for rows in data.forget.rows(self.forget_batch_size, shuffle_forget):
-                descend(optimizer, F.cross_entropy(model(data.forget.images[rows]), wrong[rows]))
+                step(data.forget.images[rows], wrong[rows])
             for x, y in data.retain.epoch(self.retain_batch_size, shuffle):
-                descend(optimizer, F.cross_entropy(model(x), y))
+                step(x, y)
             yield

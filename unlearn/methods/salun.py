@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from unlearn.methods._base import ForgetMethod, UnlearningData
 from unlearn.methods._labels import with_wrong_labels
 from unlearn.models import Classifier
-from unlearn.steps import Streams, Weight, descend
+from unlearn.steps import Streams, Weight
 
 __all__ = ["SalUn"]
 
@@ -38,12 +38,12 @@ class SalUn(ForgetMethod):
         start = [p.detach().clone() for p in model.parameters()]
         salient = salient_weights(model, data, self.sparsity)
 
-        def step(x: Tensor, y: Tensor) -> None:
-            descend(optimizer, F.cross_entropy(model(x), y))
-            with torch.no_grad():
-                for p, mask, old in zip(model.parameters(), salient, start, strict=True):
-                    p.copy_(torch.where(mask, p, old))
+        @torch.no_grad()
+        def keep_the_others() -> None:
+            for p, mask, old in zip(model.parameters(), salient, start, strict=True):
+                p.copy_(torch.where(mask, p, old))
 
+        step = data.step(model, optimizer, after=keep_the_others)
         for _ in self.passes(optimizer):
             model.train()
             wrong = with_wrong_labels(data.forget, model.num_classes, draw)

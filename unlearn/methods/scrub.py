@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
+from torch import Tensor
 from torch.nn import functional as F
 
 from unlearn.methods._base import UnlearningData, WeightedMethod
 from unlearn.methods._distillation import kl_divergence, teacher_logits
 from unlearn.models import Classifier
-from unlearn.steps import Bounds, Count, Streams, descend
+from unlearn.steps import Bounds, Count, Streams
 
 __all__ = ["SCRUB"]
 
@@ -37,14 +38,21 @@ class SCRUB(WeightedMethod):
         shuffle, shuffle_forget = rng.generator("retain"), rng.generator("forget")
         teacher = teacher_logits(data.original, data.retain, data.forget)
         images, labels = data.retain.images, data.retain.labels
+
+        def forget_loss(x: Tensor, taught: Tensor) -> Tensor:
+            return -(1 - self.alpha) * kl_divergence(taught, model(x), self.temperature)
+
+        def retain_loss(x: Tensor, y: Tensor, taught: Tensor) -> Tensor:
+            logits = model(x)
+            distance = kl_divergence(taught, logits, self.temperature)
+            return self.alpha * (F.cross_entropy(logits, y) + distance)
+
+        ascend, descend = data.step(model, optimizer, forget_loss), data.step(model, optimizer, retain_loss)
         for epoch in self.passes(optimizer):
             model.train()
             if epoch < self.max_epochs:
                 for rows in data.forget.rows(self.forget_batch_size, shuffle_forget):
-                    distance = kl_divergence(teacher[rows], model(images[rows]), self.temperature)
-                    descend(optimizer, -(1 - self.alpha) * distance)
+                    ascend(images[rows], teacher[rows])
             for rows in data.retain.rows(self.retain_batch_size, shuffle):
-                logits = model(images[rows])
-                distance = kl_divergence(teacher[rows], logits, self.temperature)
-                descend(optimizer, self.alpha * (F.cross_entropy(logits, labels[rows]) + distance))
+                descend(images[rows], labels[rows], teacher[rows])
             yield

@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from unlearn.methods._base import UnlearningData, WeightedMethod
 from unlearn.methods._linear import fresh_linear
 from unlearn.models import Classifier
-from unlearn.steps import Streams, descend
+from unlearn.steps import Streams
 
 __all__ = ["SURE"]
 
@@ -37,16 +37,20 @@ class SURE(WeightedMethod):
         forget = data.forget.cycle(self.forget_batch_size, rng.generator("forget"))
         unseen = data.validation.cycle(self.forget_batch_size, rng.generator("validation"))
         norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+
+        def loss(x: Tensor, y: Tensor, x_f: Tensor, x_v: Tensor) -> Tensor:
+            retain_loss = F.cross_entropy(model(x), y)
+            with kept_statistics(norms):
+                features = model.features(torch.cat([x_f, x_v]))
+            guess = regressor(reverse_gradient(features)).squeeze(1)
+            domain_loss = F.softplus(-guess[: len(x_f)]).mean() + F.softplus(guess[len(x_f) :]).mean()
+            return self.alpha * retain_loss + (1 - self.alpha) * domain_loss
+
+        step = data.step(model, optimizer, loss)
         for _ in self.passes(optimizer):
             model.train()
             for x, y in data.retain.epoch(self.retain_batch_size, shuffle):
-                retain_loss = F.cross_entropy(model(x), y)
-                x_f, x_v = next(forget)[0], next(unseen)[0]
-                with kept_statistics(norms):
-                    features = model.features(torch.cat([x_f, x_v]))
-                guess = regressor(reverse_gradient(features)).squeeze(1)
-                domain_loss = F.softplus(-guess[: len(x_f)]).mean() + F.softplus(guess[len(x_f) :]).mean()
-                descend(optimizer, self.alpha * retain_loss + (1 - self.alpha) * domain_loss)
+                step(x, y, next(forget)[0], next(unseen)[0])
             yield
 
 

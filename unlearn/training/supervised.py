@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from unlearn.graphs import Recorder, Step
 from unlearn.models import Classifier
-from unlearn.steps import SGD, Batches, Bounds, Count, Rate, descend, on_device
+from unlearn.steps import SGD, Batches, Bounds, Count, Rate, on_device
 
 __all__ = ["Augmentation", "Recipe", "flip_crop", "train"]
 
@@ -38,17 +39,19 @@ class Recipe:
     augment: Augmentation | None = None
 
 
-def train(model: Classifier, batches: Batches, recipe: Recipe, shuffle: torch.Generator) -> Iterator[int]:
+def train(
+    model: Classifier, batches: Batches, recipe: Recipe, shuffle: torch.Generator, recorder: Recorder | None = None
+) -> Iterator[int]:
     """Train `model` in place on `batches`, yielding the number of epochs done after each."""
     optimizer = SGD(model.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    step = Step(model, optimizer, recorder=recorder)
     for epoch in range(recipe.epochs):
         decays = sum(epoch >= milestone for milestone in recipe.milestones)
         for group in optimizer.param_groups:
             group["lr"] = recipe.lr * 0.1**decays
         model.train()
         for x, y in batches.epoch(recipe.batch_size, shuffle):
-            seen = x if recipe.augment is None else flip_crop(x, shuffle)
-            descend(optimizer, F.cross_entropy(model(seen), y))
+            step(x if recipe.augment is None else flip_crop(x, shuffle), y)
         yield epoch + 1
 
 

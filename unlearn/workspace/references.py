@@ -17,6 +17,7 @@ from torch import Tensor
 from unlearn.arithmetic import arithmetic
 from unlearn.errors import DivergedError, ModelError
 from unlearn.files import file_digest
+from unlearn.graphs import Recorder
 from unlearn.methods import Batches, Streams
 from unlearn.models import Classifier, build
 from unlearn.seal import Seal, Seals
@@ -50,10 +51,21 @@ class References:
     Args:
         seals: models are sealed by them.
         keep: how many tasks' oracles stay on the device; None keeps all, and all originals.
+        recorder: lets the device repeat steps of training by itself.
     """
 
-    def __init__(self, setting: Setting, samples: Samples, store: ModelStore, seals: Seals, keep: int | None) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        samples: Samples,
+        store: ModelStore,
+        seals: Seals,
+        keep: int | None,
+        *,
+        recorder: Recorder | None = None,
+    ) -> None:
         self.setting, self.samples, self.store, self._seals = setting, samples, store, seals
+        self._recorder = recorder
         self.place = place_of(samples.device)
         self._original = lru_cache(maxsize=None if keep is None else 2)(partial(self._reference, "original"))
         self._oracle = lru_cache(maxsize=keep)(partial(self._reference, "oracle"))
@@ -196,7 +208,7 @@ class References:
         started = time.perf_counter()
         # dropout, say, draws from global generators
         with isolated(streams.integer("global")), arithmetic(device, precision):
-            for _ in train(model, batches, self.setting.recipe, streams.generator("retain")):
+            for _ in train(model, batches, self.setting.recipe, streams.generator("retain"), self._recorder):
                 pass
         synchronize(device)
         return model.state_dict(), TrainingCost(time.perf_counter() - started, batches.served)

@@ -15,6 +15,7 @@ from torch import Tensor
 from unlearn.arithmetic import arithmetic
 from unlearn.data import Indices, open_dataset, splits_of
 from unlearn.errors import DivergedError
+from unlearn.graphs import recorder_of
 from unlearn.methods import Batches, UnlearningData
 from unlearn.metrics import Outputs, SetOutputs, compare, comparisons, measure
 from unlearn.models import Classifier
@@ -49,6 +50,7 @@ class Workspace:
         device: where data and models live; None takes a GPU where there is one.
         share: where machines that do not share the cache exchange trained models.
         keep: how many tasks' data and oracles stay on the device; None keeps all.
+        cuda_graphs: whether a GPU is to repeat gradient steps by itself; other devices cannot.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class Workspace:
         device: torch.device | None = None,
         share: SharedFolder | None = None,
         keep: int | None = 8,
+        *,
+        cuda_graphs: bool = False,
     ) -> None:
         self.setting = setting
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -66,7 +70,8 @@ class Workspace:
         splits = splits_of(self.data, held_out=setting.held_out, dev=setting.dev, seed=setting.seed)
         self.seals = Seals()
         self.samples = Samples(self.data, splits, self.device, self.seals, keep=keep, seed=setting.seed)
-        self.references = References(setting, self.samples, self.store, self.seals, keep)
+        self.recorder = recorder_of(self.device) if cuda_graphs else None
+        self.references = References(setting, self.samples, self.store, self.seals, keep, recorder=self.recorder)
         self._oracle_measures: dict[tuple[Task, int, tuple[str, ...], int | None], dict[str, float]] = {}
         self._retraining: dict[Task, Retraining] = {}
 
@@ -107,7 +112,8 @@ class Workspace:
         retain, forget, validation = (
             Batches(data.images, data.labels, index) for index in (data.retain, data.forget, data.validation)
         )
-        return UnlearningData(retain, forget, validation, self.original(task).model, self.references.new_model)
+        original, new_model = self.original(task).model, self.references.new_model
+        return UnlearningData(retain, forget, validation, original, new_model, self.recorder)
 
     # --- models ---
 

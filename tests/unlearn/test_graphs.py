@@ -1,0 +1,248 @@
+"""Steps that a device repeats do what the steps themselves do, or are not repeated."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from unlearn import graphs
+from unlearn.arithmetic import arithmetic
+from unlearn.graphs import Recorder, Step, recorder_of
+from unlearn.methods import Streams
+from unlearn.registry import find, keys
+from unlearn.sgd import SGD
+from unlearn.testing import SEED, Problem, network_problem, same_state, small_problem
+from unlearn.testing.methods import SMALL
+
+#: It takes no gradient steps.
+STEPLESS = {"ssd"}
+METHODS = sorted(set(keys("methods")) - STEPLESS)
+WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "equal"}
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+class Operations(TorchDispatchMode):
+    """Notes each operation with the memory that it reads and writes: what a CUDA graph keeps of a call, and nothing else.
+
+    What the call has changed is as before at the end.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[tuple[Callable[..., Any], Any, Any, list[Tensor]]] = []
+        self._known: dict[int, Tensor] = {}
+        self._before: list[tuple[Tensor, Tensor]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket.__name__ in WAITS:
+            raise RuntimeError("operation not permitted when stream is capturing\n(as CUDA says)")
+        for tensor in tensors((args, kwargs)):
+            if id(tensor) not in self._known:
+                self._known[id(tensor)] = tensor
+                self._before.append((tensor, tensor.clone()))
+        out = func(*args, **(kwargs or {}))
+        self._known.update((id(tensor), tensor) for tensor in tensors(out))
+        self.noted.append((func, args, kwargs or {}, tensors(out)))
+        return out
+
+    def undo(self) -> None:
+        with torch.no_grad():
+            for tensor, value in self._before:
+                tensor.copy_(value)
+
+    @torch.no_grad()
+    def again(self) -> None:
+        for func, args, kwargs, out in self.noted:
+            for old, new in zip(out, tensors(func(*args, **kwargs)), strict=True):
+                if old.untyped_storage().data_ptr() != new.untyped_storage().data_ptr():
+                    old.copy_(new)
+
+
+def tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+class Recording:
+    """A recorder for any device."""
+
+    def __init__(self) -> None:
+        self.recorded, self.repeated = 0, 0
+
+    def run(self, call: Callable[[], None]) -> None:
+        call()
+
+    def record(self, call: Callable[[], None]) -> Callable[[], None]:
+        noting = Operations()
+        try:
+            with torch.random.fork_rng(devices=[]), noting:
+                call()
+        finally:
+            noting.undo()
+        self.recorded += 1
+
+        def again() -> None:
+            self.repeated += 1
+            noting.again()
+
+        return again
+
+
+def unlearned(key: str, problem: Problem, recorder: Recorder | None, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """The model after three epochs of two full batches and one smaller one, the learning rate less in the last."""
+    cls = find("methods", key)
+    settings = {**SMALL, "lr_decay_epoch": 2, "epochs": 3, "max_epochs": 2}
+    method = cls(**{name: value for name, value in settings.items() if name in cls.__dataclass_fields__})
+    problem.data.recorder = recorder
+    model = problem.start()
+    epochs = iter(method.unlearn(model, problem.data, Streams(SEED)))
+    done = False
+    while not done:
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16, cache_enabled=False):
+            done = next(epochs, epochs) is epochs
+        model.eval()  # as an evaluation between epochs does
+    return model
+
+
+@pytest.fixture(autouse=True)
+def early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "BEFORE", 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("key", METHODS)
+def test_a_method_whose_steps_are_repeated_ends_with_the_same_weights(
+    key: str, dtype: torch.dtype, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recording()
+    got = unlearned(key, small_problem(), recorder, dtype)
+    assert same_state(got, unlearned(key, small_problem(), None, dtype))
+    assert not caplog.records
+    assert recorder.repeated > recorder.recorded > 1  # again after the learning rate has changed
+
+
+def tiny(*layers: nn.Module) -> tuple[nn.Sequential, SGD]:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 6), *layers, nn.Linear(6, 3))
+    return model, SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+
+def steps(step: Step, count: int = 8, batch: int = 5) -> None:
+    rng = torch.Generator().manual_seed(1)
+    for _ in range(count):
+        step(torch.randn(batch, 4, generator=rng), torch.randint(0, 3, (batch,), generator=rng))
+
+
+@pytest.mark.parametrize("layer", [nn.Dropout(0.5), nn.BatchNorm1d(6)], ids=["dropout", "batch normalisation"])
+def test_random_numbers_and_statistics_go_on_as_they_would(layer: nn.Module) -> None:
+    ends, states = [], []
+    for recorder in (Recording(), None):
+        model, optimizer = tiny(copy.deepcopy(layer))
+        torch.manual_seed(3)
+        steps(Step(model, optimizer, recorder=recorder))
+        ends.append(model)
+        states.append(torch.get_rng_state())
+    assert same_state(*ends)
+    assert torch.equal(*states)
+
+
+def test_a_learning_rate_that_changes_is_recorded_anew() -> None:
+    ends = []
+    for recorder in (made := Recording(), None):
+        model, optimizer = tiny()
+        step = Step(model, optimizer, recorder=recorder)
+        for lr in (0.1, 0.01, 0.1):
+            optimizer.param_groups[0]["lr"] = lr
+            steps(step)
+        ends.append(model)
+    assert same_state(*ends)
+    assert made.recorded == 3
+
+
+def test_what_reads_a_number_back_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
+    def fussy(model: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
+        def loss(x: Tensor, y: Tensor) -> Tensor:
+            value = nn.functional.cross_entropy(model(x), y)
+            return value * 2 if value.item() > 1 else value
+
+        return loss
+
+    ends = []
+    for recorder in (made := Recording(), None):
+        model, optimizer = tiny()
+        steps(Step(model, optimizer, fussy(model), recorder=recorder))
+        ends.append(model)
+    assert same_state(*ends)
+    assert made.recorded == made.repeated == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        "steps are not repeated as a CUDA graph: it cannot be recorded: operation not permitted when stream is capturing"
+    ]
+
+
+def test_what_python_decides_at_each_step_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
+    def fickle(model: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
+        weights = iter(range(1, 100))
+        return lambda x, y: next(weights) * nn.functional.cross_entropy(model(x), y)
+
+    made = Recording()
+    model, optimizer = tiny()
+    steps(Step(model, optimizer, fickle(model), recorder=made))
+    assert made.repeated == 1  # the one that was compared
+    assert "its recording does something else" in caplog.text
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+def test_weights_that_are_no_longer_numbers_are_no_difference(caplog: pytest.LogCaptureFixture) -> None:
+    made = Recording()
+    model, optimizer = tiny()
+    steps(Step(model, optimizer, lambda x, y: model(x).sum() * float("nan"), recorder=made))
+    assert made.repeated > 1
+    assert not caplog.records
+
+
+def test_optimizers_of_torch_are_left_alone() -> None:
+    made = Recording()
+    model, _ = tiny()
+    steps(Step(model, torch.optim.SGD(model.parameters(), lr=0.1), recorder=made))
+    assert made.recorded == 0
+
+
+def test_a_shape_that_comes_seldom_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "BEFORE", 4)
+    made = Recording()
+    model, optimizer = tiny()
+    step = Step(model, optimizer, recorder=made)
+    for _ in range(4):
+        steps(step, count=2)
+        steps(step, count=1, batch=3)
+    assert made.recorded == 1
+
+
+def test_a_cpu_records_nothing() -> None:
+    assert recorder_of(torch.device("cpu")) is None
+
+
+@needs_gpu
+@pytest.mark.parametrize("key", METHODS)
+def test_a_gpu_repeats_the_steps_of_every_method(key: str, caplog: pytest.LogCaptureFixture) -> None:
+    device = torch.device("cuda")
+    ends = []
+    for recorder in (recorder_of(device), None):
+        problem = network_problem("small_resnet", width=2)
+        data = problem.data
+        for batches in (data.retain, data.forget, data.validation):
+            for name in ("images", "labels", "index"):
+                setattr(batches, name, getattr(batches, name).to(device))
+        make = data.new_model
+        data.new_model = lambda seed, make=make: make(seed).to(device)
+        data.original.to(device)
+        with arithmetic(device, "float32"):
+            ends.append(unlearned(key, problem, recorder))
+    assert same_state(*ends)
+    assert not caplog.records
