@@ -125,26 +125,35 @@ def steps(size: Size, device: torch.device) -> Iterator[str]:
 
 
 def trial(size: Size, device: torch.device, cache: Path) -> Iterator[str]:
-    """One trial with all metrics, and its references' whole training by the epochs that were measured."""
-    workspace = Workspace(size.setting("bfloat16"), cache, device)
+    """One trial with all metrics, step by step and with CUDA graphs; what its references' whole training would take."""
     task = Task(scenario=RandomSamples(), forget_size=size.forget, forget_seed=0)
-    for name, reference in (("original", workspace.original(task)), ("oracle", workspace.oracle(task))):
-        seconds = reference.cost.seconds / size.trained
-        yield f"{name}: {seconds:.3g} s an epoch; {WHOLE} epochs would take {WHOLE * seconds / 60:.3g} min"
-    workspace.oracle_metrics(task, EVERY_EPOCH)
-    workspace.oracle_metrics(task, BEST_EPOCH)
     batches = {"retain_batch_size": size.batches[0], "forget_batch_size": size.batches[-1]}
     method = find("methods", "sure")(epochs=size.epochs, **batches)
-    started = time.perf_counter()
-    *_, last = run_unlearning(workspace, task, method, 0, EVERY_EPOCH)
-    of_epochs = time.perf_counter() - started
-    last.measure(BEST_EPOCH)
-    whole = time.perf_counter() - started
-    of_steps = last.metrics["relative_run_time"] * (workspace.retraining(task).seconds or 0.0)
-    yield (
-        f"a trial of {method.epochs} epochs of SURE: {whole:.3g} s, of which steps {of_steps:.3g} s, evaluations "
-        f"{of_epochs - of_steps:.3g} s, metrics of one epoch more {whole - of_epochs:.3g} s"
-    )
+    ends: list[Mapping[str, torch.Tensor]] = []
+    for graphs in (False, True):
+        workspace = Workspace(size.setting("bfloat16"), cache, device, cuda_graphs=graphs)
+        references = {"original": workspace.original(task), "oracle": workspace.oracle(task)}
+        for name, reference in {} if graphs else references.items():
+            seconds = reference.cost.seconds / size.trained
+            yield f"{name}: {seconds:.3g} s an epoch; {WHOLE} epochs would take {WHOLE * seconds / 60:.3g} min"
+        if graphs and workspace.recorder is None:
+            yield "with CUDA graphs: left out: CUDA graphs need a CUDA device"
+            return
+        workspace.oracle_metrics(task, EVERY_EPOCH)
+        workspace.oracle_metrics(task, BEST_EPOCH)
+        started = time.perf_counter()
+        *_, last = run_unlearning(workspace, task, method, 0, EVERY_EPOCH)
+        of_epochs = time.perf_counter() - started
+        last.measure(BEST_EPOCH)
+        whole = time.perf_counter() - started
+        of_steps = last.metrics["relative_run_time"] * (workspace.retraining(task).seconds or 0.0)
+        yield (
+            f"a trial of {method.epochs} epochs of SURE{', with CUDA graphs' * graphs}: {whole:.3g} s, of which steps "
+            f"{of_steps:.3g} s, evaluations {of_epochs - of_steps:.3g} s, metrics of one epoch more {whole - of_epochs:.3g} s"
+        )
+        ends.append({name: value.clone() for name, value in last.model.state_dict().items()})
+    same = all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
+    yield f"the weights of both are {'equal to the last bit' if same else 'NOT the same'}"
 
 
 def precisions(size: Size, device: torch.device, cache: Path) -> Iterator[str]:

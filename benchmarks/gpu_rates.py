@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from unlearn.arithmetic import arithmetic
+from unlearn.graphs import Step, recorder_of
 from unlearn.methods import Batches
 from unlearn.models import Classifier
 from unlearn.models.resnet18 import resnet18
@@ -126,40 +127,26 @@ def eager_rate(load: Load, ready: Callable[[], object] = lambda: None) -> float:
 
 
 def graph_rate(load: Load) -> float:
-    """The same step captured once as a CUDA graph, and replayed on the positions of each batch.
+    """The same step as a CUDA graph, as methods make it with `resources.cuda_graphs`: recorded once, compared, and repeated.
 
     Raises:
-        RuntimeError: it cannot be captured.
+        RuntimeError: the device records nothing, or what it has recorded does not do what the step does.
     """
-    if load.place.type != "cuda":
+    if (recorder := recorder_of(load.place)) is None:
         raise RuntimeError("CUDA graphs need a CUDA device")
-    model, pool, rng = load.network(), load.batches(), torch.Generator().manual_seed(0)
+    model, rng = load.network(), torch.Generator().manual_seed(0)
     optimizer = SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
-    passes = pool.cycle_rows(load.batch, rng)
-    rows = next(passes).clone()
+    step, batches = Step(model, optimizer, recorder=recorder), load.batches().cycle(load.batch, rng)
 
-    def step() -> None:
-        descend(optimizer, F.cross_entropy(model(pool.images[rows]), pool.labels[rows]))
+    def take() -> None:
+        step(*next(batches))
 
     with arithmetic(load.place, load.precision):
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UP):
-                step()
-        torch.cuda.current_stream().wait_stream(side)
-        optimizer.zero_grad()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            step()
-
-        def replay() -> None:
-            positions = next(passes)
-            if len(positions) == len(rows):  # the last batch of a pass may be smaller
-                rows.copy_(positions)
-            graph.replay()
-
-        return load.batch * calls_per_second(replay, load.place, load.seconds)
+        for _ in range(recorder.before + 1):
+            take()
+        if step.given_up is not None:
+            raise RuntimeError(step.given_up)
+        return load.batch * calls_per_second(take, load.place, load.seconds)
 
 
 def rate_of_processes(load: Load, count: int) -> float:

@@ -18,12 +18,15 @@ __all__ = ["CudaGraphs", "Recorder", "Step", "recorder_of"]
 
 logger = logging.getLogger(__name__)
 
-#: Steps of a shape that are taken as they are before one is recorded: what comes once an epoch does not pay.
-BEFORE = 32
-
 
 class Recorder(Protocol):
-    """What records the operations of a call on a device."""
+    """What records the operations of a call on a device.
+
+    Attributes:
+        before: how many steps of a shape are taken as they are before one is recorded.
+    """
+
+    before: int
 
     def run(self, call: Callable[[], None]) -> None:
         """Make a call that may be recorded later."""
@@ -41,6 +44,8 @@ class CudaGraphs:
 
     They share that memory: a step leaves nothing in it that a later one reads.
     """
+
+    before = 32  # what comes once an epoch does not pay
 
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -70,7 +75,7 @@ def recorder_of(device: torch.device) -> Recorder | None:
 class Step:
     """A gradient step on a loss, as a function of tensors.
 
-    With a recorder the first `BEFORE` steps of each shape are taken as they are, then one is recorded, and repeated on the
+    With a recorder the first steps of each shape are taken as they are, then one is recorded, and repeated on the
     numbers of each batch. Before it counts, the recording is compared with the step itself: where parameters, velocities and
     buffers do not come out the same to the last bit, or the device refuses to record, all further steps are taken as they are,
     and the reason is logged. So a recorder changes how long a run takes, and nothing else.
@@ -81,6 +86,9 @@ class Step:
             to step must be among its arguments, each a tensor; what else it reads must stay where it is, and is changed in
             place if at all. It must read nothing back from the device.
         after: is called at the end of each step, under the same rules.
+
+    Attributes:
+        given_up: why steps are not repeated although there is a recorder; None where nothing speaks against it.
     """
 
     def __init__(
@@ -98,6 +106,7 @@ class Step:
         self._taken: Counter[Any] = Counter()
         self._recorded: dict[Any, Callable[..., None]] = {}
         self._rates: object = None
+        self.given_up: str | None = None
 
     def __call__(self, *inputs: Tensor) -> None:
         """One step."""
@@ -112,7 +121,7 @@ class Step:
             self._recorded[shape](*inputs)
             return
         self._taken[shape] += 1
-        if self._taken[shape] <= BEFORE:
+        if self._taken[shape] <= self._recorder.before:
             self._recorder.run(lambda: self._take(*inputs))
         elif (repeat := self._record(self._recorder, inputs)) is not None:
             self._recorded[shape] = repeat
@@ -163,7 +172,7 @@ class Step:
 
     def _give_up(self, reason: str) -> None:
         logger.warning("steps are not repeated as a CUDA graph: %s", reason)
-        self._recorder = None
+        self._recorder, self.given_up = None, reason
         self._recorded.clear()
 
 

@@ -79,7 +79,8 @@ class Worker:
     def __init__(self, spec: Spec, cache: Cache, device: torch.device | None = None) -> None:
         check_files(spec)
         self.spec, self.cache = spec, cache
-        self._load = partial(Workspace, setting_of(spec), cache.folder, device, cache.share)
+        graphs = spec.resources.cuda_graphs
+        self._load = partial(Workspace, setting_of(spec), cache.folder, device, cache.share, cuda_graphs=graphs)
         self.workspace = self._load()
         self._reports: Generator[Update] | None = None
         self.objective = objective_of(spec)

@@ -15,7 +15,8 @@ from unlearn.registry import of_library
 
 def remarks(spec: Spec) -> list[str]:
     """One sentence each."""
-    return [*_cut_ranges(spec), *_milestones(spec), *_one_forget_set(spec), *_first_points(spec), *_precision(spec)]
+    told_by = (_cut_ranges, _milestones, _one_forget_set, _first_points, _precision, _graphs)
+    return [remark for tell in told_by for remark in tell(spec)]
 
 
 def own_code(document: Mapping[str, Any]) -> list[str]:
@@ -77,6 +78,11 @@ def _precision(spec: Spec) -> Iterator[str]:
         )
     elif spec.precision == "bfloat16" and not spec.resources.gpus_per_trial and not cpu_has_bfloat16():
         yield "precision: this machine's processor has no bfloat16 in hardware, and emulates it"
+
+
+def _graphs(spec: Spec) -> Iterator[str]:
+    if spec.resources.cuda_graphs and not spec.resources.gpus_per_trial:
+        yield "resources.cuda_graphs has no effect, as trials run on no GPU"
 
 
 def _milestones(spec: Spec) -> Iterator[str]:

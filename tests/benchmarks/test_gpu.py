@@ -22,7 +22,8 @@ def test_it_runs_through_on_a_cpu() -> None:
     assert len(re.findall(r"TFLOP/s", text)) == 3
     (eager,) = re.findall(r"  eager: ([\d,]+) images/s, [\d.]+ % of the matrix rate", text)
     assert int(eager.replace(",", "")) > 0
-    assert "CUDA graph: left out: CUDA graphs need a CUDA device" in text
+    assert "  CUDA graph: left out: CUDA graphs need a CUDA device" in text
+    assert "with CUDA graphs: left out: CUDA graphs need a CUDA device" in text
     assert re.search(r"  eager, processes: 1: [\d,]+ images/s", text)
     assert re.search(r"original: \S+ s an epoch; 150 epochs would take \S+ min", text)
     assert "a trial of 2 epochs of SURE" in text

@@ -20,6 +20,7 @@ from unlearn.methods import Streams, UnlearningData
 from unlearn.methods.finetune import FineTune
 from unlearn.models import Classifier
 from unlearn.run import run_unlearning
+from unlearn.testing.recording import Recording
 
 DRAW = ForgetDraw("partial_class", 40, 3)
 COSTLY = ["mia_knn_forget", "weight_distance"]
@@ -214,3 +215,22 @@ def test_what_diverges_after_its_stop_epoch_has_not_failed(worker: Worker, stop:
         assert report.hindsight_epoch in {1, 2, 3}
     else:
         assert report.reason == "diverged at epoch 4"
+
+
+def test_with_cuda_graphs_steps_of_methods_and_references_are_repeated(
+    tiny: Callable[..., Spec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a recorder for CPUs: weights and metrics are the same, and without the setting nothing is recorded."""
+    recorder = Recording()
+    monkeypatch.setattr("unlearn.workspace.workspace.recorder_of", lambda device: recorder)
+    asked, found = job("sure"), []
+    for graphs in (False, True):
+        spec = tiny(methods={"sure": METHODS["sure"]}, resources={"cuda_graphs": graphs})
+        one = Worker(spec, Cache(tmp_path / str(graphs)))
+        one.workspace.original(one.task(asked.draw, asked.scored_on))
+        assert (recorder.repeated > 1) == graphs  # of the original's training
+        before = recorder.repeated
+        _, epochs = answer(one, asked)
+        assert (recorder.repeated > before) == graphs
+        found.append({number: uncosted(metrics) for number, metrics in epochs.items()})
+    assert found[0] == found[1]

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
-from unlearn import graphs
 from unlearn.arithmetic import arithmetic
 from unlearn.graphs import Recorder, Step, recorder_of
 from unlearn.methods import Streams
@@ -20,78 +16,12 @@ from unlearn.registry import find, keys
 from unlearn.sgd import SGD
 from unlearn.testing import SEED, Problem, network_problem, same_state, small_problem
 from unlearn.testing.methods import SMALL
+from unlearn.testing.recording import Recording
 
 #: It takes no gradient steps.
 STEPLESS = {"ssd"}
 METHODS = sorted(set(keys("methods")) - STEPLESS)
-WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "equal"}
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-
-
-class Operations(TorchDispatchMode):
-    """Notes each operation with the memory that it reads and writes: what a CUDA graph keeps of a call, and nothing else.
-
-    What the call has changed is as before at the end.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.noted: list[tuple[Callable[..., Any], Any, Any, list[Tensor]]] = []
-        self._known: dict[int, Tensor] = {}
-        self._before: list[tuple[Tensor, Tensor]] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.overloadpacket.__name__ in WAITS:
-            raise RuntimeError("operation not permitted when stream is capturing\n(as CUDA says)")
-        for tensor in tensors((args, kwargs)):
-            if id(tensor) not in self._known:
-                self._known[id(tensor)] = tensor
-                self._before.append((tensor, tensor.clone()))
-        out = func(*args, **(kwargs or {}))
-        self._known.update((id(tensor), tensor) for tensor in tensors(out))
-        self.noted.append((func, args, kwargs or {}, tensors(out)))
-        return out
-
-    def undo(self) -> None:
-        with torch.no_grad():
-            for tensor, value in self._before:
-                tensor.copy_(value)
-
-    @torch.no_grad()
-    def again(self) -> None:
-        for func, args, kwargs, out in self.noted:
-            for old, new in zip(out, tensors(func(*args, **kwargs)), strict=True):
-                if old.untyped_storage().data_ptr() != new.untyped_storage().data_ptr():
-                    old.copy_(new)
-
-
-def tensors(tree: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
-
-
-class Recording:
-    """A recorder for any device."""
-
-    def __init__(self) -> None:
-        self.recorded, self.repeated = 0, 0
-
-    def run(self, call: Callable[[], None]) -> None:
-        call()
-
-    def record(self, call: Callable[[], None]) -> Callable[[], None]:
-        noting = Operations()
-        try:
-            with torch.random.fork_rng(devices=[]), noting:
-                call()
-        finally:
-            noting.undo()
-        self.recorded += 1
-
-        def again() -> None:
-            self.repeated += 1
-            noting.again()
-
-        return again
 
 
 def unlearned(key: str, problem: Problem, recorder: Recorder | None, dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -108,11 +38,6 @@ def unlearned(key: str, problem: Problem, recorder: Recorder | None, dtype: torc
             done = next(epochs, epochs) is epochs
         model.eval()  # as an evaluation between epochs does
     return model
-
-
-@pytest.fixture(autouse=True)
-def early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graphs, "BEFORE", 1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
@@ -213,9 +138,8 @@ def test_optimizers_of_torch_are_left_alone() -> None:
     assert made.recorded == 0
 
 
-def test_a_shape_that_comes_seldom_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graphs, "BEFORE", 4)
-    made = Recording()
+def test_a_shape_that_comes_seldom_is_not_recorded() -> None:
+    made = Recording(before=4)
     model, optimizer = tiny()
     step = Step(model, optimizer, recorder=made)
     for _ in range(4):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from unlearn.data import ImageDataset, Labels, Pixels
 from unlearn.data.digits import digits
@@ -79,6 +80,27 @@ class Raises(FineTune):
 def test_an_error_of_the_method_is_told() -> None:
     with pytest.raises(ContractError, match="it raised KeyError: 'oh'"):
         check_method(Raises)
+
+
+class Stale(FineTune):
+    """A number changes from epoch to epoch where no device that repeats its steps would see it."""
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
+        optimizer = self.optimizer(model)
+        weight, shuffle = 0.0, rng.generator("retain")
+        step = data.step(model, optimizer, lambda x, y: weight * F.cross_entropy(model(x), y))
+        for epoch in self.passes(optimizer):
+            weight = 1 / (epoch + 1)
+            model.train()
+            for x, y in data.retain.epoch(self.retain_batch_size, shuffle):
+                step(x, y)
+            yield
+
+
+def test_a_step_that_is_not_repeated_as_it_is_taken_is_found() -> None:
+    with pytest.raises(ContractError, match="its steps must give the same model where a device repeats them") as caught:
+        check_method(Stale)
+    assert len(str(caught.value).splitlines()) == 1  # nothing else is wrong
 
 
 def test_a_good_method_passes() -> None:

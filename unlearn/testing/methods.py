@@ -13,6 +13,7 @@ from unlearn.bounds import Bounds
 from unlearn.methods import Method, Streams
 from unlearn.testing._contract import all_of, must
 from unlearn.testing.problems import SEED, same_state, small_problem
+from unlearn.testing.recording import Recording
 
 #: Settings of a small run, for those hyperparameters that a method has.
 SMALL = {"lr": 0.02, "lr_decay_epoch": 1, "epochs": 2, "retain_batch_size": 16, "forget_batch_size": 4}
@@ -126,6 +127,19 @@ def runs_under_autocast(build: Build) -> None:
     must(_finite(model), "in bfloat16 the model must stay finite")
 
 
+def repeats_its_steps(build: Build) -> None:
+    """What changes between its steps is an argument of them, so that a device may repeat them (`resources.cuda_graphs`)."""
+    method = build(epochs=3, lr_decay_epoch=3) if _has(build(), "epochs") else build()
+    problem = small_problem()
+    problem.data.recorder = Recording()
+    repeated, as_it_is = problem.unlearned(method), small_problem().unlearned(method)
+    must(
+        same_state(repeated, as_it_is),
+        "its steps must give the same model where a device repeats them: what changes from step to step must be among the "
+        "tensors that data.step(…) is called with",
+    )
+
+
 METHOD_CHECKS: tuple[Callable[[Build], None], ...] = (
     repeats,
     changes_the_model,
@@ -135,6 +149,7 @@ METHOD_CHECKS: tuple[Callable[[Build], None], ...] = (
     counts_samples,
     searches_what_matters,
     runs_under_autocast,
+    repeats_its_steps,
 )
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-from torch.nn import functional as F
 
-from unlearn.methods import Bounds, Method, Streams, UnlearningData, descend
+from unlearn.methods import Bounds, Method, Streams, UnlearningData
 from unlearn.models import Classifier
 
 
@@ -29,9 +28,10 @@ class NoisyFineTune(Method):
                 shift = torch.randn(weight.shape, generator=draw).to(weight.device)
                 weight.add_(shift * weight.std(correction=0), alpha=self.noise)
         optimizer = self.optimizer(model)
+        step = data.step(model, optimizer)
         shuffle = rng.generator("retain")
         for _ in self.passes(optimizer):
             model.train()
             for images, labels in data.retain.epoch(self.retain_batch_size, shuffle):
-                descend(optimizer, F.cross_entropy(model(images), labels))
+                step(images, labels)
             yield

@@ -18,10 +18,9 @@ from unlearn.methods import Batches, Streams, UnlearningData
 from unlearn.methods.ssd import squared_gradients
 from unlearn.registry import find
 from unlearn.testing.problems import Problem
+from unlearn.testing.recording import WAITS
 from unlearn.training import Recipe, train
 
-#: Operations that give the host a value, or a tensor whose size depends on values.
-WAITS = {"_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "_unique2", "unique_dim", "bincount"}
 #: Methods whose only epoch holds what is made once for a run as well; their loops are looked at by themselves.
 ONE_EPOCH = {"oracle", "ssd"}
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
