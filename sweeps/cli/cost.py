@@ -10,7 +10,7 @@ from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import count_of, duration, stdout_console, tell
 from sweeps.cost import Cost, estimate
 from sweeps.jobs.cache import Cache
-from sweeps.jobs.speed import Speed, speed_of
+from sweeps.jobs.speed import Measuring, Speed, speed_of
 from sweeps.plan import Plan
 from sweeps.record.record import named_together
 from sweeps.spec import Facts, Sizes, Spec, facts, open_data
@@ -46,19 +46,27 @@ def cost_lines(plan: Plan, sizes: Sizes) -> Iterator[str]:
     yield f"disk: about {decimal(round(cost.disk))} of models and storage, beside the decoded data"
 
 
-def first_line(plan: Plan, sizes: Sizes, left: Mapping[tuple[str, str, str], int] | None = None) -> str:
+def first_line(
+    plan: Plan,
+    sizes: Sizes,
+    left: Mapping[tuple[str, str, str], int] | None = None,
+    measuring: Measuring | None = None,
+) -> str:
     """What a run that begins tells of its length, by the trials that are left of each study."""
-    cost, _ = cost_of(plan, sizes, left)
+    cost, _ = cost_of(plan, sizes, left, measuring)
     if cost.seconds is None:
         return _counts(cost)
     return f"{_counts(cost)}: about {duration(cost.seconds)} on {count_of(cost.workers, 'worker')}"
 
 
 def cost_of(
-    plan: Plan, sizes: Sizes, left: Mapping[tuple[str, str, str], int] | None = None
+    plan: Plan,
+    sizes: Sizes,
+    left: Mapping[tuple[str, str, str], int] | None = None,
+    measuring: Measuring | None = None,
 ) -> tuple[Cost, Speed | None]:
     """What a plan costs, or what is left of it, by how fast this machine is."""
-    speed = speed_of(plan.spec, sizes, Cache.at(plan.spec.cache).folder)
+    speed = speed_of(plan.spec, sizes, Cache.at(plan.spec.cache).folder, measuring)
     return estimate(plan, sizes, speed, left), speed
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from sweeps.cli.terminal import (
     typed_command,
 )
 from sweeps.errors import SweepError
+from sweeps.jobs.speed import Measuring, is_known
 from sweeps.kept import kept_models
 from sweeps.outputs.report import are_current, write_outputs
 from sweeps.plan import Stage, make_plan
@@ -94,26 +96,41 @@ def _given(params: Path, spec: Spec) -> Params:
 def run_watched(sweep: Sweep, stages: Iterable[Stage], options: Options, **choices: Any) -> Multiplexer | None:
     """Run stages; None where the user stopped it, who is then told how to resume."""
     try:
-        return run_sweep(
-            sweep,
-            stages,
-            ray_address=options.ray_address,
-            verbose=options.verbose,
-            watch=unwatched if options.quiet else watch,
-            begins=partial(_begins, options),
-            tell=_silent if options.quiet else echo,
-            **choices,
-        )
+        with measuring_early(sweep, options) as measuring:
+            return run_sweep(
+                sweep,
+                stages,
+                ray_address=options.ray_address,
+                verbose=options.verbose,
+                watch=unwatched if options.quiet else watch,
+                begins=partial(_begins, options, measuring),
+                tell=_silent if options.quiet else echo,
+                **choices,
+            )
     except Interrupted as stopped:
         echo(f"stopped by {stopped}; nothing finished is lost. Resume with:\n  {typed_command()}")
         return None
+
+
+@contextlib.contextmanager
+def measuring_early(sweep: Sweep, options: Options) -> Iterator[Measuring | None]:
+    """Of a sweep that is new here, what measures the network's speed where that is to be told and not known: it begins beside the
+    checks."""
+    told = not options.quiet and options.ray_address is None
+    wanted = told and not sweep.folder.spec.exists() and not is_known(sweep.spec, sweep.cache.folder)
+    measuring = Measuring.begun() if wanted else None
+    try:
+        yield measuring
+    finally:
+        if measuring is not None:
+            measuring.close()
 
 
 def _silent(text: str) -> None:
     """Says nothing."""
 
 
-def _begins(options: Options, studies: Multiplexer, data: Facts) -> None:
+def _begins(options: Options, measuring: Measuring | None, studies: Multiplexer, data: Facts) -> None:
     """How well an original that is given does, and how long it will take; on a cluster that is not known here."""
     if options.quiet:
         return
@@ -123,7 +140,7 @@ def _begins(options: Options, studies: Multiplexer, data: Facts) -> None:
         left: dict[tuple[str, str, str], int] = {
             study.plan.key: max(0, study.planned - study.final) for study in studies.open_studies
         }
-        echo(first_line(studies.plan, data.sizes, left))
+        echo(first_line(studies.plan, data.sizes, left, measuring))
 
 
 def print_outcome(studies: Multiplexer, options: Options) -> int:

@@ -10,9 +10,8 @@ import os
 import platform
 import statistics
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from sweeps.spec import Sizes, Spec
 from unlearn.files import write_atomically
 from unlearn.model_files import model_facts, model_files
 
-#: The measuring process is given up after so many seconds: nothing hangs on it but a sentence.
+#: The measuring process is given up after so many seconds.
 MOST_SECONDS = 120.0
 #: For so long it is taken for true that a machine is as fast as it was.
 KEPT_SECONDS = 86_400.0
@@ -44,18 +43,69 @@ class Speed:
     source: str
 
 
-def speed_of(spec: Spec, sizes: Sizes, cache: Path) -> Speed | None:
+class Measuring:
+    """A process that is about to measure, and meanwhile imports what it needs: begin it early, and close it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    @staticmethod
+    def begun() -> Measuring | None:
+        """None where no process can be begun: nothing hangs on it but a sentence."""
+        command, pipe = command_of("sweeps.jobs.measuring"), subprocess.PIPE
+        with contextlib.suppress(OSError):
+            return Measuring(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True))
+        return None
+
+    def speed(self, asked: Mapping[str, Any]) -> Speed | None:
+        """Its answer, for which it may be asked once; None where it has none."""
+        try:
+            answer, _ = self._process.communicate(json.dumps(asked), timeout=MOST_SECONDS)
+            return Speed(**json.loads(answer.splitlines()[-1]))
+        except (OSError, subprocess.SubprocessError, ValueError, IndexError, TypeError):
+            return None  # whatever is wrong with the model, the run itself says it
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no such process any more."""
+        return self._process.poll() is not None
+
+    def close(self) -> None:
+        """End it, whether it was asked or not."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def is_known(spec: Spec, cache: Path) -> bool:
+    """Whether `speed_of` would very likely not measure, as far as that can be said without the data."""
+    kept = any(map(_kept, _files(cache).glob(f"{_key(spec)}-*.json")))
+    return kept or _of_models(spec, cache / "models") is not None
+
+
+def speed_of(spec: Spec, sizes: Sizes, cache: Path, measuring: Measuring | None = None) -> Speed | None:
     """From the sweep's models in the cache that this very machine has trained, else measured; None where neither is possible.
 
     What was measured is kept for a day.
 
     Args:
         cache: its folder.
+        measuring: that was begun for this; by default one is begun where it is needed.
     """
-    asked = _asked(spec, sizes)
-    key = hashlib.sha256(json.dumps([platform.node(), asked], sort_keys=True, default=str).encode()).hexdigest()
-    file = cache / "speeds" / f"{key[:32]}.json"
-    return _of_models(spec, cache / "models") or _kept(file) or _measured(asked, file)
+    file = _files(cache) / f"{_key(spec)}-{_hash([sizes.image_shape, sizes.classes])}.json"
+    return _of_models(spec, cache / "models") or _kept(file) or _measured(_asked(spec, sizes), file, measuring)
+
+
+def _files(cache: Path) -> Path:
+    return cache / "speeds"
+
+
+def _key(spec: Spec) -> str:
+    """Of all that is asked for but the sizes, and of this host."""
+    return _hash([platform.node(), _asked_of(spec)])
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _of_models(spec: Spec, models: Path) -> Speed | None:
@@ -91,12 +141,14 @@ def _kept(file: Path) -> Speed | None:
 
 def _asked(spec: Spec, sizes: Sizes) -> dict[str, Any]:
     """What is to be measured, as plain data."""
+    return {"image_shape": sizes.image_shape, "classes": sizes.classes, **_asked_of(spec)}
+
+
+def _asked_of(spec: Spec) -> dict[str, Any]:
     return {
         "model": spec.model.name,
         "options": spec.model.options,
         "head": spec.model.head,
-        "image_shape": sizes.image_shape,
-        "classes": sizes.classes,
         "precision": "float32" if spec.precision == "auto" else spec.precision,
         "batch_size": spec.training.batch_size,
         "threads": _threads(spec),
@@ -111,79 +163,16 @@ def _threads(spec: Spec) -> int:
     return max(1, min(threads, os.cpu_count() or 1))
 
 
-def _measured(asked: dict[str, Any], file: Path) -> Speed | None:
+def _measured(asked: Mapping[str, Any], file: Path, measuring: Measuring | None) -> Speed | None:
     """Measure it, and keep it in a file."""
+    process = measuring or Measuring.begun()
+    if process is None:
+        return None
     try:
-        done = subprocess.run(
-            command_of("sweeps.jobs.speed"),
-            input=json.dumps(asked),
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=MOST_SECONDS,
-        )
-        found = Speed(**json.loads(done.stdout.splitlines()[-1]))
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError, TypeError):
-        return None  # whatever is wrong with the model, the run itself says it
-    with contextlib.suppress(OSError):  # nothing hangs on its being kept
-        write_atomically(file, json.dumps(dataclasses.asdict(found)).encode())
+        found = process.speed(asked)
+    finally:
+        process.close()
+    if found is not None:
+        with contextlib.suppress(OSError):  # nothing hangs on its being kept
+            write_atomically(file, json.dumps(dataclasses.asdict(found)).encode())
     return found
-
-
-def measure(asked: Mapping[str, Any]) -> Speed:
-    """Train and apply a network of these options for about a second."""
-    import torch  # noqa: PLC0415  # whoever only asks for a measurement does not wait for it
-    from torch.nn import functional as F  # noqa: PLC0415
-
-    from unlearn.arithmetic import arithmetic  # noqa: PLC0415
-    from unlearn.models import build  # noqa: PLC0415
-    from unlearn.steps import SGD, descend  # noqa: PLC0415
-    from unlearn.workspace.device import synchronize  # noqa: PLC0415
-    from unlearn.workspace.workspace import EVALUATION_BATCH  # noqa: PLC0415
-
-    torch.set_num_threads(asked["threads"])
-    device = torch.device("cuda" if asked["gpu"] else "cpu")
-    shape, classes = tuple(asked["image_shape"]), asked["classes"]
-    model = build(asked["model"], shape, classes, asked["options"], asked["head"])
-    model.normalise((0.5,) * shape[0], (0.25,) * shape[0])
-    model.to(device)
-    optimizer = SGD(model.parameters(), lr=1e-4)
-    images = torch.randint(0, 256, (EVALUATION_BATCH[device.type], *shape), dtype=torch.uint8, device=device)
-    few = images[: asked["batch_size"]]
-    labels = torch.zeros(len(few), dtype=torch.int64, device=device)
-
-    def step() -> None:
-        descend(optimizer, F.cross_entropy(model(few), labels))
-        synchronize(device)
-
-    def forward() -> None:
-        with torch.no_grad():
-            model(images)
-        synchronize(device)
-
-    with arithmetic(device, asked["precision"]):
-        model.train()
-        of_step = _seconds(step) / len(few)
-        model.eval()
-        of_forward = _seconds(forward) / len(images)
-    weights = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
-    return Speed(of_step, of_forward, weights, "measured for a second")
-
-
-def _seconds(call: Callable[[], None], least: float = 0.4) -> float:
-    """The mean time of a call, of as many as take `least` seconds; the first is not counted."""
-    call()
-    count, started = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - started) < least:
-        call()
-        count += 1
-    return elapsed / count
-
-
-def main() -> None:
-    """Measure what is asked for on stdin, and print it."""
-    print(json.dumps(dataclasses.asdict(measure(json.load(sys.stdin)))))
-
-
-if __name__ == "__main__":
-    main()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +15,17 @@ from typer.testing import CliRunner
 
 from sweeps.cli.app import app
 from sweeps.cli.cost import first_line, open_facts
+from sweeps.cli.options import Options
+from sweeps.cli.run import measuring_early
 from sweeps.cost import RUN_SECONDS, TRIAL_BYTES, TRIAL_SECONDS, estimate
+from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
-from sweeps.jobs.speed import FORWARD_SHARE, Speed, speed_of
+from sweeps.jobs.speed import FORWARD_SHARE, Measuring, Speed, is_known, speed_of
 from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan
 from sweeps.spec import Sizes
 from sweeps.studies.multiplexer import Multiplexer
+from sweeps.sweep import Sweep
 from tests.sweeps.conftest import TINY, SpecMaker, serve
 from unlearn.model_files import model_files
 
@@ -107,6 +113,42 @@ def test_a_speed_is_measured_else_taken_from_models_of_this_kind(tiny: SpecMaker
         found = speed_of(tiny(**other), DIGITS, tmp_path)
         assert found is not None, other
         assert found.source == measured.source, other
+
+
+def test_what_measures_may_begin_before_the_sizes_are_known(tiny: SpecMaker, tmp_path: Path) -> None:
+    spec, wider = tiny(), tiny(model={"name": "small_resnet", "width": 3})
+    assert not is_known(spec, tmp_path)
+    early, never_asked = Measuring.begun(), Measuring.begun()
+    assert early is not None
+    assert never_asked is not None
+    assert (measured := speed_of(spec, DIGITS, tmp_path, early)) is not None
+    for process in (early, never_asked):
+        process.close()
+        assert process.ended
+    assert is_known(spec, tmp_path)
+    assert not is_known(wider, tmp_path)
+    assert speed_of(spec, DIGITS, tmp_path) == measured
+    assert early.speed({}) is None  # it answers once
+
+
+def test_a_run_that_is_refused_leaves_nothing_that_measures(
+    tiny: SpecMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNLEARN_SWEEPS_CACHE", str(tmp_path / "cache"))
+    options = Options("tiny.yaml", runs=tmp_path)
+    sweep = Sweep.at(tiny(), tmp_path)
+    with contextlib.suppress(SweepError), measuring_early(sweep, options) as measuring:
+        assert measuring is not None
+        raise SweepError("no such data")
+    assert measuring is not None
+    assert measuring.ended
+    for other in (replace(options, quiet=True), replace(options, ray_address="auto")):
+        with measuring_early(sweep, other) as none:
+            assert none is None  # no time will be told
+    sweep.folder.path.mkdir()
+    sweep.folder.spec.touch()
+    with measuring_early(sweep, options) as none:
+        assert none is None  # it has been run before
 
 
 def test_a_network_that_cannot_be_tried_out(tiny: SpecMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
