@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Column
 from rich.text import Text
 
-from sweeps.cli.terminal import duration, echo
+from sweeps.cli.terminal import clock, duration, echo
 from sweeps.plan import STAGES, StudyPlan
 from sweeps.record.apart import FLOOR
 from sweeps.studies.multiplexer import Assignment, Multiplexer
@@ -214,7 +214,7 @@ def _lines(studies: Multiplexer) -> Iterator[None]:
     last = [started]
 
     def line() -> str:
-        took = duration(time.monotonic() - started)
+        took = clock(time.monotonic() - started)
         return f"{took:>7}  {'; '.join(filter(None, (str(Tally.of(studies)), summary(studies, pace))))}"
 
     def show(assignment: Assignment, state: TrialState) -> None:

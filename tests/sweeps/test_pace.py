@@ -9,6 +9,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from sweeps.cli.progress import ENOUGH, Pace, add
+from sweeps.cli.terminal import clock
 
 
 @pytest.fixture
@@ -76,3 +77,8 @@ def test_a_trial_takes_what_its_worker_measured(now: list[float], stage: str, me
     left = (3, 0) if trained else (0, 3)
     assert pace.left(*left) == pytest.approx(3 * 14 / 5)  # 5 after the first, in 14 seconds
     assert pace.left(*reversed(left)) is None
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.4, "0:00"), (89.9, "1:29"), (3599, "59:59"), (7267.2, "2:01:07")])
+def test_times_that_have_passed_are_as_on_a_clock(seconds: float, told: str) -> None:
+    assert clock(seconds) == told
