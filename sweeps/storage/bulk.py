@@ -44,8 +44,8 @@ class TrialWriter:
         self.storage = storage
         self._checked: dict[int, dict[str, BaseDistribution]] = {}
 
-    def create(self, study_id: int, template: FrozenTrial) -> int:
-        """A new trial as `template` is, RUNNING and without values; returns its identifier in the storage.
+    def create(self, study_id: int, template: FrozenTrial) -> tuple[int, int]:
+        """A new trial as `template` is, RUNNING and without values, with its identifier in the storage and its number.
 
         The first of a study, and any in other ranges than the one before, is made by Optuna, which checks its ranges.
         """
@@ -53,12 +53,12 @@ class TrialWriter:
         if self._tables is None or self._checked.get(study_id) != template.distributions:
             trial_id = self.storage.create_new_trial(study_id, template_trial=template)
             self._checked[study_id] = template.distributions
-            return trial_id
+            return trial_id, self.storage.get_trial_number_from_id(trial_id)
         with self._engine.begin() as connection:
-            trial_id = self._insert_trial(connection, study_id, template.datetime_start)
+            trial_id, number = self._insert_trial(connection, study_id, template.datetime_start)
             self._insert(connection, "trial_params", _params(trial_id, template))
             self._insert(connection, "trial_user_attributes", _attrs(trial_id, template.user_attrs))
-        return trial_id
+        return trial_id, number
 
     def add(self, trial_id: int, attrs: Mapping[str, Any], steps: Mapping[int, float] | None = None) -> None:
         """Attach user attributes (in place of those of the same name) and intermediate values to a trial that runs."""
@@ -87,7 +87,7 @@ class TrialWriter:
             self._replace(connection, "trial_intermediate_values", "step", _steps(trial_id, steps))
         return True
 
-    def _insert_trial(self, connection: sql.Connection, study_id: int, started: datetime | None) -> int:
+    def _insert_trial(self, connection: sql.Connection, study_id: int, started: datetime | None) -> tuple[int, int]:
         """The row of a trial with the study's next number, which counts those before it, as Optuna's own does."""
         assert self._tables is not None
         trials = self._tables["trials"]
@@ -95,9 +95,9 @@ class TrialWriter:
         key = connection.execute(trials.insert().values(row)).inserted_primary_key
         assert key is not None
         before = sql.select(sql.func.count()).where(trials.c.study_id == study_id, trials.c.trial_id < key[0])
-        number = connection.scalar(before)
+        number = int(connection.scalar(before) or 0)
         connection.execute(trials.update().where(trials.c.trial_id == key[0]).values(number=number))
-        return int(key[0])
+        return int(key[0]), number
 
     def _replace(self, connection: sql.Connection, name: str, key: str, rows: Rows) -> None:
         """Put rows of one trial in the place of those of the same key."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.errors import SweepError
 from sweeps.jobs.job import DIED, Job, Update, curve_of, other_data, same_data
@@ -30,11 +30,12 @@ class Assignment:
     """A trial on a worker, with what the worker has reported of it.
 
     Attributes:
-        ended: the trial as the storage has it, once it has been told.
+        trial: as the storage has it, with what has been added since it was asked for.
+        ended: the same, once it has been told.
     """
 
     open_study: OpenStudy
-    trial: Trial
+    trial: FrozenTrial
     job: Job
     epochs: list[dict[str, float]] = field(default_factory=list)
     pruned: bool = False
@@ -185,7 +186,7 @@ class Multiplexer:
         study = min(open_searches, key=lambda s: (s.running, s.final))
         return self._assign(study, *study.ask())
 
-    def _assign(self, study: OpenStudy, trial: Trial, job: Job) -> Assignment:
+    def _assign(self, study: OpenStudy, trial: FrozenTrial, job: Job) -> Assignment:
         return Assignment(study, trial, replace(job, data=self.data))
 
     # --- readiness ---
@@ -209,10 +210,9 @@ class Multiplexer:
         if not assignment.job.prune:
             assignment.open_study.add(assignment.trial, {}, scores)
             return False
-        for epoch, score in scores.items():  # in this process too, where the pruner reads them
-            assignment.trial.report(score, epoch)
+        trial = assignment.open_study.report(assignment.trial, scores)
         if not report.done:
-            assignment.pruned = assignment.trial.should_prune()
+            assignment.pruned = trial.should_prune()
         return assignment.pruned
 
     def _scores(self, assignment: Assignment, report: Update) -> dict[int, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from statistics import median
 from typing import Any
@@ -19,6 +20,7 @@ from sweeps.jobs.job import Job
 from sweeps.objective import Objective
 from sweeps.plan import StudyPlan, run_seed
 from sweeps.spec import Spec
+from sweeps.spec.space import Value
 from sweeps.storage.bulk import TrialWriter
 from sweeps.studies.retries import (
     FINAL,
@@ -34,7 +36,7 @@ from sweeps.studies.retries import (
 )
 from sweeps.studies.trials import Key, Point, draw_params, plain, trial_key
 
-Asked = tuple[Trial, Job]
+Asked = tuple[FrozenTrial, Job]
 
 
 class OpenStudy:
@@ -58,6 +60,7 @@ class OpenStudy:
         self.study_id = storage.get_study_id_from_name(plan.name)
         self._writer = TrialWriter(storage)
         self._ids: dict[int, int] = {}
+        self._live: dict[int, Trial] = {}
         self.final_states: Counter[str] = Counter()
         self.running_keys: Counter[Key] = Counter()
         self.final_keys: dict[Key, TrialState] = {}
@@ -118,18 +121,31 @@ class OpenStudy:
         ]
         return median(seconds) if len(seconds) >= 3 else None
 
-    def add(self, trial: Trial, attrs: Mapping[str, Any], steps: Mapping[int, float] | None = None) -> None:
+    def add(self, trial: FrozenTrial, attrs: Mapping[str, Any], steps: Mapping[int, float] | None = None) -> None:
         """Attach facts and scores by epoch to a trial in progress; they must be there before it is told."""
-        self._writer.add(self._ids[trial.number], plain(attrs), steps)
+        facts = plain(attrs)
+        self._writer.add(self._ids[trial.number], facts, steps)
+        trial.user_attrs.update(facts)
+        trial.intermediate_values.update(steps or {})
 
-    def tell(self, trial: Trial, state: TrialState, values: Sequence[float] | None = None) -> FrozenTrial:
+    def report(self, trial: FrozenTrial, scores: Mapping[int, float]) -> Trial:
+        """The same of scores alone, by a trial of Optuna's own, which the study's pruner can be asked of."""
+        number = trial.number
+        if number not in self._live:
+            self._live[number] = Trial(self.study, self._ids[number])
+        for epoch, score in scores.items():
+            self._live[number].report(score, epoch)
+        trial.intermediate_values.update(scores)
+        return self._live[number]
+
+    def tell(self, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None = None) -> FrozenTrial:
         """Close a trial for good; returns it as the storage now has it."""
         ended = self._end(trial, state, values)
         self._stopped(ended)
         self._count(state, trial_key(ended), values)
         return ended
 
-    def tell_retry(self, trial: Trial, reason: str) -> FrozenTrial:
+    def tell_retry(self, trial: FrozenTrial, reason: str) -> FrozenTrial:
         """Close a trial whose worker died; its parameters will be run again. Returns it as the storage now has it."""
         attempt = attempt_of(trial.user_attrs) + 1
         self.add(trial, {"requeued": True, "fail_reason": reason})
@@ -146,15 +162,14 @@ class OpenStudy:
         shown = self._shown(point.hyperparameters)
         template = create_trial(
             state=TrialState.RUNNING,
-            params=dict(point.params),
+            params={name: _stored(distributions[name], value) for name, value in point.params.items()},
             distributions=distributions,
             user_attrs=plain({**attrs, **facts, **point.attrs, **where, **shown}),
         )
-        trial_id = self._writer.create(self.study_id, template)
+        trial_id, template.number = self._writer.create(self.study_id, template)
         self.running_keys[point.key] += 1
-        trial = Trial(self.study, trial_id)
-        self._ids[trial.number] = trial_id
-        return trial, job
+        self._ids[template.number] = trial_id
+        return template, job
 
     def _job(self, point: Point) -> Job:
         """What a worker is to do for a trial of this study."""
@@ -190,17 +205,19 @@ class OpenStudy:
             return {}
         return {r.name: hyperparameters[r.name] for r in space.ranges if r.name != r.raw_name}
 
-    def _end(self, trial: Trial, state: TrialState, values: Sequence[float] | None = None) -> FrozenTrial:
+    def _end(self, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None = None) -> FrozenTrial:
         """Write a trial's end; `Study.tell` reads the trial twice more, and only gives a pruned one its value besides."""
         if state == TrialState.PRUNED:
-            return self.study.tell(trial, state=state)
-        trial_id = self._ids[trial.number]
-        self.storage.set_trial_state_values(trial_id, state, values)
-        return self.storage.get_trial(trial_id)
+            return self.study.tell(trial.number, state=state)
+        self.storage.set_trial_state_values(self._ids[trial.number], state, values)
+        trial.state, trial.datetime_complete = state, datetime.now()
+        trial.values = values
+        return trial
 
     def _stopped(self, trial: FrozenTrial) -> None:
         self.running_keys[trial_key(trial)] -= 1
         del self._ids[trial.number]
+        self._live.pop(trial.number, None)
         self._closed(trial)
 
     def _counts(self, trial: FrozenTrial) -> bool:
@@ -224,3 +241,8 @@ class OpenStudy:
                 trial_id = self.storage.get_trial_id_from_study_id_trial_number(self.study_id, stale.number)
                 self._writer.add(trial_id, {"requeued": True, "fail_reason": INTERRUPTED})
             self.study.tell(stale.number, state=TrialState.FAIL)
+
+
+def _stored(ranges: BaseDistribution, value: Value) -> Any:
+    """A parameter as the storage gives it back."""
+    return ranges.to_external_repr(ranges.to_internal_repr(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import lzma
 import os
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
 
 from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan
@@ -89,8 +91,27 @@ def serve(studies: Multiplexer, worker: Worker, limit: int = 10_000) -> list[Ass
             if not report.done and studies.report(assignment, report):
                 break
         studies.finish(assignment, report)
+        check_told(assignment)
         done.append(assignment)
     return done
+
+
+def check_told(assignment: Assignment) -> None:
+    """What the driver knows of a trial that has ended is what the storage holds."""
+    assert assignment.ended is not None
+    stored, known = (vars(copy.copy(trial)) for trial in (stored_trial(assignment), assignment.ended))
+    for trial in (stored, known):
+        assert trial.pop("datetime_complete") is not None
+        trial.pop("_trial_id")
+    assert known == stored
+
+
+def stored_trial(assignment: Assignment) -> FrozenTrial:
+    """A trial as the storage has it."""
+    study = assignment.open_study
+    return study.storage.get_trial(
+        study.storage.get_trial_id_from_study_id_trial_number(study.study_id, assignment.trial.number)
+    )
 
 
 def open_studies(spec: Spec, storage: BaseStorage, **options: Any) -> Multiplexer:

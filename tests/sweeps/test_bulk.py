@@ -47,7 +47,7 @@ def publicly(storage: BaseStorage, study: int, i: int, attrs: dict[str, Any], st
 
 
 def at_once(writer: TrialWriter, study: int, i: int, attrs: dict[str, Any], steps: dict[int, float]) -> int:
-    trial = writer.create(study, template(i))
+    trial, _ = writer.create(study, template(i))
     writer.add(trial, attrs, steps)
     return trial
 

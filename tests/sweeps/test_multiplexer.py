@@ -267,8 +267,8 @@ def test_a_metric_that_is_not_finite_is_an_error_that_names_it(
     spec = tiny(methods={"finetune": {}}, metrics={"every_epoch": ["accuracy", f"{__name__}:undefined"]})
     studies = open_studies(spec, storage)
     (done,) = serve(studies, Worker(spec, Cache(cache)), limit=1)
-    assert done.trial.study.get_trials()[0].user_attrs["outcome"] == "error"
-    assert "metric undefined of" in done.trial.study.get_trials()[0].user_attrs["fail_reason"]
+    assert done.open_study.study.get_trials()[0].user_attrs["outcome"] == "error"
+    assert "metric undefined of" in done.open_study.study.get_trials()[0].user_attrs["fail_reason"]
 
 
 def test_what_failed_is_run_again_when_asked_to(

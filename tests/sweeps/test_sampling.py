@@ -35,9 +35,8 @@ def run(search: SearchStudy, values: Callable[[dict[str, Any]], list[float] | No
     while search.remaining > 0:
         trial, _ = search.ask()
         score = values(search.space.decode(trial.params))
-        trial.set_user_attr("samples", 1000)
-        if score is not None:
-            trial.set_user_attr("curve", {"epoch": [1], "score": [fmean(score)]})
+        curve = {} if score is None else {"curve": {"epoch": [1], "score": [fmean(score)]}}
+        search.add(trial, {"samples": 1000, **curve})
         search.tell(trial, TrialState.FAIL if score is None else TrialState.COMPLETE, score)
     return search.study.get_trials()
 
