@@ -37,7 +37,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     subprocess.run(command, check=True)
     paths = [str(folder), str(EXAMPLE.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     cache = str(tmp_path_factory.mktemp("cache"))
-    return os.environ | {"PYTHONPATH": os.pathsep.join(paths), "UNLEARN_SWEEPS_CACHE": cache, "XDG_CACHE_HOME": cache}
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths), "UNLEARN_SWEEPS_CACHE": cache}
 
 
 def test_its_own_tests_pass(environment: dict[str, str]) -> None:

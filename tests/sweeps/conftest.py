@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial
 
 from sweeps.jobs.worker import Worker
@@ -67,8 +67,19 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'study.db'}"
 
 
+@pytest.fixture(scope="session")
+def empty_storage(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A new storage's file: Optuna takes a while to lay one out."""
+    file = tmp_path_factory.mktemp("empty") / "study.db"
+    storage = open_storage(f"sqlite:///{file}")
+    assert isinstance(storage, RDBStorage)
+    storage.engine.dispose()
+    return file.read_bytes()
+
+
 @pytest.fixture
-def storage(url: str) -> BaseStorage:
+def storage(url: str, empty_storage: bytes) -> BaseStorage:
+    Path(url.removeprefix("sqlite:///")).write_bytes(empty_storage)
     return open_storage(url)
 
 

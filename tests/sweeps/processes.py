@@ -6,6 +6,7 @@ import contextlib
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -61,6 +62,18 @@ def in_turn(commands: list[list[str]], folder: Path, cache: Path) -> tuple[int, 
         "    try: app(command)\n    except SystemExit as done:\n        if done.code: raise"
     )
     return finish(_python(["-c", code], folder, cache))
+
+
+def count_trials(folder: Path, condition: str) -> int:
+    """How many trials of the tiny sweep in `folder` fulfil an SQL condition, read as another process would."""
+    query = f"select count(*) from trials join studies using (study_id) where {condition}"
+    try:
+        place = f"file:{folder / 'runs/tiny/study.db'}?mode=ro"
+        with contextlib.closing(sqlite3.connect(place, uri=True, timeout=10)) as database:
+            (count,) = database.execute(query).fetchone()
+    except sqlite3.OperationalError:  # there is none yet
+        return 0
+    return int(count)
 
 
 def wait_until(condition: Callable[[], bool], timeout: float = 600) -> None:

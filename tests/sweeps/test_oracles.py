@@ -92,7 +92,7 @@ def test_bad_input_is_told_first(tmp_path: Path) -> None:
 def test_from_the_command_line(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     file = tmp_path / "tiny.yaml"
-    file.write_text(yaml.safe_dump({**SMALL, "cache": str(cache)}))
+    file.write_text(yaml.safe_dump({**SMALL, "cache": str(cache), "resources": {"workers": 1}}))
     listed = CliRunner().invoke(app, ["oracles", str(file)])
     assert listed.exit_code == 0
     assert "0 of 3 models cached, 0 bytes" in listed.output

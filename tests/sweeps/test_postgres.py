@@ -15,7 +15,9 @@ import pytest
 import yaml
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
+from typer.testing import CliRunner
 
+from sweeps.cli.app import app
 from sweeps.errors import SweepError
 from sweeps.record import load_sweep
 from sweeps.storage import open_storage
@@ -97,6 +99,7 @@ def test_a_sweep_runs_and_resumes(where: str, storage: BaseStorage, tmp_path: Pa
         "search": {**TINY["search"], "trials": 2},
         "evaluation": {"seeds": 1},
         "sensitivity": {"enabled": False},
+        "resources": {"workers": 1},
     }
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(spec))
     run = ["run", "tiny.yaml", "--storage", where]
@@ -142,12 +145,12 @@ def facts(trial: FrozenTrial) -> list[str]:
     return [f"{trial.number} {trial.state} {trial.values}", *(str(sorted(part.items())) for part in of)]
 
 
-def test_a_wrong_password_is_a_clear_error(postgres: str, tmp_path: Path, cache: Path) -> None:
-    code, out, err = sweeps(["status", "digits", "--storage", postgres.replace("geheim", "wrong")], tmp_path, cache)
-    assert code == 2
-    assert "storage must be a readable database URL" in err
-    assert "-9x" not in out + err
-    assert "Traceback" not in err
+def test_a_wrong_password_is_a_clear_error(postgres: str, cache: Path) -> None:
+    refused = CliRunner().invoke(app, ["status", "digits", "--storage", postgres.replace("geheim", "wrong")])
+    assert refused.exit_code == 2
+    assert "storage must be a readable database URL" in refused.stderr
+    assert "-9x" not in refused.output
+    assert "Traceback" not in refused.output
 
 
 def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from sweeps.cli.app import app
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.storage import open_storage
 from tests.sweeps.conftest import TINY
-from tests.sweeps.processes import kill_tree, on_a_terminal, start, sweeps, wait_until
+from tests.sweeps.processes import count_trials, kill_tree, on_a_terminal, start, sweeps, wait_until
 
 pytestmark = pytest.mark.ray
 
@@ -37,16 +37,8 @@ def record(folder: Path) -> SweepRecord:
 
 
 def finished(folder: Path) -> int:
-    """Trials told so far, read as another process would."""
-    path = folder / "runs/tiny/study.db"
-    if not path.exists():
-        return 0
-    try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as database:
-            (count,) = database.execute("select count(*) from trials where state = 'COMPLETE'").fetchone()
-    except sqlite3.OperationalError:
-        return 0
-    return int(count)
+    """Trials told so far."""
+    return count_trials(folder, "state = 'COMPLETE'")
 
 
 def stop_between_writes(process: subprocess.Popen[str], database: Path) -> None:
@@ -70,7 +62,7 @@ def here(*arguments: str) -> tuple[int, str, str]:
 
 def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    write_spec(tmp_path, logging={"tensorboard": True}, precision="auto")
+    write_spec(tmp_path, logging={"tensorboard": True}, precision="auto", resources={"workers": 1})
 
     # a kill -9 of the whole tree in the middle
     process = start(["run", "tiny.yaml"], tmp_path, cache)
@@ -79,7 +71,7 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path, monke
 
     # a second driver refuses meanwhile
     stop_between_writes(process, tmp_path / "runs/tiny/study.db")
-    code, _, err = sweeps(["run", "tiny.yaml"], tmp_path, cache)
+    code, _, err = here("run", "tiny.yaml")
     assert code == 2
     assert "is being run by process" in err
     kill_tree(process)
@@ -160,7 +152,7 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path, monke
     assert sorted(evaluated["value"]) == pytest.approx(sorted(original["value"]))
 
     # a changed spec is refused with the keys that differ
-    write_spec(tmp_path, unlearning={"epochs": 3})
+    write_spec(tmp_path, unlearning={"epochs": 3}, resources={"workers": 1})
     code, _, err = here("run", "tiny.yaml")
     assert code == 2
     assert "unlearning.epochs: was 2 in the existing sweep, got 3" in err

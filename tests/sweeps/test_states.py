@@ -22,7 +22,7 @@ from sweeps.storage import open_storage
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.sweep import Sweep
 from tests.sweeps.conftest import TINY, serve
-from tests.sweeps.processes import alive, descendants, finish, named, start, sweeps, wait_until
+from tests.sweeps.processes import alive, count_trials, descendants, finish, named, start, sweeps, wait_until
 
 pytestmark = pytest.mark.ray
 
@@ -119,7 +119,7 @@ def test_a_worker_out_of_memory_says_so(tmp_path: Path, cache: Path, monkeypatch
 def test_an_interrupt_ends_cleanly(
     tmp_path: Path, cache: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(tmp_path, methods={f"{BAD}:Sleeps": {"lr": {"low": 0.01, "high": 0.02}}})
+    write(tmp_path, methods={f"{BAD}:Sleeps": {"lr": {"low": 0.01, "high": 0.02}}}, resources={"workers": 1})
     process = start(["run", "tiny.yaml"], tmp_path, cache)
     wait_until(lambda: searching(tmp_path) or process.poll() is not None)
     below = descendants(process.pid)
@@ -143,7 +143,4 @@ def test_an_interrupt_ends_cleanly(
 
 def searching(folder: Path) -> bool:
     """Whether a search trial is in progress."""
-    if not (folder / "runs/tiny/spec.yaml").exists():
-        return False
-    record = load_sweep(open_storage(f"sqlite:///{folder / 'runs/tiny/study.db'}"), "tiny")
-    return bool(((record.trials["stage"] == "search") & (record.trials["state"] == "RUNNING")).any())
+    return count_trials(folder, "state = 'RUNNING' and study_name like 'tiny/search/%'") > 0
