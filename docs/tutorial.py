@@ -21,7 +21,7 @@ _BLOCK = re.compile(
     r"(?:^`(?P<file>[\w.]+)`[^\n]*:\n\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 #: Lines that differ from run to run: progress, and what Ray says of itself.
-_PASSING = re.compile(r"^ *\d+ (s|min)  |^\s*$|Ray|ray\b")
+_PASSING = re.compile(r"^ *\d+:[\d:]+  |^\s*$|Ray|ray\b")
 _COLUMNS = "110"
 _MOST_LINES = 24
 
