@@ -93,7 +93,7 @@ def test_the_search_scores_on_the_test_set_under_the_papers_protocol(tiny: SpecM
 
 
 def test_a_stopped_driver_loses_and_doubles_nothing(tiny: SpecMaker, url: str, cache: Path) -> None:
-    spec = tiny()
+    spec = tiny(methods={"sure": {}})
     worker = Worker(spec, Cache(cache))
     first = open_studies(spec, open_storage(url))
     serve(first, worker, limit=7)
@@ -164,7 +164,7 @@ def test_added_scenarios_must_be_on_the_same_data(
 
 
 def test_a_method_comes_back_with_other_ranges(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
-    small = {"sensitivity": {"enabled": False}, "evaluation": {"seeds": 1}}
+    small = {"search": {**TINY["search"], "trials": 2}, **SEARCH_MOSTLY}
     first = tiny(**small, methods={"finetune": {"lr": {"low": 0.001, "high": 0.002}}})
     studies = open_studies(first, storage)
     serve(studies, Worker(first, Cache(cache)), limit=3)
@@ -194,7 +194,8 @@ def load_with_spec(storage: BaseStorage, spec: Spec) -> SweepRecord:
 
 
 def test_a_dead_worker_is_retried_up_to_the_limit(tiny: SpecMaker, storage: BaseStorage, cache: Path) -> None:
-    spec = tiny(search={"confirm": "none", "trials": 4, "sampler": "random", "max_retries": 2})
+    search = {"confirm": "none", "trials": 2, "sampler": "random", "max_retries": 2}
+    spec = tiny(methods={"finetune": {}}, search=search, **SEARCH_MOSTLY)
     studies = open_studies(spec, storage)
     params = []
     for _ in range(3):
@@ -317,7 +318,7 @@ def test_pruned_trials_are_pruned_with_their_intermediate_values(
     spec = tiny(
         methods={"finetune": {}},
         unlearning={"epochs": 6},
-        search={"confirm": "none", "trials": 12, "sampler": "random", "pruner": "median", "startup_trials": 3},
+        search={"confirm": "none", "trials": 8, "sampler": "random", "pruner": "median", "startup_trials": 3},
         **SEARCH_MOSTLY,
     )
     studies = open_studies(spec, storage)
@@ -325,7 +326,7 @@ def test_pruned_trials_are_pruned_with_their_intermediate_values(
     study = optuna.load_study(study_name="tiny/search/partial_class/finetune", storage=storage)
     counts = Counter(t.state for t in study.get_trials())
     assert counts[TrialState.PRUNED] > 0
-    assert counts[TrialState.PRUNED] + counts[TrialState.COMPLETE] == 12
+    assert counts[TrialState.PRUNED] + counts[TrialState.COMPLETE] == 8
     for trial in study.get_trials(states=(TrialState.PRUNED,)):
         assert 1 <= len(trial.intermediate_values) < 6
         assert trial.user_attrs["metrics"]["forget_gap"] >= 0
@@ -339,15 +340,15 @@ def test_a_search_on_a_part_of_the_retain_set_counts_on_all_of_it(
     tiny: SpecMaker, storage: BaseStorage, cache: Path, pruner: str
 ) -> None:
     """In what Optuna is told, in the curve, and in the metrics alike; the stages after it know no part."""
-    few = {"trials": 8, "sampler": "random", "startup_trials": 2, "retain_samples": 150, "pruner": pruner}
+    few = {"trials": 5, "sampler": "random", "startup_trials": 2, "retain_samples": 150, "pruner": pruner}
     confirm = {"confirm": [{"leaders": 1, "sets": 1}]}
-    changes = {"methods": {"finetune": {}}, "unlearning": {"epochs": 4}, "search": few | confirm}
+    changes = {"methods": {"finetune": {}}, "unlearning": {"epochs": 3}, "search": few | confirm}
     spec = tiny(**changes, **SEARCH_MOSTLY)
     optuna.create_study(study_name="tiny", storage=storage).set_user_attr("spec", spec.dump())
     serve(open_studies(spec, storage), Worker(spec, Cache(cache)))
     record = load_sweep(storage, "tiny")
     stages = record.counted.groupby("stage")["retain_samples"]
-    assert stages.count().to_dict() == {"reference": 0, "search": 8, "confirmation": 0, "evaluation": 0}
+    assert stages.count().to_dict() == {"reference": 0, "search": 5, "confirmation": 0, "evaluation": 0}
     assert set(record.counted["retain_samples"].dropna()) == {150}
     assert (record.counted["state"] == "PRUNED").sum() == 0 or pruner == "median"
 
@@ -385,11 +386,11 @@ def test_more_trials_continue_and_a_new_winner_is_evaluated_afresh(
     with closing(sqlite3.connect(whole[0])) as old, closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as new:
         old.backup(new)
     storage = open_storage(url)
-    longer = tiny(search={"confirm": "none", "trials": 9, "sampler": "random"})
+    longer = tiny(search={"confirm": "none", "trials": 6, "sampler": "random"})
     studies = open_studies(longer, open_storage(url))
     serve(studies, Worker(longer, Cache(cache)))
     record = load_with_spec(open_storage(url), longer)
-    assert states(storage, "tiny/search/partial_class/sure") == {"COMPLETE": 9}
+    assert states(storage, "tiny/search/partial_class/sure") == {"COMPLETE": 6}
     evaluation = record.counted.query("stage == 'evaluation' and method == 'sure'")
     assert len(evaluation) == 4
     best = record.best["partial_class"]["sure"]
