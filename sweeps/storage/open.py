@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import optuna
@@ -26,6 +26,8 @@ from sweeps.storage.urls import JOURNAL, SQLITE, local_file, wrong_url
 BUSY_SECONDS = 60
 #: What a storage raises when the disk is full or the server gone.
 STORAGE_ERRORS = (SQLAlchemyError, StorageInternalError)
+#: Layouts of its tables that Optuna has found to be its own: it imports all its migrations to tell, for each storage anew.
+_COMPATIBLE: set[str] = set()
 
 
 def open_storage(url: str, *, to_read: bool = False) -> BaseStorage:
@@ -79,7 +81,21 @@ def _sqlite(file: Path) -> RDBStorage:
         _write_ahead(connection)
         return connection
 
-    return RDBStorage(f"{SQLITE}study.db", engine_kwargs={"creator": connect, "poolclass": QueuePool})
+    revision, options = _revision(connect), {"creator": connect, "poolclass": QueuePool}
+    storage = RDBStorage(f"{SQLITE}study.db", options, skip_compatibility_check=revision in _COMPATIBLE)
+    if revision is not None:
+        _COMPATIBLE.add(revision)
+    return storage
+
+
+def _revision(connect: Callable[[], sqlite3.Connection]) -> str | None:
+    """Which layout of its tables Optuna has noted in a file; None where it has not, whatever the reason."""
+    try:
+        with contextlib.closing(connect()) as connection:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error:
+        return None
+    return found and str(found[0])
 
 
 def is_read_from_copy(url: str) -> bool:

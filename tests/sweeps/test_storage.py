@@ -30,6 +30,18 @@ def test_sqlite_is_opened_in_write_ahead_mode_and_plain_optuna_reads_it(tmp_path
     database.close()
 
 
+def test_tables_of_another_optuna_are_refused_whatever_was_opened_before(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    for _ in range(3):
+        open_storage(url)
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = 'v99.0.0.a'")
+    database.close()
+    for _ in range(2):
+        with pytest.raises(SweepError, match="no longer compatible with the table schema"):
+            open_storage(url)
+
+
 def test_a_journal_file_by_option(tmp_path: Path) -> None:
     optuna.create_study(study_name="x", storage=open_storage(f"journal:{tmp_path / 'log'}"))
     assert optuna.get_all_study_names(open_storage(f"journal:{tmp_path / 'log'}")) == ["x"]
