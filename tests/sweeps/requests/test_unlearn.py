@@ -53,6 +53,7 @@ scenarios:
 methods: {{finetune: {{lr: {{high: 0.01}}}}, neg_grad_plus: {{lr: {{high: 0.01}}, alpha: 0.95}}, oracle: {{}}}}
 search: {{trials: 2, sampler: random, confirm: none}}
 evaluation: {{seeds: 3, keep_models: true}}
+references: {{oracles: 1}}
 sensitivity: {{enabled: false}}
 cache: {cache}
 """
