@@ -155,7 +155,7 @@ class Step:
                 tensor.copy_(value)
         recorder.run(lambda: self._take(*inputs))
         if not all(_same(one, other) for one, other in zip(changed, repeated, strict=True)):
-            self._give_up("its recording does something else")
+            self._give_up("what repeats it does not end with the same weights")
             return None
 
         def again(*inputs: Tensor) -> None:

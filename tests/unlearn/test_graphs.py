@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from unlearn.arithmetic import arithmetic
-from unlearn.graphs import Recorder, Step, recorder_of
+from unlearn.graphs import CudaGraphs, Recorder, Step, recorder_of
 from unlearn.methods import Streams
 from unlearn.registry import find, keys
 from unlearn.sgd import SGD
@@ -119,7 +119,7 @@ def test_what_python_decides_at_each_step_is_not_repeated(caplog: pytest.LogCapt
     model, optimizer = tiny()
     steps(Step(model, optimizer, fickle(model), recorder=made))
     assert made.repeated == 1  # the one that was compared
-    assert "its recording does something else" in caplog.text
+    assert "what repeats it does not end with the same weights" in caplog.text
     assert all(torch.isfinite(p).all() for p in model.parameters())
 
 
@@ -152,12 +152,22 @@ def test_a_cpu_records_nothing() -> None:
     assert recorder_of(torch.device("cpu")) is None
 
 
+class Counting(CudaGraphs):
+    """CUDA graphs of steps that come twice."""
+
+    before, recorded = 1, 0
+
+    def record(self, call: Callable[[], None]) -> Callable[[], object]:
+        self.recorded += 1
+        return super().record(call)
+
+
 @needs_gpu
 @pytest.mark.parametrize("key", METHODS)
 def test_a_gpu_repeats_the_steps_of_every_method(key: str, caplog: pytest.LogCaptureFixture) -> None:
     device = torch.device("cuda")
     ends = []
-    for recorder in (recorder_of(device), None):
+    for recorder in (made := Counting(device), None):
         problem = network_problem("small_resnet", width=2)
         data = problem.data
         for batches in (data.retain, data.forget, data.validation):
@@ -169,4 +179,5 @@ def test_a_gpu_repeats_the_steps_of_every_method(key: str, caplog: pytest.LogCap
         with arithmetic(device, "float32"):
             ends.append(unlearned(key, problem, recorder))
     assert same_state(*ends)
+    assert made.recorded > 1
     assert not caplog.records
