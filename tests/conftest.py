@@ -3,14 +3,12 @@
 import os
 import signal
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 os.environ.setdefault("RAY_worker_niceness", "0")  # else other tests take the processor from them
 
 import pytest
-import torch
 
-torch.set_num_threads(1)
 # What a shell starts in the background ignores Ctrl-C, and so would what tests start, which they send it to.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
