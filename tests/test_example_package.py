@@ -71,7 +71,8 @@ from sweeps.studies.multiplexer import Multiplexer
 from sweeps.sweep import Sweep
 from tests.sweeps.conftest import serve
 
-sweep = Sweep.at(load_spec(sys.argv[1]), Path(sys.argv[2]))
+fewer = ["search.trials=2", "search.confirm=none", "references.oracles=1"]
+sweep = Sweep.at(load_spec(sys.argv[1], fewer), Path(sys.argv[2]))
 storage = sweep.prepare()
 sweep.freeze(storage)
 studies = Multiplexer(make_plan(sweep.spec), storage)

@@ -42,13 +42,12 @@ def test_without_kaleido_the_remedy_is_named(full_record: SweepRecord, tmp_path:
         write_figures(full_record, tmp_path)
 
 
-def test_without_a_browser_the_remedy_is_named(
-    full_record: SweepRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_without_a_browser_the_remedy_is_named(builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def broken(*_: object, **__: object) -> None:
         raise OSError("no chrome")
 
     monkeypatch.setattr(export, "find_spec", lambda name: name)
     monkeypatch.setattr(export, "write_images", broken)
+    builder.trial("search", "sure", value=1.0)
     with pytest.raises(RuntimeError, match=r"no chrome; .* BROWSER_PATH"):
-        write_figures(full_record, tmp_path)
+        write_figures(builder.record(), tmp_path)
