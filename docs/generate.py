@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +65,6 @@ EXAMPLES = {
     "storage": "`sqlite:////data/study.db`",
     "cache": "`/data/models`",
 }
-
-
-def pages() -> dict[str, str]:
-    """Each page's name and text."""
-    return {"sweep-file.md": sweep_file(), "commands.md": commands(), "messages.md": printed_messages()}
 
 
 def printed_messages() -> str:
@@ -204,6 +199,13 @@ def _option(option: Any) -> str:
     return f"| {names}{metavar} | {default} | {option.help or ''} |"
 
 
+#: Each page's name, and what makes its text.
+PAGES: dict[str, Callable[[], str]] = {
+    "sweep-file.md": sweep_file,
+    "commands.md": commands,
+    "messages.md": printed_messages,
+}
+
 if __name__ == "__main__":
-    for name, text in pages().items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
+    for name, text in PAGES.items():
+        (FOLDER / name).write_text(text(), encoding="utf-8")

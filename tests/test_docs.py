@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.generate import FOLDER, pages
+from docs.generate import FOLDER, PAGES
 from docs.site_links import OUTSIDE, moved
 
 ROOT = Path(__file__).parents[1]
@@ -15,10 +15,10 @@ WRITTEN = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md")), *sort
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 
 
-@pytest.mark.parametrize("name", pages())
+@pytest.mark.parametrize("name", PAGES)
 def test_made_pages_are_up_to_date(name: str) -> None:
     remedy = "python -m docs.generate"
-    assert (FOLDER / name).read_text(encoding="utf-8") == pages()[name], remedy
+    assert (FOLDER / name).read_text(encoding="utf-8") == PAGES[name](), remedy
 
 
 def anchors(text: str) -> set[str]:

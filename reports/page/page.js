@@ -31,6 +31,7 @@
     const config = { responsive: true, displaylogo: false, toImageButtonOptions: image,
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], displayModeBar: narrow ? false : "hover" };
     figure.narrow = narrow;
+    figure.width = place.clientWidth;
     drawn.add(figure.id);
     return Plotly.react(place, data, layout, config).then(() => { place.dataset.drawn = "yes"; });
   }
@@ -64,7 +65,8 @@
   };
   for (const fold of folds) {  // what is folded has no width to be drawn for
     fold.addEventListener("toggle", () => fold.open && figures
-      .filter((f) => drawn.has(f.id) && fold.contains(document.getElementById(f.id))).forEach(draw));
+      .filter((f) => drawn.has(f.id) && fold.contains(document.getElementById(f.id)))
+      .filter((f) => document.getElementById(f.id).clientWidth !== f.width).forEach(draw));
   }
   let closed = [];
   addEventListener("beforeprint", () => { closed = folds.filter((fold) => !fold.open); drawAll(); });
