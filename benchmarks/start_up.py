@@ -12,11 +12,13 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -46,11 +48,14 @@ def first_trial(database: Path, name: str) -> optuna.trial.FrozenTrial | None:
     if not database.exists():
         return None
     try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            if not connection.execute("SELECT * FROM alembic_version").fetchall():
+                return None  # whoever opens it now makes tables too
         study = optuna.load_study(
             study_name=f"{name}/reference/random/original", storage=RDBStorage(f"sqlite:///{database}")
         )
         trials = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-    except (KeyError, SQLAlchemyError, StorageInternalError):  # it is being made
+    except (KeyError, sqlite3.Error, SQLAlchemyError, StorageInternalError):  # it is being made
         return None
     return trials[0] if trials else None
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from sweeps.errors import SweepError
@@ -24,6 +25,8 @@ from sweeps.storage.journal import WholeLines
 from sweeps.storage.urls import JOURNAL, SQLITE, local_file, wrong_url
 
 BUSY_SECONDS = 60
+#: How often a new storage is opened again where another process makes its tables, which takes a quarter of a second.
+ATTEMPTS, ATTEMPT_SECONDS = 10, 0.2
 #: What a storage raises when the disk is full or the server gone.
 STORAGE_ERRORS = (SQLAlchemyError, StorageInternalError)
 #: Layouts of its tables that Optuna has found to be its own: it imports all its migrations to tell, for each storage anew.
@@ -45,7 +48,8 @@ def open_storage(url: str, *, to_read: bool = False) -> BaseStorage:
     file = local_file(url)
     try:
         if file is None:
-            return RDBStorage(_server_url(url), engine_kwargs={"pool_pre_ping": True})
+            server = _server_url(url)
+            return _patiently(lambda: RDBStorage(server, engine_kwargs={"pool_pre_ping": True}))
         copied = _copy(file) if to_read and is_read_from_copy(url) else file
         copied.parent.mkdir(parents=True, exist_ok=True)
         storage = JournalStorage(WholeLines(copied)) if url.startswith(JOURNAL) else _sqlite(copied)
@@ -82,10 +86,23 @@ def _sqlite(file: Path) -> RDBStorage:
         return connection
 
     revision, options = _revision(connect), {"creator": connect, "poolclass": QueuePool}
-    storage = RDBStorage(f"{SQLITE}study.db", options, skip_compatibility_check=revision in _COMPATIBLE)
+    known = revision in _COMPATIBLE
+    storage = _patiently(lambda: RDBStorage(f"{SQLITE}study.db", options, skip_compatibility_check=known))
     if revision is not None:
         _COMPATIBLE.add(revision)
     return storage
+
+
+def _patiently(opened: Callable[[], RDBStorage]) -> RDBStorage:
+    """A storage that another process may be making just now: what fails as a table or a row is there already is done again."""
+    for _ in range(ATTEMPTS):
+        try:
+            return opened()
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            if not isinstance(error, IntegrityError) and "already exists" not in str(error):
+                raise
+            time.sleep(ATTEMPT_SECONDS)
+    return opened()
 
 
 def _revision(connect: Callable[[], sqlite3.Connection]) -> str | None:

@@ -6,6 +6,7 @@ import os
 import platform
 import sqlite3
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -40,6 +41,34 @@ def test_tables_of_another_optuna_are_refused_whatever_was_opened_before(tmp_pat
     for _ in range(2):
         with pytest.raises(SweepError, match="no longer compatible with the table schema"):
             open_storage(url)
+
+
+OPENS = """
+import sys
+from sweeps.storage import open_storage
+for number in range(8):
+    print("ready", flush=True)
+    sys.stdin.readline()
+    open_storage(f"sqlite:///{sys.argv[1]}/{number}.db", to_read=sys.argv[2] == "watch")
+"""
+
+
+def test_one_that_is_being_made_may_be_opened_by_another(tmp_path: Path) -> None:
+    """As by `sweeps status --watch` beside a run that begins."""
+    pipe = subprocess.PIPE
+    both = [
+        subprocess.Popen([sys.executable, "-c", OPENS, tmp_path, what], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        for what in ("run", "watch")
+    ]
+    while all(line == "ready\n" for line in (process.stdout.readline() for process in both if process.stdout)):
+        for process in both:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+    told = [process.communicate()[1] for process in both]
+    assert told == ["", ""]
+    for number in range(8):
+        assert optuna.get_all_study_names(f"sqlite:///{tmp_path}/{number}.db") == []
 
 
 def test_a_journal_file_by_option(tmp_path: Path) -> None:
