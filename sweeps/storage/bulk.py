@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -32,13 +32,15 @@ LAYOUT = {
         "intermediate_value",
         "intermediate_value_type",
     },
+    "trial_values": {"trial_value_id", "trial_id", "objective", "value", "value_type"},
 }
 Rows = list[dict[str, Any]]
-Tables = Mapping[str, sql.Table]
+#: How a trial ends: its state and values.
+End = tuple[TrialState, Sequence[float] | None]
 
 
 class TrialWriter:
-    """Makes trials and adds to them, each time in one transaction: a kill leaves all of it or nothing."""
+    """Makes trials, adds to them and ends them, each time in one transaction: a kill leaves all of it or nothing."""
 
     def __init__(self, storage: BaseStorage) -> None:
         self.storage = storage
@@ -55,63 +57,53 @@ class TrialWriter:
             self._checked[study_id] = template.distributions
             return trial_id, self.storage.get_trial_number_from_id(trial_id)
         with self._engine.begin() as connection:
-            trial_id, number = self._insert_trial(connection, study_id, template.datetime_start)
-            self._insert(connection, "trial_params", _params(trial_id, template))
-            self._insert(connection, "trial_user_attributes", _attrs(trial_id, template.user_attrs))
+            trial_id, number = self._tables.insert_trial(connection, study_id, template.datetime_start)
+            self._tables.insert(connection, "trial_params", _params(trial_id, template))
+            self._tables.insert(connection, "trial_user_attributes", _attrs(trial_id, template.user_attrs))
         return trial_id, number
 
     def add(self, trial_id: int, attrs: Mapping[str, Any], steps: Mapping[int, float] | None = None) -> None:
         """Attach user attributes (in place of those of the same name) and intermediate values to a trial that runs."""
         steps = steps or {}
-        if not attrs and not steps:
-            return
-        if not all(math.isfinite(value) for value in steps.values()) or not self._added(trial_id, attrs, steps):
-            self._add_singly(trial_id, attrs, steps)
+        if attrs or steps:
+            self._write(trial_id, attrs, steps, None)
 
-    def _add_singly(self, trial_id: int, attrs: Mapping[str, Any], steps: Mapping[int, float]) -> None:
+    def end(
+        self,
+        trial_id: int,
+        state: TrialState,
+        values: Sequence[float] | None,
+        attrs: Mapping[str, Any],
+        steps: Mapping[int, float],
+    ) -> None:
+        """The same, and close it for good with these values."""
+        self._write(trial_id, attrs, steps, (state, values))
+
+    def _write(self, trial_id: int, attrs: Mapping[str, Any], steps: Mapping[int, float], end: End | None) -> None:
+        numbers = [*steps.values(), *((end and end[1]) or ())]
+        if all(map(math.isfinite, numbers)) and self._written(trial_id, attrs, steps, end):
+            return
         for name, value in attrs.items():
             self.storage.set_trial_user_attr(trial_id, name, value)
         for step, value in steps.items():
             self.storage.set_trial_intermediate_value(trial_id, step, value)
+        if end is not None:
+            self.storage.set_trial_state_values(trial_id, *end)
 
-    def _added(self, trial_id: int, attrs: Mapping[str, Any], steps: Mapping[int, float]) -> bool:
+    def _written(self, trial_id: int, attrs: Mapping[str, Any], steps: Mapping[int, float], end: End | None) -> bool:
         """Whether it could be written at once; not to a trial that has ended, which Optuna refuses in its own words."""
         if self._tables is None:
             return False
-        trials = self._tables["trials"]
         with self._engine.begin() as connection:
-            state = connection.scalar(sql.select(trials.c.state).where(trials.c.trial_id == trial_id))
-            if state != TrialState.RUNNING.name:
+            if self._tables.state(connection, trial_id) != TrialState.RUNNING.name:
                 return False
-            self._replace(connection, "trial_user_attributes", "key", _attrs(trial_id, attrs))
-            self._replace(connection, "trial_intermediate_values", "step", _steps(trial_id, steps))
+            self._tables.replace(connection, "trial_user_attributes", _attrs(trial_id, attrs))
+            self._tables.replace(connection, "trial_intermediate_values", _steps(trial_id, steps))
+            if end is not None:
+                state, values = end
+                self._tables.insert(connection, "trial_values", _values(trial_id, values or ()))
+                self._tables.end(connection, trial_id, state)
         return True
-
-    def _insert_trial(self, connection: sql.Connection, study_id: int, started: datetime | None) -> tuple[int, int]:
-        """The row of a trial with the study's next number, which counts those before it, as Optuna's own does."""
-        assert self._tables is not None
-        trials = self._tables["trials"]
-        row = {"study_id": study_id, "state": TrialState.RUNNING.name, "datetime_start": started}
-        key = connection.execute(trials.insert().values(row)).inserted_primary_key
-        assert key is not None
-        before = sql.select(sql.func.count()).where(trials.c.study_id == study_id, trials.c.trial_id < key[0])
-        number = int(connection.scalar(before) or 0)
-        connection.execute(trials.update().where(trials.c.trial_id == key[0]).values(number=number))
-        return int(key[0]), number
-
-    def _replace(self, connection: sql.Connection, name: str, key: str, rows: Rows) -> None:
-        """Put rows of one trial in the place of those of the same key."""
-        assert self._tables is not None
-        if rows:
-            table, keys = self._tables[name], [row[key] for row in rows]
-            mine = table.c.trial_id == rows[0]["trial_id"]
-            connection.execute(table.delete().where(mine, table.c[key].in_(keys)))
-            self._insert(connection, name, rows)
-
-    def _insert(self, connection: sql.Connection, name: str, rows: Rows) -> None:
-        assert self._tables is not None
-        if rows:
-            connection.execute(self._tables[name].insert(), rows)
 
     @property
     def _engine(self) -> sql.Engine:
@@ -128,8 +120,63 @@ class TrialWriter:
         return _SEEN[self.storage]
 
 
+class Tables:
+    """What is done to Optuna's tables; the statements are made once."""
+
+    def __init__(self, tables: Mapping[str, sql.Table]) -> None:
+        self._tables = tables
+        trials = tables["trials"]
+        this: sql.BindParameter[int] = sql.bindparam("this")
+        mine = trials.c.trial_id == this
+        self._state = sql.select(trials.c.state).where(mine)
+        self._before = sql.select(sql.func.count()).where(
+            trials.c.study_id == sql.bindparam("study"), trials.c.trial_id < this
+        )
+        self._number = trials.update().where(mine).values(number=sql.bindparam("its_number"))
+        self._end = trials.update().where(mine)
+        self._end = self._end.values(state=sql.bindparam("its_state"), datetime_complete=sql.bindparam("now"))
+        self._insert = {name: table.insert() for name, table in tables.items()}
+        self._drop = {
+            name: (key, tables[name].delete().where(tables[name].c.trial_id == this, _among(tables[name].c[key])))
+            for name, key in (("trial_user_attributes", "key"), ("trial_intermediate_values", "step"))
+        }
+
+    def state(self, connection: sql.Connection, trial_id: int) -> object:
+        """The name of a trial's state."""
+        return connection.scalar(self._state, {"this": trial_id})
+
+    def insert_trial(self, connection: sql.Connection, study_id: int, started: datetime | None) -> tuple[int, int]:
+        """The row of a trial with the study's next number, which counts those before it, as Optuna's own does."""
+        row = {"study_id": study_id, "state": TrialState.RUNNING.name, "datetime_start": started}
+        key = connection.execute(self._insert["trials"], row).inserted_primary_key
+        assert key is not None
+        number = int(connection.scalar(self._before, {"study": study_id, "this": key[0]}) or 0)
+        connection.execute(self._number, {"this": key[0], "its_number": number})
+        return int(key[0]), number
+
+    def replace(self, connection: sql.Connection, name: str, rows: Rows) -> None:
+        """Put rows of one trial in the place of those of the same key."""
+        if rows:
+            key, drop = self._drop[name]
+            connection.execute(drop, {"this": rows[0]["trial_id"], "keys": [row[key] for row in rows]})
+            self.insert(connection, name, rows)
+
+    def insert(self, connection: sql.Connection, name: str, rows: Rows) -> None:
+        """Add rows."""
+        if rows:
+            connection.execute(self._insert[name], rows)
+
+    def end(self, connection: sql.Connection, trial_id: int, state: TrialState) -> None:
+        """A trial has ended now."""
+        connection.execute(self._end, {"this": trial_id, "its_state": state.name, "now": datetime.now()})
+
+
 #: The tables of storages that were looked at, while these are in use.
 _SEEN: WeakKeyDictionary[RDBStorage, Tables | None] = WeakKeyDictionary()
+
+
+def _among(column: sql.Column[Any]) -> sql.ColumnElement[bool]:
+    return column.in_(sql.bindparam("keys", expanding=True))
 
 
 def _tables_of(storage: RDBStorage) -> Tables | None:
@@ -139,7 +186,7 @@ def _tables_of(storage: RDBStorage) -> Tables | None:
     except sql.exc.InvalidRequestError:  # one is missing
         return None
     known = all({c.name for c in found.tables[name].columns} == columns for name, columns in LAYOUT.items())
-    return dict(found.tables) if known else None
+    return Tables(found.tables) if known else None
 
 
 def _params(trial_id: int, template: FrozenTrial) -> Rows:
@@ -162,4 +209,11 @@ def _steps(trial_id: int, steps: Mapping[int, float]) -> Rows:
     return [
         {"trial_id": trial_id, "step": step, "intermediate_value": value, "intermediate_value_type": "FINITE"}
         for step, value in steps.items()
+    ]
+
+
+def _values(trial_id: int, values: Sequence[float]) -> Rows:
+    return [
+        {"trial_id": trial_id, "objective": objective, "value": value, "value_type": "FINITE"}
+        for objective, value in enumerate(values)
     ]

@@ -246,8 +246,7 @@ class Multiplexer:
         assignment.take(fresh)
         retries = self.spec.search.max_retries
         outcome, values, attrs = verdict(report, assignment.epochs, pruned=assignment.pruned, max_retries=retries)
-        study.add(trial, attrs, self._scores(assignment, fresh))
-        assignment.ended = study.tell(trial, outcome, values)
+        assignment.ended = study.tell(trial, outcome, values, attrs, self._scores(assignment, fresh))
         self.finished_now += 1
         if study.plan.stage == "reference":
             self._unfinished = [reference for reference in self.references if not reference.done]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from statistics import median
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -37,6 +38,7 @@ from sweeps.studies.retries import (
 from sweeps.studies.trials import Key, Point, draw_params, plain, trial_key
 
 Asked = tuple[FrozenTrial, Job]
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 class OpenStudy:
@@ -138,9 +140,16 @@ class OpenStudy:
         trial.intermediate_values.update(scores)
         return self._live[number]
 
-    def tell(self, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None = None) -> FrozenTrial:
-        """Close a trial for good; returns it as the storage now has it."""
-        ended = self._end(trial, state, values)
+    def tell(
+        self,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None = None,
+        attrs: Mapping[str, Any] = NOTHING,
+        steps: Mapping[int, float] = NOTHING,
+    ) -> FrozenTrial:
+        """Close a trial for good, with facts and scores that it still lacks; returns it as the storage now has it."""
+        ended = self._end(trial, state, values, attrs, steps)
         self._stopped(ended)
         self._count(state, trial_key(ended), values)
         return ended
@@ -148,8 +157,7 @@ class OpenStudy:
     def tell_retry(self, trial: FrozenTrial, reason: str) -> FrozenTrial:
         """Close a trial whose worker died; its parameters will be run again. Returns it as the storage now has it."""
         attempt = attempt_of(trial.user_attrs) + 1
-        self.add(trial, {"requeued": True, "fail_reason": reason})
-        ended = self._end(trial, TrialState.FAIL)
+        ended = self._end(trial, TrialState.FAIL, None, {"requeued": True, "fail_reason": reason}, NOTHING)
         self._stopped(ended)
         self.retries.append(Retry.of(ended, attempt))
         return ended
@@ -205,13 +213,23 @@ class OpenStudy:
             return {}
         return {r.name: hyperparameters[r.name] for r in space.ranges if r.name != r.raw_name}
 
-    def _end(self, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None = None) -> FrozenTrial:
+    def _end(
+        self,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+        attrs: Mapping[str, Any],
+        steps: Mapping[int, float],
+    ) -> FrozenTrial:
         """Write a trial's end; `Study.tell` reads the trial twice more, and only gives a pruned one its value besides."""
         if state == TrialState.PRUNED:
+            self.add(trial, attrs, steps)
             return self.study.tell(trial.number, state=state)
-        self.storage.set_trial_state_values(self._ids[trial.number], state, values)
-        trial.state, trial.datetime_complete = state, datetime.now()
-        trial.values = values
+        facts = plain(attrs)
+        self._writer.end(self._ids[trial.number], state, values, facts, steps)
+        trial.user_attrs.update(facts)
+        trial.intermediate_values.update(steps)
+        trial.state, trial.datetime_complete, trial.values = state, datetime.now(), values
         return trial
 
     def _stopped(self, trial: FrozenTrial) -> None:

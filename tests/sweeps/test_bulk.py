@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweeps.storage import open_storage
-from sweeps.storage.bulk import TrialWriter
+from sweeps.storage.bulk import Tables, TrialWriter
 
 ATTRS: dict[str, Any] = {
     "hyperparameters": {"lr": 0.1, "kind": "a"},
@@ -30,6 +31,8 @@ ATTRS: dict[str, Any] = {
 }
 RANGES = {"lr": FloatDistribution(1e-4, 1.0, log=True), "epochs": IntDistribution(1, 20)}
 OWN_KEYS = {"param_id", "trial_user_attribute_id", "trial_intermediate_value_id"}
+#: Writes a trial of a study: its number, facts and scores.
+Write = Callable[[int, int, dict[str, Any], dict[int, float]], object]
 
 
 def template(i: int) -> FrozenTrial:
@@ -46,10 +49,25 @@ def publicly(storage: BaseStorage, study: int, i: int, attrs: dict[str, Any], st
     return trial
 
 
+def end_of(i: int) -> tuple[TrialState, list[float] | None]:
+    return (TrialState.FAIL, None) if i == 3 else (TrialState.COMPLETE, [float(i), -1e-300])
+
+
 def at_once(writer: TrialWriter, study: int, i: int, attrs: dict[str, Any], steps: dict[int, float]) -> int:
-    trial, _ = writer.create(study, template(i))
+    trial, number = writer.create(study, template(i))
+    assert writer.storage.get_trial_number_from_id(trial) == number
     writer.add(trial, attrs, steps)
     return trial
+
+
+def whole_publicly(storage: BaseStorage) -> Write:
+    """Trials that end, by Optuna's public calls."""
+    return lambda study, i, *facts: storage.set_trial_state_values(publicly(storage, study, i, *facts), *end_of(i))
+
+
+def whole_at_once(writer: TrialWriter) -> Write:
+    """The same trials by our own."""
+    return lambda study, i, *facts: writer.end(at_once(writer, study, i, {}, {}), *end_of(i), *facts)
 
 
 def rows(storage: RDBStorage) -> dict[str, list[dict[str, Any]]]:
@@ -71,14 +89,13 @@ def rows(storage: RDBStorage) -> dict[str, list[dict[str, Any]]]:
         }
 
 
-def written(storage: BaseStorage, write: Callable[[int, int, dict[str, Any], dict[int, float]], int]) -> list[Study]:
+def written(storage: BaseStorage, write: Write) -> list[Study]:
     """Four trials in two studies, in turn; attributes given twice, scores of every size, none, and no number."""
     studies = [optuna.create_study(study_name=name, storage=storage) for name in "ab"]
     ids = [storage.get_study_id_from_name(study.study_name) for study in studies]
     scores: list[dict[int, float]] = [{}, {1: 0.5, 2: 1e-300, 3: -1e300}, {1: math.nan, 2: math.inf}, {7: 0.0}]
     for i, (study, steps) in enumerate(zip(itertools.cycle(ids), scores, strict=False)):
-        trial = write(study, i, {"i": -i, "curve": {"score": [*steps.values()]}, "epoch": i}, steps)
-        storage.set_trial_state_values(trial, TrialState.COMPLETE, [float(i)])
+        write(study, i, {"i": -i, "curve": {"score": [*steps.values()]}, "epoch": i}, steps)
     return studies
 
 
@@ -86,12 +103,17 @@ def test_they_are_row_for_row_what_optuna_writes(tmp_path: Path) -> None:
     one, other = (open_storage(f"sqlite:///{tmp_path}/{name}.db") for name in ("one", "other"))
     assert isinstance(one, RDBStorage)
     assert isinstance(other, RDBStorage)
-    written(one, lambda *trial: publicly(one, *trial))
-    writer = TrialWriter(other)
-    written(other, lambda *trial: at_once(writer, *trial))
+    written(one, whole_publicly(one))
+    written(other, whole_at_once(TrialWriter(other)))
     assert rows(one) == rows(other)
     assert len(rows(other)["trials"]) == 4
     assert len(rows(other)["trial_intermediate_values"]) == 6
+    assert len(rows(other)["trial_values"]) == 6
+    for name in optuna.get_all_study_names(other):
+        for trial in optuna.load_study(study_name=name, storage=other).trials:
+            assert trial.datetime_start is not None
+            assert trial.datetime_complete is not None
+            assert timedelta() <= trial.datetime_complete - trial.datetime_start < timedelta(minutes=5)
 
 
 def test_the_layout_of_this_release_is_the_known_one(storage: BaseStorage) -> None:
@@ -130,6 +152,11 @@ def test_a_trial_that_has_ended_is_not_written_to(storage: BaseStorage) -> None:
     for attrs, steps in (({"i": 9}, {}), ({}, {1: 0.5})):
         with pytest.raises(UpdateFinishedTrialError):
             writer.add(trial, attrs, steps)
+        with pytest.raises(UpdateFinishedTrialError):
+            writer.end(trial, TrialState.FAIL, None, attrs, steps)
+    with pytest.raises(UpdateFinishedTrialError):
+        writer.end(trial, TrialState.FAIL, None, {}, {})
+    assert study.trials[0].state == TrialState.COMPLETE
     assert study.trials[0].user_attrs["i"] == before[0].user_attrs["i"]
     assert study.trials[0].intermediate_values == {}
 
@@ -139,18 +166,21 @@ def test_a_write_that_breaks_off_leaves_nothing(storage: BaseStorage, monkeypatc
     writer, number = TrialWriter(storage), storage.get_study_id_from_name("a")
     first = at_once(writer, number, 0, {}, {})
 
-    insert = TrialWriter._insert
+    insert = Tables.insert
 
-    def broken(self: TrialWriter, connection: sql.Connection, name: str, rows: Any) -> None:
+    def broken(self: Tables, connection: sql.Connection, name: str, rows: Any) -> None:
         insert(self, connection, name, rows)
-        if name in {"trial_user_attributes", "trial_params"}:
+        if name in {"trial_user_attributes", "trial_params", "trial_values"}:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(TrialWriter, "_insert", broken)
+    monkeypatch.setattr(Tables, "insert", broken)
     with pytest.raises(KeyboardInterrupt):
         writer.create(number, template(1))
     with pytest.raises(KeyboardInterrupt):
         writer.add(first, {"i": 5}, {1: 0.5})
+    with pytest.raises(KeyboardInterrupt):
+        writer.end(first, TrialState.COMPLETE, [0.5], {}, {1: 0.5})
+    assert study.trials[0].state == TrialState.RUNNING
     assert [(t.number, t.user_attrs["i"], t.intermediate_values) for t in study.trials] == [(0, 0, {})]
 
 

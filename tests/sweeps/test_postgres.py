@@ -24,7 +24,7 @@ from sweeps.storage import open_storage
 from sweeps.storage.bulk import TrialWriter
 from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import in_turn, kill_tree, start, sweeps, wait_until
-from tests.sweeps.test_bulk import at_once, publicly, written
+from tests.sweeps.test_bulk import whole_at_once, whole_publicly, written
 
 pytestmark = pytest.mark.ray
 
@@ -130,11 +130,11 @@ def test_trials_written_at_once_are_read_as_optuna_writes_them(postgres: str, tm
     writer = TrialWriter(storage)
     try:
         assert writer._tables is not None
-        ours = [trial for study in written(storage, lambda *trial: at_once(writer, *trial)) for trial in study.trials]
+        ours = [trial for study in written(storage, whole_at_once(writer)) for trial in study.trials]
     finally:
         storage.remove_session()
         storage.engine.dispose()
-    theirs = [trial for study in written(plain, lambda *trial: publicly(plain, *trial)) for trial in study.trials]
+    theirs = [trial for study in written(plain, whole_publicly(plain)) for trial in study.trials]
     assert list(map(facts, ours)) == list(map(facts, theirs))
     assert len(ours) == 4
 
