@@ -85,8 +85,16 @@ def lasting(printed: str) -> list[str]:
     return [line.rstrip() for line in printed.splitlines() if not _PASSING.search(line)]
 
 
+def is_remark(line: str) -> bool:
+    """Whether a line says what came out of a scenario: processors round differently, and not each result has the same remarks."""
+    return line.startswith(("random: ", "note: random: "))
+
+
 def shape(line: str) -> str:
-    """A line without its numbers, durations, rules and spaces: machines round differently, and are not equally fast."""
+    """A line without its numbers, durations, rules and spaces, whichever method it is of: machines round differently, and are not
+    equally fast."""
+    line = re.sub(r"^( random +)?(finetune|neg_grad_plus|shake:Shake)\b", r"\1METHOD", line)
+    line = re.sub(r"\) +(least|no|yes)\b", ") told", line)
     line = re.sub(r"about \d[\d.]* (s|min|h)\b", "about #", line)
     return re.sub(r"[\s─━-]+", " ", re.sub(r"[0-9a-f]{8,}|±|[\d.,]*\d(e[+-]?\d+)?", "#", line)).strip()
 
