@@ -9,19 +9,23 @@ matrix products on the same device. Several processes share the GPU as it is: un
 from __future__ import annotations
 
 import argparse
+import logging
 import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from logging.handlers import QueueHandler
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import torch
 
 from benchmarks.gpu_rates import Load, eager_rate, flops_per_image, graph_rate, matrix_rate, rate_of_processes
 from unlearn.arithmetic import set_gpu_products
+from unlearn.graphs import Step
 from unlearn.registry import find
 from unlearn.run import run_unlearning
 from unlearn.scenarios.random import RandomSamples
@@ -130,6 +134,8 @@ def trial(size: Size, device: torch.device, cache: Path) -> Iterator[str]:
     batches = {"retain_batch_size": size.batches[0], "forget_batch_size": size.batches[-1]}
     method = find("methods", "sure")(epochs=size.epochs, **batches)
     ends: list[Mapping[str, torch.Tensor]] = []
+    said: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    logging.getLogger(Step.__module__).addHandler(QueueHandler(said))
     for graphs in (False, True):
         workspace = Workspace(size.setting("bfloat16"), cache, device, cuda_graphs=graphs)
         references = {"original": workspace.original(task), "oracle": workspace.oracle(task)}
@@ -152,6 +158,8 @@ def trial(size: Size, device: torch.device, cache: Path) -> Iterator[str]:
             f"{of_steps:.3g} s, evaluations {of_epochs - of_steps:.3g} s, metrics of one epoch more {whole - of_epochs:.3g} s"
         )
         ends.append({name: value.clone() for name, value in last.model.state_dict().items()})
+    while not said.empty():
+        yield f"not all of its steps were graphs: {said.get().getMessage()}"
     same = all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
     yield f"the weights of both are {'equal to the last bit' if same else 'NOT the same'}"
 

@@ -75,10 +75,10 @@ def recorder_of(device: torch.device) -> Recorder | None:
 class Step:
     """A gradient step on a loss, as a function of tensors.
 
-    With a recorder the first steps of each shape are taken as they are, then one is recorded, and repeated on the
-    numbers of each batch. Before it counts, the recording is compared with the step itself: where parameters, velocities and
-    buffers do not come out the same to the last bit, or the device refuses to record, all further steps are taken as they are,
-    and the reason is logged. So a recorder changes how long a run takes, and nothing else.
+    With a recorder the first steps of each shape are taken as they are, then one is recorded, and repeated on the numbers of each
+    batch. Before it counts, the recording is compared with the step itself: where parameters, velocities and buffers do not come
+    out the same to the last bit, or the device refuses to record, all further steps are taken as they are, and the reason is
+    logged. So for a loss that keeps the rules below a recorder is to change how long a run takes, and nothing else.
 
     Args:
         model: whose buffers a step may change.

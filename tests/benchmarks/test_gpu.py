@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.gpu import TINY, report
+from benchmarks.gpu import TINY, report, trial
 from benchmarks.gpu_images import WRONG, patterns
 from benchmarks.gpu_rates import Load, calls_per_second, flops_per_image
+from unlearn.testing.recording import Recording
 
 CPU = torch.device("cpu")
 
@@ -29,6 +30,26 @@ def test_it_runs_through_on_a_cpu() -> None:
     assert "a trial of 2 epochs of SURE" in text
     assert re.search(r"auto would take (float32|bfloat16)", text)
     assert len(re.findall(r"  (?:float32|bfloat16), seed [01]: [\d., ]+", text)) == 4
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_a_trial_whose_steps_were_not_repeated_says_so(
+    can: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a recorder for CPUs; either way the weights are those of the trial step by step."""
+    recorder = Recording()
+    if not can:
+        monkeypatch.setattr(recorder, "record", refuse)
+    monkeypatch.setattr("unlearn.workspace.workspace.recorder_of", lambda device: recorder)
+    text = "\n".join(trial(TINY, CPU, tmp_path))
+    assert "a trial of 2 epochs of SURE, with CUDA graphs: " in text
+    assert "the weights of both are equal to the last bit" in text
+    assert ("not all of its steps were graphs: steps are not repeated" in text) != can
+    assert (recorder.repeated > 0) == can
+
+
+def refuse(call: object) -> None:
+    raise RuntimeError("not while the stream is capturing")
 
 
 def test_what_begins_too_late_is_left_out() -> None:

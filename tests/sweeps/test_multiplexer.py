@@ -318,7 +318,7 @@ def test_pruned_trials_are_pruned_with_their_intermediate_values(
     spec = tiny(
         methods={"finetune": {}},
         unlearning={"epochs": 6},
-        search={"confirm": "none", "trials": 8, "sampler": "random", "pruner": "median", "startup_trials": 3},
+        search={"confirm": "none", "trials": 12, "sampler": "random", "pruner": "median", "startup_trials": 3},
         **SEARCH_MOSTLY,
     )
     studies = open_studies(spec, storage)
@@ -326,7 +326,7 @@ def test_pruned_trials_are_pruned_with_their_intermediate_values(
     study = optuna.load_study(study_name="tiny/search/partial_class/finetune", storage=storage)
     counts = Counter(t.state for t in study.get_trials())
     assert counts[TrialState.PRUNED] > 0
-    assert counts[TrialState.PRUNED] + counts[TrialState.COMPLETE] == 8
+    assert counts[TrialState.PRUNED] + counts[TrialState.COMPLETE] == 12
     for trial in study.get_trials(states=(TrialState.PRUNED,)):
         assert 1 <= len(trial.intermediate_values) < 6
         assert trial.user_attrs["metrics"]["forget_gap"] >= 0
