@@ -1,5 +1,6 @@
 """One torch thread per process: two cores with two threads each run slower than with one."""
 
+import gc
 import os
 import signal
 
@@ -9,6 +10,8 @@ os.environ.setdefault("RAY_worker_niceness", "0")  # else other tests take the p
 
 import pytest
 
+gc.disable()  # until all is imported
+
 # What a shell starts in the background ignores Ctrl-C, and so would what tests start, which they send it to.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -16,6 +19,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the slow fault tests too (minutes)")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: no garbage collection needs to go through it."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

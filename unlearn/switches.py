@@ -57,7 +57,10 @@ def isolated(seed: int) -> Iterator[None]:
 
 def seed_global_generators(seed: int) -> None:
     """Seed PyTorch's, NumPy's and Python's own generators."""
-    torch.manual_seed(seed)
+    if torch.accelerator.is_available():
+        torch.manual_seed(seed)
+    else:  # without the text of the whole call stack, which the other keeps for devices that may come
+        torch.default_generator.manual_seed(seed)
     np.random.seed(seed % 2**32)  # the global generator is the point
     random.seed(seed)
 

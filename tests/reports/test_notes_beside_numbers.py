@@ -84,10 +84,11 @@ def test_the_band_of_mean_ranks_holds_equal_methods(n: int) -> None:
     """Nemenyi's band and Friedman's p of nine equal methods: each errs in 5 % at most (but for chance of the simulation)."""
     rng, repeats = np.random.default_rng(n), 400
     outside = rejected = 0
+    band = critical_difference(9, n)
     for _ in range(repeats):
         x = rng.normal(size=(n, 9))
         ranks = pd.DataFrame(x).rank(axis=1).mean()
-        outside += ranks.max() - ranks.min() > critical_difference(9, n)
+        outside += ranks.max() - ranks.min() > band
         rejected += stats.friedmanchisquare(*x.T).pvalue < 0.05
     most = stats.binom.ppf(0.999, repeats, 0.05)
     assert outside <= most

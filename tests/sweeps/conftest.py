@@ -6,7 +6,9 @@ import copy
 import lzma
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from sweeps.plan import make_plan
 from sweeps.spec import Spec, parse_spec, published_params
 from sweeps.storage import open_storage
 from sweeps.studies.multiplexer import Assignment, Multiplexer
+from sweeps.sweep import Sweep
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -67,20 +70,29 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'study.db'}"
 
 
-@pytest.fixture(scope="session")
-def empty_storage(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+@lru_cache
+def empty_storage() -> bytes:
     """A new storage's file: Optuna takes a while to lay one out."""
-    file = tmp_path_factory.mktemp("empty") / "study.db"
-    storage = open_storage(f"sqlite:///{file}")
-    assert isinstance(storage, RDBStorage)
-    storage.engine.dispose()
-    return file.read_bytes()
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "study.db"
+        storage = open_storage(f"sqlite:///{file}")
+        assert isinstance(storage, RDBStorage)
+        storage.engine.dispose()
+        return file.read_bytes()
 
 
 @pytest.fixture
-def storage(url: str, empty_storage: bytes) -> BaseStorage:
-    Path(url.removeprefix("sqlite:///")).write_bytes(empty_storage)
+def storage(url: str) -> BaseStorage:
+    Path(url.removeprefix("sqlite:///")).write_bytes(empty_storage())
     return open_storage(url)
+
+
+def prepare(sweep: Sweep) -> BaseStorage:
+    """A sweep's folder and storage, as `Sweep.prepare` makes and opens them."""
+    sweep.folder.path.mkdir(parents=True, exist_ok=True)
+    if not sweep.folder.database.exists():
+        sweep.folder.database.write_bytes(empty_storage())
+    return sweep.prepare()
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ from sweeps.record import SweepRecord, empty_record, load_sweep
 from sweeps.spec import parse_spec
 from sweeps.storage import open_storage
 from sweeps.sweep import Sweep
-from tests.sweeps.conftest import OLD_NAME, TINY, SpecMaker, open_studies, serve
+from tests.sweeps.conftest import OLD_NAME, TINY, SpecMaker, open_studies, prepare, serve
 from tests.sweeps.processes import finish, start
 
 FLAGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
@@ -52,7 +52,7 @@ CURVES = "dashboard:plot_data:figure-partial_class-epochs-search-sure:"
 def unfinished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Sweep:
     """A sweep that stopped half way, with trials still RUNNING."""
     sweep = Sweep.at(parse_spec(TINY), tmp_path_factory.mktemp("dashboard") / "runs")
-    storage = sweep.prepare()
+    storage = prepare(sweep)
     sweep.freeze(storage)
     studies = open_studies(sweep.spec, storage)
     serve(studies, Worker(sweep.spec, Cache(cache)), limit=18)

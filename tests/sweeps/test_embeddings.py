@@ -19,7 +19,7 @@ from sweeps.record import load_sweep
 from sweeps.spec import parse_spec
 from sweeps.storage import open_storage
 from sweeps.sweep import Sweep
-from tests.sweeps.conftest import TINY, open_studies, serve
+from tests.sweeps.conftest import TINY, open_studies, prepare, serve
 
 SPEC = {
     **TINY,
@@ -32,7 +32,7 @@ SPEC = {
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Sweep:
     sweep = Sweep.at(parse_spec(SPEC), tmp_path_factory.mktemp("embeddings") / "runs")
-    storage = sweep.prepare()
+    storage = prepare(sweep)
     sweep.freeze(storage)
     serve(open_studies(sweep.spec, storage), Worker(sweep.spec, Cache(cache)))
     return sweep
@@ -78,7 +78,7 @@ def test_the_models_are_those_of_the_trials(evaluated: Sweep, cache: Path) -> No
 
 def test_nothing_evaluated(tmp_path: Path, cache: Path) -> None:
     sweep = Sweep.at(parse_spec(SPEC), tmp_path)
-    storage = sweep.prepare()
+    storage = prepare(sweep)
     sweep.freeze(storage)
     with pytest.raises(SweepError, match="nothing of 'tiny' is evaluated yet"):
         write_embeddings(sweep.spec, Cache(cache), storage, load_sweep(storage, "tiny"), tmp_path / "maps")

@@ -20,7 +20,7 @@ from sweeps.plan import make_plan
 from sweeps.spec import parse_spec
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.sweep import Sweep
-from tests.sweeps.conftest import TINY, serve
+from tests.sweeps.conftest import TINY, prepare, serve
 
 SMALL: dict[str, Any] = {
     **TINY,
@@ -38,7 +38,7 @@ def sweep_of(home: Path, **evaluation: Any) -> Sweep:
 
 
 def run(sweep: Sweep) -> None:
-    storage: BaseStorage = sweep.prepare()
+    storage: BaseStorage = prepare(sweep)
     sweep.freeze(storage)
     serve(Multiplexer(make_plan(sweep.spec), storage, warm_start=[]), Worker(sweep.spec, sweep.cache))
 

@@ -13,7 +13,7 @@ from sweeps.cli.options import Options
 from sweeps.errors import SweepError
 from sweeps.spec import parse_spec
 from sweeps.sweep import Sweep
-from tests.sweeps.conftest import TINY
+from tests.sweeps.conftest import TINY, prepare
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("UNLEARN_SWEEPS_STORAGE", raising=False)
     sweep = Sweep.at(parse_spec(TINY), Path("runs"))
-    storage = sweep.prepare()
+    storage = prepare(sweep)
     sweep.freeze(storage)
     study = optuna.create_study(study_name="tiny/search/partial_class/sure", storage=storage)
     facts = {"hyperparameters": {"lr": 0.5}, "forget_gap": 2.0, "forget_size": 40}
@@ -68,7 +68,7 @@ def test_a_copied_sweep_has_a_storage_of_its_own(stored: Sweep, tmp_path: Path) 
         assert there.url == f"sqlite:///{tmp_path / 'copy/tiny/study.db'}"
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     elsewhere = Sweep.at(stored.spec, Path("copy"), url)
-    elsewhere.freeze(elsewhere.prepare())
+    elsewhere.freeze(prepare(elsewhere))
     assert Options("tiny", Path("copy")).load().url == url
 
 

@@ -34,7 +34,7 @@ from sweeps.spec import check_sizes, parse_spec
 from sweeps.storage.lease import Lease
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.sweep import Sweep
-from tests.sweeps.conftest import OLD_NAME
+from tests.sweeps.conftest import OLD_NAME, prepare
 
 
 class Driver:
@@ -44,7 +44,7 @@ class Driver:
         spec = parse_spec({**SPEC, "cache": str(cache)})
         self.options = Options("trivial", runs)
         self.sweep = Sweep.at(spec, runs)
-        self.storage = self.sweep.prepare()
+        self.storage = prepare(self.sweep)
         self.sweep.freeze(self.storage, check_sizes(spec, self.sweep.cache.folder))
         self.studies = Multiplexer(make_plan(spec), self.storage)
         self.lease: AbstractContextManager[Any] = nullcontext()

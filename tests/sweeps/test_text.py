@@ -21,7 +21,7 @@ from sweeps.spec import parse_spec
 from sweeps.storage import open_storage
 from sweeps.sweep import Sweep
 from sweeps.text import LONGEST, clean, clean_all
-from tests.sweeps.conftest import TINY, open_studies
+from tests.sweeps.conftest import TINY, open_studies, prepare
 
 STUDY = "tiny/search/partial_class/sure"
 EVIL = [
@@ -55,7 +55,7 @@ def test_known_answers() -> None:
 
 def prepared(tmp_path: Path) -> tuple[Sweep, BaseStorage]:
     sweep = Sweep.at(parse_spec({**TINY, "methods": {"sure": {}}}), tmp_path / "runs")
-    storage = sweep.prepare()
+    storage = prepare(sweep)
     sweep.freeze(storage)
     return sweep, storage
 
