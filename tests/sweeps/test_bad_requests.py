@@ -62,7 +62,8 @@ def run(home: Path, *words: str, **changes: Any) -> Any:
         **changes,
     }
     (home / "tiny.yaml").write_text(yaml.safe_dump(body))
-    result = CliRunner().invoke(app, ["run", str(home / "tiny.yaml"), "--runs", str(home / "runs"), *words])
+    arguments = ["run", str(home / "tiny.yaml"), "--runs", str(home / "runs"), "--quiet", *words]
+    result = CliRunner().invoke(app, arguments)
     assert len(result.stderr.splitlines()) < 25
     assert not list((home / "cache" / "models").glob("*.safetensors"))
     return result
