@@ -72,6 +72,11 @@ class ComponentFacts:
             measures=tuple(declared([found])),
         )
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The options that may be the path of a file or folder."""
+        return tuple(name for name, hint in self.options.items() if Path in (hint, *typing.get_args(hint)))
+
     def dump(self) -> dict[str, Any]:
         """As JSON has it; a type that is more than numbers, texts and lists of them becomes `Any`."""
         options = {name: _written(hint) for name, hint in self.options.items()}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sweeps.errors import Problem, SpecError
+from unlearn.facts import component_facts
 
 #: Sections and keys that may change between two runs of one sweep.
 FREE = {
@@ -27,11 +28,13 @@ FREE = {
 def check_compatible(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse a spec under which finished trials would mean something else.
 
-    More trials, seeds and sizes, and added (or left out) methods and scenarios continue.
+    More trials, seeds and sizes, and added (or left out) methods and scenarios continue; and so do files and data that lie
+    elsewhere now: a file's content is compared here, and that of the data before a trial counts.
 
     Raises:
         SpecError: with every key that differs.
     """
+    moved = {*_files(before, now), *_places(before, now)}
     problems = [
         Problem(
             key,
@@ -40,6 +43,7 @@ def check_compatible(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
             "give the sweep another name, or restore the key",
         )
         for key, old, new in _differences(before, now)
+        if key not in moved
     ]
     if problems:
         raise SpecError(str(now.get("name")), problems)
@@ -58,6 +62,19 @@ def _differences(
             yield from _differences(old, new, parts)
         else:
             yield key, old, new
+
+
+def _files(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """The keys of files whose content is known to be the same."""
+    known, found = before.get("files") or {}, now.get("files") or {}
+    yield from (key for key, content in found.items() if known.get(key) == content)
+
+
+def _places(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """The keys of the data set that say where it lies."""
+    data = now.get("dataset")
+    if isinstance(data, Mapping) and isinstance(before.get("dataset"), Mapping):
+        yield from (f"dataset.{name}" for name in component_facts("data", data["name"]).places)
 
 
 def _may_come_and_go(parts: tuple[str, ...], old: Any, new: Any) -> bool:

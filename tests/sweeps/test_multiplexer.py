@@ -17,6 +17,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from sweeps.errors import SweepError
+from sweeps.folder import SweepFolder
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.job import Update
 from sweeps.jobs.worker import Worker
@@ -27,6 +28,7 @@ from sweeps.storage import open_storage
 from sweeps.studies.multiplexer import DATA, Assignment, Multiplexer
 from sweeps.studies.retries import INTERRUPTED, failed_trials
 from sweeps.studies.winners import Ranking
+from sweeps.sweep import Sweep
 from tests.sweeps.conftest import TINY, open_studies, serve
 from unlearn.data import ImageDataset
 from unlearn.methods.finetune import FineTune
@@ -148,6 +150,45 @@ def test_a_trial_on_other_data_is_refused(tiny: SpecMaker, storage: BaseStorage,
     serve(again, worker)
     assert again.done
     assert again.data == worker.workspace.data.identity
+
+
+def test_data_that_lies_elsewhere_now_continues(tiny: SpecMaker, cache: Path, tmp_path: Path) -> None:
+    images, labels = np.random.default_rng(1).integers(0, 255, (600, 8, 8), dtype=np.uint8), np.arange(600) % 10
+    arrays = {"x_train": images[:500], "y_train": labels[:500], "x_test": images[500:], "y_test": labels[500:]}
+    storage = open_storage(f"sqlite:///{tmp_path / 'study.db'}")
+
+    def go_on(file: str, seeds: int) -> int:
+        spec = tiny(
+            dataset={"name": "arrays", "path": str(tmp_path / file)},
+            scenarios={"partial_class": {"tune_size": 20, "sizes": [20]}},
+            methods={"finetune": {}},
+            sensitivity={"enabled": False},
+            evaluation={"seeds": seeds},
+        )
+        Sweep(spec, SweepFolder(tmp_path / "run"), "").freeze(storage)
+        studies = open_studies(spec, storage)
+        done = serve(studies, Worker(spec, Cache(cache)))
+        assert studies.done
+        print([(a.open_study.plan.name, a.job.kind, a.job.draw, a.job.method) for a in done])
+        return len(done)
+
+    def models() -> int:
+        return len(list((cache / "models").glob("*.safetensors")))
+
+    np.savez(tmp_path / "data.npz", **arrays)
+    assert go_on("data.npz", seeds=1) > 4
+    before = models()
+    (tmp_path / "data.npz").rename(tmp_path / "moved.npz")
+    assert go_on("moved.npz", seeds=1) == 0
+    assert go_on("moved.npz", seeds=2) == 2
+
+    assert models() == before + 1  # an oracle
+    assert "moved.npz" in (tmp_path / "run" / "spec.yaml").read_text()
+
+    np.savez(tmp_path / "other.npz", **arrays | {"x_train": arrays["x_train"] ^ 1})
+    with pytest.raises(SweepError, match="is not the one that this sweep began with"):
+        go_on("other.npz", seeds=3)
+    assert go_on("moved.npz", seeds=3) == 2
 
 
 def test_added_scenarios_must_be_on_the_same_data(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from sweeps.jobs.worker import Worker
 from sweeps.plan import ForgetDraw
 from sweeps.spec import Spec, check_files, check_sizes, own_code, parse_spec, stored_spec
 from sweeps.spec.compatibility import check_compatible
+from sweeps.spec.files import files_in
 from tests import own_network
 from tests.own_network import MEAN, STD, trained_on_digits, write_ids
 from tests.sweeps.conftest import TINY
@@ -218,6 +220,21 @@ def test_files_that_change_under_a_sweep_are_told(make: Maker, tmp_path: Path, c
     again = {**spec.dump(), "files": None}
     found = problems(lambda: check_compatible(spec.dump(), parse_spec(again).dump()))
     assert [text.partition(":")[0] for text in found] == ["files.scenarios.request.forget"]
+
+
+def test_files_that_lie_elsewhere_now_are_the_same_files(make: Maker, weights: Path, tmp_path: Path) -> None:
+    spec = make()
+    (tmp_path / "moved").mkdir()
+    there = {key: shutil.copy(path, tmp_path / "moved") for key, path in files_in(spec.dump())}
+    moved: dict[str, Any] = {
+        "original": {"weights": there["original.weights"]},
+        "held_out": there["held_out"],
+        "scenarios": {"request": {"scenario": "listed", "forget": there["scenarios.request.forget"]}},
+    }
+    check_compatible(spec.dump(), make(**moved).dump())
+    moved["held_out"] = write_ids(tmp_path / "other.txt", HELD[1:])
+    found = problems(lambda: check_compatible(spec.dump(), make(**moved).dump()))
+    assert [text.partition(":")[0] for text in found] == ["held_out", "files.held_out"]
 
 
 def test_files_come_and_go_with_their_scenarios(make: Maker, tmp_path: Path) -> None:
