@@ -227,6 +227,7 @@ class Worker:
         metrics = counted.metrics | counted.costly | (whole if cost_of == "run" else {})
         beside = {} if hindsight is None else hindsight.metrics | hindsight.costly
         overlap = {"overlap": self.workspace.overlap(last.task)} if last.task.tuned else {}
+        in_first = self.workspace.in_first(last.task)
         kept = {} if counted.state is None else self._keep(job, counted.epoch, counted.state, last)
         return Update(
             "complete",
@@ -241,6 +242,7 @@ class Worker:
                 "forward_samples": last.forward_samples,
                 "cost_of": cost_of,
                 **overlap,
+                **({} if in_first is None else {"in_first": in_first}),
                 **kept,
             },
         )

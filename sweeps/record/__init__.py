@@ -9,6 +9,7 @@ from sweeps.record.apart import (
     command_for,
     draws_vary,
     evaluations,
+    in_common,
     told_apart,
     unit_of,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "evaluations",
     "extending",
     "find_sweep",
+    "in_common",
     "load_sweep",
     "once",
     "options_among",

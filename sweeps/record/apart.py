@@ -21,6 +21,7 @@ __all__ = [
     "command_for",
     "draws_vary",
     "evaluations",
+    "in_common",
     "told_apart",
     "unit_of",
 ]
@@ -129,6 +130,19 @@ def draws_vary(record: SweepRecord, scenario: str) -> bool:
     settings = record.spec.get("scenarios", {}).get(scenario) or {}
     kind = settings.get("scenario") or scenario
     return record.draws_vary.get(scenario, True) and kind != "full_class"
+
+
+def in_common(record: SweepRecord, scenario: str, size: int | None) -> float | None:
+    """The share of its samples that one of the evaluation's forget sets of a size has in common with another, on average, 0 … 1.
+
+    None where all are one set, there is but one, or an older version did not keep it.
+    """
+    rows = pd.concat([evaluations(record, scenario), evaluations(record, scenario, floor=True)])
+    rows = rows[rows["forget_size"] == size].drop_duplicates(["training", "draw"])
+    if "in_first" not in rows or not draws_vary(record, scenario):
+        return None
+    share = rows["in_first"].astype(float).mean()
+    return None if pd.isna(share) else float(share)
 
 
 def unit_of(record: SweepRecord, scenario: str, trainings: Sequence[object] | pd.Series[int]) -> Unit:

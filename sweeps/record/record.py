@@ -35,7 +35,8 @@ class SweepRecord:
             diverged or died), fail_reason, retry_of, started, completed, seconds, forget_size, forget_seed, seed,
             scored_on, origin, training (0: the first), run (its number on its forget set), oracle (of a reference: its number),
             oracles (how many gaps are to the mean of), overlap (share of the forget set's samples that some tuning set has too,
-            NaN where it was not drawn apart), cost_of (what relative costs count: `stop`, up to the stop epoch; `run`, all of it;
+            NaN where it was not drawn apart), in_first (share of them that the evaluation's first set of this size has too, NaN
+            for that one), cost_of (what relative costs count: `stop`, up to the stop epoch; `run`, all of it;
             `epoch`, up to the epoch that counts, however it was found: older versions), kept_model (under which key its unlearned
             model is in the cache), not_kept (why it could not be written there), retain_samples (on how many of the retain set
             the epochs of its curve are, but for the one that counts once it is complete; NaN: on all), requeued, superseded,

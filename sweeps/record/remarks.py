@@ -1,4 +1,4 @@
-"""What limits a sweep's answer, with remedies: ends of ranges, the noise floor, coarse scores, oracles of another recipe."""
+"""What limits a sweep's answer, with remedies: ends of ranges, the noise floor, coarse scores, forget sets and oracles."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from sweeps.jobs.job import RETAIN_SAMPLES
-from sweeps.record.apart import FLOOR, evaluations
+from sweeps.record.apart import FLOOR, evaluations, in_common
 from sweeps.record.record import SweepRecord
+from sweeps.spec.draws import ALIKE
 from sweeps.studies.winners import Winner
 from unlearn.gaps import Measures
 
@@ -39,7 +40,7 @@ class Remark:
         name: of a hyperparameter, where it is of one. brief: its value and range.
     """
 
-    kind: Literal["edge", "floor", "coarse", "recipe"]
+    kind: Literal["edge", "floor", "coarse", "alike", "recipe"]
     scenario: str
     method: str | None
     fact: str
@@ -54,7 +55,7 @@ class Remark:
 def remarks(record: SweepRecord) -> list[Remark]:
     """All of a sweep, scenario by scenario."""
     scenarios = dict.fromkeys(scenario for _, scenario, _ in record.planned)
-    kinds = (_at_the_edge, _at_the_floor, _coarse, _two_recipes)
+    kinds = (_at_the_edge, _at_the_floor, _coarse, _alike, _two_recipes)
     return [remark for scenario in scenarios for kind in kinds for remark in kind(record, scenario)]
 
 
@@ -200,6 +201,20 @@ def _whole(curves: pd.DataFrame) -> pd.DataFrame:
     """The rows of a scenario's search curves that are of all retain samples: those by which trials are ranked."""
     counts = curves.get(RETAIN_SAMPLES)
     return curves if counts is None else curves[counts.isna() | (counts == counts.max())]
+
+
+def _alike(record: SweepRecord, scenario: str) -> Iterator[Remark]:
+    """Forget sets of an evaluation that mostly repeat each other."""
+    size = record.shown_size(scenario)
+    share = in_common(record, scenario, size)
+    if share is not None and share > ALIKE:
+        fact = (
+            f"two of the evaluation's forget sets of {size} have {100 * share:.0f} % of their samples in common on average: "
+            "what it finds is of these samples, and sets of others may differ more"
+        )
+        yield Remark(
+            "alike", scenario, None, fact, "forget fewer samples (tune_size, sizes), or of a scenario with more"
+        )
 
 
 def _two_recipes(record: SweepRecord, scenario: str) -> Iterator[Remark]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from sweeps.errors import SweepError
 from sweeps.provenance import provenance
 from sweeps.requests.case import Case, open_case
-from sweeps.requests.expectation import LEVEL, SCORE, Expected, expected
+from sweeps.requests.expectation import LEVEL, SCORE, Expected, expected, sources
 from sweeps.requests.likeness import unlikenesses
 from sweeps.requests.nearest import known_sizes
 from sweeps.requests.serve import Served, measured, serve
@@ -164,7 +164,7 @@ def _expectation(case: Case, hopes: Expected | str) -> dict[str, Any]:
     objective = case.sweep.spec.objective.name
     if isinstance(hopes, str):
         return {"objective": objective, "unknown_because": hopes}
-    return {"objective": objective, "level": LEVEL, "from": f"{hopes.count} {hopes.of}s", **asdict(hopes)}
+    return {"objective": objective, "level": LEVEL, "from": sources(hopes), **asdict(hopes)}
 
 
 def _unlike(case: Case) -> list[str]:

@@ -10,8 +10,9 @@ from statistics import fmean, stdev
 import pandas as pd
 from scipy.special import stdtrit
 
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, in_common
 from sweeps.requests.choice import Configuration
+from sweeps.spec.draws import ALIKE
 
 LEVEL = 0.9
 #: How the objective's score is called among the gaps.
@@ -38,12 +39,14 @@ class Expected:
         size: the evaluated size that is nearest to the request's.
         count: how many values the intervals rest on.
         of: what each value is of: a forget set, or a run on the one forget set that the scenario has.
+        in_common: share of its samples that one of those sets has in common with another, on average; None where not known.
         gaps: interval by name, `score` (the objective) first.
     """
 
     size: int
     count: int
     of: str
+    in_common: float | None
     gaps: Mapping[str, Interval]
 
 
@@ -74,7 +77,15 @@ def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_var
         for name, values in columns.items()
         if values.notna().all()
     }
-    return Expected(nearest, len(trials), "forget set" if draws_vary else "run", gaps)
+    of = "forget set" if draws_vary else "run"
+    return Expected(nearest, len(trials), of, in_common(record, chosen.scenario, nearest), gaps)
+
+
+def sources(hopes: Expected) -> str:
+    """What the values are of, with how far the sets repeat each other where that is most of them."""
+    alike = hopes.in_common is not None and hopes.in_common > ALIKE
+    of = f" (two of which have {100 * (hopes.in_common or 0):.0f} % in common, which may make the interval too narrow)"
+    return f"{hopes.count} {hopes.of}s{of if alike else ''}"
 
 
 def _evaluated(record: SweepRecord, chosen: Configuration) -> pd.DataFrame:

@@ -33,6 +33,7 @@ FACTS = (
     "oracle",
     "oracles",
     "overlap",
+    "in_first",
     "cost_of",
     KEPT,
     NOT_KEPT,

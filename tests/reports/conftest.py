@@ -53,6 +53,7 @@ class RecordBuilder:
         run: int = 0,
         oracles: int = 3,
         overlap: float = 0.0,
+        in_first: float = float("nan"),
         cost_of: str = "stop",
         retain_samples: float = float("nan"),
     ) -> int:
@@ -84,6 +85,7 @@ class RecordBuilder:
             "run": run,
             "oracles": oracles,
             "overlap": overlap,
+            "in_first": in_first,
             "cost_of": cost_of,
             "retain_samples": retain_samples,
         }

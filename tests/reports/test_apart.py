@@ -111,7 +111,7 @@ def test_fresh_is_what_no_tuning_set_holds(builder: RecordBuilder, overlap: floa
 def test_records_of_older_versions_have_none_of_the_new_columns(builder: RecordBuilder) -> None:
     evaluate(builder, sure=(1.0, 1.1, 0.9), finetune=(9.0, 9.2, 8.9))
     record = builder.record()
-    new = ["training", "run", "oracles", "overlap", "cost_of"]
+    new = ["training", "run", "oracles", "overlap", "in_first", "cost_of"]
     record = type(record)(**{**vars(record), "trials": record.trials.drop(columns=new)})
     found = told_apart(record, "random")
     assert found is not None

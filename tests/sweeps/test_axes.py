@@ -19,6 +19,7 @@ from sweeps.plan import ForgetDraw, ReferenceNeed, Stage, StudyPlan, make_plan, 
 from sweeps.record import load_sweep
 from sweeps.spec import Spec, open_data, remarks, split_data
 from sweeps.spec.draws import seen_overlap
+from sweeps.spec.schema import EvaluationSpec
 from sweeps.studies.given import warm_start
 from tests.sweeps.conftest import open_studies, serve
 from unlearn.metrics import measure
@@ -119,7 +120,7 @@ def test_an_overlap_that_cannot_be_avoided_is_said_beforehand(tiny: SpecMaker, c
     """Class 5 of digits: what the note says is what the scenario itself draws."""
     scenarios = {"partial_class": {"tune_size": 80, "sizes": [80, 10]}, "random": {"tune_size": 100, "sizes": [100]}}
     spec = tiny(scenarios=scenarios, search={"trials": 1, "confirm": [{"leaders": 1, "sets": 1}]})
-    (note,) = seen_overlap(spec, cache)
+    note, repeated = seen_overlap(spec, cache)
     data = open_data(spec, cache)
     labels = data.train_labels[split_data(spec, data).train]
     images = np.zeros((len(labels), 1, 1, 1), np.uint8)
@@ -130,6 +131,12 @@ def test_an_overlap_that_cannot_be_avoided_is_said_beforehand(tiny: SpecMaker, c
     assert share > 0.4
     assert f"share samples with the 2 sets tuned on ({share:.0%} of 80, " in note
     assert note.startswith("scenarios.partial_class:")
+    sets = [scenario.draw(images, labels, 80, seed, tuning).indices for seed in (0, 1)]
+    share = len(np.intersect1d(*sets)) / 80
+    assert share > 0.5
+    assert f"have most of their samples in common ({share:.0%} of 80): " in repeated
+    assert repeated.startswith("scenarios.partial_class: two of its evaluation's forget sets")
+    assert len(seen_overlap(spec.model_copy(update={"evaluation": EvaluationSpec(seeds=1)}), cache)) == 1
     assert seen_overlap(tiny(scenarios={"partial_class": {"tune_size": 20, "sizes": [20]}}), cache) == []
     assert seen_overlap(tiny(scenarios=scenarios, rules=1), cache) == []
 
@@ -226,6 +233,20 @@ def test_the_overlap_is_that_of_the_sets_themselves(worker: Worker) -> None:
         assert report.facts["overlap"] == pytest.approx(np.isin(own, tuned).mean())
         assert (report.facts["overlap"] > 0) == (size == 80)
     assert "overlap" not in answer(worker, job(tuning_draws(worker.spec, "partial_class")[0]))[0].facts
+
+
+def test_how_far_a_set_repeats_the_evaluations_first_is_counted_on_the_sets(worker: Worker) -> None:
+    workspace = worker.workspace
+    first, other, elsewhere = (
+        workspace.forget_set(worker.task(fresh(*of), "test")).indices for of in ((0,), (3,), (3, 1))
+    )
+    share = len(np.intersect1d(first, other)) / 40
+    assert 0.5 < share < 1
+    assert answer(worker, job(fresh(3)))[0].facts["in_first"] == share
+    assert np.array_equal(other, elsewhere)
+    assert answer(worker, job(fresh(3, training=1)))[0].facts["in_first"] == share
+    for draw in (fresh(0), tuning_draws(worker.spec, "partial_class")[0]):
+        assert "in_first" not in answer(worker, job(draw))[0].facts
 
 
 COSTS = ("relative_samples", "relative_forward_samples", "relative_run_time")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from reports import tables
 from reports.summary import verdict
 from sweeps.cli.answers import answers
-from sweeps.record import Remark, SweepRecord, Winner, remarks
+from sweeps.record import Remark, SweepRecord, Winner, in_common, remarks
 from sweeps.record.best_params import best_params
 from tests.reports.conftest import RecordBuilder, new_builder
 
@@ -119,6 +121,37 @@ def test_the_floor_of_the_tuning_sets_comes_first(searched: RecordBuilder) -> No
     searched.trial("evaluation", "oracle", value=9.0)
     searched.trial("confirmation", "oracle", value=0.1)
     assert remarks(searched.record()) == []
+
+
+@pytest.mark.parametrize(("shares", "said"), [((0.8, 0.6), "70 %"), ((0.5, 0.5), None), ((math.nan, math.nan), None)])
+@pytest.mark.parametrize("scenario", ["random", "full_class"])
+def test_forget_sets_that_mostly_repeat_each_other(
+    builder: RecordBuilder, shares: tuple[float, float], said: str | None, scenario: str
+) -> None:
+    builder.planned = {("evaluation", scenario, "sure"): 3, ("evaluation", scenario, "scrub"): 3}
+    for method in ("sure", "scrub"):
+        for seed, share in enumerate((math.nan, *shares)):
+            builder.trial("evaluation", method, value=1.0, scenario=scenario, forget_seed=seed, in_first=share)
+    record = builder.record()
+    found = [r for r in remarks(record) if r.kind == "alike"]
+    expected = said is not None and scenario == "random"
+    assert [f"forget sets of 100 have {said} of their samples in common on average" in r.fact for r in found] == [
+        True
+    ] * expected
+    assert [f"note: random: {r}" in list(answers(record, whole=False)) for r in found] == [True] * expected
+    assert in_common(record, "random", 30) is None
+
+
+def test_sets_that_half_repeat_each_other_vary_by_a_fifth_less_than_others() -> None:
+    """What `ALIKE` says: sets that are half of a half, and sets that are a quarter of everything."""
+    rng, size = np.random.default_rng(0), 20
+    within, between = [], []
+    for _ in range(400):
+        values = rng.normal(size=4 * size)
+        half = rng.permutation(values)[: 2 * size]
+        within.append(np.var([rng.permutation(half)[:size].mean() for _ in range(30)], ddof=1))
+        between.append(np.var([rng.permutation(values)[:size].mean() for _ in range(30)], ddof=1))
+    assert math.sqrt(np.mean(within) / np.mean(between)) == pytest.approx(0.82, abs=0.02)
 
 
 @pytest.mark.parametrize(("second", "coarse"), [(1.05, True), (1.5, False)])

@@ -19,6 +19,8 @@ from unlearn.workspace.tasks import Task
 
 #: Seeds, with a task's own, the choice of its part of the retain set.
 RETAIN = 7
+#: Seeds the evaluation's first forget set.
+FIRST = 0
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Samples:
         }
         self._of_task = lru_cache(maxsize=keep)(self._task_data)
         self._of_sets = lru_cache(maxsize=8)(self._union)
+        self._first = lru_cache(maxsize=8)(self._first_set)
         self._part_of_task = lru_cache(maxsize=keep)(self._retain_part)
         self._seal = seals.put({"images": self.images, "true labels": self.truth})
         self._altered: tuple[Scenario | None, Tensor, Seal] = (None, self.images, self._seal)
@@ -106,6 +109,17 @@ class Samples:
         seen = self._of_sets(task.scenario, task.tuned)
         return float(np.isin(self.task_data(task).forget_set.indices, seen).mean())
 
+    def in_first(self, task: Task) -> float | None:
+        """The share of a task's forget set that the evaluation's first one of its size holds too, 0 … 1.
+
+        Of two sets as good as any, it tells how far an evaluation's sets repeat each other. None for that first one itself, for
+        a set to tune on, and where it was drawn by older rules.
+        """
+        if not task.tuned or task.forget_seed == FIRST:
+            return None
+        first = self._first(task.scenario, task.forget_size)
+        return float(np.isin(self.task_data(task).forget_set.indices, first).mean())
+
     def _to_avoid(self, task: Task) -> Indices | None:
         """The half of the samples that is for the other stages: a set to tune on avoids that of the evaluation."""
         return None if task.tuned is None else self._halves[1 if not task.tuned else 0]
@@ -118,6 +132,10 @@ class Samples:
         """The samples of several sets tuned on, sorted."""
         drawn = [self._draw(scenario, size, seed, self._halves[1]).indices for size, seed in sets]
         return np.unique(np.concatenate(drawn))
+
+    def _first_set(self, scenario: Scenario, size: int) -> Indices:
+        """The samples of the evaluation's first set of a size."""
+        return self._draw(scenario, size, FIRST, self._halves[0]).indices
 
     def _draw(self, scenario: Scenario, size: int, seed: int, avoid: Indices | None) -> ForgetSet:
         apart = {"avoid": avoid} if avoid is not None and draws_apart(scenario) else {}

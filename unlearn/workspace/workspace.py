@@ -106,6 +106,10 @@ class Workspace:
         """The share of a task's forget set that lies in the sets to avoid, 0 … 1; None where it is not to avoid any."""
         return self.samples.overlap(task)
 
+    def in_first(self, task: Task) -> float | None:
+        """The share of a task's forget set that the evaluation's first one of its size holds too: see `Samples.in_first`."""
+        return self.samples.in_first(task)
+
     def unlearning_data(self, task: Task) -> UnlearningData:
         """What a method gets: fresh counters over the task's resident samples."""
         data = self.task_data(task)
