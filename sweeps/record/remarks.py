@@ -209,8 +209,8 @@ def _alike(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     share = in_common(record, scenario, size)
     if share is not None and share > ALIKE:
         fact = (
-            f"two of the evaluation's forget sets of {size} have {100 * share:.0f} % of their samples in common on average: "
-            "what it finds is of these samples, and sets of others may differ more"
+            f"two of the evaluation's forget sets of {size} have {100 * share:.0f} % of their samples in common on average, "
+            "and sets of others may differ more"
         )
         yield Remark(
             "alike", scenario, None, fact, "forget fewer samples (tune_size, sizes), or of a scenario with more"
