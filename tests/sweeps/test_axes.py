@@ -249,6 +249,22 @@ def test_how_far_a_set_repeats_the_evaluations_first_is_counted_on_the_sets(work
         assert "in_first" not in answer(worker, job(draw))[0].facts
 
 
+def test_a_first_set_that_cannot_be_drawn_spoils_no_other_trial(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial_class = find("scenarios", "partial_class")
+    draw = partial_class.draw
+
+    def picky(self: Any, images: Any, labels: Any, size: int, seed: int, *rest: Any, **options: Any) -> Any:
+        if seed == 0:
+            raise ArithmeticError("no set of this seed")
+        return draw(self, images, labels, size, seed, *rest, **options)
+
+    monkeypatch.setattr(partial_class, "draw", picky)
+    assert [report.outcome for report in worker.run(job(fresh(0)))] == ["error"]
+    assert "in_first" not in answer(worker, job(fresh(3)))[0].facts
+
+
 COSTS = ("relative_samples", "relative_forward_samples", "relative_run_time")
 
 

@@ -113,11 +113,16 @@ class Samples:
         """The share of a task's forget set that the evaluation's first one of its size holds too, 0 … 1.
 
         Of two sets as good as any, it tells how far an evaluation's sets repeat each other. None for that first one itself, for
-        a set to tune on, and where it was drawn by older rules.
+        a set to tune on, where it was drawn by older rules, and where the first one cannot be drawn.
         """
         if not task.tuned or task.forget_seed == FIRST:
             return None
-        first = self._first(task.scenario, task.forget_size)
+        try:
+            first = self._first(task.scenario, task.forget_size)
+        except (
+            Exception
+        ):  # a scenario of the user's own: the trials on that set say it, and fail; this one has its own set
+            return None
         return float(np.isin(self.task_data(task).forget_set.indices, first).mean())
 
     def _to_avoid(self, task: Task) -> Indices | None:
