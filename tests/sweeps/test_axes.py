@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 import pytest
