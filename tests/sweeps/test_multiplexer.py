@@ -152,7 +152,7 @@ def test_a_trial_on_other_data_is_refused(tiny: SpecMaker, storage: BaseStorage,
     assert again.data == worker.workspace.data.identity
 
 
-def test_data_that_lies_elsewhere_now_continues(tiny: SpecMaker, cache: Path, tmp_path: Path) -> None:
+def test_data_that_lies_elsewhere_now_continues(tiny: SpecMaker, tmp_path: Path) -> None:
     images, labels = np.random.default_rng(1).integers(0, 255, (600, 8, 8), dtype=np.uint8), np.arange(600) % 10
     arrays = {"x_train": images[:500], "y_train": labels[:500], "x_test": images[500:], "y_test": labels[500:]}
     storage = open_storage(f"sqlite:///{tmp_path / 'study.db'}")
@@ -160,20 +160,19 @@ def test_data_that_lies_elsewhere_now_continues(tiny: SpecMaker, cache: Path, tm
     def go_on(file: str, seeds: int) -> int:
         spec = tiny(
             dataset={"name": "arrays", "path": str(tmp_path / file)},
-            scenarios={"partial_class": {"tune_size": 20, "sizes": [20]}},
+            scenarios={"partial_class": {"tune_size": 10, "sizes": [10]}},
             methods={"finetune": {}},
             sensitivity={"enabled": False},
             evaluation={"seeds": seeds},
         )
         Sweep(spec, SweepFolder(tmp_path / "run"), "").freeze(storage)
         studies = open_studies(spec, storage)
-        done = serve(studies, Worker(spec, Cache(cache)))
+        done = serve(studies, Worker(spec, Cache(tmp_path / "cache")))
         assert studies.done
-        print([(a.open_study.plan.name, a.job.kind, a.job.draw, a.job.method) for a in done])
         return len(done)
 
     def models() -> int:
-        return len(list((cache / "models").glob("*.safetensors")))
+        return len(list((tmp_path / "cache" / "models").glob("*.safetensors")))
 
     np.savez(tmp_path / "data.npz", **arrays)
     assert go_on("data.npz", seeds=1) > 4
