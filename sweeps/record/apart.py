@@ -21,6 +21,7 @@ __all__ = [
     "command_for",
     "draws_vary",
     "evaluations",
+    "forget_sets",
     "told_apart",
     "unit_of",
 ]
@@ -129,6 +130,11 @@ def draws_vary(record: SweepRecord, scenario: str) -> bool:
     settings = record.spec.get("scenarios", {}).get(scenario) or {}
     kind = settings.get("scenario") or scenario
     return record.draws_vary.get(scenario, True) and kind != "full_class"
+
+
+def forget_sets(rows: pd.DataFrame) -> int:
+    """On how many forget sets, each with a seed of its own, these trials of one method and size ran."""
+    return len(pd.DataFrame({name: _numbers(rows, name) for name in ("training", "forget_seed")}).drop_duplicates())
 
 
 def unit_of(record: SweepRecord, scenario: str, trainings: Sequence[object] | pd.Series[int]) -> Unit:
