@@ -1,4 +1,4 @@
-"""What limits a sweep's answer, with remedies: ends of ranges, the noise floor, coarse scores, oracles of another recipe."""
+"""What limits a sweep's answer, with remedies: ends of ranges, the noise floor, coarse scores, uneven searches, other recipes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Remark:
         name: of a hyperparameter, where it is of one. brief: its value and range.
     """
 
-    kind: Literal["edge", "floor", "coarse", "recipe"]
+    kind: Literal["edge", "floor", "coarse", "uneven", "recipe"]
     scenario: str
     method: str | None
     fact: str
@@ -54,7 +54,7 @@ class Remark:
 def remarks(record: SweepRecord) -> list[Remark]:
     """All of a sweep, scenario by scenario."""
     scenarios = dict.fromkeys(scenario for _, scenario, _ in record.planned)
-    kinds = (_at_the_edge, _at_the_floor, _coarse, _two_recipes)
+    kinds = (_at_the_edge, _at_the_floor, _coarse, _uneven, _two_recipes)
     return [remark for scenario in scenarios for kind in kinds for remark in kind(record, scenario)]
 
 
@@ -200,6 +200,19 @@ def _whole(curves: pd.DataFrame) -> pd.DataFrame:
     """The rows of a scenario's search curves that are of all retain samples: those by which trials are ranked."""
     counts = curves.get(RETAIN_SAMPLES)
     return curves if counts is None else curves[counts.isna() | (counts == counts.max())]
+
+
+def _uneven(record: SweepRecord, scenario: str) -> Iterator[Remark]:
+    """Searches that had more trials than the sweep now plans, beside others that had not: run with another `search.trials`."""
+    trials = record.counted
+    mine = trials[(trials["stage"] == "search") & (trials["scenario"] == scenario) & (trials["state"] != "RUNNING")]
+    ended = mine["method"].value_counts()
+    counts = {m: int(ended.get(m, 0)) for stage, of, m in record.planned if (stage, of) == ("search", scenario)}
+    most = max((n for m, n in counts.items() if n > record.planned["search", scenario, m]), default=0)
+    if most > min(counts.values(), default=0):
+        named = ", ".join(f"{method} {n}" for method, n in counts.items())
+        fact = f"searches had budgets that are not equal (trials: {named}), and more trials find better scores"
+        yield Remark("uneven", scenario, None, fact, f"give all of them as many (--set search.trials={most})")
 
 
 def _two_recipes(record: SweepRecord, scenario: str) -> Iterator[Remark]:
