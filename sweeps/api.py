@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from sweeps import spec as reading
+from sweeps.errors import SweepError
 from sweeps.folder import SweepFolder
 from sweeps.outputs.report import are_current, write_outputs
 from sweeps.plan import Stage
@@ -15,7 +17,7 @@ from sweeps.record import SweepRecord
 from sweeps.requests import Answer, answer, check_empty, write_answer
 from sweeps.spec import Spec, parse_spec, read_stored, stored_spec
 from sweeps.sweep import Sweep, run_sweep
-from unlearn.data import read_ids
+from unlearn.data import IdsError, listed, read_ids
 
 #: A sweep: checked, as plain data, as a file, or by its name.
 Source = Spec | Mapping[str, Any] | str | Path
@@ -60,8 +62,11 @@ def run(
         SweepError: bad input, or another driver at work.
         Interrupted: on Ctrl-C; what is finished stays.
     """
+    stages = tuple(stages)
+    if unknown := [stage for stage in stages if stage not in {"reference", *STAGES}]:
+        raise SweepError(f"stages must be among {', '.join(STAGES)}, got {', '.join(map(str, unknown))}")
     found = Sweep.at(load_spec(sweep), Path(runs), storage).continued()
-    run_sweep(found, tuple(stages), ray_address=ray_address, verbose=verbose)
+    run_sweep(found, stages, ray_address=ray_address, verbose=verbose)
     record = found.record()
     if not are_current(found.outputs, record.fingerprint):
         write_outputs(record, found.outputs)
@@ -70,21 +75,21 @@ def run(
 
 def unlearn(
     sweep: Source,
-    forget: Sequence[str] | Path,
+    forget: Iterable[str | int] | Path,
     out: str | Path | None = None,
     *,
     runs: str | Path = "runs",
     storage: str | None = None,
     method: str | None = None,
     scenario: str | None = None,
-    params: Path | None = None,
+    params: str | Path | None = None,
     with_oracle: bool = False,
 ) -> Answer:
     """Apply what a sweep has tuned to a list of images (see `sweeps unlearn`): the unlearned weights, and the record of them.
 
     Args:
         sweep: one that has run; its name is enough.
-        forget: ids, or a file that lists them.
+        forget: ids, or the `Path` of a file that lists them; row numbers may be whole numbers.
         out: a new folder for weights, record and page; nothing is written where it is left out.
         method: by default the one whose evaluation came out best.
         scenario: by default the one whose forget sets are most like the request, by their classes and size.
@@ -97,12 +102,32 @@ def unlearn(
     """
     if out is not None:
         check_empty(Path(out))
-    ids, source = (read_ids(forget), str(forget)) if isinstance(forget, Path) else (list(forget), "")
-    choices: dict[str, Any] = {"method": method, "scenario": scenario, "params": params, "with_oracle": with_oracle}
-    given = answer(_found(sweep, Path(runs), storage), ids, source=source, **choices)
+    ids, source = (read_ids(forget), str(forget)) if isinstance(forget, Path) else (_listed(forget), "")
+    given = None if params is None else Path(params)
+    choices: dict[str, Any] = {"method": method, "scenario": scenario, "params": given, "with_oracle": with_oracle}
+    made = answer(_found(sweep, Path(runs), storage), ids, source=source, **choices)
     if out is not None:
-        write_answer(given, Path(out))
-    return given
+        write_answer(made, Path(out))
+    return made
+
+
+def _listed(forget: Iterable[str | int]) -> list[str]:
+    """Ids as text.
+
+    Raises:
+        IdsError: there are none, or something else was given; a text would be read as the list of its characters.
+    """
+    if isinstance(forget, str):
+        raise IdsError(
+            [f"forget must be a list of ids, or the Path of a file that lists them, got the text {forget!r}"]
+        )
+    ids = list(forget)
+    if not ids:
+        raise IdsError(["forget must list at least one id, and it lists none"])
+    wrong = [id_ for id_ in ids if isinstance(id_, bool) or not isinstance(id_, str | Integral)]
+    if wrong:
+        raise IdsError([f"ids must be text or whole numbers; these are none: {listed(wrong)}"])
+    return [str(id_) for id_ in ids]
 
 
 def _found(sweep: Source, runs: Path, storage: str | None) -> Sweep:

@@ -94,11 +94,13 @@ class Evaluation:
 
     def measure(self, families: Sequence[str]) -> dict[str, float]:
         """Values and gaps of further metric families, for the best epoch only, say."""
+        families = [family for family in families if family not in self.families]
         if not families:
             return {}
-        values = measure(self.outputs, families)
+        values = measure(self.outputs, families, taken=self.metrics)
         relative = gaps(values, self.workspace.oracle_metrics(self.task, families))
-        return values | relative | self.workspace.oracle_distances(self.model, self.task, families)
+        distances = self.workspace.oracle_distances(self.model, self.task, families, taken=self.metrics | values)
+        return values | relative | distances
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,7 @@ from sweeps.storage.lease import holder
 from sweeps.text import shortened
 
 #: What the last column of the table holds.
-SCORE = (
-    "of a search its best trial's, on one forget set; else the winner's mean ± std over n forget sets; lower is better"
-)
+SCORE = "of a search its best trial's, on one forget set; else the winner's mean ± std (n forget sets or runs); lower is better"
 NAMES, VALUES = ("stage", "scenario", "method"), ("done", "planned", "running", "pruned", "failed", "score")
 #: Columns that are shown where one of their counts is not 0.
 RARE = ("running", "pruned", "failed")
@@ -73,13 +71,13 @@ def _row(study: StudyProgress, values: Sequence[str]) -> tuple[str, ...]:
 
 
 def _score(study: StudyProgress) -> str:
-    """What a study comes to, with its spread over forget sets."""
+    """What a study comes to, with its spread over forget sets or runs."""
     if math.isnan(study.score):
         return ""
     if study.stage == "search":
         return f"{study.score:.3g} (best)"
     spread = "" if math.isnan(study.spread) else f" ± {study.spread:.2g}"
-    return f"{study.score:.3g}{spread} (n = {study.sets})"
+    return f"{study.score:.3g}{spread} (n = {study.runs})"
 
 
 def continuing(record: SweepRecord, options: Options) -> str:

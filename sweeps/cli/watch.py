@@ -158,7 +158,7 @@ def _best(study: StudyProgress) -> str:
     if study.stage == "search":
         return f"{study.method} {study.score:.3g} (its best search trial, one forget set)"
     spread = "" if math.isnan(study.spread) else f" ± {study.spread:.2g}"
-    return f"{study.method} {study.score:.3g}{spread} ({study.stage}, n = {study.sets})"
+    return f"{study.method} {study.score:.3g}{spread} ({study.stage}, n = {study.runs})"
 
 
 def failures(record: SweepRecord) -> dict[tuple[str, int], str]:

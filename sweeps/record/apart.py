@@ -21,6 +21,7 @@ __all__ = [
     "command_for",
     "draws_vary",
     "evaluations",
+    "forget_sets",
     "in_common",
     "told_apart",
     "unit_of",
@@ -143,6 +144,11 @@ def in_common(record: SweepRecord, scenario: str, size: int | None) -> float | N
         return None
     share = rows["in_first"].astype(float).mean()
     return None if pd.isna(share) else float(share)
+
+
+def forget_sets(rows: pd.DataFrame) -> int:
+    """On how many forget sets, each with a seed of its own, these trials of one method and size ran."""
+    return len(pd.DataFrame({name: _numbers(rows, name) for name in ("training", "forget_seed")}).drop_duplicates())
 
 
 def unit_of(record: SweepRecord, scenario: str, trainings: Sequence[object] | pd.Series[int]) -> Unit:

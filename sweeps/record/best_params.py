@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sweeps.errors import SweepError
+from sweeps.record.apart import forget_sets
 from sweeps.record.record import SweepRecord
 from sweeps.record.remarks import remarks
 from sweeps.spec import dump_yaml, read_yaml
@@ -97,7 +98,8 @@ def _evaluation(record: SweepRecord, scenario: str, trials: pd.DataFrame) -> dic
     found = {
         "evaluation": float(trials["value"].mean()),
         "evaluation_std": float(trials["value"].std(ddof=1)) if len(trials) > 1 else None,
-        "evaluation_seeds": len(trials),
+        "evaluation_seeds": forget_sets(trials),
+        "evaluation_runs": len(trials),
         "evaluation_size": int(size),
     }
     hindsight = trials["hindsight_score"].astype(float)

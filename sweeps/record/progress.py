@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sweeps.record.apart import FLOOR
+from sweeps.record.apart import FLOOR, forget_sets
 from sweeps.record.record import SweepRecord
 
 #: Trials that a pace is taken from: so many at least, and the last so many.
@@ -26,8 +26,8 @@ class StudyProgress:
     Attributes:
         done: complete, pruned or failed for good.
         score: of a search its best trial's; of a confirmation and an evaluation the winner's mean over the forget sets (at the
-            size that methods are compared at); NaN where there is none. spread, sets: the standard deviation over them, and how
-            many they are.
+            size that methods are compared at); NaN where there is none. spread, runs: the standard deviation over its runs, and
+            how many they are. sets: on how many forget sets.
     """
 
     stage: str
@@ -40,6 +40,7 @@ class StudyProgress:
     failed: int
     score: float
     spread: float = math.nan
+    runs: int = 0
     sets: int = 0
 
     @property
@@ -73,14 +74,17 @@ def _score(record: SweepRecord, key: tuple[str, str, str], complete: pd.DataFram
     """The number that a study comes to, of the very trials that it is the number of."""
     stage, scenario, method = key
     if stage == "search":
-        return {"score": float(complete["value"].min()), "sets": int(len(complete) > 0)}
+        there_is_one = int(len(complete) > 0)
+        return {"score": float(complete["value"].min()), "runs": there_is_one, "sets": there_is_one}
     if stage == "confirmation":
         values = record.confirmed_scores(scenario, method)
+        sets = len(values)
     elif stage == "evaluation":
-        values = complete.loc[complete["forget_size"] == record.shown_size(scenario), "value"].astype(float)
+        shown = complete[complete["forget_size"] == record.shown_size(scenario)]
+        values, sets = shown["value"].astype(float), forget_sets(shown)
     else:  # a grid and references come to no one number
         return {"score": math.nan}
-    return {"score": float(values.mean()), "spread": float(values.std()), "sets": len(values)}
+    return {"score": float(values.mean()), "spread": float(values.std()), "runs": len(values), "sets": sets}
 
 
 def leaders(studies: Sequence[StudyProgress]) -> Iterator[StudyProgress]:

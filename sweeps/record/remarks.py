@@ -1,4 +1,4 @@
-"""What limits a sweep's answer, with remedies: ends of ranges, the noise floor, coarse scores, forget sets and oracles."""
+"""What limits a sweep's answer, with remedies: ends of ranges, the noise floor, coarse scores, forget sets, budgets, recipes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Remark:
         name: of a hyperparameter, where it is of one. brief: its value and range.
     """
 
-    kind: Literal["edge", "floor", "coarse", "alike", "recipe"]
+    kind: Literal["edge", "floor", "coarse", "alike", "uneven", "recipe"]
     scenario: str
     method: str | None
     fact: str
@@ -55,7 +55,7 @@ class Remark:
 def remarks(record: SweepRecord) -> list[Remark]:
     """All of a sweep, scenario by scenario."""
     scenarios = dict.fromkeys(scenario for _, scenario, _ in record.planned)
-    kinds = (_at_the_edge, _at_the_floor, _coarse, _alike, _two_recipes)
+    kinds = (_at_the_edge, _at_the_floor, _coarse, _alike, _uneven, _two_recipes)
     return [remark for scenario in scenarios for kind in kinds for remark in kind(record, scenario)]
 
 
@@ -215,6 +215,19 @@ def _alike(record: SweepRecord, scenario: str) -> Iterator[Remark]:
         yield Remark(
             "alike", scenario, None, fact, "forget fewer samples (tune_size, sizes), or of a scenario with more"
         )
+
+
+def _uneven(record: SweepRecord, scenario: str) -> Iterator[Remark]:
+    """Searches that had more trials than the sweep now plans, beside others that had not: run with another `search.trials`."""
+    trials = record.counted
+    mine = trials[(trials["stage"] == "search") & (trials["scenario"] == scenario) & (trials["state"] != "RUNNING")]
+    ended = mine["method"].value_counts()
+    counts = {m: int(ended.get(m, 0)) for stage, of, m in record.planned if (stage, of) == ("search", scenario)}
+    most = max((n for m, n in counts.items() if n > record.planned["search", scenario, m]), default=0)
+    if most > min(counts.values(), default=0):
+        named = ", ".join(f"{method} {n}" for method, n in counts.items())
+        fact = f"searches had budgets that are not equal (trials: {named}), and more trials find better scores"
+        yield Remark("uneven", scenario, None, fact, f"give all of them as many (--set search.trials={most})")
 
 
 def _two_recipes(record: SweepRecord, scenario: str) -> Iterator[Remark]:

@@ -117,6 +117,24 @@ def test_a_search_at_the_noise_floor(searched: RecordBuilder) -> None:
     assert any("searches that reached the noise floor" in line for line in answers(record, whole=False))
 
 
+def test_searches_of_unequal_budgets(searched: RecordBuilder) -> None:
+    """One that is not done yet is no such thing, nor are two that both had more trials than are planned now."""
+    assert remarks(searched.record()) == []
+    searched.trial("search", "sure", value=4.0, hp={"lr": 3})
+    record = searched.record()
+    assert kinds(record) == [("uneven", None)]
+    said = (
+        "searches had budgets that are not equal (trials: sure 3, finetune 1), and more trials find better scores: "
+        "give all of them as many (--set search.trials=3)"
+    )
+    assert str(remarks(record)[0]) == said
+    assert f"note: random: {said}" in list(answers(record, whole=False))
+    assert f"{said[0].upper()}{said[1:]}." in verdict(record, "random").limits
+    searched.trial("search", "finetune", value=4.0, hp={"lr": 2})
+    searched.trial("search", "finetune", state="FAIL", hp={"lr": 3})
+    assert remarks(searched.record()) == []
+
+
 def test_the_floor_of_the_tuning_sets_comes_first(searched: RecordBuilder) -> None:
     searched.trial("evaluation", "oracle", value=9.0)
     searched.trial("confirmation", "oracle", value=0.1)

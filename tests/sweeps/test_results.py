@@ -7,6 +7,8 @@ from rich.console import Console
 
 from sweeps.cli import results
 from sweeps.record import Winner
+from sweeps.record.best_params import best_params
+from sweeps.record.progress import progress
 from tests.reports.conftest import RecordBuilder, new_builder
 
 
@@ -44,3 +46,19 @@ def test_before_an_evaluation_there_is_none(capsys: pytest.CaptureFixture[str]) 
     builder.trial("search", "sure", value=1.0)
     results.print_results(builder.record())
     assert capsys.readouterr().err == ""
+
+
+def test_runs_on_one_forget_set_are_no_further_sets() -> None:
+    builder = new_builder()
+    builder.spec |= {"methods": {"sure": {"lr": {}}}, "dataset": {"name": "digits"}}
+    builder.planned = {("evaluation", "random", "sure"): 8}
+    places = [(training, draw, run) for training in (0, 1) for draw in (0, 1) for run in (0, 1)]
+    for value, (training, draw, run) in enumerate(places):
+        where = {"training": training, "forget_seed": 1000 * training + draw, "run": run}
+        builder.trial("evaluation", "sure", value=value, hp={"lr": 0.1}, hindsight_score=0.0, **where)
+    builder.winners["random"] = {"sure": Winner({"lr": 0.1})}
+    record = builder.record()
+    (study,) = progress(record)
+    assert (study.score, study.runs, study.sets) == (3.5, 8, 4)
+    scores = best_params(record)["scores"]["random"]["sure"]
+    assert (scores["evaluation_seeds"], scores["evaluation_runs"]) == (4, 8)

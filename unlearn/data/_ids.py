@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -141,8 +141,12 @@ def read_ids(path: Path, column: str | None = None) -> list[str]:
 
 
 def _column(path: Path, lines: Sequence[str], column: str | None) -> list[str]:
-    reader = csv.DictReader(lines)
-    columns = [name for name in reader.fieldnames or [] if name]
+    reader = csv.DictReader(lines, strict=True)
+    try:
+        columns = [name for name in reader.fieldnames or [] if name]
+        rows = list(reader)
+    except csv.Error as error:  # a quotation mark that is never closed would take the rest of the file for one field
+        raise IdsError([f"{path} must be a CSV file: {error}"]) from error
     name = column or (columns[0] if len(columns) == 1 else "id")
     if name not in columns:
         raise IdsError(
@@ -150,7 +154,18 @@ def _column(path: Path, lines: Sequence[str], column: str | None) -> list[str]:
                 f"{path} must have a column {name!r}, got {', '.join(columns) or 'none'}: name the one with the ids (column)"
             ]
         )
-    return [(row[name] or "").strip() for row in reader]
+    found = [(row[name] or "").strip() for row in rows]
+    without = [
+        number for number, (id_, row) in enumerate(zip(found, rows, strict=True), 1) if not id_ and _holds_any(row)
+    ]
+    if without:
+        raise IdsError([f"{path} must have an id in each row, and these have none: {listed(without)}"])
+    return found
+
+
+def _holds_any(row: Mapping[str | None, str | list[str] | None]) -> bool:
+    """Whether anything but spaces and commas stands in a row."""
+    return any("".join(cell or ()).strip() for cell in row.values())
 
 
 def ids_digest(ids: Iterable[str]) -> str:

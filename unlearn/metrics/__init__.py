@@ -3,16 +3,18 @@
 A family is a function `measure(outputs) -> {name: value}` of ONE model; what is reported is the gap between the unlearned
 model's value and the oracle's. A function that is marked by `unlearn.gaps.compares_models` is `compare(model, oracle) ->
 {name: value}` instead, and what is reported is its value itself. A value that is not defined (an attack on a single sample,
-say) is left out, never invented.
+say) is left out, never invented. A value's name is its own: one that another family gives, or that stands for something else in
+a run's curves, is an error.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from unlearn.errors import MetricError
-from unlearn.gaps import Measures
+from unlearn.gaps import MEASURES, Measures
 from unlearn.metrics._base import Floats, Outputs, SetOutputs
 from unlearn.models import Classifier
 from unlearn.registry import find
@@ -21,6 +23,8 @@ from unlearn.switches import isolated
 __all__ = ["Floats", "Outputs", "SetOutputs", "compare", "comparisons", "gaps", "measure"]
 
 _MEASURES = Measures()
+#: What stands beside the values of metrics in a run's curves, as do the gaps.
+_BESIDE = {"epoch", "score", "retain_samples", *(measure.name for measure in MEASURES if measure.family == "cost")}
 
 
 def comparisons(families: Iterable[str]) -> list[str]:
@@ -28,13 +32,16 @@ def comparisons(families: Iterable[str]) -> list[str]:
     return [family for family in families if getattr(find("metrics", family), "compares_models", False)]
 
 
-def measure(outputs: Outputs, families: Iterable[str]) -> dict[str, float]:
+def measure(outputs: Outputs, families: Iterable[str], taken: Collection[str] = ()) -> dict[str, float]:
     """Every value of the named families, for one model; families that compare two models are passed over.
 
     A family that draws from global generators draws the same for every model.
 
+    Args:
+        taken: names of values that other families have given.
+
     Raises:
-        MetricError: a value is not a finite number.
+        MetricError: a value is not a finite number, or has a name that is not its own.
     """
     values: dict[str, float] = {}
     families = list(families)
@@ -42,31 +49,53 @@ def measure(outputs: Outputs, families: Iterable[str]) -> dict[str, float]:
     with isolated(outputs.seed):
         for family in families:
             if family not in passed_over:
-                values.update(_finite(family, find("metrics", family)(outputs)))
+                values.update(_checked(family, find("metrics", family)(outputs), {*taken, *values}))
     return values
 
 
-def compare(model: Classifier, oracle: Classifier, families: Iterable[str]) -> dict[str, float]:
+def compare(
+    model: Classifier, oracle: Classifier, families: Iterable[str], taken: Collection[str] = ()
+) -> dict[str, float]:
     """Every value of those named families that compare a model with the oracle; the others are passed over.
 
+    Args:
+        taken: see `measure`.
+
     Raises:
-        MetricError: a value is not a finite number.
+        MetricError: a value is not a finite number, or has a name that is not its own.
     """
     values: dict[str, float] = {}
     with isolated(0):
         for family in comparisons(families):
-            values.update(_finite(family, find("metrics", family)(model, oracle)))
+            values.update(_checked(family, find("metrics", family)(model, oracle), {*taken, *values}))
     return values
 
 
-def _finite(family: str, values: Mapping[str, float]) -> Mapping[str, float]:
+def _checked(family: str, values: Any, taken: Collection[str]) -> dict[str, float]:
+    """The values of a family as plain numbers: arrays and tensors of one number count as that."""
+    if not isinstance(values, Mapping):
+        raise MetricError(f"metric {family} must give its values by name, {{name: value}}, got {type(values).__name__}")
+    checked = {}
     for name, value in values.items():
-        if not math.isfinite(value):
+        if name in taken or name in _BESIDE or str(name).endswith("_gap"):
+            why = "another metric gives it" if name in taken else "something else in a run's curves is called so"
+            raise MetricError(f"metric {name} of {family} must have another name: {why}")
+        checked[str(name)] = number = _number(family, name, value)
+        if not math.isfinite(number):
             raise MetricError(
-                f"metric {name} of {family} must be a finite number, got {value} although the model's outputs are finite: where "
-                "it is not defined, it must be left out"
+                f"metric {name} of {family} must be a finite number, got {value} although the model's outputs are finite: "
+                "where it is not defined, it must be left out"
             )
-    return values
+    return checked
+
+
+def _number(family: str, name: object, value: Any) -> float:
+    try:
+        if not isinstance(value, str):
+            return float(value)
+    except (TypeError, ValueError, RuntimeError):  # of a tensor of several numbers PyTorch raises the last
+        pass
+    raise MetricError(f"metric {name} of {family} must be a number, got {type(value).__name__}")
 
 
 def gaps(unlearned: Mapping[str, float], oracle: Mapping[str, float]) -> dict[str, float]:

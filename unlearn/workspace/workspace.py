@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -228,11 +228,17 @@ class Workspace:
             self._oracle_measures[wanted] = self.reference_metrics(oracle, task, families, retain_samples)
         return self._oracle_measures[wanted]
 
-    def oracle_distances(self, model: Classifier, task: Task, families: Sequence[str]) -> dict[str, float]:
-        """The mean over the task's oracles of what families that compare two models say of `model` and each of them."""
+    def oracle_distances(
+        self, model: Classifier, task: Task, families: Sequence[str], taken: Collection[str] = ()
+    ) -> dict[str, float]:
+        """The mean over the task's oracles of what families that compare two models say of `model` and each of them.
+
+        Args:
+            taken: names of values that other families have given.
+        """
         if not comparisons(families):
             return {}
-        values = [compare(model, self.oracle(task, n).model, families) for n in range(task.oracles)]
+        values = [compare(model, self.oracle(task, n).model, families, taken) for n in range(task.oracles)]
         return {name: fmean(each[name] for each in values) for name in values[0]}
 
     def reference_metrics(

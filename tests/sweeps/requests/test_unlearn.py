@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typer.testing import CliRunner
 
 import sweeps
 from sweeps.cli.app import app
+from sweeps.errors import SweepError
 from sweeps.jobs.worker import Worker
 from sweeps.kept import kept_models
 from sweeps.plan import make_plan
@@ -31,6 +33,7 @@ from sweeps.studies.multiplexer import Multiplexer
 from sweeps.sweep import Sweep, checked
 from tests.own_network import fit, write_ids
 from tests.sweeps.conftest import serve
+from unlearn.data import IdsError
 from unlearn.model_files import model_facts
 
 MEAN, STD = torch.tensor([0.4, 0.3, 0.35]).view(3, 1, 1), torch.tensor([0.3, 0.35, 0.4]).view(3, 1, 1)
@@ -299,3 +302,23 @@ def test_what_cannot_be_served_is_told_before_anything_is_written(
     assert result.exit_code == 2
     assert told in result.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        ("25", "forget must be a list of ids, or the Path of a file that lists them, got the text '25'"),
+        ([], "forget must list at least one id"),
+        (["5", 2.0, True, None], "ids must be text or whole numbers; these are none: 2.0, True, None"),
+        (np.array([5, 25]), "these are none: 5, 25"),
+        (iter(["val/0/image 070.png"] * 2), "these are there several times: val/0/image 070.png"),
+    ],
+)
+def test_lists_of_a_notebook_that_are_none(ids: Any, told: str, home: Path) -> None:
+    with pytest.raises(IdsError, match=re.escape(told)):
+        sweeps.unlearn("own", ids, runs=home / "runs")
+
+
+def test_stages_of_a_notebook_that_are_none(home: Path) -> None:
+    with pytest.raises(SweepError, match=r"stages must be among search, .*, got s, e, a, r, c, h"):
+        sweeps.run(sweeps.load_spec(home / "own.yaml"), runs=home / "runs", stages="search")  # type: ignore[arg-type]

@@ -89,6 +89,8 @@ def test_lists_are_read(name: str, text: str, column: str | None, ids: list[str]
         (b"who,file\n1,a\n", None, "must have a column 'id', got who, file: name the one with the ids"),
         (b"who,file\n1,a\n", "files", "must have a column 'files', got who, file"),
         (b"", None, "must have a column 'id', got none"),
+        (b"id,who\n3,a\n ,b\n,\n,c\n", None, "must have an id in each row, and these have none: 2, 4"),
+        (b'id,who\n3,"a\n4,b\n5,c\n', None, "must be a CSV file: unexpected end of data"),
         (None, None, "cannot be read: No such file"),
     ],
 )

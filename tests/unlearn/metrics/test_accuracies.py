@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from metric_samples import outputs
@@ -163,6 +164,56 @@ def test_a_metric_that_is_not_finite_is_named():
         MetricError, match=rf"metric broken of {__name__}:half_defined must be a finite number, got nan"
     ):
         measure(outputs(), [f"{__name__}:half_defined"])
+
+
+def in_other_types(outputs):
+    return {"of_torch": torch.tensor(0.5), "of_numpy": np.float32(0.25), "whole": 3}
+
+
+def test_values_become_plain_numbers():
+    values = measure(outputs(), [f"{__name__}:in_other_types"])
+    assert values == {"of_torch": 0.5, "of_numpy": 0.25, "whole": 3.0}
+    assert {type(value) for value in values.values()} == {float}
+
+
+def once_more(outputs):
+    return {"forget_accuracy": 1.0}
+
+
+def like_a_gap(outputs):
+    return {"retain_gap": 1.0}
+
+
+def like_the_score(outputs):
+    return {"score": 1.0}
+
+
+def as_text(outputs):
+    return {"shown": "12"}
+
+
+def of_every_sample(outputs):
+    return {"each": torch.zeros(2)}
+
+
+def without_a_name(outputs):
+    return 1.0
+
+
+@pytest.mark.parametrize(
+    ("family", "told"),
+    [
+        (once_more, "metric forget_accuracy of .* must have another name: another metric gives it"),
+        (like_a_gap, "metric retain_gap of .* must have another name: something else in a run's curves"),
+        (like_the_score, "metric score of .* must have another name: something else in a run's curves"),
+        (as_text, "metric shown of .* must be a number, got str"),
+        (of_every_sample, "metric each of .* must be a number, got Tensor"),
+        (without_a_name, "metric .*:without_a_name must give its values by name, {name: value}, got float"),
+    ],
+)
+def test_values_that_would_be_read_as_others_or_as_none_are_refused(family, told):
+    with pytest.raises(MetricError, match=told):
+        measure(outputs(), ["accuracy", f"{__name__}:{family.__name__}"])
 
 
 @pytest.mark.parametrize("where", ["logits", "features"])
