@@ -281,7 +281,9 @@ def init(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Of the sweep; NAME.yaml is written here.")] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="A folder with train/CLASS/ and test/CLASS/, an .npz file, or a shipped data set."),
+        typer.Option(
+            help="A folder with train/CLASS/, test/CLASS/ and perhaps val/CLASS/, an .npz file, or a shipped data set."
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="A shipped model; by default one that suits the data.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
