@@ -184,9 +184,11 @@ def _hyperparameters(named: Mapping[str, SweepRecord]) -> Iterator[Block]:
         for scenario in frames.scenarios(record):
             frame = frames.best_hyperparameters(record, scenario)
             for method in frame.columns:
-                for name, value in frame[method].items():
+                for row, value in frame[method].items():
                     if value is not None:
-                        found.setdefault((scenario, str(method), str(name)), {})[label] = value
+                        retain = row == "forget_batch_size" and method in frame.attrs["retain_batch"]
+                        name = "retain_batch_size" if retain else str(row)
+                        found.setdefault((scenario, str(method), name), {})[label] = value
     if not found:
         return
     rows = []
