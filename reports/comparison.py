@@ -50,7 +50,7 @@ def _write(named: Mapping[str, SweepRecord], folder: Path) -> Path:
         scenario_section(named, s, styles) for s in dict.fromkeys(s for r in records for s in frames.scenarios(r))
     ]
     overview = Section("What differs", (Block("Settings", (_settings(named),)), *_hyperparameters(named)))
-    sections = [overview, *sections]
+    sections.append(overview)
     for table in (p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Table)):
         write_table(table, folder / "tables")
     return write_text(folder / "index.html", render_comparison(list(named), sections, styles))

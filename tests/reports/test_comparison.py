@@ -51,6 +51,8 @@ def test_the_page_and_its_tables(tmp_path: Path):
         "3 / 2",
     ):
         assert words in page
+    assert page.count('<details class="block"') == page.count("open><summary><h3>")  # its first screen shows numbers
+    assert page.index("<h2>Random</h2>") < page.index("<h2>What differs</h2>")
     header, *rows = (tmp_path / "tables" / "settings.csv").read_text(encoding="utf-8").splitlines()
     assert header == "setting,a,b"
     assert sorted(rows) == ["model.width,100,50", "scenarios.random.tune_size,100,50"]
