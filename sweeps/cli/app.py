@@ -16,6 +16,7 @@ from sweeps.cli.parameters import (
     DryRun,
     Json,
     Params,
+    RefusedParams,
     Retry,
     Runs,
     Set,
@@ -81,7 +82,18 @@ _stage_command(
     ("search", "confirmation", "evaluation", "sensitivity"),
     "Prepare, search, evaluate, measure sensitivity, export and report; run again, it resumes.",
 )
-_stage_command("search", ("search", "confirmation"), "Search only: find each method's best hyperparameters.")
+
+
+@app.command()
+@runs_a_sweep
+def search(options: Any, params: RefusedParams = None, retry_failed: Retry = False, dry_run: DryRun = False) -> None:
+    """Search only: find each method's best hyperparameters."""
+    from sweeps.cli.run import run_stages
+
+    stages = ("search", "confirmation")
+    raise typer.Exit(run_stages(options, stages, dry_run=dry_run, params=params, retry_failed=retry_failed))
+
+
 _stage_command(
     "evaluate", ("evaluation",), "Evaluate the winners (or --params FILE) over fresh forget sets and forget-set sizes."
 )
