@@ -179,7 +179,7 @@ def commands() -> str:
     group: Any = typer.main.get_command(app)
     for name, command in group.commands.items():
         lines += [f"## `sweeps {name}{_arguments(command)}`", "", str(command.help), ""]
-        options = [p for p in command.params if p.param_type_name == "option"]
+        options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]
         if options:
             lines += ["| option | default | meaning |", "| --- | --- | --- |", *map(_option, options), ""]
     return "\n".join(lines)

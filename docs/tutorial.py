@@ -59,6 +59,7 @@ def follow(text: str, folder: Path, cache: Path) -> Iterator[tuple[Command, str]
     program.chmod(0o755)
     paths = {"PATH": f"{program.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     settings = {"UNLEARN_SWEEPS_CACHE": str(cache), "COLUMNS": _COLUMNS, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
+    settings["PYTHONUNBUFFERED"] = "1"  # both streams in the order in which a terminal shows them
     work = folder / "work"
     work.mkdir()
     for step in commands(text):
@@ -71,10 +72,11 @@ def follow(text: str, folder: Path, cache: Path) -> Iterator[tuple[Command, str]
             cwd=work,
             env=os.environ | paths | settings,
             text=True,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             check=False,
         )
-        printed = (done.stdout + done.stderr).replace(str(work), "/home/me")
+        printed = done.stdout.replace(str(work), "/home/me")
         if done.returncode:
             raise RuntimeError(f"$ {step.line}\n{printed}")
         yield step, printed

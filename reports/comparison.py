@@ -50,7 +50,7 @@ def _write(named: Mapping[str, SweepRecord], folder: Path) -> Path:
         scenario_section(named, s, styles) for s in dict.fromkeys(s for r in records for s in frames.scenarios(r))
     ]
     overview = Section("What differs", (Block("Settings", (_settings(named),)), *_hyperparameters(named)))
-    sections = [overview, *sections]
+    sections.append(overview)
     for table in (p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Table)):
         write_table(table, folder / "tables")
     return write_text(folder / "index.html", render_comparison(list(named), sections, styles))
@@ -184,9 +184,11 @@ def _hyperparameters(named: Mapping[str, SweepRecord]) -> Iterator[Block]:
         for scenario in frames.scenarios(record):
             frame = frames.best_hyperparameters(record, scenario)
             for method in frame.columns:
-                for name, value in frame[method].items():
+                for row, value in frame[method].items():
                     if value is not None:
-                        found.setdefault((scenario, str(method), str(name)), {})[label] = value
+                        retain = row == "forget_batch_size" and method in frame.attrs["retain_batch"]
+                        name = "retain_batch_size" if retain else str(row)
+                        found.setdefault((scenario, str(method), name), {})[label] = value
     if not found:
         return
     rows = []

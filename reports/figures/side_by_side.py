@@ -41,7 +41,7 @@ def gaps_side_by_side(
             y={"range": [len(shown) - 0.4, -0.6], "showgrid": False, **ticks},
         )
 
-    markers = ", ".join(f"{_symbol(k).replace('-', ' ')} {s}" for k, s in enumerate(sweeps))
+    markers = ", ".join(f"{' '.join(reversed(_symbol(k).split('-')))} {s}" for k, s in enumerate(sweeps))
     low, high = (int(rivals["n"].min()), int(rivals["n"].max())) if len(rivals) else (0, 0)
     n = f"{high}" if low == high else f"{low} to {high}"
     over = sampled_in({s: named[s] for s in sweeps}, scenario)

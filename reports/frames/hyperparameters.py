@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from reports.frames._base import methods, stage_trials
@@ -13,7 +15,8 @@ _FIRST = ("lr", "alpha", "forget_batch_size", "lr_decay_epoch")
 
 
 def best_hyperparameters(record: SweepRecord, scenario: str) -> pd.DataFrame:
-    """One row per searched hyperparameter, one column per method; None where a method lacks one or no trial of it completed.
+    """One row per hyperparameter that was searched or, without a search, given; one column per method; None where a method lacks
+    one or no trial of it completed.
 
     A method that has no forget batch but a searched retain batch (FineTune, L1Sparse) shows it in the `forget_batch_size` row,
     as the paper does, and is named in the frame's `attrs["retain_batch"]`. The stop epoch is the last row, where one has any.
@@ -28,7 +31,7 @@ def best_hyperparameters(record: SweepRecord, scenario: str) -> pd.DataFrame:
             values["forget_batch_size"] = values.pop("retain_batch_size")
         columns[method] = values
     searched = {name for method, name in _searched(record, scenario) if name in columns.get(method, {})}
-    rows = [*_FIRST, *sorted(searched - set(_FIRST))]
+    rows = [*_FIRST, *sorted((searched | _given(record, scenario, columns)) - set(_FIRST))]
     frame = pd.DataFrame({m: [v.get(name) for name in rows] for m, v in columns.items()}, index=rows, dtype=object)
     stops = {m: winners[m].stop_epoch if m in winners else None for m in columns}
     if any(stop is not None for stop in stops.values()):
@@ -36,6 +39,17 @@ def best_hyperparameters(record: SweepRecord, scenario: str) -> pd.DataFrame:
     frame.index.name = "hyperparameter"
     frame.attrs["retain_batch"] = [m for m in columns if m in marked]
     return frame
+
+
+def _given(record: SweepRecord, scenario: str, columns: Mapping[str, Mapping[str, object]]) -> set[str]:
+    """The hyperparameters of methods that were not searched here which a search would have found: those that have a range."""
+    trials = stage_trials(record, "search", scenario)
+    unsearched = set(columns) - set(trials["method"] if len(trials) else ())
+    known = record.spec.get("methods")
+    settings = {m: (known.get(m) if isinstance(known, Mapping) else None) or {} for m in unsearched}
+    return {
+        name for method in unsearched for name in columns[method] if isinstance(settings[method].get(name), Mapping)
+    }
 
 
 def edges(record: SweepRecord, scenario: str) -> set[tuple[str, str]]:

@@ -58,7 +58,9 @@ def render_comparison(names: list[str], sections: list[Section], styles: dict[st
         '<div class="frame">',
         _side(styles, sections),
         "<main>",
-        *(_section(s, f"s{i}", identifiers) for i, s in enumerate(sections)),
+        *(
+            _section(s, f"s{i}", identifiers, opened=True) for i, s in enumerate(sections)
+        ),  # there is no summary to look at
         "</main></div>",
     ]
     return _document(f"{title}: unlearning sweeps compared", body, drawings, identifiers)
@@ -134,14 +136,18 @@ def _side(styles: dict[str, MethodStyle], sections: list[Section], before: str =
     return f'<aside class="side">{_filter(styles)}{folded("Contents", contents, kind="contents", opened=True)}</aside>'
 
 
-def _section(section: Section, anchor: str, identifiers: dict[int, str], terms: Terms = NO_TERMS) -> str:
-    blocks = "\n".join(_block(b, f"{anchor}-{j}", identifiers, terms) for j, b in enumerate(section.blocks))
+def _section(
+    section: Section, anchor: str, identifiers: dict[int, str], terms: Terms = NO_TERMS, *, opened: bool = False
+) -> str:
+    blocks = "\n".join(
+        _block(b, f"{anchor}-{j}", identifiers, terms, opened=opened) for j, b in enumerate(section.blocks)
+    )
     title = f"<h2>{escape(section.title)}</h2>"
     return f"<section>{folded(title, blocks, kind='scenario', anchor=anchor, opened=True)}</section>"
 
 
-def _block(block: Block, anchor: str, identifiers: dict[int, str], terms: Terms) -> str:
-    """A folded block; one line where there is nothing to show."""
+def _block(block: Block, anchor: str, identifiers: dict[int, str], terms: Terms, *, opened: bool) -> str:
+    """A block that folds; one line where there is nothing to show."""
     if not block.parts:
         return f'<p class="line" id="{anchor}"><b>{escape(block.title)}.</b> {escape(block.missing)}</p>'
     parts = [
@@ -151,7 +157,7 @@ def _block(block: Block, anchor: str, identifiers: dict[int, str], terms: Terms)
     if block.missing:
         parts.insert(0, f'<p class="missing">{escape(block.missing)}</p>')
     title = f'<h3>{escape(block.title)}</h3> <span class="holds">{block.holds}</span>'
-    return folded(title, "\n".join(parts), kind="block", anchor=anchor)
+    return folded(title, "\n".join(parts), kind="block", anchor=anchor, opened=opened)
 
 
 def _reproduce(record: SweepRecord) -> str:

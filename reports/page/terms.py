@@ -61,4 +61,4 @@ def _meaning(title: str, short: str) -> str:
     if short.startswith("Δ"):
         return f"{title}: distance to the oracle's value"
     attack = title.removeprefix(f"{short}: ")
-    return f"membership inference attack on: {attack}" if attack != title else title
+    return f"Membership inference attack on {attack}" if attack != title else title

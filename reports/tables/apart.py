@@ -26,7 +26,7 @@ def apart_table(record: SweepRecord, scenario: str) -> Table | None:
         f"Difference: {score} less that of {best}, the least, over the {apart.unit}s that both have (n).",
         f"Could be told: the least true difference that n {apart.unit}s tell in 80 % of such evaluations.",
         "Needed: for that, if the present difference and its spread are the true ones, which n of them tell but roughly.",
-        *filter(None, [needed_sentence(record, apart), _together(record, scenario)]),
+        *filter(None, [_together(record, scenario), needed_sentence(record, apart)]),  # that may end in a command
     ]
     title = f"{scenario_label(scenario)}: {best} and the others, {frames.size_label(record, scenario)}"
     data = pd.DataFrame([{**vars(rival), "best": apart.best, "unit": apart.unit} for rival in apart.rivals])

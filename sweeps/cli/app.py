@@ -16,6 +16,7 @@ from sweeps.cli.parameters import (
     DryRun,
     Json,
     Params,
+    RefusedParams,
     Retry,
     Runs,
     Set,
@@ -81,7 +82,18 @@ _stage_command(
     ("search", "confirmation", "evaluation", "sensitivity"),
     "Prepare, search, evaluate, measure sensitivity, export and report; run again, it resumes.",
 )
-_stage_command("search", ("search", "confirmation"), "Search only: find each method's best hyperparameters.")
+
+
+@app.command()
+@runs_a_sweep
+def search(options: Any, params: RefusedParams = None, retry_failed: Retry = False, dry_run: DryRun = False) -> None:
+    """Search only: find each method's best hyperparameters."""
+    from sweeps.cli.run import run_stages
+
+    stages = ("search", "confirmation")
+    raise typer.Exit(run_stages(options, stages, dry_run=dry_run, params=params, retry_failed=retry_failed))
+
+
 _stage_command(
     "evaluate", ("evaluation",), "Evaluate the winners (or --params FILE) over fresh forget sets and forget-set sizes."
 )
@@ -281,7 +293,9 @@ def init(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Of the sweep; NAME.yaml is written here.")] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="A folder with train/CLASS/ and test/CLASS/, an .npz file, or a shipped data set."),
+        typer.Option(
+            help="A folder with train/CLASS/, test/CLASS/ and perhaps val/CLASS/, an .npz file, or a shipped data set."
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="A shipped model; by default one that suits the data.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,

@@ -107,11 +107,15 @@ def sweep_file(asked: Asked) -> str:
     splits = splits_of(seen, held_out=HELD_OUT, dev=DEV, seed=0)
     parts, of_class = splits.sizes(labels), splits.sizes(labels, [position])
     small = parts["train"] <= SMALL
+    held_out = 0 if seen.held_out is None else len(seen.held_out)
     return TEMPLATE.format(
         schema=SCHEMA,
         name=inline_yaml(asked.name),
         dataset=inline_yaml(dataset),
-        seen=f"{len(labels):,} training images of {len(seen.class_names)} classes",
+        seen=f"{len(labels) - held_out:,} training images of {len(seen.class_names)} classes",
+        held_out=f"The images of {dataset['validation']} are held out"
+        if held_out
+        else "20 % of each class are held out",
         model=inline_yaml(_model(asked.model, small=small)),
         train=f"{parts['train']:,}",
         random=inline_yaml(_sizes(parts["train"], 2)),
@@ -134,12 +138,21 @@ def _dataset(data: str) -> dict[str, Any]:
     if data in keys("data") and not path.is_dir():
         return {"name": data}
     if path.is_dir():
-        return {"name": "image_folder", "root": str(path.absolute())}
+        return {"name": "image_folder", "root": str(path.absolute()), **_validation(path)}
     if path.is_file() and path.suffix == ".npz":
         return {"name": "arrays", "path": str(path.absolute())}
     raise SweepError(
         f"--data must be a folder, an .npz file or a shipped data set, got {data!r}, {suggest(data, keys('data'))}"
     )
+
+
+def _validation(root: Path) -> dict[str, str]:
+    """A folder beside `train` that has each of its classes, under one of the usual names; else training images are held out."""
+    classes = {folder.name for folder in root.glob("train/*/")}
+    for name in ("val", "valid", "validation"):
+        if classes and classes == {folder.name for folder in root.glob(f"{name}/*/")}:
+            return {"validation": name}
+    return {}
 
 
 def _model(key: str | None, *, small: bool) -> dict[str, Any]:
@@ -168,7 +181,7 @@ name: {name}
 dataset: {dataset} # {seen}
 model: {model}
 
-# How the original is trained, and every oracle: from scratch, without the forget set. 20 % of each class are held out from it.
+# How the original is trained, and every oracle: from scratch, without the forget set. {held_out} from it.
 training: {training}
 unlearning: {unlearning} # passes of each method; when each one stops is tuned
 

@@ -53,6 +53,8 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")]
 Params = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Best parameters to use instead of searching for them.")
 ]
+#: Of a command that searches: it is refused, with what to use instead.
+RefusedParams = Annotated[Path | None, typer.Option("--params", metavar="FILE", hidden=True)]
 
 
 def options_of_a_run(  # noqa: PLR0917  # typer makes options of them

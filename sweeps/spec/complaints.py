@@ -90,10 +90,10 @@ def _path(location: Path) -> Path:
 def _problem(path: Path, error: ErrorDetails) -> Problem:
     kind, value = error["type"], error.get("input")
     key = ".".join(part for part in path if isinstance(part, str)) or "(file)"  # an entry of a list has its list's key
-    if kind in {"missing", "extra_forbidden"}:
-        return Problem(
-            key, _RULES[kind], "", "" if kind == "missing" else suggest(str(path[-1]), _known_keys(path[:-1]))
-        )
+    if kind == "missing":
+        return Problem(key, _RULES[kind], "", "")
+    if kind == "extra_forbidden":
+        return Problem(key, _RULES[kind], "", _meant(path))
     if path[:1] == ("methods",) and kind not in _LIMITS and (len(path) == 3 or path[3:] in {("low",), ("high",)}):
         either = ", or {low: …, high: …, scale: …}" if len(path) == 3 else ""  # of a union the first branch complains
         return Problem(key, f"must be a number{either}", shown(value), number_remedy(value))
@@ -127,6 +127,13 @@ def _not_among(key: str, expected: str, value: object) -> Problem:
     names = [part.strip("' ") for part in expected.replace(" or ", ", ").split(",")]
     near = suggest(value, names) if isinstance(value, str) else ""
     return Problem(key, f"must be {expected}", shown(value), near if near.startswith("did you mean") else "")
+
+
+def _meant(path: Path) -> str:
+    """What an unknown key was meant to be: the same name in another section, else one of its own section's."""
+    name = str(path[-1])
+    elsewhere = [f"{section}.{name}" for section in Spec.model_fields if name in _known_keys((section,))]
+    return f"did you mean {' or '.join(map(repr, elsewhere))}?" if elsewhere else suggest(name, _known_keys(path[:-1]))
 
 
 def _known_keys(path: Path) -> list[str]:

@@ -14,6 +14,7 @@ from reports.comparison import scenario_section as scenario_of
 from reports.figures import Drawing, figure_of
 from reports.styles import method_styles
 from sweeps.record import SweepRecord
+from sweeps.studies.winners import Winner
 from tests.reports.conftest import new_builder
 
 
@@ -50,6 +51,8 @@ def test_the_page_and_its_tables(tmp_path: Path):
         "3 / 2",
     ):
         assert words in page
+    assert page.count('<details class="block"') == page.count("open><summary><h3>")  # its first screen shows numbers
+    assert page.index("<h2>Random</h2>") < page.index("<h2>What differs</h2>")
     header, *rows = (tmp_path / "tables" / "settings.csv").read_text(encoding="utf-8").splitlines()
     assert header == "setting,a,b"
     assert sorted(rows) == ["model.width,100,50", "scenarios.random.tune_size,100,50"]
@@ -57,6 +60,16 @@ def test_the_page_and_its_tables(tmp_path: Path):
     assert "| SURE | 2.0 ± 1.0 | 2.5 ± 0.7 |" in table
     assert "noise floor" in table.splitlines()[5]
     assert "hyperparameters-compared.csv" in {p.name for p in (tmp_path / "tables").iterdir()}
+
+
+def test_a_retain_batch_is_not_called_a_forget_batch(tmp_path: Path):
+    a, b = small("a", 1.0, 3, methods=("finetune",)), small("b", 2.0, 3, methods=("finetune",))
+    for record, size in ((a, 32), (b, 64)):
+        record.winners["random"] = {"finetune": Winner({"lr": 0.1, "retain_batch_size": size}, 1)}
+    write_comparison([a, b], tmp_path)
+    table = (tmp_path / "tables" / "hyperparameters-compared.md").read_text(encoding="utf-8")
+    assert "| Random | FineTune | retain\\_batch\\_size | 32 | 64 |" in table
+    assert "forget" not in table
 
 
 def test_scores_of_different_objectives_share_no_label(tmp_path: Path):

@@ -92,6 +92,16 @@ def test_fixed_hyperparameters_stay_out_of_the_table(builder):
     assert list(out.index) == ["lr", "alpha", "forget_batch_size", "lr_decay_epoch", "k"]
 
 
+def test_hyperparameters_that_were_given_are_all_in_the_table(builder):
+    ranges = {name: {"low": 0.1, "high": 0.9} for name in ("lr", "sparsity")}
+    builder.spec["methods"] = {"salun": {**ranges, "momentum": 0.9}}
+    builder.best = {"random": {"salun": {"lr": 0.1, "sparsity": 0.5, "momentum": 0.9}}}
+    builder.trial("evaluation", "salun", value=1.0, hp={"lr": 0.1, "sparsity": 0.5, "momentum": 0.9})
+    out = frames.best_hyperparameters(builder.record(), "random")
+    assert list(out.index) == ["lr", "alpha", "forget_batch_size", "lr_decay_epoch", "sparsity"]
+    assert out.loc["sparsity", "salun"] == 0.5
+
+
 def test_history_is_of_completed_trials_only(builder):
     for value, state in [(5.0, "COMPLETE"), (1.0, "PRUNED"), (math.nan, "FAIL"), (3.0, "COMPLETE"), (4.0, "COMPLETE")]:
         builder.trial("search", "sure", value=value, state=state)

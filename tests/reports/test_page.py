@@ -164,7 +164,7 @@ def test_abbreviations_are_explained_where_they_stand(written: Path):
     page = written.read_text(encoding="utf-8")
     assert '<abbr title="Forget (unlearning) accuracy gap: distance to the oracle&#x27;s value">ΔUA</abbr>' in page
     heads = page.split('id="table-random-attacks"')[1].split("</thead>")[0]
-    assert '<abbr title="membership inference attack on: loss">MIA-I</abbr>' in heads
+    assert '<abbr title="Membership inference attack on loss">MIA-I</abbr>' in heads
 
 
 def check_heatmap(page: Page, *, dark: bool) -> None:

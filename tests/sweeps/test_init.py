@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,22 @@ def test_sizes_fit_a_folder_of_images(folder: Path) -> None:
     assert spec.scenarios["partial_class"].options == {"target_class": "no"}  # the largest; in YAML 1.1 it is no text
     assert spec.scenarios["random"].tune_size == 9  # an eighth of the 72 that are left to train on
     assert spec.scenarios["random"].sizes == [9]
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_validation_images_beside_the_training_images_are_held_out(folder: Path, complete: bool) -> None:
+    image_tree(folder / "birds", {"wren": 20, "robin": 20})
+    for name in ("wren", "robin") if complete else ("wren",):
+        shutil.copytree(folder / "birds/test" / name, folder / "birds/val" / name)
+    result = init("birds", "--data", "birds")
+    assert result.exit_code == 0, result.output
+    assert ("40 training, 40 validation and 40 test" in result.stderr) is complete
+    assert load_spec("birds.yaml").dataset.options.get("validation") == ("val" if complete else None)
+    text = (folder / "birds.yaml").read_text()
+    assert "# 40 training images of 2 classes" in text
+    assert ("The images of val are held out from it." in text) is complete
+    assert ("20 % of each class are held out from it." in text) is not complete
+    assert f"# of {40 if complete else 32} samples that the original trains on" in text
 
 
 def test_an_archive(folder: Path) -> None:

@@ -35,6 +35,9 @@ def test_every_shipped_sweep_is_valid_and_survives_a_round_trip(name: str) -> No
     ("override", "expected"),
     [
         ("search.trails=3", "search.trails: unknown key — did you mean 'trials'?"),
+        ("trials=3", "trials: unknown key — did you mean 'search.trials'?"),
+        ("search.cuda_graphs=true", "search.cuda_graphs: unknown key — did you mean 'resources.cuda_graphs'?"),
+        ("momentum=0.5", "momentum: unknown key — did you mean 'training.momentum' or 'unlearning.momentum'?"),
         ("methods.scurb={}", "methods.scurb: unknown method 'scurb' — did you mean 'scrub'?"),
         ("dataset=digit", "dataset.name: unknown data set 'digit' — did you mean 'digits'?"),
         ("model.widht=3", "model.widht: unknown key — did you mean 'width'?"),
