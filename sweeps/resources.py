@@ -1,10 +1,11 @@
-"""What one trial takes, and how many run at once."""
+"""What one trial takes, with how many threads, and how many run at once."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from sweeps.spec import Spec
 
@@ -23,6 +24,26 @@ def workers_of(spec: Spec, nodes: Iterable[Mapping[str, float]] | None = None) -
         nodes: what each node of a running cluster has; this machine by default.
     """
     return spec.resources.workers or max(1, places(spec, nodes or [_this_machine(spec)]))
+
+
+def threads_of(spec: Spec) -> int:
+    """How many threads a worker has: Ray gives it those of a trial, unless the environment says otherwise."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    threads = int(asked) if asked.isdigit() else int(spec.resources.cpus_per_trial)
+    return max(1, min(threads, os.cpu_count() or 1))
+
+
+@contextmanager
+def as_a_worker(spec: Spec) -> Iterator[None]:
+    """Within, torch has a worker's threads: with more of them sums are rounded otherwise, and the same run has other weights."""
+    import torch  # noqa: PLC0415  # the caller has it; most of those who ask for workers do not
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads_of(spec))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def places(spec: Spec, nodes: Iterable[Mapping[str, float]]) -> int:

@@ -18,6 +18,7 @@ from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.child import command_of
 from sweeps.jobs.worker import setting_of
+from sweeps.resources import threads_of
 from sweeps.spec import Spec, stored_spec
 from unlearn.errors import UnlearnError
 from unlearn.workspace import Workspace
@@ -48,7 +49,7 @@ def decide_precision(spec: Spec, cache: Cache, tell: Callable[[str], object] = l
         return _decision("float32", f"{name} has no bfloat16 in hardware", name)
     tell(f"precision: trying the model in float32 and in bfloat16, {SEEDS} short trainings each at most …")
     workspace = Workspace(setting_of(in_precision(spec, "float32")), cache.folder, device, cache.share)
-    found = compare_precisions(workspace, threads=max(1, int(spec.resources.cpus_per_trial)))
+    found = compare_precisions(workspace, threads=threads_of(spec))
     del workspace
     gc.collect()  # what it holds refers to itself
     return _decision(found.choice, found.reason or _in_favour(found), name) | found.figures()

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.jobs.child import command_of
+from sweeps.resources import threads_of
 from sweeps.spec import Sizes, Spec
 from unlearn.files import write_atomically
 from unlearn.model_files import model_facts, model_files
@@ -151,16 +151,9 @@ def _asked_of(spec: Spec) -> dict[str, Any]:
         "head": spec.model.head,
         "precision": "float32" if spec.precision == "auto" else spec.precision,
         "batch_size": spec.training.batch_size,
-        "threads": _threads(spec),
+        "threads": threads_of(spec),
         "gpu": bool(spec.resources.gpus_per_trial),
     }
-
-
-def _threads(spec: Spec) -> int:
-    """As many as a worker has: Ray gives it those of a trial, unless the environment says otherwise."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    threads = int(asked) if asked.isdigit() else int(spec.resources.cpus_per_trial)
-    return max(1, min(threads, os.cpu_count() or 1))
 
 
 def _measured(asked: Mapping[str, Any], file: Path, measuring: Measuring | None) -> Speed | None:

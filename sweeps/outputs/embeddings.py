@@ -19,6 +19,7 @@ from sweeps.jobs.cache import Cache
 from sweeps.jobs.worker import Worker
 from sweeps.plan import ForgetDraw
 from sweeps.record import SweepRecord
+from sweeps.resources import as_a_worker
 from sweeps.spec import Spec
 from sweeps.studies.trials import AVOIDS
 from unlearn.embedding import tsne
@@ -52,7 +53,6 @@ def write_embeddings(
     Raises:
         SweepError: nothing is evaluated yet.
     """
-    torch.set_num_threads(1)
     worker = Worker(spec, cache)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -60,7 +60,8 @@ def write_embeddings(
         trials = dict(_evaluated(spec, storage, record, scenario))
         if trials:
             progress(f"{scenario}: original, oracle, {', '.join(trials)}")
-            content = _maps(worker, scenario, trials, max_samples)
+            with as_a_worker(spec):
+                content = _maps(worker, scenario, trials, max_samples)
             buffer = io.BytesIO()
             np.savez_compressed(buffer, **content)
             path = folder / f"{scenario}.npz"

@@ -18,6 +18,7 @@ from sweeps.requests.expectation import LEVEL, SCORE, Expected, expected, source
 from sweeps.requests.likeness import unlikenesses
 from sweeps.requests.nearest import known_sizes
 from sweeps.requests.serve import Served, measured, serve
+from sweeps.resources import as_a_worker
 from sweeps.sweep import Sweep
 from unlearn.files import file_digest
 from unlearn.metrics import gaps, measure
@@ -62,11 +63,17 @@ def answer(
         SweepError: the request cannot be served, or not by this sweep.
         UnlearnError: ids that cannot be forgotten, or a run that fails.
     """
-    case = open_case(sweep, ids, method=method, scenario=scenario, params=params, source=source)
+    choices: dict[str, Any] = {"method": method, "scenario": scenario, "params": params, "source": source}
+    with as_a_worker(sweep.spec):
+        case = open_case(sweep, ids, **choices)
+        if scenario is None and len(sweep.spec.scenarios) > 1:
+            tell(f"scenario {case.chosen.scenario} {case.scenario_by} (--scenario takes another)")
+        return _answer(case, with_oracle=with_oracle, tell=tell)
+
+
+def _answer(case: Case, *, with_oracle: bool, tell: Callable[[str], object]) -> Answer:
     chosen, workspace, task = case.chosen, case.workspace, case.task
     given = _given_weights(case)
-    if scenario is None and len(sweep.spec.scenarios) > 1:
-        tell(f"scenario {chosen.scenario} {case.scenario_by} (--scenario takes another)")
     tell(f"{chosen.method}, tuned on {chosen.scenario}, forgets {len(case.rows):,} training samples")
     original = workspace.original(task).model
     before = measured(workspace, original, task)

@@ -135,6 +135,20 @@ def accuracy(network: nn.Module, x: Tensor, y: Tensor) -> float:
         return 100 * (network(x).argmax(1) == y).double().mean().item()
 
 
+def test_weights_do_not_hang_on_the_threads_of_who_asks(home: Path) -> None:
+    """The evaluation's workers have one each: so has a request of their sweep."""
+    found = set()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            asked = sweeps.unlearn("own", wanted(home), runs=home / "runs", method="finetune")
+            assert torch.get_num_threads() == threads
+            found.add(asked.record["weights"]["unlearned"]["sha256"])
+    finally:
+        torch.set_num_threads(1)
+    assert len(found) == 1
+
+
 def test_forty_file_names_to_unlearned_weights(home: Path, tmp_path: Path) -> None:
     before, forget = sha256(home / "model.pt"), wanted(home)
     result = command(home, tmp_path / "out", forget)
