@@ -73,7 +73,7 @@ def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_var
     names = sorted(name for name in map(str, trials) if name.startswith("metric.") and name.endswith("_gap"))
     columns = {SCORE: trials["value"]} | {name.removeprefix("metric."): trials[name] for name in names}
     gaps = {
-        name: prediction_interval([float(value) for value in values])
+        name: prediction_interval([float(value) for value in values], step=100 / nearest)
         for name, values in columns.items()
         if values.notna().all()
     }
@@ -95,13 +95,17 @@ def _evaluated(record: SweepRecord, chosen: Configuration) -> pd.DataFrame:
     return trials[mine & (trials["stage"] == "evaluation") & (trials["state"] == "COMPLETE")]
 
 
-def prediction_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
+def prediction_interval(values: Sequence[float], level: float = LEVEL, step: float = 0.0) -> Interval:
     """Student's prediction interval for one more value of a normal variable, cut at 0: gaps are not negative.
 
     mean ± t(n − 1, (1 + level) / 2) · s · √(1 + 1/n), for n ≥ 2 values.
+
+    Args:
+        step: by how much one sample moves a value: where all values are equal, which is no proof that the next will be, one
+            sample more or less still lies inside.
     """
     n, mean = len(values), fmean(values)
-    half = float(stdtrit(n - 1, (1 + level) / 2)) * stdev(values) * math.sqrt(1 + 1 / n)
+    half = float(stdtrit(n - 1, (1 + level) / 2)) * stdev(values) * math.sqrt(1 + 1 / n) or step
     return Interval(mean, max(0.0, mean - half), mean + half)
 
 

@@ -31,7 +31,7 @@ def unlikenesses(
 def _size(size: int, known: Collection[int]) -> Iterator[str]:
     if known and not min(known) <= size <= max(known):
         span = f"{min(known):,}" if min(known) == max(known) else f"{min(known):,} to {max(known):,}"
-        yield f"it has {size:,} samples, and the forget sets of the evaluation had {span}"
+        yield f"it has {size:,} sample{'' if size == 1 else 's'}, and the forget sets of the evaluation had {span}"
 
 
 def _classes(scenario: Scenario, rows: Indices, labels: Labels, names: Sequence[str]) -> Iterator[str]:

@@ -28,6 +28,18 @@ def test_an_interval_is_students() -> None:
     assert prediction_interval([5.0, 5.0]).low == 5.0
 
 
+@pytest.mark.parametrize("share", [0.02, 0.1])
+def test_equal_values_do_not_promise_another(share: float) -> None:
+    """Ten samples, each missed with a small probability: where three accuracies are equal, the fourth often differs."""
+    accuracies = 100 - 10.0 * np.random.default_rng(0).binomial(10, share, (20_000, 4))
+    equal = accuracies[(accuracies[:, :3] == accuracies[:, :1]).all(axis=1)]
+    narrow, wide = (
+        np.mean([prediction_interval(row[:3].tolist(), step=step).holds(row[3]) for row in equal]) for step in (0, 10)
+    )
+    assert narrow < 0.82 < wide
+    assert prediction_interval([1.0, 2.0], step=10.0) == prediction_interval([1.0, 2.0])
+
+
 @pytest.mark.parametrize("n", [3, 5, 20])
 def test_one_more_value_lies_in_it_in_nine_of_ten_cases(n: int) -> None:
     values = np.random.default_rng(n).normal(20, 2, (4000, n + 1))
