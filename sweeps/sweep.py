@@ -111,6 +111,18 @@ class Sweep:
         before = frozen_spec(storage or self.open_to_read(), self.spec.name)
         return self if before is None else replace(self, spec=continued(self.spec, before))
 
+    def checked_to_continue(self) -> Sweep:
+        """`continued`, where what there is of the sweep can be gone on with.
+
+        Raises:
+            SpecError: the keys that differ from those that it began with, and may not.
+        """
+        before = frozen_spec(self.open_to_read(), self.spec.name) if self.exists else None
+        found = self.continued()
+        if before is not None:
+            check_compatible(as_begun(before), found.spec.dump())
+        return found
+
     def decided(self, tell: Callable[[str], object] = lambda text: None) -> tuple[Sweep, dict[str, Any] | None]:
         """The same with its precision decided where that is `auto`, and on which grounds."""
         if self.spec.precision != "auto":

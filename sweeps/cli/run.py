@@ -57,6 +57,7 @@ def run_stages(
     for remark in () if options.quiet else remarks(sweep.spec):
         echo(f"note: {remark}")
     if dry_run:
+        sweep = sweep.checked_to_continue()
         print_plan(sweep.spec, make_plan(sweep.spec, stages))
         tell(f"storage: {mask(sweep.url)}")
         return DONE

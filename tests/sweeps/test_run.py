@@ -19,8 +19,10 @@ from typer.testing import CliRunner
 
 from sweeps.cli.app import app
 from sweeps.record import SweepRecord, load_sweep
+from sweeps.spec import load_spec
 from sweeps.storage import open_storage
-from tests.sweeps.conftest import TINY
+from sweeps.sweep import Sweep
+from tests.sweeps.conftest import TINY, prepare
 from tests.sweeps.processes import count_trials, kill_tree, on_a_terminal, start, sweeps, wait_until
 
 pytestmark = pytest.mark.ray
@@ -188,6 +190,20 @@ def test_bad_input_is_one_screen_exit_code_2_nothing_started(
     assert "secret" not in result.output
     assert len(result.stderr.splitlines()) < 25
     assert not (tmp_path / "runs/digits/spec.yaml").exists()
+
+
+def test_a_dry_run_refuses_what_a_run_would(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_spec(tmp_path)
+    spec = load_spec("tiny.yaml")
+    sweep = Sweep.at(spec, Path("runs"))
+    sweep.freeze(prepare(sweep))
+    code, _, err = here("run", "tiny.yaml", "--dry-run", "--set", "seed=1")
+    assert code == 2
+    assert "seed: was 0 in the existing sweep, got 1" in err
+    code, out, err = here("run", "tiny.yaml", "--dry-run", "--set", "evaluation.seeds=3")
+    assert code == 0, err
+    assert "images to pass forward and backward" in out
 
 
 def test_a_dry_run_starts_nothing(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
