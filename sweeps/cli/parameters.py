@@ -40,7 +40,7 @@ Gpus = Annotated[float | None, typer.Option(min=0, help="GPUs per trial; fractio
 Address = Annotated[str | None, typer.Option(metavar="ADDRESS", help="A running Ray cluster, e.g. auto.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Ray says, and tracebacks.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but where the outputs are, and what failed.")]
-Tracebacks = Annotated[bool, typer.Option("--verbose", "-v", help="Whole tracebacks, not their last lines.")]
+Tracebacks = Annotated[bool, typer.Option("--verbose", "-v", help="Every remark in full, and whole tracebacks.")]
 Watch = Annotated[
     bool, typer.Option("--watch", "-w", help="Follow it until all is done or its driver has stopped; Ctrl-C ends it.")
 ]

@@ -158,10 +158,17 @@ def image_files(folder: Path) -> tuple[list[Path], list[str]]:
 def class_folders(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
     """(the members of each class in a `<class>/<image>` tree, classes in natural order; the tree's problems)."""
     names, problems = folder_names(folder)
-    members = {}
+    members, deeper = {}, []
     for name in names:
         members[name], found = image_files(folder / name)
         problems += found
+        deeper += [
+            str(f) for f in sorted((folder / name).glob("*/")) if not f.name.startswith(".") and image_files(f)[0]
+        ]
+    if deeper:
+        problems.append(
+            f"images must lie in their class's folder itself, and these folders in one hold some: {few(deeper)}"
+        )
     return members, problems
 
 

@@ -58,8 +58,21 @@ def test_a_folder_tree_gives_its_pixels_and_labels(folder, cache):
 def test_what_is_no_image_is_passed_over(folder, cache):
     (folder / "train" / "cat" / "notes.txt").write_text("not an image")
     (folder / "train" / "cat" / ".hidden.png").write_bytes(b"")
+    (folder / "train" / "cat" / "notes").mkdir()
 
     assert len(image_folder(cache, root=folder).train_images) == 6
+
+
+def test_images_deeper_than_their_class_are_named(folder, cache):
+    deeper = folder / "train" / "cat" / "summer"
+    deeper.mkdir()
+    paint(deeper / "cat9.png")
+    problems = look_at("image_folder", cache, {"root": folder}).problems
+    assert list(problems) == [
+        f"images must lie in their class's folder itself, and these folders in one hold some: {deeper}"
+    ]
+    with pytest.raises(DataError, match="must lie in their class's folder itself"):
+        image_folder(cache, root=folder)
 
 
 def test_images_are_decoded_once_and_then_mapped(folder, cache, monkeypatch):
