@@ -17,7 +17,8 @@ from unlearn.errors import MetricError
 from unlearn.gaps import MEASURES, Measures
 from unlearn.metrics._base import Floats, Outputs, SetOutputs
 from unlearn.models import Classifier
-from unlearn.registry import find
+from unlearn.registry import find, is_own
+from unlearn.seal import checksum
 from unlearn.switches import isolated
 
 __all__ = ["Floats", "Outputs", "SetOutputs", "compare", "comparisons", "gaps", "measure"]
@@ -41,7 +42,7 @@ def measure(outputs: Outputs, families: Iterable[str], taken: Collection[str] = 
         taken: names of values that other families have given.
 
     Raises:
-        MetricError: a value is not a finite number, or has a name that is not its own.
+        MetricError: a value is not a finite number, has a name that is not its own, or the outputs were changed.
     """
     values: dict[str, float] = {}
     families = list(families)
@@ -49,8 +50,27 @@ def measure(outputs: Outputs, families: Iterable[str], taken: Collection[str] = 
     with isolated(outputs.seed):
         for family in families:
             if family not in passed_over:
-                values.update(_checked(family, find("metrics", family)(outputs), {*taken, *values}))
+                values.update(_checked(family, _measured(family, outputs), {*taken, *values}))
     return values
+
+
+def _measured(family: str, outputs: Outputs) -> Any:
+    """What a family gives; one of the user's own must leave the outputs, which others are to read, as they are."""
+    function = find("metrics", family)
+    if is_own("metrics", family):
+        return function(outputs)
+    before = _sum(outputs)
+    values = function(outputs)
+    if _sum(outputs) != before:
+        raise MetricError(
+            f"metric {family} must not change the outputs that it reads: let it work on a copy (.clone())"
+        )
+    return values
+
+
+def _sum(outputs: Outputs) -> list[int]:
+    parts = outputs.sets.values()
+    return [int(checksum(tensor)) for part in parts for tensor in (part.logits, part.features, part.labels)]
 
 
 def compare(

@@ -50,13 +50,13 @@ class SetOutputs:
     def losses(self) -> Floats:
         """(n,) cross-entropy of each sample, clipped to ±100."""
         loss = F.cross_entropy(self.logits.double(), self.labels, reduction="none")
-        return loss.clamp(-100, 100).cpu().numpy()
+        return _kept(loss.clamp(-100, 100))
 
     @cached_property
     def confidences(self) -> Floats:
         """(n,) probability given to the true class."""
         probability = self.logits.double().softmax(1)
-        return probability.gather(1, self.labels[:, None]).squeeze(1).cpu().numpy()
+        return _kept(probability.gather(1, self.labels[:, None]).squeeze(1))
 
     def split(self, sizes: list[int]) -> list[SetOutputs]:
         """Consecutive parts of the given sizes."""
@@ -70,6 +70,13 @@ class SetOutputs:
             torch.cat([p.features for p in parts]),
             torch.cat([p.labels for p in parts]),
         )
+
+
+def _kept(values: Tensor) -> Floats:
+    """As an array that metrics read one after the other, and none may write to."""
+    found = values.cpu().numpy()
+    found.setflags(write=False)
+    return found
 
 
 @dataclass(frozen=True)

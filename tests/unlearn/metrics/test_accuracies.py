@@ -176,6 +176,22 @@ def test_values_become_plain_numbers():
     assert {type(value) for value in values.values()} == {float}
 
 
+def changes_logits(outputs):
+    return {"least": float(outputs["forget"].logits.mul_(2).min())}
+
+
+def changes_losses(outputs):
+    outputs["forget"].losses.sort()
+    return {"least": float(outputs["forget"].losses[0])}
+
+
+def test_a_metric_that_changes_what_others_read_is_named():
+    with pytest.raises(MetricError, match=rf"metric {__name__}:changes_logits must not change the outputs"):
+        measure(outputs(), [f"{__name__}:changes_logits"])
+    with pytest.raises(ValueError, match="read-only"):
+        measure(outputs(), [f"{__name__}:changes_losses"])
+
+
 def once_more(outputs):
     return {"forget_accuracy": 1.0}
 
