@@ -14,6 +14,7 @@ from torch import Tensor
 from sweeps.errors import SweepError
 from sweeps.provenance import provenance
 from sweeps.requests.case import Case, open_case
+from sweeps.requests.choice import origin
 from sweeps.requests.expectation import LEVEL, SCORE, Expected, expected, sources
 from sweeps.requests.likeness import unlikenesses
 from sweeps.requests.nearest import known_sizes
@@ -74,7 +75,7 @@ def answer(
 def _answer(case: Case, *, with_oracle: bool, tell: Callable[[str], object]) -> Answer:
     chosen, workspace, task = case.chosen, case.workspace, case.task
     given = _given_weights(case)
-    tell(f"{chosen.method}, tuned on {chosen.scenario}, forgets {len(case.rows):,} training samples")
+    tell(f"{chosen.method}, {origin(chosen.scenario, chosen.source)}, forgets {len(case.rows):,} training samples")
     original = workspace.original(task).model
     before = measured(workspace, original, task)
     served = serve(workspace, task, chosen, case.seed)

@@ -32,6 +32,12 @@ class Configuration:
     source: str
 
 
+def origin(scenario: str, source: str) -> str:
+    """Where the parameters of a configuration come from, in words."""
+    words = {"given": "with parameters that were given", "fixed": "of which nothing is tuned"}
+    return words.get(source, f"tuned on {scenario}")
+
+
 def choose(spec: Spec, record: SweepRecord, *, scenario: str, method: str | None, params: Path | None) -> Configuration:
     """The configuration for a request: of the method named, else of the one whose evaluation came out best.
 
@@ -72,4 +78,4 @@ def _best_method(record: SweepRecord, scenario: str) -> str:
     return min(scores, key=scores.__getitem__)
 
 
-__all__ = ["Configuration", "choose"]
+__all__ = ["Configuration", "choose", "origin"]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
+from sweeps.requests.choice import origin
 from sweeps.requests.expectation import SCORE
 from unlearn.gaps import Measures
 
@@ -119,7 +120,7 @@ def _ran(record: Mapping[str, Any]) -> str:
     return _pairs(
         (
             "method",
-            f"{ran['method']}, tuned on {ran['scenario']} of the sweep {ran['sweep']} (chosen by: {ran['source']})",
+            f"{ran['method']}, {origin(ran['scenario'], ran['source'])} (sweep {ran['sweep']}, chosen by: {ran['source']})",
         ),
         ("scenario chosen by", ran["scenario_chosen_by"]),
         ("hyperparameters", parameters),

@@ -285,8 +285,15 @@ def test_given_parameters_need_no_sweep_that_has_run_and_no_oracle(home: Path, t
     result = command(home, tmp_path / "out", forget, *chosen, sweep=str(tmp_path / "fresh.yaml"))
     assert result.exit_code == 0, result.output
     assert "not known before, as this configuration is not evaluated in the sweep" in result.output
+    assert "neg_grad_plus, with parameters that were given, forgets 40 training samples" in result.output
+    assert (
+        "with parameters that were given (sweep fresh, chosen by: given)"
+        in (tmp_path / "out" / "record.html").read_text()
+    )
     assert len(list((tmp_path / "cache" / "models").glob("*.safetensors"))) == 1  # the original, as it was given
-    assert command(home, tmp_path / "same", forget, "--method", "neg_grad_plus").exit_code == 0
+    by_sweep = command(home, tmp_path / "same", forget, "--method", "neg_grad_plus")
+    assert by_sweep.exit_code == 0
+    assert "neg_grad_plus, tuned on random, forgets 40 training samples" in by_sweep.output
     states = [load_file(tmp_path / name / "unlearned.safetensors") for name in ("out", "same")]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert command(home, tmp_path / "none", forget, sweep=str(tmp_path / "fresh.yaml")).exit_code == 2
