@@ -125,6 +125,7 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
             *([rivals_sentence(apart), power_sentence(record, apart)] if apart is not None else []),
             *_floor(record, scenario, won.forget_size),
             canary_sentence(record, scenario),
+            *(f"{_capital(str(r))}." for r in remarks(record) if (r.scenario, r.kind) == (scenario, "alike")),
             _uneven(won),
         ],
         COST: [price],
@@ -159,7 +160,7 @@ def _limits(record: SweepRecord, scenario: str) -> tuple[str, ...]:
             edges.setdefault(method_label(str(r.method)), []).append(r.brief)
     named = "; ".join(f"{method}: {', '.join(ends)}" for method, ends in edges.items())
     widen = "widen methods.<method>.<name>.low or .high; for a stop epoch raise unlearning.epochs"
-    rest = [r for r in own if r.kind != "edge"]
+    rest = [r for r in own if r.kind not in {"edge", "alike"}]  # how alike forget sets are belongs to how sure one is
     return (
         *([f"Winners at the end of a range ({widen}): {named}."] if edges else []),
         *(f"{method_label(r.method)}: {r}." if r.method is not None else f"{_capital(str(r))}." for r in rest),

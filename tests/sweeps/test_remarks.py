@@ -157,6 +157,9 @@ def test_forget_sets_that_mostly_repeat_each_other(
         True
     ] * expected
     assert [f"note: random: {r}" in list(answers(record, whole=False)) for r in found] == [True] * expected
+    seen = verdict(record, scenario)
+    assert sum("of their samples in common on average" in sentence for sentence in seen.sentences) == expected
+    assert not any("in common" in limit for limit in seen.limits)
     assert in_common(record, "random", 30) is None
 
 
