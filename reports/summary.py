@@ -244,7 +244,7 @@ def _trade_off(record: SweepRecord, scenario: str, won: frames.Standing) -> tupl
         counted_as = cost_words(record, scenario, str(won.method))
         cost = f" It took {_value(own['relative_run_time'])} of the oracle's time, {counted_as}."
     led = [f"{metric(record, r.metric).short}: {method_label(r.method)} ({_value(r)})" for r in _led(frame, own)]
-    elsewhere = f"Told to be better elsewhere, each at 5 %: {', '.join(led)}." if led else ""
+    elsewhere = f"Better than it in a single measure, each told apart at 5 %: {', '.join(led)}." if led else ""
     return f"Its trade-off: {'; '.join(sides)}.{cost}" if sides else "", elsewhere
 
 

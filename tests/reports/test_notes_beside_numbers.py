@@ -113,14 +113,14 @@ def test_top5_of_runs_with_fewer_epochs_is_the_mean_of_all(full_record: SweepRec
     assert any("Runs have 3 epochs: top-5 is the mean of all of them." in note for note in table.notes)
 
 
-def test_what_is_told_better_elsewhere_is_told_there(builder: RecordBuilder) -> None:
+def test_what_is_told_better_in_a_measure_is_told_there(builder: RecordBuilder) -> None:
     for seed in range(4):
         noise = 0.01 * seed**2
         for method, score, gap in (("sure", 1.0, 9.0), ("finetune", 5.0, 2.0)):
             metrics = {"forget_gap": gap + noise * (method == "sure"), "utility_gap": 1.0}
             builder.trial("evaluation", method, value=score + noise, metrics=metrics, forget_seed=seed)
     sentences = verdict(builder.record(), "random").sentences
-    assert "Told to be better elsewhere, each at 5 %: ΔUA: FineTune (2.00 ± 0)." in sentences
+    assert "Better than it in a single measure, each told apart at 5 %: ΔUA: FineTune (2.00 ± 0)." in sentences
     assert "Told apart from every other method." in sentences
 
 
@@ -132,7 +132,7 @@ def test_of_two_that_are_best_elsewhere_the_one_that_was_compared_is_told(builde
             metrics = {"forget_gap": gap, "utility_gap": 1.0}
             builder.trial("evaluation", method, value=score + noise, metrics=metrics, forget_seed=seed)
     sentences = verdict(builder.record(), "random").sentences
-    assert "Told to be better elsewhere, each at 5 %: ΔUA: FineTune (2.00 ± 0)." in sentences
+    assert "Better than it in a single measure, each told apart at 5 %: ΔUA: FineTune (2.00 ± 0)." in sentences
 
 
 def test_a_search_alone_tells_no_methods_apart(builder: RecordBuilder) -> None:
