@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import platform
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,19 +16,20 @@ from optuna.storages import BaseStorage
 from sweeps.errors import SweepError
 from sweeps.folder import SweepFolder
 from sweeps.jobs.cache import Cache, check_writable
+from sweeps.jobs.job import other_data, same_data
 from sweeps.plan import Stage, make_plan
 from sweeps.provenance import provenance
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.secrets import mask
 from sweeps.signals import interruptible
-from sweeps.spec import Facts, Spec, check_here, check_sizes, continued, dump_yaml
+from sweeps.spec import Facts, Spec, check_here, check_sizes, continued, dump_yaml, open_data
 from sweeps.spec.compatibility import check_compatible
 from sweeps.spec.earlier import as_begun
 from sweeps.storage import open_storage, storage_errors
 from sweeps.storage.lease import Lease
 from sweeps.storage.urls import storage_exists
 from sweeps.studies.given import Params, warm_start
-from sweeps.studies.multiplexer import Multiplexer
+from sweeps.studies.multiplexer import DATA, Multiplexer
 from sweeps.studies.retries import RetryFilter, no_trial
 from sweeps.studies.trials import plain
 from sweeps.text import clean_all
@@ -152,6 +154,8 @@ class Sweep:
         before = study.user_attrs.get("spec")
         if before is not None:
             check_compatible(as_begun(before), dump)
+            if before.get("dataset") != dump["dataset"]:
+                self._check_moved(study.user_attrs.get(DATA, ""))
         if before != dump:
             study.set_user_attr("spec", dump)
         if data is not None:
@@ -166,6 +170,11 @@ class Sweep:
         elsewhere = None if self.url == self.folder.own_storage else mask(self.url)  # a folder may be moved or copied
         text = dump_yaml({**dump, "storage": elsewhere}, stored=True)
         write_atomically(self.folder.spec, text.encode())
+
+    def _check_moved(self, known: str) -> None:
+        """Refuse data that lies elsewhere now and is other data than the `known`."""
+        if not same_data(known, open_data(self.spec, self.cache.folder).identity):
+            raise SweepError(other_data(platform.node()))
 
     def _declared_measures(self) -> list[dict[str, Any]]:
         """What the sweep's metrics say of their own values, for reports."""

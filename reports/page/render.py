@@ -58,9 +58,7 @@ def render_comparison(names: list[str], sections: list[Section], styles: dict[st
         '<div class="frame">',
         _side(styles, sections),
         "<main>",
-        *(
-            _section(s, f"s{i}", identifiers, opened=True) for i, s in enumerate(sections)
-        ),  # there is no summary to look at
+        *(_section(s, f"s{i}", identifiers, opened=True) for i, s in enumerate(sections)),  # there is no summary
         "</main></div>",
     ]
     return _document(f"{title}: unlearning sweeps compared", body, drawings, identifiers)

@@ -105,7 +105,9 @@ def prediction_interval(values: Sequence[float], level: float = LEVEL, step: flo
             sample more or less still lies inside.
     """
     n, mean = len(values), fmean(values)
-    half = float(stdtrit(n - 1, (1 + level) / 2)) * stdev(values) * math.sqrt(1 + 1 / n) or step
+    half = float(stdtrit(n - 1, (1 + level) / 2)) * stdev(values) * math.sqrt(1 + 1 / n)
+    if half < 1e-9:  # equal, but for the rounding of means
+        half = step
     return Interval(mean, max(0.0, mean - half), mean + half)
 
 

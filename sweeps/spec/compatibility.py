@@ -29,7 +29,7 @@ def check_compatible(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse a spec under which finished trials would mean something else.
 
     More trials, seeds and sizes, and added (or left out) methods and scenarios continue; and so do files and data that lie
-    elsewhere now: a file's content is compared here, and that of the data before a trial counts.
+    elsewhere now: a file's content is compared here, that of the data by whoever freezes the spec.
 
     Raises:
         SpecError: with every key that differs.

@@ -119,9 +119,7 @@ class Samples:
             return None
         try:
             first = self._first(task.scenario, task.forget_size)
-        except (
-            Exception
-        ):  # a scenario of the user's own: the trials on that set say it, and fail; this one has its own set
+        except Exception:  # of a scenario of the user's own; the trials on that very set fail, and say why
             return None
         return float(np.isin(self.task_data(task).forget_set.indices, first).mean())
 

@@ -38,6 +38,7 @@ def test_equal_values_do_not_promise_another(share: float) -> None:
     )
     assert narrow < 0.82 < wide
     assert prediction_interval([1.0, 2.0], step=10.0) == prediction_interval([1.0, 2.0])
+    assert prediction_interval([0.3, 0.1 + 0.2], step=10.0).high == pytest.approx(10.3)
 
 
 @pytest.mark.parametrize("n", [3, 5, 20])
