@@ -25,6 +25,8 @@ from sweeps.storage.journal import WholeLines
 from sweeps.storage.urls import JOURNAL, SQLITE, local_file, wrong_url
 
 BUSY_SECONDS = 60
+#: How soon a file that another process is turning into a write-ahead log is asked for that again.
+LOCKED_SECONDS = 0.02
 #: How often a new storage is opened again where another process makes its tables, which takes a quarter of a second.
 ATTEMPTS, ATTEMPT_SECONDS = 10, 0.2
 #: What a storage raises when the disk is full or the server gone.
@@ -156,8 +158,17 @@ def _server_url(url: str) -> str:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Readers do not block the writer, and a commit costs no fsync: a killed process loses nothing."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
+    """Readers do not block the writer, and a commit costs no fsync: a killed process loses nothing.
+
+    Of two processes that ask for it of a new file at once SQLite refuses one, whatever the timeout: that one asks again.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            break
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(LOCKED_SECONDS)
+    connection.execute("PRAGMA synchronous=NORMAL").close()
