@@ -13,7 +13,7 @@ import logging
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from logging.handlers import QueueHandler
@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu_rates import Load, eager_rate, flops_per_image, graph_rate, matrix_rate, rate_of_processes
+from benchmarks.gpu_rates import Load, flops_per_image, matrix_rate, rate_of_processes, step_rate
 from unlearn.arithmetic import set_gpu_products
 from unlearn.graphs import Step
 from unlearn.registry import find
@@ -46,7 +46,8 @@ class Size:
     """How large everything is.
 
     Attributes:
-        matrix: rows of the matrices; trained: epochs of each reference; epochs: of the trial; seconds: of one round.
+        matrix: rows of the matrices; trained: epochs of each reference; epochs: of the trial; compared: of those that are taken
+            step by step and with CUDA graphs; seconds: of one round.
     """
 
     width: int = 64
@@ -55,11 +56,12 @@ class Size:
     images: int = 50_000
     test: int = 10_000
     matrix: int = 8192
-    processes: tuple[int, ...] = (1, 2, 4)
+    processes: tuple[int, ...] = (2, 4)
     trained: int = 3
     epochs: int = 20
+    compared: int = 4
     forget: int = 5000
-    seconds: float = 2.0
+    seconds: float = 1.0
 
     def setting(self, precision: Precision) -> Setting:
         """References and trials of this size; references train for a few epochs only."""
@@ -84,7 +86,8 @@ TINY = Size(
     matrix=128,
     processes=(1,),
     trained=1,
-    epochs=2,
+    epochs=3,
+    compared=2,
     forget=40,
     seconds=0.02,
 )
@@ -111,17 +114,19 @@ def steps(size: Size, device: torch.device) -> Iterator[str]:
         load = Load(str(device), size.width, size.pixels, batch, images=size.images, seconds=size.seconds)
         flops = flops_per_image(load)
         yield f"batch {batch}: {flops / 1e9:.4g} GFLOP an image, forward and backward"
-        ways: dict[str, Callable[[Load], float]] = {
-            "eager": eager_rate,
-            "eager, float32": lambda load: eager_rate(replace(load, precision="float32")),
-            "eager, kernels chosen by timing": lambda load: eager_rate(replace(load, benchmark=True)),
-            "CUDA graph": graph_rate,
+        graph = replace(load, graphs=True)
+        ways: dict[str, Callable[[], float]] = {
+            "eager": partial(step_rate, load),
+            "CUDA graph": partial(step_rate, graph),
+            "CUDA graph, float32": partial(step_rate, replace(graph, precision="float32")),
+            "CUDA graph, kernels chosen by timing": partial(step_rate, replace(graph, benchmark=True)),
         }
         for count in size.processes:
-            ways[f"eager, processes: {count}"] = partial(rate_of_processes, count=count)
+            ways[f"eager, processes: {count}"] = partial(rate_of_processes, load, count)
+            ways[f"CUDA graph, processes: {count}"] = partial(rate_of_processes, graph, count)
         for name, rate in ways.items():
             try:
-                found = rate(load)
+                found = rate()
             except RuntimeError as error:  # a capture that is refused, memory that is short
                 yield f"  {name}: left out: {str(error).splitlines()[0]}"
             else:
@@ -129,50 +134,66 @@ def steps(size: Size, device: torch.device) -> Iterator[str]:
 
 
 def trial(size: Size, device: torch.device, cache: Path) -> Iterator[str]:
-    """One trial with all metrics, step by step and with CUDA graphs; what its references' whole training would take."""
-    task = Task(scenario=RandomSamples(), forget_size=size.forget, forget_seed=0)
-    batches = {"retain_batch_size": size.batches[0], "forget_batch_size": size.batches[-1]}
-    method = find("methods", "sure")(epochs=size.epochs, **batches)
-    ends: list[Mapping[str, torch.Tensor]] = []
+    """Trials with all metrics, step by step and with CUDA graphs; what their references' whole training would take."""
     said: SimpleQueue[logging.LogRecord] = SimpleQueue()
     logging.getLogger(Step.__module__).addHandler(QueueHandler(said))
-    for graphs in (False, True):
-        workspace = Workspace(size.setting("bfloat16"), cache, device, cuda_graphs=graphs)
-        references = {"original": workspace.original(task), "oracle": workspace.oracle(task)}
-        for name, reference in {} if graphs else references.items():
-            seconds = reference.cost.seconds / size.trained
-            yield f"{name}: {seconds:.3g} s an epoch; {WHOLE} epochs would take {WHOLE * seconds / 60:.3g} min"
-        if graphs and workspace.recorder is None:
-            yield "with CUDA graphs: left out: CUDA graphs need a CUDA device"
-            return
-        workspace.oracle_metrics(task, EVERY_EPOCH)
-        workspace.oracle_metrics(task, BEST_EPOCH)
-        started = time.perf_counter()
-        *_, last = run_unlearning(workspace, task, method, 0, EVERY_EPOCH)
-        of_epochs = time.perf_counter() - started
-        last.measure(BEST_EPOCH)
-        whole = time.perf_counter() - started
-        of_steps = last.metrics["relative_run_time"] * (workspace.retraining(task).seconds or 0.0)
-        yield (
-            f"a trial of {method.epochs} epochs of SURE{', with CUDA graphs' * graphs}: {whole:.3g} s, of which steps "
-            f"{of_steps:.3g} s, evaluations {of_epochs - of_steps:.3g} s, metrics of one epoch more {whole - of_epochs:.3g} s"
-        )
-        ends.append({name: value.clone() for name, value in last.model.state_dict().items()})
-    while not said.empty():
-        yield f"not all of its steps were graphs: {said.get().getMessage()}"
+    workspaces = {
+        graphs: Workspace(size.setting("bfloat16"), cache / str(graphs), device, cuda_graphs=graphs)
+        for graphs in (False, True)
+    }
+    if workspaces[True].recorder is None:
+        yield "with CUDA graphs: left out: CUDA graphs need a CUDA device"
+        yield from _trial(size, workspaces[False], size.epochs)
+        return
+    ends = []
+    for workspace in workspaces.values():
+        end = yield from _trial(size, workspace, size.compared)
+        ends.append({name: value.clone() for name, value in end.items()})
     same = all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
     yield f"the weights of both are {'equal to the last bit' if same else 'NOT the same'}"
+    yield from _trial(size, workspaces[True], size.epochs)
+    while not said.empty():
+        yield f"not all of its steps were graphs: {said.get().getMessage()}"
+
+
+def _trial(size: Size, workspace: Workspace, epochs: int) -> Generator[str, None, Mapping[str, torch.Tensor]]:
+    """One trial and its weights, and where its time went; its references first."""
+    task = Task(scenario=RandomSamples(), forget_size=size.forget, forget_seed=0)
+    how = "step by step" if workspace.recorder is None else "with CUDA graphs"
+    references = {"original": workspace.original(task), "oracle": workspace.oracle(task)}
+    for name, reference in references.items():
+        seconds = reference.cost.seconds / size.trained
+        yield f"{name}, {how}: {seconds:.3g} s an epoch; {WHOLE} epochs would take {WHOLE * seconds / 60:.3g} min"
+    for families in (EVERY_EPOCH, *((family,) for family in BEST_EPOCH)):
+        workspace.oracle_metrics(task, families)
+    batches = {"retain_batch_size": size.batches[0], "forget_batch_size": size.batches[-1]}
+    method = find("methods", "sure")(epochs=epochs, **batches)
+    started = time.perf_counter()
+    *_, last = run_unlearning(workspace, task, method, 0, EVERY_EPOCH)
+    of_epochs = time.perf_counter() - started
+    taken = {}
+    for family in BEST_EPOCH:
+        begun = time.perf_counter()
+        last.measure((family,))
+        taken[family] = time.perf_counter() - begun
+    of_steps = last.metrics["relative_run_time"] * (workspace.retraining(task).seconds or 0.0)
+    yield (
+        f"a trial of {epochs} epochs of SURE, {how}: {of_epochs + sum(taken.values()):.3g} s, of which steps {of_steps:.3g} s, "
+        f"evaluations {of_epochs - of_steps:.3g} s, metrics of one epoch more {sum(taken.values()):.3g} s: "
+        + ", ".join(f"{family} {seconds:.2f}" for family, seconds in taken.items())
+    )
+    return last.model.state_dict()
 
 
 def precisions(size: Size, device: torch.device, cache: Path) -> Iterator[str]:
     """What `precision: auto` makes of it, and the gaps of one trial in either precision beside those of another seed."""
-    found = compare_precisions(Workspace(size.setting("float32"), cache, device))
+    found = compare_precisions(Workspace(size.setting("float32"), cache, device, cuda_graphs=True))
     yield f"auto would take {found.choice}" + (
         f": {found.reason}" if found.reason else f": {found.speedup:.2f} times as fast"
     )
     gaps: dict[str, Mapping[str, float]] = {}
     for precision in PRECISIONS:
-        workspace = Workspace(size.setting(precision), cache, device)
+        workspace = Workspace(size.setting(precision), cache / "True", device, cuda_graphs=True)
         task = Task(scenario=RandomSamples(), forget_size=size.forget, forget_seed=0)
         method = find("methods", "finetune")(epochs=size.trained, retain_batch_size=size.batches[0])
         for seed in (0, 1):

@@ -1,4 +1,4 @@
-"""Images a second of a training step, eager, as a CUDA graph, and of several processes; and the device's rate of matrix products.
+"""Images a second of a training step, eager or as a CUDA graph, in one process or several; and the rate of matrix products.
 
 python -m benchmarks.gpu_rates '{"device": "cuda", "width": 64, "size": 32, "batch": 256, …}'    one process of several
 """
@@ -24,11 +24,12 @@ from unlearn.graphs import Step, recorder_of
 from unlearn.methods import Batches
 from unlearn.models import Classifier
 from unlearn.models.resnet18 import resnet18
-from unlearn.steps import SGD, descend
+from unlearn.steps import SGD
 from unlearn.workspace.device import synchronize
 from unlearn.workspace.precision import Precision
 
 CLASSES, WARM_UP, ROUNDS = 10, 5, 3
+NO_GRAPHS = "CUDA graphs need a CUDA device"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Load:
     Attributes:
         seconds: of one round, of which the median counts.
         benchmark: whether cuDNN may choose kernels by timing, any of them: what this project's own steps do not do.
+        graphs: whether the device repeats steps by itself.
     """
 
     device: str
@@ -48,6 +50,7 @@ class Load:
     images: int = 50_000
     seconds: float = 2.0
     benchmark: bool = False
+    graphs: bool = False
 
     @property
     def place(self) -> torch.device:
@@ -110,30 +113,17 @@ def flops_per_image(load: Load) -> int:
     return counter.get_total_flops() // 2
 
 
-def eager_rate(load: Load, ready: Callable[[], object] = lambda: None) -> float:
-    """Images a second of the very step that methods make: batches by position, SGD with momentum."""
-    model, rng = load.network(), torch.Generator().manual_seed(0)
-    optimizer = SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
-    batches = load.batches().cycle(load.batch, rng)
+def step_rate(load: Load, ready: Callable[[], object] = lambda: None) -> float:
+    """Images a second of the very step that methods make: batches by position, SGD with momentum.
 
-    def step() -> None:
-        x, y = next(batches)
-        descend(optimizer, F.cross_entropy(model(x), y))
-
-    with arithmetic(load.place, load.precision):
-        if load.benchmark:
-            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = True, False
-        return load.batch * calls_per_second(step, load.place, load.seconds, ready)
-
-
-def graph_rate(load: Load) -> float:
-    """The same step as a CUDA graph, as methods make it with `resources.cuda_graphs`: recorded once, compared, and repeated.
+    As a CUDA graph it is recorded once, compared, and repeated.
 
     Raises:
         RuntimeError: the device records nothing, or what it has recorded does not do what the step does.
     """
-    if (recorder := recorder_of(load.place)) is None:
-        raise RuntimeError("CUDA graphs need a CUDA device")
+    recorder = recorder_of(load.place) if load.graphs else None
+    if load.graphs and recorder is None:
+        raise RuntimeError(NO_GRAPHS)
     model, rng = load.network(), torch.Generator().manual_seed(0)
     optimizer = SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
     step, batches = Step(model, optimizer, recorder=recorder), load.batches().cycle(load.batch, rng)
@@ -142,15 +132,19 @@ def graph_rate(load: Load) -> float:
         step(*next(batches))
 
     with arithmetic(load.place, load.precision):
-        for _ in range(recorder.before + 1):
+        if load.benchmark:
+            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = True, False
+        for _ in range(0 if recorder is None else recorder.before + 1):
             take()
         if step.given_up is not None:
             raise RuntimeError(step.given_up)
-        return load.batch * calls_per_second(take, load.place, load.seconds)
+        return load.batch * calls_per_second(take, load.place, load.seconds, ready)
 
 
 def rate_of_processes(load: Load, count: int) -> float:
     """Images a second of so many processes at once, together; each has warmed up before any begins."""
+    if load.graphs and recorder_of(load.place) is None:
+        raise RuntimeError(NO_GRAPHS)
     command = [sys.executable, "-m", "benchmarks.gpu_rates", json.dumps(asdict(load))]
     with ExitStack() as stack:
         workers = [
@@ -181,7 +175,7 @@ def main() -> None:
         print("ready", flush=True)
         sys.stdin.readline()
 
-    print(eager_rate(Load(**json.loads(sys.argv[1])), ready))
+    print(step_rate(Load(**json.loads(sys.argv[1])), ready))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,12 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from sweeps.spec import Spec
+
+if TYPE_CHECKING:
+    import torch
 
 
 def bundle_of(spec: Spec) -> dict[str, float]:
@@ -31,6 +35,13 @@ def threads_of(spec: Spec) -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "")
     threads = int(asked) if asked.isdigit() else int(spec.resources.cpus_per_trial)
     return max(1, min(threads, os.cpu_count() or 1))
+
+
+def device_of(spec: Spec) -> torch.device:
+    """Where this process computes for a sweep: on a GPU if its trials ask for one, or for a part of one, and one is here."""
+    import torch  # noqa: PLC0415  # the caller has it; most of those who ask for workers do not
+
+    return torch.device("cuda" if spec.resources.gpus_per_trial and torch.cuda.is_available() else "cpu")
 
 
 @contextmanager

@@ -11,12 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unlearn.errors import UnlearnError
 from unlearn.sgd import SGD
 from unlearn.steps import descend
 
 __all__ = ["CudaGraphs", "Recorder", "Step", "recorder_of"]
 
 logger = logging.getLogger(__name__)
+
+DIFFERS = "what repeats it does not end with the same weights"
+STALE = (
+    "a gradient step reads something that has changed since the step was recorded as a CUDA graph: pass it to the loss as a "
+    "tensor, or set resources.cuda_graphs: false"
+)
 
 
 class Recorder(Protocol):
@@ -76,9 +83,10 @@ class Step:
     """A gradient step on a loss, as a function of tensors.
 
     With a recorder the first steps of each shape are taken as they are, then one is recorded, and repeated on the numbers of each
-    batch. Before it counts, the recording is compared with the step itself: where parameters, velocities and buffers do not come
-    out the same to the last bit, or the device refuses to record, all further steps are taken as they are, and the reason is
-    logged. So for a loss that keeps the rules below a recorder is to change how long a run takes, and nothing else.
+    batch. Before it counts, the recording is compared with the step itself, and again at the next step, the 4th, 16th, 64th …:
+    where parameters, velocities and buffers do not come out the same to the last bit, or the device refuses to record, all
+    further steps are taken as they are, and the reason is logged. So for a loss that keeps the rules below a recorder is to
+    change how long a run takes, and nothing else.
 
     Args:
         model: whose buffers a step may change.
@@ -89,6 +97,9 @@ class Step:
 
     Attributes:
         given_up: why steps are not repeated although there is a recorder; None where nothing speaks against it.
+
+    Raises:
+        UnlearnError: the loss reads what has changed since it was recorded, and steps were repeated without it.
     """
 
     def __init__(
@@ -104,7 +115,7 @@ class Step:
         self._loss = loss or (lambda x, y: F.cross_entropy(model(x), y))
         self._recorder = recorder if isinstance(optimizer, SGD) else None  # others keep numbers of theirs on the host
         self._taken: Counter[Any] = Counter()
-        self._recorded: dict[Any, Callable[..., None]] = {}
+        self._recorded: dict[Any, _Recorded] = {}
         self._rates: object = None
         self.given_up: str | None = None
 
@@ -115,16 +126,22 @@ class Step:
             return
         if self._rates != (rates := self._now()):  # they are part of what was recorded
             self._recorded.clear()
+            self._taken.clear()  # rates of their own for each step do not pay
             self._rates = rates
         shape = tuple((x.shape, x.dtype) for x in inputs)
-        if shape in self._recorded:
-            self._recorded[shape](*inputs)
+        if (recorded := self._recorded.get(shape)) is not None:
+            recorded.steps += 1
+            if _is_power_of_four(recorded.steps):
+                self._compare(self._recorder, recorded, inputs)
+            else:
+                recorded(*inputs)
             return
         self._taken[shape] += 1
         if self._taken[shape] <= self._recorder.before:
             self._recorder.run(lambda: self._take(*inputs))
-        elif (repeat := self._record(self._recorder, inputs)) is not None:
-            self._recorded[shape] = repeat
+        elif (recorded := self._record(self._recorder, inputs)) is not None:
+            self._recorded[shape] = recorded
+            self._compare(self._recorder, recorded, inputs)
 
     def _take(self, *inputs: Tensor) -> None:
         descend(self._optimizer, self._loss(*inputs))
@@ -136,34 +153,34 @@ class Step:
             {name: value for name, value in group.items() if name != "params"} for group in self._optimizer.param_groups
         ]
 
-    def _record(self, recorder: Recorder, inputs: tuple[Tensor, ...]) -> Callable[..., None] | None:
-        """Take a step, and give what repeats it on other numbers, if that does the same."""
+    def _record(self, recorder: Recorder, inputs: tuple[Tensor, ...]) -> _Recorded | None:
+        """What repeats a step; where the device cannot record it, it is taken as it is."""
         own = [x.clone() for x in inputs]
         try:
-            repeat = recorder.record(lambda: self._take(*own))
+            return _Recorded(own, recorder.record(lambda: self._take(*own)))
         except RuntimeError as error:
             recorder.run(lambda: self._take(*inputs))
             self._give_up(f"it cannot be recorded: {str(error).splitlines()[0]}")
             return None
-        device, changed = own[0].device, self._changed()
-        before = [tensor.clone() for tensor in changed]
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            repeat()
-        repeated = [tensor.clone() for tensor in changed]
-        with torch.no_grad():
-            for tensor, value in zip(changed, before, strict=True):
-                tensor.copy_(value)
+
+    def _compare(self, recorder: Recorder, recorded: _Recorded, inputs: tuple[Tensor, ...]) -> None:
+        """Take a step as it is, and give up repeating it where that would have done something else."""
+        start = _State(self._changed())
+        recorded(*inputs)
+        repeated = _State(start.tensors)
+        start.restore()
         recorder.run(lambda: self._take(*inputs))
-        if not all(_same(one, other) for one, other in zip(changed, repeated, strict=True)):
-            self._give_up("what repeats it does not end with the same weights")
-            return None
-
-        def again(*inputs: Tensor) -> None:
-            for x, given in zip(own, inputs, strict=True):
-                x.copy_(given)
-            repeat()
-
-        return again
+        if repeated.is_now():
+            return
+        taken = _State(start.tensors)
+        start.restore()
+        recorder.run(lambda: self._take(*inputs))
+        if not taken.is_now():
+            self._give_up("taken twice, it does not end with the same weights")
+        elif recorded.steps <= 1:  # each step so far was compared
+            self._give_up(DIFFERS)
+        else:
+            raise UnlearnError(STALE)
 
     def _changed(self) -> list[Tensor]:
         """All that a step changes."""
@@ -176,6 +193,47 @@ class Step:
         self._recorded.clear()
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are equal to the last bit, or are not numbers in the same places."""
-    return bool(((one == other) | (one.isnan() & other.isnan())).all())
+class _Recorded:
+    """A recorded step, with the memory that it reads its inputs from.
+
+    Attributes:
+        steps: how many there were since it was recorded.
+    """
+
+    def __init__(self, own: list[Tensor], repeat: Callable[[], object]) -> None:
+        self._own, self._repeat, self.steps = own, repeat, 0
+
+    def __call__(self, *inputs: Tensor) -> None:
+        for x, given in zip(self._own, inputs, strict=True):
+            x.copy_(given)
+        self._repeat()
+
+
+class _State:
+    """What tensors, and the random generators that their device draws from, are now."""
+
+    @torch.no_grad()  # else the copies would hold on to the parameters' autograd nodes, made on another stream than steps'
+    def __init__(self, tensors: list[Tensor]) -> None:
+        self.tensors, self._values = tensors, [tensor.clone() for tensor in tensors]
+        self._gpus = {tensor.device for tensor in tensors if tensor.is_cuda}
+        self._random = torch.get_rng_state(), [torch.cuda.get_rng_state(gpu) for gpu in self._gpus]
+
+    def restore(self) -> None:
+        """Set them back."""
+        with torch.no_grad():
+            for tensor, value in zip(self.tensors, self._values, strict=True):
+                tensor.copy_(value)
+        torch.set_rng_state(self._random[0])
+        for gpu, state in zip(self._gpus, self._random[1], strict=True):
+            torch.cuda.set_rng_state(state, gpu)
+
+    def is_now(self) -> bool:
+        """Whether the tensors are the same to the last bit, or are not numbers in the same places."""
+        return all(
+            bool(((one == other) | (one.isnan() & other.isnan())).all())
+            for one, other in zip(self.tensors, self._values, strict=True)
+        )
+
+
+def _is_power_of_four(n: int) -> bool:
+    return n.bit_count() == 1 and n.bit_length() % 2 == 1

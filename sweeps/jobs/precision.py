@@ -48,7 +48,8 @@ def decide_precision(spec: Spec, cache: Cache, tell: Callable[[str], object] = l
     if not has_bfloat16(device):
         return _decision("float32", f"{name} has no bfloat16 in hardware", name)
     tell(f"precision: trying the model in float32 and in bfloat16, {SEEDS} short trainings each at most …")
-    workspace = Workspace(setting_of(in_precision(spec, "float32")), cache.folder, device, cache.share)
+    setting, graphs = setting_of(in_precision(spec, "float32")), spec.resources.cuda_graphs
+    workspace = Workspace(setting, cache.folder, device, cache.share, cuda_graphs=graphs)
     found = compare_precisions(workspace, threads=threads_of(spec))
     del workspace
     gc.collect()  # what it holds refers to itself

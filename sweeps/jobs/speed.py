@@ -153,6 +153,7 @@ def _asked_of(spec: Spec) -> dict[str, Any]:
         "batch_size": spec.training.batch_size,
         "threads": threads_of(spec),
         "gpu": bool(spec.resources.gpus_per_trial),
+        "graphs": bool(spec.resources.gpus_per_trial) and spec.resources.cuda_graphs,
     }
 
 

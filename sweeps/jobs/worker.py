@@ -23,6 +23,7 @@ from sweeps.jobs.epochs import Chosen, EpochRule, LeastScore, ScrubR
 from sweeps.jobs.job import KEPT, NOT_KEPT, RETAIN_SAMPLES, Job, Update, curve_of, other_data, same_data
 from sweeps.jobs.kept import keep_model
 from sweeps.plan import ForgetDraw, tuning_draws
+from sweeps.resources import device_of
 from sweeps.spec import Spec, check_files, scenario_of
 from sweeps.spec.scoring import objective_of
 from unlearn.errors import DivergedError
@@ -80,7 +81,9 @@ class Worker:
         check_files(spec)
         self.spec, self.cache = spec, cache
         graphs = spec.resources.cuda_graphs
-        self._load = partial(Workspace, setting_of(spec), cache.folder, device, cache.share, cuda_graphs=graphs)
+        self._load = partial(
+            Workspace, setting_of(spec), cache.folder, device or device_of(spec), cache.share, cuda_graphs=graphs
+        )
         self.workspace = self._load()
         self._reports: Generator[Update] | None = None
         self.objective = objective_of(spec)

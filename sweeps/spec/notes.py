@@ -15,7 +15,7 @@ from unlearn.registry import of_library
 
 def remarks(spec: Spec) -> list[str]:
     """One sentence each."""
-    told_by = (_cut_ranges, _milestones, _one_forget_set, _first_points, _precision, _graphs)
+    told_by = (_cut_ranges, _milestones, _one_forget_set, _first_points, _precision)
     return [remark for tell in told_by for remark in tell(spec)]
 
 
@@ -78,11 +78,6 @@ def _precision(spec: Spec) -> Iterator[str]:
         )
     elif spec.precision == "bfloat16" and not spec.resources.gpus_per_trial and not cpu_has_bfloat16():
         yield "precision: this machine's processor has no bfloat16 in hardware, and emulates it"
-
-
-def _graphs(spec: Spec) -> Iterator[str]:
-    if spec.resources.cuda_graphs and not spec.resources.gpus_per_trial:
-        yield "resources.cuda_graphs has no effect, as trials run on no GPU"
 
 
 def _milestones(spec: Spec) -> Iterator[str]:

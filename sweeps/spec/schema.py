@@ -357,7 +357,7 @@ class Resources(Part):
     gpus_per_trial: Annotated[float, Field(ge=0)] = 0
     custom: dict[str, Annotated[float, Field(gt=0)]] = {}
     trial_timeout: Annotated[float, Field(gt=0)] | None = None
-    cuda_graphs: bool = False
+    cuda_graphs: bool = True
 
 
 class Logging(Part):

@@ -26,8 +26,9 @@ def test_it_runs_through_on_a_cpu() -> None:
     assert "  CUDA graph: left out: CUDA graphs need a CUDA device" in text
     assert "with CUDA graphs: left out: CUDA graphs need a CUDA device" in text
     assert re.search(r"  eager, processes: 1: [\d,]+ images/s", text)
-    assert re.search(r"original: \S+ s an epoch; 150 epochs would take \S+ min", text)
-    assert "a trial of 2 epochs of SURE" in text
+    assert "  CUDA graph, processes: 1: left out: CUDA graphs need a CUDA device" in text
+    assert re.search(r"original, step by step: \S+ s an epoch; 150 epochs would take \S+ min", text)
+    assert "a trial of 3 epochs of SURE, step by step" in text
     assert re.search(r"auto would take (float32|bfloat16)", text)
     assert len(re.findall(r"  (?:float32|bfloat16), seed [01]: [\d., ]+", text)) == 4
 
@@ -42,7 +43,12 @@ def test_a_trial_whose_steps_were_not_repeated_says_so(
         monkeypatch.setattr(recorder, "record", refuse)
     monkeypatch.setattr("unlearn.workspace.workspace.recorder_of", lambda device: recorder)
     text = "\n".join(trial(TINY, CPU, tmp_path))
-    assert "a trial of 2 epochs of SURE, with CUDA graphs: " in text
+    for told in (
+        "2 epochs of SURE, step by step",
+        "2 epochs of SURE, with CUDA graphs",
+        "3 epochs of SURE, with CUDA graphs",
+    ):
+        assert f"a trial of {told}: " in text
     assert "the weights of both are equal to the last bit" in text
     assert ("not all of its steps were graphs: steps are not repeated" in text) != can
     assert (recorder.repeated > 0) == can

@@ -179,10 +179,3 @@ def test_a_processor_that_emulates_it_is_told_of(tiny: SpecMaker, monkeypatch: p
     assert told not in remarks(tiny())
     monkeypatch.setattr("sweeps.spec.notes.cpu_has_bfloat16", lambda: True)
     assert told not in remarks(tiny(precision="bfloat16"))
-
-
-def test_cuda_graphs_without_gpus_are_told_of(tiny: SpecMaker) -> None:
-    told = "resources.cuda_graphs has no effect, as trials run on no GPU"
-    assert told in remarks(tiny(resources={"cuda_graphs": True}))
-    assert told not in remarks(tiny(resources={"cuda_graphs": True, "gpus_per_trial": 0.5}))
-    assert told not in remarks(tiny(resources={"gpus_per_trial": 0.5}))

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from unlearn.arithmetic import arithmetic
-from unlearn.graphs import CudaGraphs, Recorder, Step, recorder_of
+from unlearn.errors import UnlearnError
+from unlearn.graphs import DIFFERS, CudaGraphs, Recorder, Step, recorder_of
 from unlearn.methods import Streams
 from unlearn.registry import find, keys
 from unlearn.sgd import SGD
@@ -119,8 +120,51 @@ def test_what_python_decides_at_each_step_is_not_repeated(caplog: pytest.LogCapt
     model, optimizer = tiny()
     steps(Step(model, optimizer, fickle(model), recorder=made))
     assert made.repeated == 1  # the one that was compared
-    assert "what repeats it does not end with the same weights" in caplog.text
+    assert "taken twice, it does not end with the same weights" in caplog.text
     assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+def weighted(changes_at: int) -> tuple[list[int], Callable[..., list[Tensor]]]:
+    """Steps whose loss has a weight that changes before a step, and that reads it where a recording does not see it."""
+    calls = [0]
+
+    def run(recorder: Recorder | None) -> list[Tensor]:
+        model, optimizer = tiny()
+        step = Step(model, optimizer, lambda x, y: weight * nn.functional.cross_entropy(model(x), y), recorder=recorder)
+        rng, weight = torch.Generator().manual_seed(1), 1.0
+        for calls[0] in range(1, 12):
+            if calls[0] == changes_at:
+                weight = 0.5
+            step(torch.randn(5, 4, generator=rng), torch.randint(0, 3, (5,), generator=rng))
+        return list(model.parameters())
+
+    return calls, run
+
+
+def test_a_number_that_changes_at_once_is_found_before_a_step_was_wrong(caplog: pytest.LogCaptureFixture) -> None:
+    _, run = weighted(changes_at=3)
+    ends = [run(recorder) for recorder in (Recording(), None)]
+    assert all(torch.equal(*pair) for pair in zip(*ends, strict=True))
+    assert DIFFERS in caplog.text
+
+
+@pytest.mark.parametrize(("changes_at", "found_at"), [(4, 6), (5, 6), (6, 6)])
+def test_a_number_that_changes_later_ends_the_run(changes_at: int, found_at: int) -> None:
+    """The first step is taken as it is, the second recorded; the first, fourth and sixteenth after that are compared."""
+    calls, run = weighted(changes_at)
+    with pytest.raises(UnlearnError, match="pass it to the loss as a tensor, or set"):
+        run(Recording())
+    assert calls == [found_at]
+
+
+def test_a_learning_rate_of_its_own_for_each_step_is_not_recorded() -> None:
+    made = Recording()
+    model, optimizer = tiny()
+    step = Step(model, optimizer, recorder=made)
+    for i in range(8):
+        optimizer.param_groups[0]["lr"] = 0.1 / (i + 1)
+        steps(step, count=1)
+    assert made.recorded == 0
 
 
 def test_weights_that_are_no_longer_numbers_are_no_difference(caplog: pytest.LogCaptureFixture) -> None:

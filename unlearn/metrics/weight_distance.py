@@ -10,6 +10,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from unlearn.arithmetic import full_precision
 from unlearn.gaps import compares_models
 from unlearn.models import Classifier, Symmetries
 
@@ -31,9 +32,10 @@ def weight_distance(model: Classifier, oracle: Classifier) -> dict[str, float]:
     if model.symmetries is None:
         return {}
     own, reference = (_plain(dict(network.named_parameters())) for network in (model, oracle))
-    permutations = match_weights(reference, own, model.symmetries)
-    matched = permuted(own, model.symmetries, permutations)
-    squares = {name: float((matched[name] - weight).square().sum()) for name, weight in reference.items()}
+    with full_precision(model.head.weight.device):
+        permutations = match_weights(reference, own, model.symmetries)
+        matched = permuted(own, model.symmetries, permutations)
+        squares = {name: float((matched[name] - weight).square().sum()) for name, weight in reference.items()}
     return {
         "weight_distance": squares[model.symmetries.penultimate] ** 0.5,
         "weight_distance_all": sum(squares.values()) ** 0.5,
@@ -104,7 +106,7 @@ class _Search:
         if total is None:  # only in a forward pass over an unusual network: nothing is known of this group yet
             units = len(permutations[group])
             return np.eye(units)
-        gain: npt.NDArray[np.float64] = total.numpy()
+        gain: npt.NDArray[np.float64] = total.cpu().numpy()
         return gain
 
     def descend(self, permutations: Permutations, rng: np.random.Generator) -> None:
@@ -138,4 +140,4 @@ def _permute(tensor: Tensor, axes: Sequence[str | None], permutations: Permutati
 
 
 def _plain(weights: Weights) -> dict[str, Tensor]:
-    return {name: weight.detach().cpu().float().contiguous() for name, weight in weights.items()}
+    return {name: weight.detach().float().contiguous() for name, weight in weights.items()}

@@ -66,7 +66,7 @@ class References:
     ) -> None:
         self.setting, self.samples, self.store, self._seals = setting, samples, store, seals
         self._recorder = recorder
-        self.place = place_of(samples.device)
+        self.place = place_of(samples.device, graphs=recorder is not None)
         self._original = lru_cache(maxsize=None if keep is None else 2)(partial(self._reference, "original"))
         self._oracle = lru_cache(maxsize=keep)(partial(self._reference, "oracle"))
 
