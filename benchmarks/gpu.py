@@ -121,7 +121,7 @@ def steps(size: Size, device: torch.device) -> Iterator[str]:
             "CUDA graph, float32": partial(step_rate, replace(graph, precision="float32")),
             "CUDA graph, kernels chosen by timing": partial(step_rate, replace(graph, benchmark=True)),
         }
-        for count in size.processes:
+        for count in size.processes if batch == size.batches[-1] else ():
             ways[f"eager, processes: {count}"] = partial(rate_of_processes, load, count)
             ways[f"CUDA graph, processes: {count}"] = partial(rate_of_processes, graph, count)
         for name, rate in ways.items():
@@ -212,8 +212,8 @@ def report(size: Size, device: torch.device, minutes: float) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         sections: dict[str, Callable[[], Iterator[str]]] = {
             "matrix products": lambda: matrices(size, device),
-            "training steps": lambda: steps(size, device),
             "a trial": lambda: trial(size, device, Path(folder)),
+            "training steps": lambda: steps(size, device),
             "float32 against bfloat16": lambda: precisions(size, device, Path(folder)),
         }
         for title, section in sections.items():

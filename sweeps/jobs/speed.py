@@ -92,7 +92,7 @@ def speed_of(spec: Spec, sizes: Sizes, cache: Path, measuring: Measuring | None 
         measuring: that was begun for this; by default one is begun where it is needed.
     """
     file = _files(cache) / f"{_key(spec)}-{_hash([sizes.image_shape, sizes.classes])}.json"
-    return _of_models(spec, cache / "models") or _kept(file) or _measured(_asked(spec, sizes), file, measuring)
+    return _of_models(spec, cache / "models") or _kept(file) or _measured(asked_for(spec, sizes), file, measuring)
 
 
 def _files(cache: Path) -> Path:
@@ -139,7 +139,7 @@ def _kept(file: Path) -> Speed | None:
         return None
 
 
-def _asked(spec: Spec, sizes: Sizes) -> dict[str, Any]:
+def asked_for(spec: Spec, sizes: Sizes) -> dict[str, Any]:
     """What is to be measured, as plain data."""
     return {"image_shape": sizes.image_shape, "classes": sizes.classes, **_asked_of(spec)}
 

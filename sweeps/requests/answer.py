@@ -178,7 +178,10 @@ def _expectation(case: Case, hopes: Expected | str) -> dict[str, Any]:
 def _unlike(case: Case) -> list[str]:
     sizes = known_sizes(case.record, case.chosen.scenario)
     data = case.workspace.data
-    return unlikenesses(case.tuned, np.array(case.rows), case.workspace.train_labels, data.class_names, sizes)
+    found = unlikenesses(case.tuned, np.array(case.rows), case.workspace.train_labels, data.class_names, sizes)
+    if case.sweep.spec.resources.gpus_per_trial and case.workspace.device.type == "cpu":
+        found.append("it ran on a CPU, which rounds otherwise, and trials of the sweep ask for GPUs")
+    return found
 
 
 def _against_oracle(case: Case, served: Served, hopes: Expected | str) -> dict[str, Any]:

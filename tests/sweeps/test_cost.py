@@ -20,7 +20,8 @@ from sweeps.cli.run import measuring_early
 from sweeps.cost import RUN_SECONDS, TRIAL_BYTES, TRIAL_SECONDS, estimate
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
-from sweeps.jobs.speed import FORWARD_SHARE, Measuring, Speed, is_known, speed_of
+from sweeps.jobs.measuring import measure
+from sweeps.jobs.speed import FORWARD_SHARE, Measuring, Speed, asked_for, is_known, speed_of
 from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan
 from sweeps.spec import Sizes
@@ -28,6 +29,7 @@ from sweeps.studies.multiplexer import Multiplexer
 from sweeps.sweep import Sweep
 from tests.sweeps.conftest import TINY, SpecMaker, serve
 from unlearn.model_files import model_files
+from unlearn.testing.recording import Recording
 
 DIGITS = Sizes(train=1150, dev=140, test=360, image_shape=(1, 8, 8), classes=10)
 
@@ -127,6 +129,19 @@ def test_what_measures_may_begin_before_the_sizes_are_known(tiny: SpecMaker, tmp
     assert not is_known(wider, tmp_path)
     assert speed_of(spec, DIGITS, tmp_path) == measured
     assert early.speed({}) is None  # it answers once
+
+
+def test_the_speed_is_that_of_steps_as_trials_take_them(tiny: SpecMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a recorder for CPUs; trials that run on no GPU repeat none."""
+    recorder = Recording()
+    monkeypatch.setattr("sweeps.jobs.measuring.recorder_of", lambda device: recorder)
+    of_cpus = asked_for(tiny(), DIGITS)
+    of_gpus = asked_for(tiny(resources={"gpus_per_trial": 0.5}), DIGITS)
+    assert (of_cpus["graphs"], of_gpus["graphs"]) == (False, True)
+    assert measure(of_cpus)["step"] > 0
+    assert recorder.repeated == 0
+    assert measure({**of_cpus, "graphs": True})["step"] > 0
+    assert recorder.repeated > recorder.recorded == 1
 
 
 def test_a_run_that_is_refused_leaves_nothing_that_measures(

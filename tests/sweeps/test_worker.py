@@ -15,6 +15,7 @@ from sweeps.jobs.job import Job, Update
 from sweeps.jobs.worker import Worker
 from sweeps.objective import scrub_r_epoch
 from sweeps.plan import ForgetDraw
+from sweeps.resources import device_of
 from sweeps.spec import Spec
 from unlearn.methods import Streams, UnlearningData
 from unlearn.methods.finetune import FineTune
@@ -227,6 +228,7 @@ def test_with_cuda_graphs_steps_of_methods_and_references_are_repeated(
     for graphs in (False, True):
         spec = tiny(methods={"sure": METHODS["sure"]}, resources={"cuda_graphs": graphs})
         one = Worker(spec, Cache(tmp_path / str(graphs)))
+        assert one.workspace.references.place.device == ("cpu, CUDA graphs" if graphs else "cpu")
         one.workspace.original(one.task(asked.draw, asked.scored_on))
         assert (recorder.repeated > 1) == graphs  # of the original's training
         before = recorder.repeated
@@ -234,3 +236,21 @@ def test_with_cuda_graphs_steps_of_methods_and_references_are_repeated(
         assert (recorder.repeated > before) == graphs
         found.append({number: uncosted(metrics) for number, metrics in epochs.items()})
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_here", "expected"), [(0, True, "cpu"), (0.5, True, "cuda"), (0.5, False, "cpu"), (0, False, "cpu")]
+)
+def test_trials_compute_where_they_ask_to(
+    tiny: Callable[..., Spec], monkeypatch: pytest.MonkeyPatch, asked: float, is_here: bool, expected: str
+) -> None:
+    """Ray shows a worker that asks for no GPU all that a machine has, and so does the machine a request."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: is_here)
+    assert device_of(tiny(resources={"gpus_per_trial": asked})).type == expected
+
+
+def test_a_worker_of_trials_that_ask_for_no_gpu_takes_none(
+    tiny: Callable[..., Spec], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert Worker(tiny(), Cache(cache)).workspace.device.type == "cpu"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,18 @@ def test_a_request_unlike_those_tuned_on_is_called_so(home: Path, tmp_path: Path
         "it takes every training sample of '1', and no forget set of the sweep did",
     ]
     assert all(f"note: this request is unlike what was tuned on: {sentence}" in result.output for sentence in unlike)
+
+
+def test_a_request_on_a_cpu_of_a_sweep_for_gpus_is_called_so(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    told = "it ran on a CPU, which rounds otherwise, and trials of the sweep ask for GPUs"
+    assert told not in sweeps.unlearn("own", wanted(home), runs=home / "runs", method="finetune").record["unlike"]
+    shutil.copytree(home / "runs", tmp_path / "runs")
+    spec = tmp_path / "runs" / "own" / "spec.yaml"
+    spec.write_text(re.sub(r"gpus_per_trial: 0(\.0)?\b", "gpus_per_trial: 0.5", spec.read_text()))
+    assert sweeps.unlearn("own", wanted(home), runs=tmp_path / "runs", method="finetune").record["unlike"] == [told]
 
 
 def test_given_parameters_need_no_sweep_that_has_run_and_no_oracle(home: Path, tmp_path: Path) -> None:

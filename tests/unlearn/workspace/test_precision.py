@@ -11,10 +11,11 @@ from torch import Tensor
 
 from unlearn.hardware import CPU_INFO, cpu_has_bfloat16
 from unlearn.models.small_resnet import small_resnet
+from unlearn.testing.recording import Recording
 from unlearn.training import Recipe
 from unlearn.workspace import Setting, Workspace
 from unlearn.workspace import precision as module
-from unlearn.workspace.device import has_bfloat16
+from unlearn.workspace.device import has_bfloat16, seconds_a_call
 from unlearn.workspace.precision import Comparison, Learnt, compare_precisions
 
 CPU = torch.device("cpu")
@@ -110,6 +111,35 @@ def test_a_network_that_refuses_bfloat16(workspace: Workspace, monkeypatch: pyte
     assert found.choice == "float32"
     assert found.reason == "a short training of this model failed: TypeError: float32 only"
     assert found.figures() == {}
+
+
+def test_where_steps_are_repeated_those_are_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is learnt is the same; a short training alone would be timed while it is recorded."""
+    monkeypatch.setattr(module, "STEPS", 6)
+    timed: list[float] = []
+    monkeypatch.setattr(module, "seconds_a_call", lambda *_, **__: timed.append(0.5) or timed[0])
+    setting = Setting(model_options={"width": 4}, recipe=Recipe(epochs=3, lr=0.1, batch_size=64))
+    monkeypatch.setattr("unlearn.workspace.workspace.recorder_of", lambda device: Recording())
+    one, other = (compare_precisions(Workspace(setting, tmp_path, CPU, cuda_graphs=graphs)) for graphs in (False, True))
+    losses = [[x.loss for x in (*found.float32[:1], *found.bfloat16[:1])] for found in (one, other)]
+    assert losses[0] == losses[1]
+    assert len(timed) == 6
+    assert [x.seconds for x in (*other.float32, *other.bfloat16)] == [6 * 0.5] * 6
+
+
+def test_the_time_of_a_call_is_that_of_many_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, calls = [0.0], [0]
+
+    def call() -> None:
+        calls[0] += 1
+        clock[0] += 10.0 if calls[0] <= 3 else 0.25
+
+    monkeypatch.setattr("unlearn.workspace.device.time.perf_counter", lambda: clock[0])
+    assert seconds_a_call(call, CPU, least=2.0, ready=3) == 0.25
+    assert 3 + 8 < calls[0] < 3 + 20
+    calls[0] = -100
+    assert seconds_a_call(call, CPU, least=2.0) == 10.0
+    assert calls[0] == -98  # one to get ready, one that takes long enough
 
 
 @pytest.mark.skipif(
