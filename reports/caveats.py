@@ -100,7 +100,9 @@ def cost_notes(record: SweepRecord, scenario: str) -> list[str]:
         )
     timed, sampled_ = f"{frames.EPOCH}relative_run_time", f"{frames.EPOCH}relative_samples"
     if sampled_ in rows and (timed not in rows or (rows[timed].isna() & rows[sampled_].notna()).any()):
-        notes.append("No time where the oracle was trained on another host or device.")
+        notes.append(
+            "No time where the oracle was trained on another host or device, or by other resources.cuda_graphs."
+        )
     return notes
 
 

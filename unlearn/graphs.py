@@ -22,8 +22,12 @@ logger = logging.getLogger(__name__)
 DIFFERS = "what repeats it does not end with the same weights"
 STALE = (
     "a gradient step reads something that has changed since the step was recorded as a CUDA graph: pass it to the loss as a "
-    "tensor, or set resources.cuda_graphs: false"
+    "tensor, or set resources.cuda_graphs: auto"
 )
+#: After so many repeated steps one is compared again, if another epoch has begun.
+OFTEN = 64
+#: So many steps after those that come before a recording, several follow that are repeated and not compared.
+UNCOMPARED = 6
 
 
 class Recorder(Protocol):
@@ -52,9 +56,8 @@ class CudaGraphs:
     They share that memory: a step leaves nothing in it that a later one reads.
     """
 
-    before = 32  # what comes once an epoch does not pay
-
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, before: int) -> None:
+        self.before = before  # what comes once an epoch does not pay
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._pool = torch.cuda.graph_pool_handle()
 
@@ -74,26 +77,28 @@ class CudaGraphs:
         return graph.replay
 
 
-def recorder_of(device: torch.device) -> Recorder | None:
-    """What records on a device; None where nothing does."""
-    return CudaGraphs(device) if device.type == "cuda" else None
+def recorder_of(device: torch.device, before: int = 32) -> Recorder | None:
+    """What records on a device, after so many steps of a shape; None where nothing does."""
+    return CudaGraphs(device, before) if device.type == "cuda" else None
 
 
 class Step:
     """A gradient step on a loss, as a function of tensors.
 
     With a recorder the first steps of each shape are taken as they are, then one is recorded, and repeated on the numbers of each
-    batch. Before it counts, the recording is compared with the step itself, and again at the next step, the 4th, 16th, 64th …:
-    where parameters, velocities and buffers do not come out the same to the last bit, or the device refuses to record, all
-    further steps are taken as they are, and the reason is logged. So for a loss that keeps the rules below a recorder is to
-    change how long a run takes, and nothing else.
+    batch. Before it counts, the recording is compared with the step itself, and again at the next step, the 4th, 16th, 64th …,
+    and in a further epoch once `OFTEN` were not. Where the device refuses to record, or parameters, velocities and buffers do
+    not come out the same to the last bit, all further steps are taken as they are, and the reason is logged. Learning rates, and
+    which parameters and layers learn, may change: then steps are recorded anew. So for a loss that keeps the rules below a
+    recorder is to change how long a run takes, and nothing else.
 
     Args:
         model: whose buffers a step may change.
         loss: of a batch; by default the cross-entropy of the model's logits, of images and their labels. What changes from step
             to step must be among its arguments, each a tensor; what else it reads must stay where it is, and is changed in
-            place if at all. It must read nothing back from the device.
-        after: is called at the end of each step, under the same rules.
+            place if at all, between steps. It must read nothing back from the device, and change nothing but the model's
+            buffers: where a step is compared, it is taken more than once. Gradients are gone once a step has been taken.
+        after: is called at the end of each step, under the same rules, and may change the model's parameters.
 
     Attributes:
         given_up: why steps are not repeated although there is a recorder; None where nothing speaks against it.
@@ -116,7 +121,9 @@ class Step:
         self._recorder = recorder if isinstance(optimizer, SGD) else None  # others keep numbers of theirs on the host
         self._taken: Counter[Any] = Counter()
         self._recorded: dict[Any, _Recorded] = {}
-        self._rates: object = None
+        self._modules = list(model.modules())
+        self._recorded_for: object = None
+        self._epoch = 0
         self.given_up: str | None = None
 
     def __call__(self, *inputs: Tensor) -> None:
@@ -124,38 +131,50 @@ class Step:
         if self._recorder is None:
             self._take(*inputs)
             return
-        if self._rates != (rates := self._now()):  # they are part of what was recorded
+        if self._recorded_for != (now := self._now()):
             self._recorded.clear()
             self._taken.clear()  # rates of their own for each step do not pay
-            self._rates = rates
+            self._recorded_for = now
+        self._step(self._recorder, inputs)
+        self._optimizer.zero_grad()  # a repeated step leaves none
+
+    def begin_epoch(self) -> None:
+        """Say that a new pass over the samples begins, before which what the loss reads may have changed."""
+        self._epoch += 1
+
+    def _step(self, recorder: Recorder, inputs: tuple[Tensor, ...]) -> None:
         shape = tuple((x.shape, x.dtype) for x in inputs)
         if (recorded := self._recorded.get(shape)) is not None:
             recorded.steps += 1
-            if _is_power_of_four(recorded.steps):
-                self._compare(self._recorder, recorded, inputs)
+            late = recorded.epoch != self._epoch and recorded.steps - recorded.compared >= OFTEN
+            if late or _is_power_of_four(recorded.steps):
+                self._compare(recorder, recorded, inputs)
             else:
                 recorded(*inputs)
             return
         self._taken[shape] += 1
-        if self._taken[shape] <= self._recorder.before:
-            self._recorder.run(lambda: self._take(*inputs))
-        elif (recorded := self._record(self._recorder, inputs)) is not None:
+        if self._taken[shape] <= recorder.before:
+            recorder.run(lambda: self._take(*inputs))
+        elif (recorded := self._record(recorder, inputs)) is not None:
             self._recorded[shape] = recorded
-            self._compare(self._recorder, recorded, inputs)
+            self._compare(recorder, recorded, inputs)
 
     def _take(self, *inputs: Tensor) -> None:
         descend(self._optimizer, self._loss(*inputs))
         self._after()
 
     def _now(self) -> object:
-        """Numbers of the host that a step reads."""
-        return [
-            {name: value for name, value in group.items() if name != "params"} for group in self._optimizer.param_groups
-        ]
+        """What the host knows and a step hangs on: rates, which parameters learn, and which layers train."""
+        groups = self._optimizer.param_groups
+        rates = [{name: value for name, value in group.items() if name != "params"} for group in groups]
+        learns = [parameter.requires_grad for group in groups for parameter in group["params"]]
+        return rates, learns, [module.training for module in self._modules]
 
     def _record(self, recorder: Recorder, inputs: tuple[Tensor, ...]) -> _Recorded | None:
         """What repeats a step; where the device cannot record it, it is taken as it is."""
         own = [x.clone() for x in inputs]
+        assert isinstance(self._optimizer, SGD)
+        self._optimizer.set_to_rest()  # what is made within a recording is made anew at each repetition
         try:
             return _Recorded(own, recorder.record(lambda: self._take(*own)))
         except RuntimeError as error:
@@ -170,12 +189,16 @@ class Step:
         repeated = _State(start.tensors)
         start.restore()
         recorder.run(lambda: self._take(*inputs))
+        recorded.compared, recorded.epoch = recorded.steps, self._epoch
         if repeated.is_now():
             return
         taken = _State(start.tensors)
         start.restore()
+        recorded(*inputs)
+        one_result = repeated.is_now()
+        start.restore()
         recorder.run(lambda: self._take(*inputs))
-        if not taken.is_now():
+        if not (one_result and taken.is_now()):
             self._give_up("taken twice, it does not end with the same weights")
         elif recorded.steps <= 1:  # each step so far was compared
             self._give_up(DIFFERS)
@@ -197,11 +220,12 @@ class _Recorded:
     """A recorded step, with the memory that it reads its inputs from.
 
     Attributes:
-        steps: how many there were since it was recorded.
+        steps: how many there were since it was recorded; compared: how many up to the last comparison, in `epoch`.
     """
 
     def __init__(self, own: list[Tensor], repeat: Callable[[], object]) -> None:
-        self._own, self._repeat, self.steps = own, repeat, 0
+        self._own, self._repeat = own, repeat
+        self.steps, self.compared, self.epoch = 0, 0, 0
 
     def __call__(self, *inputs: Tensor) -> None:
         for x, given in zip(self._own, inputs, strict=True):

@@ -38,7 +38,7 @@ class Evaluation:
         epoch: 1-based; 0 is the original model.
         metrics: values of the unlearned model, their gaps to the mean values of the task's oracles, and costs so far relative to
             their training: `relative_samples`, `relative_forward_samples`, and `relative_run_time` unless all oracles were
-            trained on another host or device.
+            trained on another host or device, or repeated steps by CUDA graphs where these are not, or the other way round.
         outputs: the model's outputs, from which costly metrics may still be taken by `measure`.
         samples: how many passed forward and backward so far.
         forward_samples: how many passed forward only (teachers, for instance).
@@ -130,7 +130,7 @@ def unlearn_epochs(workspace: Workspace, task: Task, method: Method, seed: int) 
         UnlearnError: SCRUB-R's rule lacks validation images.
     """
     model = workspace.load_model(workspace.original(task).model.state_dict())
-    data = workspace.unlearning_data(task)
+    data = workspace.unlearning_data(task, method)
     if method.epoch_rule == "scrub_r" and not len(workspace.task_data(task).validation_alike):
         raise UnlearnError("SCRUB-R's rule must have validation images of the forget set's classes, and there are none")
     streams, seconds, number = Streams(seed), 0.0, 0
@@ -138,6 +138,7 @@ def unlearn_epochs(workspace: Workspace, task: Task, method: Method, seed: int) 
         while True:
             yield Epoch(number, model, data, seconds)
             started = time.perf_counter()
+            data.begin_epoch()
             if not steps.take(workspace.arithmetic()):
                 return
             workspace.synchronize()

@@ -56,6 +56,13 @@ class SGD:
             moves = velocity
         torch._foreach_add_(parameters, moves, alpha=-group["lr"])
 
+    def set_to_rest(self) -> None:
+        """Make the velocities of those parameters that have not moved yet, so that no step makes any."""
+        group = self.param_groups[0]
+        for parameter in group["params"] if group["momentum"] else ():
+            if parameter not in self._velocity:
+                self._at_rest(parameter)
+
     def _at_rest(self, parameter: Tensor) -> Tensor:
         self._velocity[parameter] = torch.zeros_like(parameter)
         return self._velocity[parameter]

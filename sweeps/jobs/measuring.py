@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from unlearn.arithmetic import arithmetic
-from unlearn.graphs import Step, recorder_of
+from unlearn.graphs import UNCOMPARED, Step, recorder_of
 from unlearn.models import build
 from unlearn.steps import SGD
 from unlearn.workspace.device import seconds_a_call
@@ -32,7 +32,7 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
     model = build(asked["model"], shape, classes, asked["options"], asked["head"])
     model.normalise((0.5,) * shape[0], (0.25,) * shape[0])
     model.to(device)
-    recorder = recorder_of(device) if asked["graphs"] else None
+    recorder = recorder_of(device, before=3) if asked["graphs"] else None
     step = Step(model, SGD(model.parameters(), lr=1e-4), recorder=recorder)
     images = torch.randint(0, 256, (EVALUATION_BATCH[device.type], *shape), dtype=torch.uint8, device=device)
     few = images[: asked["batch_size"]]
@@ -44,7 +44,7 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
 
     with arithmetic(device, asked["precision"]):
         model.train()
-        ready = 1 if recorder is None else recorder.before + 1
+        ready = 1 if recorder is None else recorder.before + UNCOMPARED
         of_step = seconds_a_call(partial(step, few, labels), device, least=SECONDS, ready=ready) / len(few)
         model.eval()
         of_forward = seconds_a_call(forward, device, least=SECONDS) / len(images)

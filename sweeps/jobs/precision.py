@@ -96,7 +96,7 @@ def _decision(chosen: str, because: str, device: str) -> dict[str, Any]:
 def _in_favour(found: Comparison) -> str:
     (difference, limit) = found.differences["accuracy"]
     return (
-        f"short trainings of this model are {found.speedup:.2f} times as fast as in float32 (asked for: {MARGIN}), and their "
+        f"training this model is {found.speedup:.2f} times as fast as in float32 (asked for: {MARGIN}), and after short trainings "
         f"accuracies differ by {difference:.2g} points (seeds allow {limit:.2g})"
     )
 

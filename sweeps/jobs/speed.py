@@ -19,6 +19,7 @@ from sweeps.jobs.child import command_of
 from sweeps.resources import threads_of
 from sweeps.spec import Sizes, Spec
 from unlearn.files import write_atomically
+from unlearn.hardware import WITH_GRAPHS, may_repeat
 from unlearn.model_files import model_facts, model_files
 
 #: The measuring process is given up after so many seconds.
@@ -108,6 +109,11 @@ def _hash(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
+def _graphs(spec: Spec) -> bool:
+    """Whether the sweep's references are trained by steps that a GPU repeats."""
+    return bool(spec.resources.gpus_per_trial) and may_repeat(spec.resources.cuda_graphs, spec.model.name)
+
+
 def _of_models(spec: Spec, models: Path) -> Speed | None:
     """The middle one of such models: of the same data set, architecture and precision, trained on this host."""
     wanted = {
@@ -120,8 +126,10 @@ def _of_models(spec: Spec, models: Path) -> Speed | None:
     found = []
     for file in model_files(models):
         facts = model_facts(file)
-        cpu = facts is not None and (facts.get("device") == "cpu") != bool(spec.resources.gpus_per_trial)
-        if facts is not None and cpu and facts["samples"] and all(facts.get(k) == v for k, v in wanted.items()):
+        if facts is None or not facts["samples"] or any(facts.get(k) != v for k, v in wanted.items()):
+            continue
+        device = str(facts.get("device"))
+        if (device != "cpu", device.endswith(WITH_GRAPHS)) == (bool(spec.resources.gpus_per_trial), _graphs(spec)):
             found.append((facts["seconds"] / facts["samples"], file.stat().st_size))
     if not found:
         return None
@@ -153,7 +161,7 @@ def _asked_of(spec: Spec) -> dict[str, Any]:
         "batch_size": spec.training.batch_size,
         "threads": threads_of(spec),
         "gpu": bool(spec.resources.gpus_per_trial),
-        "graphs": bool(spec.resources.gpus_per_trial) and spec.resources.cuda_graphs,
+        "graphs": _graphs(spec),
     }
 
 

@@ -349,7 +349,8 @@ class Resources(Part):
         cpus_per_trial, gpus_per_trial: what Ray sets aside for each; a fraction of a GPU shares it.
         custom: Ray's custom resources, by name, of which each trial takes so much.
         trial_timeout: seconds after which the worker of a trial is ended, and the trial fails for good.
-        cuda_graphs: whether GPUs repeat gradient steps by themselves, recorded as CUDA graphs, where that gives the same weights.
+        cuda_graphs: whether GPUs repeat gradient steps by themselves, recorded as CUDA graphs, where that gives the same weights:
+            `auto` those of this package's own methods and networks, `true` all.
     """
 
     workers: Positive | None = None
@@ -357,7 +358,7 @@ class Resources(Part):
     gpus_per_trial: Annotated[float, Field(ge=0)] = 0
     custom: dict[str, Annotated[float, Field(gt=0)]] = {}
     trial_timeout: Annotated[float, Field(gt=0)] | None = None
-    cuda_graphs: bool = True
+    cuda_graphs: bool | Literal["auto"] = "auto"
 
 
 class Logging(Part):

@@ -175,7 +175,7 @@ def test_what_run_times_of_older_versions_count(builder: RecordBuilder, cost_of:
 
 
 def test_a_time_that_is_left_out_is_explained(builder: RecordBuilder) -> None:
-    said = "No time where the oracle was trained on another host or device."
+    said = "No time where the oracle was trained on another host or device, or by other resources.cuda_graphs."
     evaluate(builder)
     assert said not in cost_notes(builder.record(), "random")
     builder.trial("evaluation", "finetune", value=1.0, metrics={"relative_samples": 0.2})

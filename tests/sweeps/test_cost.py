@@ -134,10 +134,18 @@ def test_what_measures_may_begin_before_the_sizes_are_known(tiny: SpecMaker, tmp
 def test_the_speed_is_that_of_steps_as_trials_take_them(tiny: SpecMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a recorder for CPUs; trials that run on no GPU repeat none."""
     recorder = Recording()
-    monkeypatch.setattr("sweeps.jobs.measuring.recorder_of", lambda device: recorder)
+    monkeypatch.setattr("sweeps.jobs.measuring.recorder_of", lambda device, before: recorder)
     of_cpus = asked_for(tiny(), DIGITS)
-    of_gpus = asked_for(tiny(resources={"gpus_per_trial": 0.5}), DIGITS)
-    assert (of_cpus["graphs"], of_gpus["graphs"]) == (False, True)
+    own = {"name": "torchvision:resnet18"}
+    for model, graphs, expected in (
+        ({"name": "small_resnet"}, "auto", True),
+        ({"name": "small_resnet"}, False, False),
+        (own, "auto", False),
+        (own, True, True),
+    ):
+        spec = tiny(model=model, resources={"gpus_per_trial": 0.5, "cuda_graphs": graphs})
+        assert asked_for(spec, DIGITS)["graphs"] == expected
+    assert not of_cpus["graphs"]
     assert measure(of_cpus)["step"] > 0
     assert recorder.repeated == 0
     assert measure({**of_cpus, "graphs": True})["step"] > 0

@@ -119,8 +119,8 @@ def test_it_is_decided_once_and_kept(
     assert setting_of(sweep.spec).precision == "bfloat16"
     assert told == [
         "precision: trying the model in float32 and in bfloat16, 3 short trainings each at most …",
-        "precision: bfloat16, as short trainings of this model are 2.00 times as fast as in float32 (asked for: 1.2), and their "
-        "accuracies differ by 0 points (seeds allow 2)",
+        "precision: bfloat16, as training this model is 2.00 times as fast as in float32 (asked for: 1.2), and after "
+        "short trainings accuracies differ by 0 points (seeds allow 2)",
     ]
     assert yaml.safe_load(sweep.folder.spec.read_text())["precision"] == "bfloat16"
 

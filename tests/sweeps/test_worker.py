@@ -218,24 +218,59 @@ def test_what_diverges_after_its_stop_epoch_has_not_failed(worker: Worker, stop:
         assert report.reason == "diverged at epoch 4"
 
 
+class Own(FineTune):
+    """A method of one's own, which nobody has looked at."""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (True, "sure", True),
+        (True, f"{__name__}:Own", True),
+        ("auto", "sure", True),
+        ("auto", f"{__name__}:Own", False),
+    ],
+)
 def test_with_cuda_graphs_steps_of_methods_and_references_are_repeated(
-    tiny: Callable[..., Spec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Callable[..., Spec],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    case: tuple[bool | str, str, bool],
 ) -> None:
     """On a recorder for CPUs: weights and metrics are the same, and without the setting nothing is recorded."""
-    recorder = Recording()
+    graphs, method, expected = case
+    recorder, network = Recording(), {"name": "small_resnet", "width": 2}
     monkeypatch.setattr("unlearn.workspace.workspace.recorder_of", lambda device: recorder)
-    asked, found = job("sure"), []
-    for graphs in (False, True):
-        spec = tiny(methods={"sure": METHODS["sure"]}, resources={"cuda_graphs": graphs})
-        one = Worker(spec, Cache(tmp_path / str(graphs)))
-        assert one.workspace.references.place.device == ("cpu, CUDA graphs" if graphs else "cpu")
+    methods = {**METHODS, f"{__name__}:Own": {"lr": 0.1, "retain_batch_size": 64, "lr_decay_epoch": 5}}
+    asked, found = Job("unlearning", DRAW, "dev", method, {"epochs": 5, **methods[method]}, seed=11), []
+    for how, repeats_training, repeats in ((False, False, False), (graphs, True, expected)):
+        spec = tiny(methods={method: methods[method]}, model=network, resources={"cuda_graphs": how})
+        one = Worker(spec, Cache(tmp_path / str(how)))
+        assert one.workspace.references.place.device == ("cpu, CUDA graphs" if how else "cpu")
         one.workspace.original(one.task(asked.draw, asked.scored_on))
-        assert (recorder.repeated > 1) == graphs  # of the original's training
+        assert (recorder.repeated > 1) == repeats_training
+        before = recorder.repeated
+        one.workspace.oracle(one.task(asked.draw, asked.scored_on))
+        assert (recorder.repeated > before) == repeats_training
         before = recorder.repeated
         _, epochs = answer(one, asked)
-        assert (recorder.repeated > before) == graphs
+        assert (recorder.repeated > before) == repeats
         found.append({number: uncosted(metrics) for number, metrics in epochs.items()})
     assert found[0] == found[1]
+
+
+def test_networks_from_elsewhere_are_repeated_only_where_all_are(
+    tiny: Callable[..., Spec], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unlearn.workspace.workspace.recorder_of", lambda device: Recording())
+    for name, graphs, expected in (
+        ("small_resnet", "auto", True),
+        ("torchvision:resnet18", "auto", False),
+        ("torchvision:resnet18", True, True),
+        ("small_resnet", False, False),
+    ):
+        spec = tiny(model={"name": name}, resources={"cuda_graphs": graphs})
+        assert (Worker(spec, Cache(cache)).workspace.recorder is not None) == expected
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -119,7 +121,7 @@ def test_what_python_decides_at_each_step_is_not_repeated(caplog: pytest.LogCapt
     made = Recording()
     model, optimizer = tiny()
     steps(Step(model, optimizer, fickle(model), recorder=made))
-    assert made.repeated == 1  # the one that was compared
+    assert made.repeated == 2  # the one that was compared, and once more to see whether it repeats itself
     assert "taken twice, it does not end with the same weights" in caplog.text
     assert all(torch.isfinite(p).all() for p in model.parameters())
 
@@ -132,7 +134,9 @@ def weighted(changes_at: int) -> tuple[list[int], Callable[..., list[Tensor]]]:
         model, optimizer = tiny()
         step = Step(model, optimizer, lambda x, y: weight * nn.functional.cross_entropy(model(x), y), recorder=recorder)
         rng, weight = torch.Generator().manual_seed(1), 1.0
-        for calls[0] in range(1, 12):
+        for calls[0] in range(1, 200):
+            if calls[0] % 60 == 1:
+                step.begin_epoch()
             if calls[0] == changes_at:
                 weight = 0.5
             step(torch.randn(5, 4, generator=rng), torch.randint(0, 3, (5,), generator=rng))
@@ -148,13 +152,93 @@ def test_a_number_that_changes_at_once_is_found_before_a_step_was_wrong(caplog: 
     assert DIFFERS in caplog.text
 
 
-@pytest.mark.parametrize(("changes_at", "found_at"), [(4, 6), (5, 6), (6, 6)])
+@pytest.mark.parametrize(("changes_at", "found_at"), [(4, 6), (5, 6), (6, 6), (67, 130), (150, 194)])
 def test_a_number_that_changes_later_ends_the_run(changes_at: int, found_at: int) -> None:
-    """The first step is taken as it is, the second recorded; the first, fourth and sixteenth after that are compared."""
+    """The first step is taken as it is, the second recorded; the first, fourth, sixteenth, 64th after that are compared, and then
+    the first one in a further epoch, of 60 steps here, that comes 64 or more after the last.
+    """
     calls, run = weighted(changes_at)
     with pytest.raises(UnlearnError, match="pass it to the loss as a tensor, or set"):
         run(Recording())
     assert calls == [found_at]
+
+
+@pytest.mark.parametrize("often", [0.3, 0.03])
+def test_a_device_that_seldom_rounds_otherwise_ends_no_run(often: float) -> None:
+    """Each time by another amount: what is repeated and what is taken again then differ from themselves."""
+
+    def loss(x: Tensor, y: Tensor) -> Tensor:
+        value: Tensor = nn.functional.cross_entropy(model(x), y)
+        return Wobbly.apply(value, chance)  # type: ignore[no-any-return, no-untyped-call]
+
+    Wobbly.often = often
+    for seed in range(8):
+        chance = random.Random(seed)
+        model, optimizer = tiny()
+        steps(Step(model, optimizer, loss, recorder=Recording()), count=100)
+
+
+class Wobbly(torch.autograd.Function):
+    """The identity, whose gradient is now and then another one, in a recording too."""
+
+    often = 0.0
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, chance: random.Random) -> Tensor:
+        ctx.chance = chance
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        return wobble(gradient, ctx.chance, Wobbly.often), None
+
+
+def wobble(gradient: Tensor, chance: random.Random, often: float) -> Tensor:
+    return gradient * (1 + 1e-6 * chance.random()) if chance.random() < often else gradient.clone()
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 5, 20])
+@pytest.mark.parametrize("what", ["frozen", "unfrozen", "normalised by running statistics"])
+def test_layers_may_begin_and_end_to_learn(what: str, at: int, caplog: pytest.LogCaptureFixture) -> None:
+    ends = []
+    for recorder in (made := Recording(), None):
+        model, optimizer = tiny(nn.BatchNorm1d(6))
+        model[0].requires_grad_(what != "unfrozen")
+        step = Step(model, optimizer, recorder=recorder)
+        steps(step, count=at)
+        if what == "normalised by running statistics":
+            model[1].eval()
+        else:
+            model[0].requires_grad_(what == "unfrozen")
+        steps(step, count=9)
+        ends.append(model)
+    assert same_state(*ends)
+    assert made.repeated > 1
+    assert not caplog.records
+
+
+def test_what_begins_to_learn_without_being_said_is_found() -> None:
+    """A loss that reads more of the network from some step on: its velocities must not be those of a repeated step."""
+    model, optimizer = tiny()
+    reads_all = False
+
+    def loss(x: Tensor, y: Tensor) -> Tensor:
+        features = model[0](x) if reads_all else model[0](x).detach()
+        return nn.functional.cross_entropy(model[1:](features), y)
+
+    step = Step(model, optimizer, loss, recorder=Recording())
+    steps(step, count=5)
+    reads_all = True
+    with pytest.raises(UnlearnError, match="pass it to the loss as a tensor"):
+        steps(step, count=20)
+
+
+def test_gradients_are_not_those_of_another_step() -> None:
+    model, optimizer = tiny()
+    step = Step(model, optimizer, recorder=Recording())
+    for _ in range(5):
+        steps(step, count=1)
+        assert all(parameter.grad is None for parameter in model.parameters())
 
 
 def test_a_learning_rate_of_its_own_for_each_step_is_not_recorded() -> None:
@@ -199,7 +283,7 @@ def test_a_cpu_records_nothing() -> None:
 class Counting(CudaGraphs):
     """CUDA graphs of steps that come twice."""
 
-    before, recorded = 1, 0
+    recorded = 0
 
     def record(self, call: Callable[[], None]) -> Callable[[], object]:
         self.recorded += 1
@@ -211,7 +295,7 @@ class Counting(CudaGraphs):
 def test_a_gpu_repeats_the_steps_of_every_method(key: str, caplog: pytest.LogCaptureFixture) -> None:
     device = torch.device("cuda")
     ends = []
-    for recorder in (made := Counting(device), None):
+    for recorder in (made := Counting(device, before=1), None):
         problem = network_problem("small_resnet", width=2)
         data = problem.data
         for batches in (data.retain, data.forget, data.validation):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
@@ -22,7 +22,7 @@ class UnlearningData:
 
     The sets share one pool of images and labels. `original` is in eval mode and needs no gradients. `new_model(seed)` gives a
     freshly initialised network of the same architecture, in train mode. With a `recorder` a device may repeat the steps of `step`
-    by itself.
+    by itself; whoever runs a method calls `begin_epoch` before each epoch of it.
     """
 
     retain: Batches
@@ -31,6 +31,7 @@ class UnlearningData:
     original: Classifier
     new_model: Callable[[int], Classifier]
     recorder: Recorder | None = None
+    _steps: list[Step] = field(default_factory=list, init=False)
 
     def step(
         self,
@@ -40,7 +41,13 @@ class UnlearningData:
         after: Callable[[], None] = lambda: None,
     ) -> Step:
         """The gradient step on `loss` as a function of a batch: see `unlearn.graphs.Step`."""
-        return Step(model, optimizer, loss, after=after, recorder=self.recorder)
+        self._steps.append(Step(model, optimizer, loss, after=after, recorder=self.recorder))
+        return self._steps[-1]
+
+    def begin_epoch(self) -> None:
+        """Tell all steps so."""
+        for step in self._steps:
+            step.begin_epoch()
 
     @cached_property
     def device(self) -> torch.device:

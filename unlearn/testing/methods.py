@@ -147,7 +147,7 @@ def repeats_its_steps(build: Build) -> None:
     must(
         not differ and same_state(repeated, small_problem().unlearned(method)),
         "its steps must give the same model where a device repeats them: what changes from step to step must be among the "
-        "tensors that data.step(…) is called with",
+        "tensors that data.step(…) is called with, and a step may change the model and nothing else",
     )
 
 

@@ -50,6 +50,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = recipe.lr * 0.1**decays
         model.train()
+        step.begin_epoch()
         for x, y in batches.epoch(recipe.batch_size, shuffle):
             step(x if recipe.augment is None else flip_crop(x, shuffle), y)
         yield epoch + 1

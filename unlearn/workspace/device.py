@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from unlearn.hardware import cpu_has_bfloat16
+from unlearn.hardware import WITH_GRAPHS, cpu_has_bfloat16
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Place:
 def place_of(device: torch.device, *, graphs: bool = False) -> Place:
     """This host, with the kind of its device, which may repeat gradient steps by itself."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return Place(platform.node(), f"{name}{', CUDA graphs' * graphs}")
+    return Place(platform.node(), f"{name}{WITH_GRAPHS * graphs}")
 
 
 def has_bfloat16(device: torch.device) -> bool:

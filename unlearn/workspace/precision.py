@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unlearn.arithmetic import arithmetic
-from unlearn.graphs import Recorder, Step
+from unlearn.graphs import UNCOMPARED, Step, recorder_of
 from unlearn.methods import Batches, Streams
 from unlearn.models import Classifier
 from unlearn.steps import SGD, batch_sizes
@@ -30,6 +30,8 @@ PRECISIONS: tuple[Precision, Precision] = ("float32", "bfloat16")
 STEPS = 60
 #: Trainings in each precision, of the same seeds; fewer where bfloat16 turns out to be the slower.
 SEEDS = 3
+#: Where a device repeats steps, one is recorded after so many, to be timed.
+BEFORE = 3
 #: Validation images that the networks are compared on, at most.
 IMAGES = 2000
 #: By how many standard deviations between seeds the means may differ.
@@ -165,15 +167,16 @@ def _learn(workspace: Workspace, precision: Precision, seed: int, images: Tensor
         with torch.inference_mode():
             logits = torch.cat([model(samples.images[rows]).double() for rows in torch.split(images, 512)])
         if workspace.recorder is not None and steps == STEPS:
-            seconds = STEPS * _seconds_a_repeated_step(model, batches, recipe, workspace.recorder)
+            seconds = STEPS * _seconds_a_repeated_step(model, batches, recipe)
     truth = samples.truth[images]
     accuracy = 100 * (logits.argmax(1) == truth).double().mean()
     return Learnt(accuracy.item(), F.cross_entropy(logits, truth).item(), seconds)
 
 
-def _seconds_a_repeated_step(model: Classifier, batches: Batches, recipe: Recipe, recorder: Recorder) -> float:
+def _seconds_a_repeated_step(model: Classifier, batches: Batches, recipe: Recipe) -> float:
     """Of training, once it is recorded; the model goes on learning from one batch."""
     model.train()
-    step = Step(model, SGD(model.parameters(), lr=recipe.lr, momentum=recipe.momentum), recorder=recorder)
+    optimizer = SGD(model.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
     x, y = next(batches.epoch(recipe.batch_size, torch.Generator()))
-    return seconds_a_call(partial(step, x, y), x.device, least=0.2, ready=recorder.before + 1)
+    step = Step(model, optimizer, recorder=recorder_of(x.device, before=BEFORE))
+    return seconds_a_call(partial(step, x, y), x.device, least=0.2, ready=BEFORE + UNCOMPARED)

@@ -16,7 +16,8 @@ from unlearn.arithmetic import arithmetic
 from unlearn.data import Indices, open_dataset, splits_of
 from unlearn.errors import DivergedError
 from unlearn.graphs import recorder_of
-from unlearn.methods import Batches, UnlearningData
+from unlearn.hardware import CudaGraphs, may_repeat
+from unlearn.methods import Batches, Method, UnlearningData
 from unlearn.metrics import Outputs, SetOutputs, compare, comparisons, measure
 from unlearn.models import Classifier
 from unlearn.scenarios import ForgetSet
@@ -33,7 +34,7 @@ EVALUATION_BATCH = {"cpu": 512, "cuda": 4096}
 
 
 class Retraining(NamedTuple):
-    """What a task's oracles took to train, on average: samples, and seconds of those trained on this host and device."""
+    """What a task's oracles took to train, on average: samples, and seconds of those trained in this place (see `Place`)."""
 
     seconds: float | None
     samples: float
@@ -50,7 +51,8 @@ class Workspace:
         device: where data and models live; None takes a GPU where there is one.
         share: where machines that do not share the cache exchange trained models.
         keep: how many tasks' data and oracles stay on the device; None keeps all.
-        cuda_graphs: whether a GPU is to repeat gradient steps by itself; other devices cannot.
+        cuda_graphs: whether a GPU is to repeat gradient steps by itself: of all methods and networks, or by `auto` of those of
+            this package alone, which are known to keep the rules of `unlearn.graphs.Step`. Other devices cannot.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Workspace:
         share: SharedFolder | None = None,
         keep: int | None = 8,
         *,
-        cuda_graphs: bool = False,
+        cuda_graphs: CudaGraphs = False,
     ) -> None:
         self.setting = setting
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -70,7 +72,8 @@ class Workspace:
         splits = splits_of(self.data, held_out=setting.held_out, dev=setting.dev, seed=setting.seed)
         self.seals = Seals()
         self.samples = Samples(self.data, splits, self.device, self.seals, keep=keep, seed=setting.seed)
-        self.recorder = recorder_of(self.device) if cuda_graphs else None
+        self._repeat_all = cuda_graphs is True
+        self.recorder = recorder_of(self.device) if may_repeat(cuda_graphs, setting.model) else None
         self.references = References(setting, self.samples, self.store, self.seals, keep, recorder=self.recorder)
         self._oracle_measures: dict[tuple[Task, int, tuple[str, ...], int | None], dict[str, float]] = {}
         self._retraining: dict[Task, Retraining] = {}
@@ -110,14 +113,16 @@ class Workspace:
         """The share of a task's forget set that the evaluation's first one of its size holds too: see `Samples.in_first`."""
         return self.samples.in_first(task)
 
-    def unlearning_data(self, task: Task) -> UnlearningData:
+    def unlearning_data(self, task: Task, method: Method) -> UnlearningData:
         """What a method gets: fresh counters over the task's resident samples."""
         data = self.task_data(task)
         retain, forget, validation = (
             Batches(data.images, data.labels, index) for index in (data.retain, data.forget, data.validation)
         )
         original, new_model = self.original(task).model, self.references.new_model
-        return UnlearningData(retain, forget, validation, original, new_model, self.recorder)
+        of_package = type(method).__module__.startswith(f"{Method.__module__.rpartition('.')[0]}.")
+        recorder = self.recorder if self._repeat_all or of_package else None
+        return UnlearningData(retain, forget, validation, original, new_model, recorder)
 
     # --- models ---
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -116,15 +117,38 @@ def test_a_network_that_refuses_bfloat16(workspace: Workspace, monkeypatch: pyte
 def test_where_steps_are_repeated_those_are_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is learnt is the same; a short training alone would be timed while it is recorded."""
     monkeypatch.setattr(module, "STEPS", 6)
-    timed: list[float] = []
-    monkeypatch.setattr(module, "seconds_a_call", lambda *_, **__: timed.append(0.5) or timed[0])
+    monkeypatch.setattr(Comparison, "speedup", 1.0)  # so that no training is left out
+    timed: list[bool] = []
+
+    def seconds(call: Callable[[], object], device: torch.device, *, least: float, ready: int) -> float:
+        for _ in range(ready):
+            call()
+        before = recorder.repeated, recorder.recorded, recorder.taken
+        seconds_a_call(call, device, least=1e-9)
+        after = recorder.repeated, recorder.recorded, recorder.taken
+        timed.append(after == (before[0] + 2, before[1], before[2]))
+        return 0.5
+
+    monkeypatch.setattr(module, "seconds_a_call", seconds)
     setting = Setting(model_options={"width": 4}, recipe=Recipe(epochs=3, lr=0.1, batch_size=64))
-    monkeypatch.setattr("unlearn.workspace.workspace.recorder_of", lambda device: Recording())
+    recorder = Taking()
+    for where in ("unlearn.workspace.workspace", module.__name__):
+        monkeypatch.setattr(f"{where}.recorder_of", lambda device, before=1: recorder)
     one, other = (compare_precisions(Workspace(setting, tmp_path, CPU, cuda_graphs=graphs)) for graphs in (False, True))
-    losses = [[x.loss for x in (*found.float32[:1], *found.bfloat16[:1])] for found in (one, other)]
+    losses = [[x.loss for x in (*found.float32, *found.bfloat16)] for found in (one, other)]
     assert losses[0] == losses[1]
-    assert len(timed) == 6
+    assert timed == [True] * 6  # steps that are repeated, and neither recorded nor compared
     assert [x.seconds for x in (*other.float32, *other.bfloat16)] == [6 * 0.5] * 6
+
+
+class Taking(Recording):
+    """Counts the steps that are taken as they are."""
+
+    taken = 0
+
+    def run(self, call: Callable[[], None]) -> None:
+        self.taken += 1
+        super().run(call)
 
 
 def test_the_time_of_a_call_is_that_of_many_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
