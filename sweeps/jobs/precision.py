@@ -96,8 +96,8 @@ def _decision(chosen: str, because: str, device: str) -> dict[str, Any]:
 def _in_favour(found: Comparison) -> str:
     (difference, limit) = found.differences["accuracy"]
     return (
-        f"training this model is {found.speedup:.2f} times as fast as in float32 (asked for: {MARGIN}), and after short trainings "
-        f"accuracies differ by {difference:.2g} points (seeds allow {limit:.2g})"
+        f"training this model is {found.speedup:.2f} times as fast as in float32 (asked for: {MARGIN}), and after short "
+        f"trainings accuracies differ by {difference:.2g} points (seeds allow {limit:.2g})"
     )
 
 
