@@ -31,9 +31,14 @@ def workers_of(spec: Spec, nodes: Iterable[Mapping[str, float]] | None = None) -
 
 
 def threads_of(spec: Spec) -> int:
-    """How many threads a worker has: Ray gives it those of a trial, unless the environment says otherwise."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    threads = int(asked) if asked.isdigit() else int(spec.resources.cpus_per_trial)
+    """How many threads a worker has."""
+    return threads_for(spec.resources.cpus_per_trial)
+
+
+def threads_for(cpus: float) -> int:
+    """The threads of a trial that takes so many processors: as many, unless the environment says otherwise."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # one number, or one for each level of nesting
+    threads = int(asked) if asked.strip().isdecimal() else int(cpus)
     return max(1, min(threads, os.cpu_count() or 1))
 
 

@@ -17,6 +17,7 @@ from ray import tune
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.job import Job, Update
+from sweeps.resources import threads_for
 from unlearn.shared import ShareError
 
 REPORT, JOB, SPEC, CACHE, IDENTITY, FOLDER, SLOT = "report", "job", "spec", "cache", "identity", "folder", "slot"
@@ -31,7 +32,7 @@ class UnlearningTrainable(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         import torch  # noqa: PLC0415  # only workers need it; the driver that pickles this class does not
 
-        torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
+        torch.set_num_threads(threads_for(json.loads(config[SPEC])["resources"]["cpus_per_trial"]))
         self._reports = self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

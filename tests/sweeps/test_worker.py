@@ -15,7 +15,7 @@ from sweeps.jobs.job import Job, Update
 from sweeps.jobs.worker import Worker
 from sweeps.objective import scrub_r_epoch
 from sweeps.plan import ForgetDraw
-from sweeps.resources import device_of
+from sweeps.resources import device_of, threads_for
 from sweeps.spec import Spec
 from unlearn.methods import Streams, UnlearningData
 from unlearn.methods.finetune import FineTune
@@ -282,6 +282,16 @@ def test_trials_compute_where_they_ask_to(
     """Ray shows a worker that asks for no GPU all that a machine has, and so does the machine a request."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: is_here)
     assert device_of(tiny(resources={"gpus_per_trial": asked})).type == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "cpus", "expected"),
+    [("", 2, 2), ("", 0.5, 1), ("1", 2, 1), ("2,1", 1, 2), ("0", 2, 1), ("many", 2, 2), ("²", 2, 2), ("9999", 1, 8)],
+)
+def test_threads_of_a_worker(monkeypatch: pytest.MonkeyPatch, said: str, cpus: float, expected: int) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    monkeypatch.setattr("sweeps.resources.os.cpu_count", lambda: 8)
+    assert threads_for(cpus) == expected
 
 
 def test_a_worker_of_trials_that_ask_for_no_gpu_takes_none(
