@@ -37,14 +37,14 @@ def _cut_ranges(spec: Spec) -> Iterator[str]:
             continue
         if own.high >= epochs:  # type: ignore[operator]  # epochs is no range
             yield (
-                f"methods.{method}.lr_decay_epoch: from {epochs} on it has no effect, as there are {epochs} epochs; "
+                f"methods.{method}.lr_decay_epoch: from {epochs} on it has no effect, as {_there_are(epochs)}; "
                 f"it is searched in {own.low} … {own.high}"
             )
         elif shipped and own.high < shipped["high"] and own.high == max(1, epochs - 1):  # type: ignore[operator]
             cut[own.low, own.high, shipped["low"], shipped["high"], epochs].append(method)
     for (low, high, was_low, was_high, epochs), methods in cut.items():
         reach = f"only at {low}" if low == high else f"in {low} … {high}"
-        shipped_reach = f"{was_low} … {was_high}, as there are {epochs} epochs"
+        shipped_reach = f"{was_low} … {was_high}, as {_there_are(epochs)}"
         yield f"lr_decay_epoch: searched {reach} instead of {shipped_reach}: {', '.join(methods)}"
 
 
@@ -83,4 +83,8 @@ def _precision(spec: Spec) -> Iterator[str]:
 def _milestones(spec: Spec) -> Iterator[str]:
     late = [epoch for epoch in spec.training.milestones if epoch >= spec.training.epochs]
     if late:
-        yield f"training.milestones: {late} has no effect, as there are {spec.training.epochs} training epochs"
+        yield f"training.milestones: {late} has no effect, as {_there_are(spec.training.epochs, 'training epoch')}"
+
+
+def _there_are(count: object, what: str = "epoch") -> str:
+    return f"there is 1 {what}" if count == 1 else f"there are {count} {what}s"
