@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import random
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -231,6 +233,19 @@ def test_what_begins_to_learn_without_being_said_is_found() -> None:
     reads_all = True
     with pytest.raises(UnlearnError, match="pass it to the loss as a tensor"):
         steps(step, count=20)
+
+
+def test_steps_are_told_of_epochs_and_let_go_of() -> None:
+    """A method that makes a step anew for each epoch must not fill the device with recordings."""
+    data = small_problem().data
+    model, optimizer = tiny()
+    kept = data.step(model, optimizer)  # type: ignore[arg-type]  # a network of fewer names
+    gone = weakref.ref(data.step(model, optimizer))  # type: ignore[arg-type]
+    gc.collect()
+    assert gone() is None
+    before = kept._epoch
+    data.begin_epoch()
+    assert kept._epoch == before + 1
 
 
 def test_gradients_are_not_those_of_another_step() -> None:

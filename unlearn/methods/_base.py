@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +32,7 @@ class UnlearningData:
     original: Classifier
     new_model: Callable[[int], Classifier]
     recorder: Recorder | None = None
-    _steps: list[Step] = field(default_factory=list, init=False)
+    _steps: WeakSet[Step] = field(default_factory=WeakSet, init=False)
 
     def step(
         self,
@@ -41,8 +42,9 @@ class UnlearningData:
         after: Callable[[], None] = lambda: None,
     ) -> Step:
         """The gradient step on `loss` as a function of a batch: see `unlearn.graphs.Step`."""
-        self._steps.append(Step(model, optimizer, loss, after=after, recorder=self.recorder))
-        return self._steps[-1]
+        step = Step(model, optimizer, loss, after=after, recorder=self.recorder)
+        self._steps.add(step)
+        return step
 
     def begin_epoch(self) -> None:
         """Tell all steps so."""
