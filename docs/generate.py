@@ -133,7 +133,7 @@ def _value(node: Node, schema: Node) -> str:
     if "const" in node:
         return f"`{_yaml(node['const'])}`"
     if "enum" in node:
-        return ", ".join(f"`{value}`" for value in node["enum"])
+        return ", ".join(f"`{str(value).lower() if isinstance(value, bool) else value}`" for value in node["enum"])
     kind = node.get("type")
     if kind == "array":
         return f"a list: {_value(node['items'], schema)}"

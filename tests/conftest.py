@@ -9,6 +9,10 @@ os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 os.environ.setdefault("RAY_worker_niceness", "0")  # else other tests take the processor from them
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("no time decides", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no time decides")
 
 gc.disable()  # until all is imported
 

@@ -100,7 +100,8 @@ def _problem(path: Path, error: ErrorDetails) -> Problem:
     if path == SAMPLES and kind not in _LIMITS:
         return Problem(key, "must be a whole number, or all", shown(value), number_remedy(value))
     if kind == "literal_error":
-        return _not_among(key, str(error.get("ctx", {}).get("expected", "")), value)
+        expected = str(error.get("ctx", {}).get("expected", ""))
+        return _not_among(key, expected.replace("True", "true").replace("False", "false"), value)
     remedy = number_remedy(value) if value is None or kind.startswith(_NUMBERS) else ""
     return Problem(key, _rule(kind, error.get("ctx", {})), shown(value), remedy)
 

@@ -358,7 +358,7 @@ class Resources(Part):
     gpus_per_trial: Annotated[float, Field(ge=0)] = 0
     custom: dict[str, Annotated[float, Field(gt=0)]] = {}
     trial_timeout: Annotated[float, Field(gt=0)] | None = None
-    cuda_graphs: bool | Literal["auto"] = "auto"
+    cuda_graphs: Literal[True, False, "auto"] = "auto"
 
 
 class Logging(Part):

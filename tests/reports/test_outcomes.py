@@ -98,7 +98,7 @@ def test_a_method_that_failed_on_hard_sets_is_not_ahead_by_that(builder):
     assert "Evaluated fewer than 6 times: FineTune 3." in answer.sentences
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.lists(st.one_of(st.none(), st.integers(0, 8)), min_size=6, max_size=6), max_size=5))
 def test_no_headline_says_more_than_the_numbers(columns):
     names = ["sure", "finetune", "scrub", "neg_grad", "ssd"][: len(columns)]

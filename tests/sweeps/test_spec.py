@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps.errors import SpecError, SweepError
@@ -141,7 +141,7 @@ anything = st.recursive(
 SECTIONS = sorted(load_spec("digits").dump())
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(st.dictionaries(st.sampled_from(SECTIONS), anything, min_size=1, max_size=3), st.data())
 def test_whatever_the_file_a_valid_plan_or_listed_errors(changes: dict[str, Any], data: st.DataObject) -> None:
     document = load_spec("digits").dump() | changes

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -126,7 +126,6 @@ def test_units_are_forget_sets_of_one_training_and_trainings_of_several():
     assert units(3, 2, 2) == (3, pytest.approx(np.std([1.5, 5.5, 9.5], ddof=1)))
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.floats(-50, 50), min_size=5, max_size=5), min_size=2, max_size=4))
 def test_p_is_scipys(columns: list[list[float]]):
     x = np.round(np.array(columns).T + np.arange(5)[:, None] * np.arange(len(columns)) ** 2 * 1e-3, 9)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -161,7 +161,7 @@ PYDANTIC = re.compile(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.sampled_from(SPOTS), st.sampled_from(["replace", "remove", "add"]), anything), max_size=3))
 def test_a_mutated_file_is_valid_or_its_errors_are_listed(mutations: list[tuple[tuple[Any, ...], str, Any]]) -> None:
     document = copy.deepcopy(BASE)
@@ -204,7 +204,7 @@ def spots_of(node: Any) -> set[Any]:
     return set(node) if isinstance(node, dict) else set(range(len(node)))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), st.text(max_size=12))
 def test_any_text_as_a_file_or_an_option(tmp_path_factory: pytest.TempPathFactory, text: str, option: str) -> None:
     path = tmp_path_factory.getbasetemp() / "any.yaml"

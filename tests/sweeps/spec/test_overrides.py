@@ -104,6 +104,11 @@ def test_component_names_may_have_dots_in_them(tmp_path: Path) -> None:
         ("name=0100", "--set name: must be text, got 100"),
         ("seed=1:30", "--set seed: must be a whole number, got '1:30'"),
         ("seed=yes", "--set seed: must be a whole number, got 'yes'"),
+        ("resources.cuda_graphs=yes", "--set resources.cuda_graphs: must be true, false or 'auto', got 'yes'"),
+        (
+            "resources.cuda_graphs=auot",
+            "--set resources.cuda_graphs: must be true, false or 'auto', got 'auot' — did you mean 'auto'?",
+        ),
         ("sensitivity.enabled=yes", "--set sensitivity.enabled: must be true or false, got 'yes'"),
         ("seed=1e3", "--set seed: must be a whole number, got 1000.0"),
         ("seed='7'", "--set seed: must be a whole number, got '7' — remove the quotes"),

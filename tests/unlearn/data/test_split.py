@@ -1,7 +1,7 @@
 import hypothesis.extra.numpy as arrays
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from unlearn.data import ImageDataset, split
@@ -11,7 +11,6 @@ from unlearn.errors import DataError
 LABELS = arrays.arrays(np.int64, st.integers(1, 200), elements=st.integers(0, 4))
 
 
-@settings(deadline=None)
 @given(labels=LABELS, held_out=st.floats(0.05, 0.95), dev=st.floats(0, 0.95), seed=st.integers(0, 9))
 def test_splits_are_disjoint_cover_and_take_the_same_share_of_every_class(labels, held_out, dev, seed):
     splits = split(labels, held_out=held_out, dev=dev, seed=seed)

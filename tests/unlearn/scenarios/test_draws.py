@@ -64,7 +64,7 @@ def test_sets_of_the_evaluation_are_apart_from_those_tuned_on_and_differ_among_t
     assert np.mean(shared) < 0.75
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(size=st.integers(1, 100), seen=st.integers(0, 100), seed=st.integers(0, 50))
 def test_where_the_rest_is_too_small_all_of_it_is_taken(size: int, seen: int, seed: int) -> None:
     of_class = np.flatnonzero(LABELS == 1)

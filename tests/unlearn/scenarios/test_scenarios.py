@@ -49,7 +49,7 @@ def test_every_scenario_is_tested():
 
 
 @every_scenario
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data(), labels=LABELS, seed=SEEDS)
 def test_a_forget_set(scenario, data, labels, seed):
     size, images = sizes(data, scenario, labels), pixels(labels)
@@ -113,7 +113,7 @@ def test_a_full_class_leaves_none_of_it(labels, seed):
     assert 1 not in np.delete(labels, drawn.indices)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(labels=LABELS, seed=SEEDS, canary_seed=SEEDS)
 def test_canaries_are_scrambled_and_shared_by_all_forget_seeds(labels, seed, canary_seed):
     scenario, images = Canary(canaries=3, canary_seed=canary_seed, pool=3), pixels(labels)
