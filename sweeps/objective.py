@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
@@ -10,6 +10,7 @@ from typing import Literal
 from unlearn.gaps import Measures, pareto_front
 
 AVERAGE_GAPS = ("forget_gap", "utility_gap", "retain_gap", "class_test_gap", "mia_knn_forget_gap")
+TUG_OF_WAR = ("forget_gap", "retain_gap", "utility_gap")
 TOP = 5
 
 ObjectiveName = Literal["average_gap", "tow", "pareto"]
@@ -38,10 +39,18 @@ class Objective:
             return _mean(metrics, self.measures.side("utility")), _mean(metrics, self.measures.side("forgetting"))
         if self.name == "tow":
             kept = 1.0
-            for gap in ("forget_gap", "retain_gap", "utility_gap"):
+            for gap in TUG_OF_WAR:
                 kept *= 1 - metrics[gap] / 100
             return (1 - kept,)
         return (_mean(metrics, self.gaps),)
+
+    def counts(self, names: Collection[str]) -> list[str]:
+        """Those of the gaps named that enter the score."""
+        if self.name == "pareto":
+            entering = self.measures.side("utility") + self.measures.side("forgetting")
+        else:
+            entering = TUG_OF_WAR if self.name == "tow" else self.gaps
+        return [gap for gap in entering if gap in names]
 
     def score(self, metrics: Mapping[str, float]) -> float:
         """The one number by which epochs are compared."""

@@ -26,9 +26,10 @@ from sweeps.plan import ForgetDraw, tuning_draws
 from sweeps.resources import device_of
 from sweeps.spec import Spec, check_files, scenario_of
 from sweeps.spec.scoring import objective_of
-from unlearn.errors import DivergedError
+from unlearn.errors import DivergedError, MetricError
 from unlearn.gaps import Measures
 from unlearn.methods import Method
+from unlearn.metrics import gaps
 from unlearn.registry import find
 from unlearn.run import Evaluation, run_unlearning
 from unlearn.seal import ChangedError
@@ -212,9 +213,28 @@ class Worker:
         if evaluation is None:
             raise RuntimeError(f"method {job.method} yielded no epoch")
         counted, hindsight = rule.chosen()
+        for chosen in (counted, hindsight):
+            if chosen is not None:
+                self._check_counts(task, chosen.epoch, chosen.metrics)
         if evaluation.retain_samples is not None:
             fresh += [self._whole_row(chosen) for chosen in (counted, hindsight) if chosen is not None]
         yield replace(self._answer(job, counted, hindsight, evaluation), epochs=curve_of(fresh))
+
+    def _check_counts(
+        self, task: Task, epoch: int, metrics: dict[str, float], retain_samples: int | None = None
+    ) -> None:
+        """Check that a score is of as many gaps as any other on this forget set: those that its oracles have.
+
+        Raises:
+            MetricError: a metric has left out what counts.
+        """
+        oracle = self.workspace.oracle_metrics(task, self.spec.metrics.every_epoch, retain_samples)
+        if missing := [gap for gap in self.objective.counts(gaps(oracle, oracle)) if gap not in metrics]:
+            raise MetricError(
+                f"a gap of the objective must be defined in every epoch where the oracle has its value; "
+                f"in epoch {epoch} there is no {', '.join(missing)}, and the score would be of fewer gaps than others are: "
+                "let its metric give a value there, or keep it out of the objective"
+            )
 
     def _whole_row(self, chosen: Chosen) -> dict[str, float]:
         """An epoch that counts as the curve has it: on all retain samples, whatever was told of it before."""
@@ -275,12 +295,14 @@ class Worker:
 
         Raises:
             DivergedError: it diverges before.
+            MetricError: a gap that counts is not defined there.
         """
         part = job.retain_samples if method.last_epoch > 1 else None  # of one epoch two passes would be more than one
         families = self.spec.metrics.every_epoch
         epochs = run_unlearning(self.workspace, task, method, job.seed, families, retain_samples=part)
         try:
             for evaluation in epochs:
+                self._check_counts(task, evaluation.epoch, evaluation.metrics, evaluation.retain_samples)
                 yield evaluation, self.objective.score(evaluation.metrics)
                 if job.ends_at(evaluation.epoch):
                     return

@@ -19,6 +19,7 @@ from sweeps.resources import device_of, threads_for
 from sweeps.spec import Spec
 from unlearn.methods import Streams, UnlearningData
 from unlearn.methods.finetune import FineTune
+from unlearn.metrics import Outputs
 from unlearn.models import Classifier
 from unlearn.run import run_unlearning
 from unlearn.testing.recording import Recording
@@ -299,3 +300,41 @@ def test_a_worker_of_trials_that_ask_for_no_gpu_takes_none(
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert Worker(tiny(), Cache(cache)).workspace.device.type == "cpu"
+
+
+MEASURED: list[bool] = []
+
+
+def sometimes(outputs: Outputs) -> dict[str, float]:
+    """A metric that leaves its value out where the test says so, measurement by measurement."""
+    return {"now": 50.0} if MEASURED.pop(0) else {}
+
+
+@pytest.mark.parametrize(
+    ("part", "measured", "missing"),
+    [
+        (None, [True, True, True], ""),  # oracle, and two epochs
+        (None, [True, False, True], "in epoch 1"),
+        (None, [True, True, False], "in epoch 2"),
+        (None, [False, True, True], ""),  # no gap in any epoch
+        (50, [True, True, True, False, True], "in epoch 1"),  # once more on all of the retain set, the oracle too
+    ],
+)
+def test_a_score_is_of_the_same_gaps_in_every_epoch(
+    tiny: Callable[..., Spec], cache: Path, part: int | None, measured: list[bool], missing: str
+) -> None:
+    spec = tiny(
+        methods={"finetune": {"lr": 1e-12}},
+        metrics={"every_epoch": ["accuracy", f"{__name__}:sometimes"]},
+        objective={"gaps": ["forget_gap", "now_gap"]},
+    )
+    worker = Worker(spec, Cache(cache))
+    MEASURED[:] = measured
+    asked = Job("unlearning", DRAW, "dev", "finetune", {"epochs": 2, "lr": 1e-12}, retain_samples=part)
+    last = list(worker.run(asked))[-1]
+    assert last.outcome == ("error" if missing else "complete"), last.reason
+    if missing:
+        assert f"{missing} there is no now_gap" in (last.reason or "")
+    else:
+        share = 2 if measured[0] else 1
+        assert last.values == [last.metrics["forget_gap"] / share]
