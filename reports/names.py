@@ -90,8 +90,13 @@ def labelled(*records: SweepRecord) -> Iterator[None]:
         given |= {("methods", key): label for key, label in (spec.get("labels") or {}).items()}
         bodies = {key: body for key, body in (spec.get("scenarios") or {}).items() if isinstance(body, Mapping)}
         given |= {("scenarios", key): body["label"] for key, body in bodies.items() if body.get("label")}
-    taken = {method_label(m) for r in records for m in r.spec.get("methods") or () if ("methods", m) not in given}
-    token = _LABELS.set({of: f"{label} ({of[1]})" if label in taken else label for of, label in given.items()})
+    known = {(section, key) for r in records for section in _OWN_LABELS for key in r.spec.get(section) or ()}
+    own = {(section, key): _OWN_LABELS[section](key) for section, key in sorted(known - given.keys())}
+    labels: dict[tuple[str, str], str] = {}
+    for (section, key), label in [*own.items(), *given.items()]:
+        taken = label in (other for of, other in labels.items() if of[0] == section)
+        labels[section, key] = f"{label} ({key})" if taken else label
+    token = _LABELS.set(labels)
     try:
         yield
     finally:
@@ -100,7 +105,7 @@ def labelled(*records: SweepRecord) -> Iterator[None]:
 
 def method_label(key: str) -> str:
     """The method's name in print: as its sweep's file has it, else of a shipped one its own, else the key."""
-    return _LABELS.get().get(("methods", key)) or _METHODS.get(key, key)
+    return _LABELS.get().get(("methods", key)) or _of_method(key)
 
 
 def score_label(record: SweepRecord) -> str:
@@ -124,7 +129,17 @@ def score_unit(record: SweepRecord) -> str:
 
 def scenario_label(key: str) -> str:
     """The scenario's name in print: as its sweep's file has it, else the words of its key."""
-    if label := _LABELS.get().get(("scenarios", key)):
-        return label
+    return _LABELS.get().get(("scenarios", key)) or _of_scenario(key)
+
+
+def _of_method(key: str) -> str:
+    return _METHODS.get(key, key)
+
+
+def _of_scenario(key: str) -> str:
     words = key.replace("_", " ")
     return words.capitalize() if re.fullmatch(r"[a-z][a-z ]*", words) else key
+
+
+#: By section: the label of what has none in the sweep file.
+_OWN_LABELS = {"methods": _of_method, "scenarios": _of_scenario}

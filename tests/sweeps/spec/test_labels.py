@@ -36,6 +36,14 @@ def test_a_label_stands_in_the_methods_own_section_or_is_set() -> None:
         (["methods.finetune.label=3"], "labels.finetune: must be text, got 3"),
         (["methods.finetune.label=''"], "labels.finetune: must not be empty"),
         (["scenarios.random.label=partial_class"], "scenarios.random.label: must be this one's alone"),
+        (
+            ["methods.sure.label=' '"],
+            "methods.sure.label: must be one line, with single spaces between its words, got ' '",
+        ),
+        (
+            ['scenarios.random.label="Any\\nimage "'],
+            r"must be one line, with single spaces between its words, got 'Any\nimage ' — write 'Any image'",
+        ),
     ],
 )
 def test_labels_that_cannot_be(overrides: list[str], told: str) -> None:
@@ -70,3 +78,25 @@ def test_a_label_that_another_method_bears_has_its_key_beside_it() -> None:
     builder.spec["labels"] = {"finetune": "SURE"}
     with labelled(builder.record()):
         assert (method_label("sure"), method_label("finetune")) == ("SURE", "SURE (finetune)")
+
+
+@pytest.mark.parametrize(
+    ("scenarios", "labels"),
+    [
+        ({"random": {}, "other": {"label": "Random"}}, ["Random", "Random (other)"]),
+        ({"random": {}, "Random": {}}, ["Random (random)", "Random"]),
+        ({"one": {"label": "SURE"}}, ["SURE"]),  # a method's label is no scenario's
+    ],
+)
+def test_no_two_scenarios_of_a_report_are_called_alike(scenarios: dict[str, dict[str, str]], labels: list[str]) -> None:
+    builder = new_builder()
+    builder.spec["scenarios"] = scenarios
+    with labelled(builder.record()):
+        assert [scenario_label(key) for key in scenarios] == labels
+
+
+def test_labels_of_two_sweeps_side_by_side_stay_apart() -> None:
+    one, two = new_builder(), new_builder()
+    one.spec["labels"], two.spec["labels"] = {"sure": "Ours"}, {"finetune": "Ours"}
+    with labelled(one.record(), two.record()):
+        assert (method_label("sure"), method_label("finetune")) == ("Ours", "Ours (finetune)")
