@@ -97,8 +97,11 @@ def _table(frame: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: str)
     rows = []
     for method in _methods(frame):
         found = [cells.get((method, m, s)) for m in metrics for s in sweeps]
-        body = [Cell(MISSING) if r is None else Cell(uncertain(r.mean, r.std, r.n), r.mean) for r in found]
         counts = [max((r.n for r in found[i :: len(sweeps)] if r is not None), default=0) for i in range(len(sweeps))]
+        body = [
+            Cell(MISSING) if r is None else Cell(uncertain(r.mean, r.std, r.n, counts[i % len(sweeps)]), r.mean)
+            for i, r in enumerate(found)
+        ]
         floor = method == frames.FLOOR
         label = FLOOR_LABEL if floor else method_label(method)
         row = (Cell(label, label), *body, Cell(" / ".join(map(str, counts))))

@@ -88,13 +88,16 @@ def number(value: object) -> str:
     return f"{value:.4g}"
 
 
-def uncertain(mean: float, std: float, n: int) -> str:
+def uncertain(mean: float, std: float, n: int, of: int = 0) -> str:
     """`mean ± std` to the digits that the std carries; without a std (n = 1), the mean alone.
 
-    A spread that is rounding alone (below 1e-9 of the mean) is none; no more than `PLACES` decimals are printed.
+    Of fewer than the `of` that stand beside it, their number is told. A spread that is rounding alone (below 1e-9 of the mean)
+    is none; no more than `PLACES` decimals are printed.
     """
     if n == 0 or not math.isfinite(mean):
         return MISSING
+    if n < of:
+        return f"{uncertain(mean, std, n)} (n = {n})"
     if not math.isfinite(std) or _is_rounding(std, mean):
         spread = " ± 0" if n > 1 and math.isfinite(std) else ""
         return _plain(mean) + spread

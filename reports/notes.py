@@ -250,8 +250,9 @@ def _gaps(record: SweepRecord, scenario: str, method: str) -> str:
     lines = [f"| forget size | {' | '.join(heads)} | n |", f"|{' --- |' * (len(known) + 2)}"]
     for size, part in frame.groupby("forget_size", sort=False):
         rows = {r.metric: r for r in frames.iterate(part)}
-        cells = [uncertain(rows[m].mean, rows[m].std, rows[m].n) if m in rows else MISSING for m in known]
-        lines.append(f"| {size} | {' | '.join(cells)} | {max(r.n for r in rows.values())} |")
+        n = max(r.n for r in rows.values())
+        cells = [uncertain(rows[m].mean, rows[m].std, rows[m].n, n) if m in rows else MISSING for m in known]
+        lines.append(f"| {size} | {' | '.join(cells)} | {n} |")
     at = frames.epoch_convention(record)
     over = sampled(record, scenario).nouns
     return f"Mean ± std over {over}, {at}; lower is nearer to the oracle.\n\n" + "\n".join(lines)

@@ -45,7 +45,7 @@ def by_method(
             head = [Cell(str(size), float(size))] if size is not None else []
             n = int(max(r.n for r in cells.values()))
             tail = [Cell(str(n), float(n))] if counts else []
-            body = (statistic_cell(cells.get(c)) for c in columns)
+            body = (statistic_cell(cells.get(c), n if counts else 0) for c in columns)
             floor = method == frames.FLOOR
             label = FLOOR_LABEL if floor else method_label(method)
             rows.append(Row((*head, Cell(label, label), *body, *tail), None if floor else method, last=floor))
@@ -87,7 +87,8 @@ def with_floor(record: SweepRecord, scenario: str, frame: pd.DataFrame, metrics:
     return pd.concat([frame, floor], ignore_index=True) if len(frame) and len(floor) else frame
 
 
-def statistic_cell(row: Any) -> Cell:
+def statistic_cell(row: Any, of: int) -> Cell:
+    """Mean ± std of one metric in a row that stands for `of` runs or forget sets."""
     if row is None:
         return Cell(MISSING)
-    return Cell(uncertain(row.mean, row.std, row.n), row.mean, row.best, row.tied)
+    return Cell(uncertain(row.mean, row.std, row.n, of), row.mean, row.best, row.tied)

@@ -61,7 +61,7 @@ def hindsight_table(record: SweepRecord, scenario: str) -> Table | None:
         stop = Cell(MISSING) if pd.isna(r.stop_epoch) else Cell(str(int(r.stop_epoch)), float(r.stop_epoch))
         kinds = ((r.score_mean, r.score_std), (r.hindsight_mean, r.hindsight_std), (r.cost_mean, r.cost_std))
         numbers = [Cell(uncertain(mean, std, r.n), mean) for mean, std in kinds]
-        body = [statistic_cell(cells.get((r.method, g))) for g in gaps]
+        body = [statistic_cell(cells.get((r.method, g)), r.n) for g in gaps]
         rows.append(Row((Cell(label, label), stop, *numbers, *body, Cell(str(r.n), float(r.n))), r.method))
     score = score_label(record)
     heads = ("Method", "Stop epoch", score, f"{score}, hindsight", "Cost of not knowing")

@@ -84,8 +84,8 @@ def attack_table(record: SweepRecord, scenario: str) -> Table | None:
         return None
     size = record.shown_size(scenario)
     values = [frames.oracle_values(record, scenario, size, m) for m in attacks]
-    cells = [Cell(uncertain(v.mean(), v.std(), len(v)), v.mean() if len(v) else None) for v in values]
     n = max(map(len, values))
+    cells = [Cell(uncertain(v.mean(), v.std(), len(v), n), v.mean() if len(v) else None) for v in values]
     oracle = Row((Cell(method_label("oracle"), method_label("oracle")), *cells, Cell(str(n), float(n))), last=True)
     chance = attack_chance_note(record, scenario, [] if size is None else [size])
     notes = (*table.notes, "Nearer to the oracle's value is better.", *filter(None, [chance]))

@@ -45,6 +45,8 @@ OLD_FACTS = {
     "training_seconds",
     "training_samples",
 }
+#: Stages whose trials are reported in hindsight too, unless they end at their stop epoch.
+REPORTED = {"evaluation", "sensitivity"}
 #: What older versions left unsaid of a run.
 BEFORE = {"run": 0, "oracles": 1, "cost_of": "epoch"}
 OLD_VERSION = (
@@ -173,7 +175,7 @@ def _row(trial: FrozenTrial, stage: str) -> dict[str, Any]:
         **{f"metric.{name}": value for name, value in metrics.items()},
         **{f"hindsight.{name}": value for name, value in hindsight.items()},
     }
-    if curve:
+    if curve and (hindsight or stage not in REPORTED):  # not of an evaluation that ended at its stop epoch
         top = [epoch - 1 for epoch in top_epochs(curve["score"])]
         for name, values in curve.items():
             if name not in NO_METRICS:
@@ -192,7 +194,7 @@ def _metrics(trial: FrozenTrial, stage: str) -> tuple[dict[str, float], dict[str
     if metrics is None:
         known = {*OLD_FACTS, *attrs.get("hyperparameters", {})}
         metrics = {k: v for k, v in attrs.items() if k not in known and isinstance(v, float | int)}
-    own = stage in {"evaluation", "sensitivity"} and attrs.get("stop_epoch") is None
+    own = stage in REPORTED and attrs.get("stop_epoch") is None
     return metrics, attrs.get(HINDSIGHT) or (metrics if own else {})
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from reports import figures, frames, tables
+from reports.comparison import scenario_section
 from reports.format import Table
+from reports.notes import study_note
 from reports.styles import method_styles
 from reports.summary import verdict
 from unlearn.gaps import Measure
@@ -39,6 +41,28 @@ def test_stability_has_a_row_per_size_and_method(builder):
         ["100", "FineTune", "9.00", "9.00", "1"],
         ["10", "SURE", "4.0 ± 1.4", "4.0 ± 1.4", "2"],
     ]
+
+
+def test_a_number_of_fewer_sets_than_its_row_has_says_so(builder):
+    for seed, value in enumerate((1.0, 3.0, 8.0)):
+        later = {"mia_loss": 50.0 + value, "mia_loss_gap": value} if seed else {}  # asked for when one set was done
+        metrics = {"forget_gap": value, **later}
+        builder.trial(
+            "evaluation",
+            "sure",
+            value=value,
+            metrics=metrics,
+            forget_seed=seed,
+            hindsight=metrics,
+            hindsight_score=value,
+        )
+    record = builder.record()
+    few = "6 ± 4 (n = 2)"
+    assert few in texts(tables.stability_table(record, "random"))[1]
+    assert few in texts(tables.hindsight_table(record, "random"))[1]
+    assert few in texts(scenario_section({"a": record}, "random", method_styles(["sure"])).blocks[0].parts[1])[1]
+    assert f"| {few} | 3 |" in study_note(record, ("evaluation", "random", "sure"))
+    assert texts(tables.attack_table(record, "random"))[1] == ["SURE", "56 ± 4", "2"]
 
 
 def test_top1_stands_beside_top5(builder):

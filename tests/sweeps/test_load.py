@@ -47,6 +47,20 @@ def test_one_row_per_trial_that_counts(stored: Sweep) -> None:
     assert row["top5.forget_gap"] == pytest.approx(2.5)
 
 
+def test_the_best_of_a_run_that_ended_at_its_stop_epoch_are_not_known(stored: Sweep) -> None:
+    storage = stored.prepare()
+    study = optuna.create_study(study_name="tiny/evaluation/partial_class/sure", storage=storage)
+    for beside in ({}, {"hindsight": {"forget_gap": 2.0}}):
+        trial = study.ask()
+        curve = {"epoch": [1, 2], "score": [3.0, 2.0], "forget_gap": [3.0, 2.0]}
+        facts = {"curve": curve, "metrics": {"forget_gap": 3.0}, "epoch": 1, "stop_epoch": 1, **beside}
+        for name, value in facts.items():
+            trial.set_user_attr(name, value)
+        study.tell(trial, 3.0)
+    trials = load_trials("tiny").query("stage == 'evaluation'")
+    assert trials["top5.forget_gap"].fillna(-1).tolist() == [-1, 2.5]
+
+
 def test_one_row_per_epoch(stored: Sweep) -> None:
     curves = load_curves("tiny")
     assert curves[["number", "epoch", "forget_gap"]].to_numpy().tolist() == [[0, 1, 3], [0, 2, 2], [2, 1, 3], [2, 2, 2]]
