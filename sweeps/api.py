@@ -33,8 +33,11 @@ def load_spec(source: Source, overrides: Iterable[str] = ()) -> Spec:
         overrides: of a file or a name, as `--set` takes them: `search.trials=100`.
 
     Raises:
-        SweepError: everything that is wrong with it.
+        SweepError: everything that is wrong with it; or overrides of what is no file.
     """
+    overrides = [overrides] if isinstance(overrides, str) else list(overrides)
+    if overrides and isinstance(source, Spec | Mapping):
+        raise SweepError(f"overrides are of a file or a name; change the keys themselves, got {', '.join(overrides)}")
     if isinstance(source, Spec):
         return source
     if isinstance(source, Mapping):
@@ -115,12 +118,11 @@ def _listed(forget: Iterable[str | int]) -> list[str]:
     """Ids as text.
 
     Raises:
-        IdsError: there are none, or something else was given; a text would be read as the list of its characters.
+        IdsError: there are none, or something else was given; a text or bytes would be read as the list of what is in it.
     """
-    if isinstance(forget, str):
-        raise IdsError(
-            [f"forget must be a list of ids, or the Path of a file that lists them, got the text {forget!r}"]
-        )
+    if isinstance(forget, str | bytes | bytearray):
+        got = f"the {'text' if isinstance(forget, str) else 'bytes'} {forget!r}"
+        raise IdsError([f"forget must be a list of ids, or the Path of a file that lists them, got {got}"])
     ids = list(forget)
     if not ids:
         raise IdsError(["forget must list at least one id, and it lists none"])

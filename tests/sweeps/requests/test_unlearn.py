@@ -342,6 +342,7 @@ def test_what_cannot_be_served_is_told_before_anything_is_written(
     ("ids", "told"),
     [
         ("25", "forget must be a list of ids, or the Path of a file that lists them, got the text '25'"),
+        (b"25", "forget must be a list of ids, or the Path of a file that lists them, got the bytes b'25'"),
         ([], "forget must list at least one id"),
         (["5", 2.0, True, None], "ids must be text or whole numbers; these are none: 2.0, True, None"),
         (np.array([5, 25]), "these are none: 5, 25"),
@@ -356,3 +357,12 @@ def test_lists_of_a_notebook_that_are_none(ids: Any, told: str, home: Path) -> N
 def test_stages_of_a_notebook_that_are_none(home: Path) -> None:
     with pytest.raises(SweepError, match=r"stages must be among search, .*, got s, e, a, r, c, h"):
         sweeps.run(sweeps.load_spec(home / "own.yaml"), runs=home / "runs", stages="search")  # type: ignore[arg-type]
+
+
+def test_overrides_of_what_is_no_file_are_not_passed_over(home: Path) -> None:
+    wanted = ["search.trials=77"]
+    assert sweeps.load_spec(home / "own.yaml", wanted).search.trials == 77
+    for source in (sweeps.load_spec(home / "own.yaml"), read_yaml(home / "own.yaml")):
+        with pytest.raises(SweepError, match=r"overrides are of a file or a name; .*, got search\.trials=77"):
+            sweeps.load_spec(source, wanted)
+    assert sweeps.load_spec(home / "own.yaml", "search.trials=77").search.trials == 77
