@@ -92,7 +92,7 @@ class SweepFolder:
         Raises:
             SweepError: the URL is needed with its password, which is not kept.
         """
-        url = given or os.environ.get(STORAGE_VARIABLE) or declared or self.own_storage
+        url = os.environ.get(STORAGE_VARIABLE) or declared or self.own_storage if given is None else given
         if "***" in url:
             raise SweepError(
                 f"the storage {url} needs its password, which is not kept\n"

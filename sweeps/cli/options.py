@@ -71,7 +71,7 @@ class Options:
             overrides.append(f"resources.workers={self.workers}")
         if self.gpus_per_trial is not None:
             overrides.append(f"resources.gpus_per_trial={self.gpus_per_trial}")
-        chosen = {"methods": _names(self.methods), "scenarios": _names(self.scenarios)}
+        chosen = {"methods": _names("methods", self.methods), "scenarios": _names("scenarios", self.scenarios)}
         spec = load_stored(frozen, overrides, **chosen) if frozen else load_spec(self.sweep, overrides, **chosen)
         return Sweep.at(spec, self.runs, self.storage)
 
@@ -97,5 +97,15 @@ class Options:
         return "".join(f" {shlex.quote(word)}" for word in self.place)
 
 
-def _names(text: str | None) -> list[str] | None:
-    return [name.strip() for name in text.split(",") if name.strip()] if text else None
+def _names(what: str, text: str | None) -> list[str] | None:
+    """The names that an option lists; None where it is left out.
+
+    Raises:
+        SweepError: it lists none.
+    """
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise SweepError(f"--{what} must name at least one of the sweep's {what}, got {text!r}: leave it out for all")
+    return names

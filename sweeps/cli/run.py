@@ -56,12 +56,12 @@ def run_stages(
         raise SweepError("--params gives what a search would find; use it with evaluate, sensitivity or run")
     for remark in () if options.quiet else remarks(sweep.spec):
         echo(f"note: {remark}")
+    given = _given(params, sweep.spec) if params else None
     if dry_run:
         sweep = sweep.checked_to_continue()
         print_plan(sweep.spec, make_plan(sweep.spec, stages))
         tell(f"storage: {mask(sweep.url)}")
         return DONE
-    given = _given(params, sweep.spec) if params else None
     studies = run_watched(sweep, stages, options, params=given, retry=failed_trials if retry_failed else no_trial)
     if studies is None:
         return INTERRUPTED

@@ -206,6 +206,40 @@ def test_a_dry_run_refuses_what_a_run_would(tmp_path: Path, cache: Path, monkeyp
     assert "images to pass forward and backward" in out
 
 
+def test_a_dry_run_reads_the_parameters_that_are_given(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_spec(tmp_path)
+    Path("best.yaml").write_text(
+        "format: unlearn-sweeps/best-params/1\nparams: {partial_class: {sure: {lr: x}}}\n", encoding="utf-8"
+    )
+    code, out, err = here("evaluate", "tiny.yaml", "--dry-run", "--params", "best.yaml")
+    assert (code, out) == (2, "")
+    assert "params.partial_class.sure.lr: must be a number, got 'x'" in err
+    assert "params.partial_class.finetune: is missing" in err
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("--methods", "--methods must name at least one of the sweep's methods, got '': leave it out for all"),
+        ("--scenarios", "--scenarios must name at least one of the sweep's scenarios, got '': leave it out for all"),
+        ("--storage", "storage: must be a URL, got ''"),
+    ],
+)
+def test_an_empty_option_is_not_one_left_out(
+    option: str, told: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_spec(tmp_path)
+    for words in ([], ["--dry-run"]):
+        code, out, err = here("run", "tiny.yaml", option, "", *words)
+        assert (code, out) == (2, "")
+        assert told in err
+    assert not Path("runs").exists()
+
+
 def test_a_dry_run_starts_nothing(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["run", "digits", "--dry-run"])
