@@ -7,7 +7,7 @@ the facts of its values in its own file (`declares`); they are kept with the swe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar
 
 __all__ = [
@@ -162,13 +162,21 @@ def declared(functions: Iterable[Callable[..., Any]]) -> list[dict[str, Any]]:
 class Measures:
     """This package's measures and a sweep's own ones, which come after them and may rename them.
 
+    One that is called as another one is already has its name beside that: a column of a table stands for one value.
+
     Args:
         own: as `declared` gave them.
     """
 
     def __init__(self, own: Iterable[Mapping[str, Any]] = ()) -> None:
         known = {measure.name: measure for measure in MEASURES}
-        known |= {str(facts["name"]): Measure(**facts) for facts in own}
+        for measure in (Measure(**facts) for facts in own):
+            others = [m for m in known.values() if m.name != measure.name]
+            known[measure.name] = replace(
+                measure,
+                short=_alone(measure.short, measure.name, [m.short for m in others]),
+                title=_alone(measure.title, measure.name, [m.title for m in others]),
+            )
         self._values = known
         self._gaps = {measure.gap_name: measure for measure in known.values()}
 
@@ -238,6 +246,10 @@ class Measures:
         group = key.removeprefix("forget_").removesuffix("_accuracy")
         words = _GROUPS.get(group, group.replace("_", " "))
         return Label(key, f"UA {group.upper().replace('_', ' ')}", f"Forget accuracy, {words}", "%")
+
+
+def _alone(label: str, name: str, taken: Iterable[str]) -> str:
+    return f"{label} ({name})" if label in taken else label
 
 
 def _by_its_name(key: str) -> Label:

@@ -65,6 +65,15 @@ def test_a_number_of_fewer_sets_than_its_row_has_says_so(builder):
     assert texts(tables.attack_table(record, "random"))[1] == ["SURE", "56 ± 4", "2"]
 
 
+def test_metrics_of_ones_own_that_are_called_alike_keep_their_columns(builder):
+    own = [Measure("ece_forget", "ECE", "Calibration"), Measure("ece_retain", "ECE", "Calibration")]
+    builder.measures = [asdict(measure) for measure in own]
+    builder.trial("evaluation", "sure", value=1.0, metrics={"ece_forget_gap": 1.0, "ece_retain_gap": 2.0})
+    columns, row = texts(tables.stability_table(builder.record(), "random"))
+    assert columns[2:] == ["Average gap", "ΔECE", "ΔECE (ece_retain)", "n"]
+    assert row[2:] == ["1.00", "1.00", "2.00", "1"]
+
+
 def test_top1_stands_beside_top5(builder):
     metrics, top5 = {"forget_gap": 1.0, "retain_gap": 2.0, "mia_loss_gap": 9.0}, {"forget_gap": 3.0, "retain_gap": 4.0}
     chosen = dict.fromkeys(metrics, 7.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 
@@ -67,6 +68,17 @@ def test_a_metric_brings_its_own_facts() -> None:
     assert facts.side("forgetting")[-1] == "mia_shadow_gap"
     assert facts.family("attack", ["mia_shadow", "mia_loss"]) == ["mia_loss", "mia_shadow"]
     assert "mia_shadow_gap" not in Measures().side("forgetting")
+
+
+def test_no_two_values_are_called_alike() -> None:
+    own = (Measure("ece_forget", "ECE", "Calibration"), Measure("ece_retain", "ECE", "Calibration"))
+    measures = Measures(
+        [asdict(m) for m in (*own, Measure("mine", "UA", "Own"), Measure("forget_accuracy", "UA", "Own UA"))]
+    )
+    labels = [measures.label(key) for key in ("ece_forget", "ece_retain", "mine", "forget_accuracy")]
+    assert [label.short for label in labels] == ["ECE", "ECE (ece_retain)", "UA (mine)", "UA"]
+    assert [label.title for label in labels] == ["Calibration", "Calibration (ece_retain)", "Own", "Own UA"]
+    assert measures.label("mine_gap").short == "ΔUA (mine)"
 
 
 def test_a_gap_of_another_name_is_refused() -> None:
