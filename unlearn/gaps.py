@@ -237,7 +237,9 @@ class Measures:
 
     def _group_of_gap(self, key: str) -> Label | None:
         name = key.removesuffix("_gap")
-        return None if key in self._gaps else self._group(name) or self._group(f"{name}_accuracy")
+        if key in self._gaps:
+            return None
+        return self._group(f"{name}_accuracy" if name.removeprefix("forget_") in _GROUPS else name)
 
     def _group(self, key: str) -> Label | None:
         """`forget_<group>_accuracy`: a scenario's own part of the forget set."""

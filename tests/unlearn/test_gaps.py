@@ -27,6 +27,8 @@ OWN = Measure("mia_shadow", "MIA-S", "MIA-S: shadow models", gap_title="MIA-S ga
         ("forget_ood_accuracy", "UA OOD", "%"),
         ("forget_ood_accuracy_gap", "ΔUA OOD", "percentage points"),
         ("forget_left_half_accuracy_gap", "ΔUA LEFT HALF", "percentage points"),
+        ("forget_ood_gap", "ΔUA OOD", "percentage points"),
+        ("forget_entropy_gap", "forget entropy gap", ""),  # no accuracy
         ("my_metric_gap", "my metric gap", ""),
         ("my_metric", "my metric", ""),
         ("score", "score", ""),

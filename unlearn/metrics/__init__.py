@@ -26,6 +26,8 @@ __all__ = ["Floats", "Outputs", "SetOutputs", "compare", "comparisons", "gaps", 
 _MEASURES = Measures()
 #: What stands beside the values of metrics in a run's curves, as do the gaps.
 _BESIDE = {"epoch", "score", "retain_samples", *(measure.name for measure in MEASURES if measure.family == "cost")}
+#: Values whose gap would be called as another one is: `forget` as that of `forget_accuracy`.
+_OF_OTHERS = {"average", *(measure.gap.removesuffix("_gap") for measure in MEASURES if measure.gap)}
 
 
 def comparisons(families: Iterable[str]) -> list[str]:
@@ -100,6 +102,8 @@ def _checked(family: str, values: Any, taken: Collection[str]) -> dict[str, floa
         if name in taken or name in _BESIDE or str(name).endswith("_gap"):
             why = "another metric gives it" if name in taken else "something else in a run's curves is called so"
             raise MetricError(f"metric {name} of {family} must have another name: {why}")
+        if name in _OF_OTHERS:
+            raise MetricError(f"metric {name} of {family} must have another name: {name}_gap is another value's gap")
         checked[str(name)] = number = _number(family, name, value)
         if not math.isfinite(number):
             raise MetricError(

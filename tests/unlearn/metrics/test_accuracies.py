@@ -204,6 +204,14 @@ def like_the_score(outputs):
     return {"score": 1.0}
 
 
+def with_anothers_gap(outputs):
+    return {"forget": 1.0}
+
+
+def with_the_mean_gap(outputs):
+    return {"average": 1.0}
+
+
 def as_text(outputs):
     return {"shown": "12"}
 
@@ -222,6 +230,8 @@ def without_a_name(outputs):
         (once_more, "metric forget_accuracy of .* must have another name: another metric gives it"),
         (like_a_gap, "metric retain_gap of .* must have another name: something else in a run's curves"),
         (like_the_score, "metric score of .* must have another name: something else in a run's curves"),
+        (with_anothers_gap, "metric forget of .* must have another name: forget_gap is another value's gap"),
+        (with_the_mean_gap, "metric average of .* must have another name: average_gap is another value's gap"),
         (as_text, "metric shown of .* must be a number, got str"),
         (of_every_sample, "metric each of .* must be a number, got Tensor"),
         (without_a_name, "metric .*:without_a_name must give its values by name, {name: value}, got float"),
