@@ -144,18 +144,24 @@ def _check_model(spec: Spec) -> list[Problem]:
     return check_built("model", lambda **given: build_model(name, given), options)
 
 
+#: Names in a method's section that are none of its hyperparameters.
+_OWN = {"stop_epoch": "when a winner stops", "label": "what the method is called"}
+#: Names that no searched one can have: they stand beside these in a trial's parameters.
+_OF_TRIALS = {
+    **dict.fromkeys(["forget_size", "forget_seed", "training", "avoids"], "on which forget set a trial is"),
+    "run": "which run on its forget set a trial is",
+}
+
+
 def _check_method(name: str, entries: Mapping[str, RangeSpec | float | int | bool]) -> list[Problem]:
     facts = component_facts("methods", name)
     types, searched = facts.options, facts.declared["searched"]
     problems: list[Problem] = []
     for field, entry in entries.items():
         key = f"methods.{name}.{field}"
-        if field == "stop_epoch":
-            problems.append(Problem(key, "is the sweep's own: when a winner stops", "", "rename the method's field"))
-        elif field == "label":
-            problems.append(
-                Problem(key, "is the sweep's own: what the method is called", "", "rename the method's field")
-            )
+        own = _OWN.get(field) or (_OF_TRIALS.get(field) if isinstance(entry, RangeSpec) else None)
+        if own is not None:
+            problems.append(Problem(key, f"is the sweep's own: {own}", "", "rename the method's field"))
         elif field not in types:
             problems.append(unknown(key, field, types))
         elif not isinstance(entry, RangeSpec):

@@ -35,6 +35,14 @@ class Own(FineTune):
             raise ValueError(f"depth is at most 7\nnot {self.depth}")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NamedAsTrialsAre(FineTune):
+    searched: ClassVar[tuple[str, ...]] = ("forget_size", "run")
+
+    forget_size: int = 10
+    run: int = 0
+
+
 class NoRecord(Method):
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
         yield

@@ -370,3 +370,14 @@ def test_a_stored_spec_opens_though_a_rule_came_later() -> None:
     with pytest.raises(SpecError):
         parse_spec(stored)
     assert stored_spec(stored).dump() == stored
+
+
+def test_no_searched_hyperparameter_is_called_as_what_tells_trials_apart() -> None:
+    method = f"{OWN}:NamedAsTrialsAre"
+    spread = {"low": 1, "high": 8}
+    found = problems(methods={method: {"forget_size": spread, "run": spread}})
+    assert found == [
+        f"methods.{method}.forget_size: is the sweep's own: on which forget set a trial is — rename the method's field",
+        f"methods.{method}.run: is the sweep's own: which run on its forget set a trial is — rename the method's field",
+    ]
+    assert parse_spec({**TINY, "methods": {method: {"forget_size": 5, "run": 1}}}).space(method).fixed["run"] == 1
