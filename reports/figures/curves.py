@@ -54,7 +54,9 @@ def accuracy_curves(record: SweepRecord, scenario: str, styles: dict[str, Method
     known = "" if all(pd.isna(v) for v in lines.values()) else " Dashed: the oracle."
     title = f"{scenario_label(scenario)}: accuracy during unlearning, {frames.size_label(record, scenario)}"
     known += " Ringed: the stop epoch, at which the other numbers stand." if stops and not record.in_hindsight else ""
-    note = f"Mean over n = {n} {sampled(record, scenario).nouns}{bands}.{known}"
+    least = int(averaged.loc[averaged["n"] > 0, "n"].min())  # not every run reaches the last epoch
+    many = str(n) if least == n else f"{least} to {n}"
+    note = f"Mean over n = {many} {sampled(record, scenario).nouns}{bands}.{known}"
     return Drawing(f"{scenario}-curves", title, note, panels, columns=columns_for(len(metrics)), legend=shown)
 
 

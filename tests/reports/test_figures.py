@@ -202,3 +202,12 @@ def test_titles_stand_over_the_middle_of_their_panels(draw, full_record: SweepRe
             assert title["x"] == pytest.approx(sum(x) / 2)
             assert title["y"] == y[1]
         assert f"xaxis{count + 1}" not in layout  # no empty panel fills the last row
+
+
+def test_a_mean_curve_counts_the_runs_that_reach_each_epoch(builder):
+    for seed, epochs in enumerate((3, 3, 1)):  # the last one ended at its stop epoch
+        curve = [{"epoch": e + 1, "score": 1.0, "forget_accuracy": 90.0 - seed - e} for e in range(epochs)]
+        builder.trial("evaluation", "sure", value=1.0, forget_seed=seed, curve=curve)
+    drawing = figures.accuracy_curves(builder.record(), "random", method_styles(["sure"]))
+    assert drawing is not None
+    assert drawing.note.startswith("Mean over n = 2 to 3 forget sets")
