@@ -233,6 +233,8 @@ def _too_few(spec: Spec, part: str, whose: str, labels: Labels, classes: Sequenc
     other = ", or protocol: paper" if part == "dev" else ""
     if not isinstance(spec.held_out, float) or spec.dataset.options.get("validation") is not None:
         of = "" if classes is None else f" of {whose}"
+        if part == "train":
+            return f"{whose} must have {part} images, {USES[part]}: hold fewer images out{of}"
         return f"{whose} must have {part} images, {USES[part]}: hold more images out{of}, or choose another dev{other}"
     counts = np.unique(labels if classes is None else labels[np.isin(labels, classes)], return_counts=True)[1]
     least = least_images(part, held_out=spec.held_out, dev=spec.dev)

@@ -59,6 +59,16 @@ def test_an_empty_dev_set_is_told_with_the_size_from_which_it_is_not(tiny: SpecM
         assert check_sizes(enough, tmp_path).classes == {"partial_class": [(1, "1")]}
 
 
+def test_a_list_that_holds_all_out_or_too_few_is_told_with_what_to_do(tiny: SpecMaker, tmp_path: Path) -> None:
+    dataset, listed = archive(tmp_path / "20.npz", 20), tmp_path / "held_out.txt"
+    listed.write_text("\n".join(map(str, range(60))), encoding="utf-8")
+    told = both_ways(tiny(dataset=dataset, held_out=str(listed), scenarios={"random": SIZED}), tmp_path)
+    assert told[0] == "dataset: a class must have train images, to train on: hold fewer images out"
+    listed.write_text("5\n", encoding="utf-8")
+    told = both_ways(tiny(dataset=dataset, held_out=str(listed), scenarios={"random": SIZED}), tmp_path / "again")
+    assert told[0].endswith("scored: hold more images out, or choose another dev, or protocol: paper")
+
+
 def test_an_empty_part_of_the_forget_class_alone_is_told(tiny: SpecMaker, tmp_path: Path) -> None:
     dataset = archive(tmp_path / "data.npz", 20, ["cat", "dog", "emu"])
     with np.load(dataset["path"]) as loaded:
