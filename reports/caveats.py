@@ -17,6 +17,7 @@ __all__ = [
     "canary_sentence",
     "cost_notes",
     "cost_words",
+    "fewer_gaps_note",
     "first_trials_sentence",
     "floor_note",
     "oracles_note",
@@ -82,6 +83,21 @@ def score_note(record: SweepRecord, scenario: str) -> str:
     lacks = f", which has {' and '.join(without)} too" if without and papers != "as in the paper" else ""
     shorts = ", ".join(metric(record, g).short for g in gaps)
     return f"{score_label(record)}: the mean of {shorts} ({papers}{lacks})."
+
+
+def fewer_gaps_note(record: SweepRecord, scenario: str, sizes: Iterable[float]) -> str:
+    """At which of these forget sizes an average gap is of fewer gaps than elsewhere; empty where it is not."""
+    if (record.spec.get("objective") or {}).get("name", "average_gap") != "average_gap":
+        return ""
+    rows, parts = evaluations(record, scenario), []
+    measured = set(frames.measured_gaps(record, scenario))
+    entering = [gap for gap in frames.score_gaps(record, scenario) if gap in measured]
+    for size in dict.fromkeys(sizes):
+        own = rows[rows["forget_size"] == size].dropna(axis="columns", how="all")
+        lacking = [gap for gap in entering if len(own) and f"{frames.EPOCH}{gap}" not in own]
+        if lacking:
+            parts.append(f"at forget size {size:.0f} without {', '.join(metric(record, g).short for g in lacking)}")
+    return f"{score_label(record)}: {'; '.join(parts)}, which has no value there." if parts else ""
 
 
 def cost_notes(record: SweepRecord, scenario: str) -> list[str]:

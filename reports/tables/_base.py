@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reports import frames
-from reports.caveats import floor_note, oracles_note, score_note
+from reports.caveats import fewer_gaps_note, floor_note, oracles_note, score_note
 from reports.format import MISSING, Cell, Row, Table, uncertain
 from reports.names import FLOOR_LABEL, method_label, metric, scenario_label, score_label
 from reports.sampled import sampled_over
@@ -60,6 +60,9 @@ def by_method(
         notes += _each(scenarios, partial(oracles_note, record))
     if "score" in metrics:
         notes += _each(scenarios, partial(score_note, record))
+        if "forget_size" in frame:
+            shown = {str(s): list(rows["forget_size"]) for s, rows in frame.groupby("scenario")}
+            notes += _each(scenarios, lambda s: fewer_gaps_note(record, s, shown[s]))
     marked = compared and any(c.best for row in rows for c in row.cells)
     return Table(
         key, title, tuple(map(Cell, headers)), tuple(rows), frame.drop(columns="column"), notes, compared=marked

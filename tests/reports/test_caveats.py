@@ -144,6 +144,16 @@ def test_which_gaps_an_average_gap_is_of(
     assert said in notes(tables.score_table(builder.record()))
 
 
+def test_an_average_gap_of_fewer_gaps_at_a_small_size_says_so(builder: RecordBuilder) -> None:
+    builder.spec["objective"] = {"name": "average_gap", "gaps": [UA, "mia_knn_forget_gap"]}
+    for size, gaps in ((100, {UA: 1.0, "mia_knn_forget_gap": 9.0}), (4, {UA: 1.0})):
+        builder.trial("evaluation", "sure", value=1.0, metrics=gaps, curve=[gaps], size=size)
+    record = builder.record()
+    said = "Average gap: at forget size 4 without ΔMIARS-I, which has no value there."
+    assert said in notes(tables.stability_table(record, "random"))
+    assert "which has no value there" not in notes(tables.score_table(record))  # of size 100 alone
+
+
 def test_of_another_objective_nothing_is_said(builder: RecordBuilder) -> None:
     builder.spec["objective"] = {"name": "tow", "gaps": [UA]}
     builder.trial("evaluation", "sure", value=1.0, metrics={UA: 1.0}, curve=[{UA: 1.0}])
