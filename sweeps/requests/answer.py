@@ -15,7 +15,7 @@ from sweeps.errors import SweepError
 from sweeps.provenance import provenance
 from sweeps.requests.case import Case, open_case
 from sweeps.requests.choice import origin
-from sweeps.requests.expectation import LEVEL, SCORE, Expected, expected, sources
+from sweeps.requests.expectation import LEVEL, SCORE, Expected, comparable, expected, sources
 from sweeps.requests.likeness import unlikenesses
 from sweeps.requests.nearest import known_sizes
 from sweeps.requests.serve import Served, measured, serve
@@ -190,7 +190,7 @@ def _against_oracle(case: Case, served: Served, hopes: Expected | str) -> dict[s
     values = measure(workspace.outputs(served.model, task), families)
     found = gaps(values, workspace.oracle_metrics(task, families))
     found = {SCORE: case.worker.objective.score(found), **found}
-    hoped = {} if isinstance(hopes, str) else hopes.gaps
+    hoped = {} if isinstance(hopes, str) else comparable(case.worker.objective, found, hopes.gaps)
     return {
         "oracles": task.oracles,
         "measured": _means([measured(workspace, workspace.oracle(task, n).model, task) for n in range(task.oracles)]),

@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 import pandas as pd
 from scipy.special import stdtrit
 
+from sweeps.objective import Objective
 from sweeps.record import SweepRecord, in_common
 from sweeps.requests.choice import Configuration
 from sweeps.spec.draws import ALIKE
@@ -81,6 +82,15 @@ def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_var
     return Expected(nearest, len(trials), of, in_common(record, chosen.scenario, nearest), gaps)
 
 
+def comparable(
+    objective: Objective, found: Mapping[str, float], hoped: Mapping[str, Interval]
+) -> Mapping[str, Interval]:
+    """The intervals that what was found may be held against: a score of other gaps than the evaluation's has none."""
+    if objective.counts(found) == objective.counts(hoped):
+        return hoped
+    return {name: interval for name, interval in hoped.items() if name != SCORE}
+
+
 def sources(hopes: Expected) -> str:
     """What the values are of, with how far the sets repeat each other where that is most of them."""
     alike = hopes.in_common is not None and hopes.in_common > ALIKE
@@ -111,4 +121,4 @@ def prediction_interval(values: Sequence[float], level: float = LEVEL, step: flo
     return Interval(mean, max(0.0, mean - half), mean + half)
 
 
-__all__ = ["LEVEL", "SCORE", "Expected", "Interval", "expected", "prediction_interval"]
+__all__ = ["LEVEL", "SCORE", "Expected", "Interval", "comparable", "expected", "prediction_interval"]

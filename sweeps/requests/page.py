@@ -103,7 +103,7 @@ def _expected(record: Mapping[str, Any]) -> str:
         row = [label, f"{gap['mean']:.2f}", f"{gap['low']:.2f} … {gap['high']:.2f}"]
         if oracle:
             inside = oracle["as_expected"].get(name)
-            row += [f"{found[name]:.2f}", "yes" if inside else "no"] if name in found else ["–", "–"]
+            row += [f"{found[name]:.2f}" if name in found else "–", {True: "yes", False: "no"}.get(inside, "–")]
         rows.append(row)
     alone = "" if oracle else " No oracle was trained for this request: its own gaps are not known."
     note = (

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sweeps.requests.expectation import prediction_interval
+from sweeps.cli.unlearn import expectation_line
+from sweeps.objective import Objective
+from sweeps.requests.expectation import SCORE, Interval, comparable, prediction_interval
 from sweeps.requests.likeness import unlikenesses
+from sweeps.requests.page import _expected
 from unlearn.scenarios import Scenario
 from unlearn.scenarios.full_class import FullClass
 from unlearn.scenarios.listed import ListedRows
@@ -87,3 +90,19 @@ def test_random_draws_are_like_random_draws() -> None:
         for _ in range(10):
             rows = np.sort(rng.choice(100, size, replace=False))
             assert unlikenesses(RandomSamples(), rows, LABELS, NAMES, {size}) == []
+
+
+def test_a_score_of_other_gaps_is_held_against_no_interval() -> None:
+    """Of fewer than five images one attack has no value: the mean is then of one gap less than in the evaluation."""
+    hoped = dict.fromkeys([SCORE, "forget_gap", "mia_knn_forget_gap"], Interval(2.0, 1.0, 3.0))
+    whole = {SCORE: 2.0, "forget_gap": 2.0, "mia_knn_forget_gap": 2.0}
+    few = {SCORE: 2.0, "forget_gap": 2.0}
+    assert comparable(Objective(), whole, hoped) == hoped
+    assert comparable(Objective(), few, hoped).keys() == {"forget_gap", "mia_knn_forget_gap"}
+    assert comparable(Objective(gaps=("forget_gap",)), few, hoped) == hoped
+    score = {"mean": 2.0, "low": 1.0, "high": 3.0}
+    hopes = {"objective": "average_gap", "level": 0.9, "from": "5 forget sets", "size": 50, "gaps": {SCORE: score}}
+    for expected, told in (({SCORE: True}, "inside the interval"), ({}, "a mean of other gaps than those")):
+        record = {"expected": hopes, "oracle": {"gaps": few, "as_expected": expected}}
+        assert expectation_line(record).endswith(f"found 2.00, {told}")
+        assert (">yes<" in _expected(record), ">no<" in _expected(record)) == (bool(expected), False)
