@@ -65,7 +65,8 @@ def run_stages(
     studies = run_watched(sweep, stages, options, params=given, retry=failed_trials if retry_failed else no_trial)
     if studies is None:
         return INTERRUPTED
-    if studies.finished_now or not are_current(sweep.outputs, _fingerprint(studies)):
+    remade = bool(studies.finished_now) or not are_current(sweep.outputs, _fingerprint(studies))
+    if remade:
         if not options.quiet:
             echo("writing the report …")
         record = sweep.record()
@@ -78,7 +79,7 @@ def run_stages(
     if sweep.spec.evaluation.keep_models:
         for line in outcome(kept_models(sweep), sweep, options):
             echo(line)
-    return print_outcome(studies, options)
+    return print_outcome(studies, options, shown=remade)
 
 
 def _fingerprint(studies: Multiplexer) -> str:
@@ -141,11 +142,16 @@ def _begins(options: Options, measuring: Measuring | None, studies: Multiplexer,
         left: dict[tuple[str, str, str], int] = {
             study.plan.key: max(0, study.planned - study.final) for study in studies.open_studies
         }
-        echo(first_line(studies.plan, data.sizes, left, measuring))
+        if any(left.values()):
+            echo(first_line(studies.plan, data.sizes, left, measuring))
 
 
-def print_outcome(studies: Multiplexer, options: Options) -> int:
-    """How it ended, what failed, and the commands that come next; returns the exit code."""
+def print_outcome(studies: Multiplexer, options: Options, *, shown: bool = True) -> int:
+    """How it ended, what failed, and the commands that come next; returns the exit code.
+
+    Args:
+        shown: whether the results were printed.
+    """
     name = options.word
     failed = sum(study.failed for study in studies.open_studies)
     missing = sum(max(0, study.planned - study.final) for study in studies.open_studies)
@@ -158,6 +164,8 @@ def print_outcome(studies: Multiplexer, options: Options) -> int:
     if missing:
         echo(f"{count_of(missing)} could not be run: what they need failed")
     again = typed_command().replace(f" {RETRY}", "")
+    if not shown:
+        echo(f"results:           sweeps status {name}{options.tail}")
     if any(study.may_be_retried for study in studies.open_studies):
         echo(f"retry:             {again} {RETRY}")
     echo(f"resume or extend:  {again}")

@@ -105,11 +105,28 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
         measures=attrs.get("measures", []),
         winners=winners,
         in_hindsight=old or paper,
+        left_out=_left_out(plan, storage, there),
         published_left_out=leaves_published_out(spec),
         draws_vary={label: draws_vary(spec, label) for label in spec.scenarios},
         protocol_note=PAPER if paper else OLD_VERSION if old else "",
         fingerprint=fingerprint(storage, name, (study for _, study in studies.values())),
     )
+
+
+def _left_out(plan: Plan, storage: BaseStorage, there: set[str]) -> dict[str, list[str]]:
+    """Methods with completed trials in a scenario of the plan but no study in the plan, by scenario."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(there):
+        match name.removeprefix(f"{plan.spec.name}/").split("/"):
+            case ["search" | "evaluation", scenario, method]:
+                known = scenario not in plan.spec.scenarios or method in (*plan.spec.methods, *found.get(scenario, []))
+                if not known and any(t.state == TrialState.COMPLETE for t in _trials(storage, name)):
+                    found.setdefault(scenario, []).append(method)
+    return found
+
+
+def _trials(storage: BaseStorage, name: str) -> list[FrozenTrial]:
+    return optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
 
 
 def stored_plan(attrs: Mapping[str, Any]) -> Plan:

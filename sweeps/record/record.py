@@ -55,6 +55,7 @@ class SweepRecord:
             of the confirmation, else of the search.
         draws_vary: whether a scenario has more than one forget set, by scenario; where not, an evaluation's runs differ in the
             run's seed alone (and the training's).
+        left_out: methods that searched or were evaluated in a scenario of the plan, and are in the plan no more, by scenario.
         published_left_out: whether searches did without the published values as first points, although their sweep names them:
             they were chosen by the test set of its data set.
         in_hindsight: whether evaluations count at an epoch that was chosen on what they report; `protocol_note` says why.
@@ -74,6 +75,7 @@ class SweepRecord:
     measures: list[dict[str, Any]] = field(default_factory=list)
     winners: dict[str, dict[str, Winner]] = field(default_factory=dict)
     draws_vary: dict[str, bool] = field(default_factory=dict)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
     published_left_out: bool = False
     in_hindsight: bool = False
     protocol_note: str = ""

@@ -40,7 +40,7 @@ class Remark:
         name: of a hyperparameter, where it is of one. brief: its value and range.
     """
 
-    kind: Literal["edge", "floor", "coarse", "alike", "uneven", "recipe"]
+    kind: Literal["edge", "floor", "coarse", "alike", "uneven", "narrowed", "recipe"]
     scenario: str
     method: str | None
     fact: str
@@ -55,7 +55,7 @@ class Remark:
 def remarks(record: SweepRecord) -> list[Remark]:
     """All of a sweep, scenario by scenario."""
     scenarios = dict.fromkeys(scenario for _, scenario, _ in record.planned)
-    kinds = (_at_the_edge, _at_the_floor, _coarse, _alike, _uneven, _two_recipes)
+    kinds = (_at_the_edge, _at_the_floor, _coarse, _alike, _uneven, _narrowed, _two_recipes)
     return [remark for scenario in scenarios for kind in kinds for remark in kind(record, scenario)]
 
 
@@ -228,6 +228,14 @@ def _uneven(record: SweepRecord, scenario: str) -> Iterator[Remark]:
         named = ", ".join(f"{method} {n}" for method, n in counts.items())
         fact = f"searches had budgets that are not equal (trials: {named}), and more trials find better scores"
         yield Remark("uneven", scenario, None, fact, f"give all of them as many (--set search.trials={most})")
+
+
+def _narrowed(record: SweepRecord, scenario: str) -> Iterator[Remark]:
+    """Methods that ran, and are not in what is compared."""
+    methods = record.left_out.get(scenario, [])
+    if methods:
+        fact = f"methods that ran before are not compared here, as the last run left them out ({', '.join(methods)})"
+        yield Remark("narrowed", scenario, None, fact, "run the sweep with them again; what is done is not repeated")
 
 
 def _two_recipes(record: SweepRecord, scenario: str) -> Iterator[Remark]:

@@ -9,8 +9,10 @@ import optuna
 import pytest
 
 from reports import load_curves, load_trials
+from sweeps.cli.answers import answers
 from sweeps.cli.options import Options
 from sweeps.errors import SweepError
+from sweeps.record import remarks
 from sweeps.spec import parse_spec
 from sweeps.sweep import Sweep
 from tests.sweeps.conftest import TINY, prepare
@@ -102,3 +104,17 @@ def test_a_trial_that_failed_has_no_metrics(stored: Sweep) -> None:
     trials = stored.record().trials
     assert trials.loc[trials["requeued"], "metric.forget_gap"].isna().all()
     assert (trials.loc[~trials["requeued"], "metric.forget_gap"] == 2.0).all()
+
+
+def test_methods_that_a_later_run_left_out_are_named_where_they_ran(stored: Sweep) -> None:
+    optuna.create_study(study_name="tiny/search/partial_class/scrub", storage=stored.open_to_read())  # none is complete
+    assert stored.record().left_out == {}
+    Sweep.at(parse_spec({**TINY, "methods": ["finetune"]}), Path("runs")).freeze(stored.open_to_read())
+    record = stored.record()
+    assert record.left_out == {"partial_class": ["sure"]}
+    (remark,) = [remark for remark in remarks(record) if remark.kind == "narrowed"]
+    assert str(remark) == (
+        "methods that ran before are not compared here, as the last run left them out (sure): run the sweep with them again; "
+        "what is done is not repeated"
+    )
+    assert f"note: partial_class: {remark}" in list(answers(record, whole=False))

@@ -92,6 +92,7 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path, monke
     assert "precision" not in err
     assert out.splitlines() == ["runs/tiny/best_params.yaml", "runs/tiny/report/index.html"]
     assert "resume or extend:  sweeps run tiny.yaml" in err
+    assert "results:" not in err
     assert "sweeps dashboard tiny.yaml" in err
     after = record(tmp_path)
     assert after.provenance["precision"] == decided
@@ -108,6 +109,7 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path, monke
     code, _, err = here("run", "tiny.yaml")
     assert code == 0
     assert f"all {sum(after.planned.values())} trials are done" in err
+    assert "results:           sweeps status tiny.yaml" in err
     assert len(record(tmp_path).trials) == len(after.trials)
 
     # what is left behind
