@@ -159,6 +159,10 @@ def asked_of(spec: Spec, data: ImageDataset | Look) -> Iterator[Problem]:
         yield from (Problem("held_out", problem) for problem in error.problems)
         return
     empty = _empty_parts(spec, splits, labels, None)
+    untaught = [names[position] for position in np.setdiff1d(labels, labels[splits.train])]
+    if isinstance(spec.held_out, str) and untaught and "train" not in empty:
+        got = f"none of {' and '.join(untaught)}"
+        yield Problem("held_out", "must leave training images of every class", got, "hold fewer of them out")
     yield from (Problem("dataset", _too_few(spec, part, "a class", labels, None)) for part in empty)
     for label, body in spec.scenarios.items():
         key = f"scenarios.{label}"

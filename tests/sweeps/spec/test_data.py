@@ -69,6 +69,16 @@ def test_a_list_that_holds_all_out_or_too_few_is_told_with_what_to_do(tiny: Spec
     assert told[0].endswith("scored: hold more images out, or choose another dev, or protocol: paper")
 
 
+def test_a_list_that_holds_a_whole_class_out_is_told(tiny: SpecMaker, tmp_path: Path) -> None:
+    dataset, listed = archive(tmp_path / "pets.npz", 20, ["cat", "dog", "emu"]), tmp_path / "held_out.txt"
+    listed.write_text("\n".join(map(str, [*range(5), *range(20, 40), *range(40, 45)])), encoding="utf-8")
+    spec = tiny(dataset=dataset, held_out=str(listed), scenarios={"random": SIZED})
+    (told,) = both_ways(spec, tmp_path)
+    assert told == "held_out: must leave training images of every class, got none of dog — hold fewer of them out"
+    listed.write_text("\n".join(map(str, [*range(5), *range(20, 39), *range(40, 45)])), encoding="utf-8")
+    assert check_data(spec, tmp_path)
+
+
 def test_an_empty_part_of_the_forget_class_alone_is_told(tiny: SpecMaker, tmp_path: Path) -> None:
     dataset = archive(tmp_path / "data.npz", 20, ["cat", "dog", "emu"])
     with np.load(dataset["path"]) as loaded:
