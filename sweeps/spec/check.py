@@ -96,6 +96,9 @@ def _check_labels(spec: Spec) -> Iterator[Problem]:
             if label != (plain := " ".join(label.split())):
                 rule = "must be one line, with single spaces between its words"
                 yield Problem(f"{section}.{name}.label", rule, repr(label), plain and f"write {plain!r}")
+            if "%{" in label:
+                rule = "must not hold %{, in whose place figures write a value"
+                yield Problem(f"{section}.{name}.label", rule, repr(label))
             if label != name and list(names.values()).count(label) > 1:
                 yield Problem(f"{section}.{name}.label", "must be this one's alone", repr(label), "choose another")
 

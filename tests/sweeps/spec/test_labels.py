@@ -44,6 +44,10 @@ def test_a_label_stands_in_the_methods_own_section_or_is_set() -> None:
             ['scenarios.random.label="Any\\nimage "'],
             r"must be one line, with single spaces between its words, got 'Any\nimage ' — write 'Any image'",
         ),
+        (
+            ["methods.sure.label='Ours %{y}'"],
+            "methods.sure.label: must not hold %{, in whose place figures write a value, got 'Ours %{y}'",
+        ),
     ],
 )
 def test_labels_that_cannot_be(overrides: list[str], told: str) -> None:
