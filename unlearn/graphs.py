@@ -178,9 +178,10 @@ class Step:
         try:
             return _Recorded(own, recorder.record(lambda: self._take(*own)))
         except RuntimeError as error:
-            recorder.run(lambda: self._take(*inputs))
-            self._give_up(f"it cannot be recorded: {str(error).splitlines()[0]}")
-            return None
+            reason = str(error).partition("\n")[0]
+        recorder.run(lambda: self._take(*inputs))  # not above, where the error holds what was made until it was raised
+        self._give_up(f"it cannot be recorded: {reason}")
+        return None
 
     def _compare(self, recorder: Recorder, recorded: _Recorded, inputs: tuple[Tensor, ...]) -> None:
         """Take a step as it is, and give up repeating it where that would have done something else."""

@@ -114,6 +114,27 @@ def test_what_reads_a_number_back_is_not_repeated(caplog: pytest.LogCaptureFixtu
     ]
 
 
+def test_a_recording_for_which_memory_lacks_is_gone_before_the_step_is_taken() -> None:
+    made: list[weakref.ref[Tensor]] = []
+
+    class Full(Recording):
+        def run(self, call: Callable[[], None]) -> None:
+            assert not any(tensor() is not None for tensor in made)
+            super().run(call)
+
+    def loss(x: Tensor, y: Tensor) -> Tensor:
+        logits = model(x)
+        made.append(weakref.ref(logits))
+        if len(made) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.\nMore of it.")
+        return nn.functional.cross_entropy(logits, y)
+
+    model, optimizer = tiny()
+    step = Step(model, optimizer, loss, recorder=Full())
+    steps(step, count=3)
+    assert step.given_up == "it cannot be recorded: CUDA out of memory."
+
+
 def test_what_python_decides_at_each_step_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
     def fickle(model: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
         weights = iter(range(1, 100))
