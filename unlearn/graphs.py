@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -65,16 +67,34 @@ class CudaGraphs:
         """Make a call on the stream that records."""
         outside = torch.cuda.current_stream(self._stream.device)
         self._stream.wait_stream(outside)
-        with torch.cuda.stream(self._stream):
-            call()
-        outside.wait_stream(self._stream)
+        try:
+            with torch.cuda.stream(self._stream):
+                call()
+        finally:  # where it fails as well: others get the memory that is still being worked on
+            outside.wait_stream(self._stream)
 
     def record(self, call: Callable[[], None]) -> Callable[[], object]:
         """A graph of `call`."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream), _no_waiting():
             call()
         return graph.replay
+
+
+@contextmanager
+def _no_waiting() -> Iterator[None]:
+    """Within, torch refuses to let the host wait for a GPU.
+
+    CUDA would refuse it too, but older versions of torch are not ready for that: what draws random numbers fails from then on,
+    and so does every other recording.
+    """
+    before = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings(action="ignore"):  # that it does not see everything
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
 
 
 def recorder_of(device: torch.device, before: int = 32) -> Recorder | None:

@@ -7,6 +7,8 @@ import gc
 import random
 import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -62,10 +64,11 @@ def tiny(*layers: nn.Module) -> tuple[nn.Sequential, SGD]:
     return model, SGD(model.parameters(), lr=0.1, momentum=0.9)
 
 
-def steps(step: Step, count: int = 8, batch: int = 5) -> None:
+def steps(step: Step, count: int = 8, batch: int = 5, device: str = "cpu") -> None:
     rng = torch.Generator().manual_seed(1)
     for _ in range(count):
-        step(torch.randn(batch, 4, generator=rng), torch.randint(0, 3, (batch,), generator=rng))
+        x, y = torch.randn(batch, 4, generator=rng), torch.randint(0, 3, (batch,), generator=rng)
+        step(x.to(device), y.to(device))
 
 
 @pytest.mark.parametrize("layer", [nn.Dropout(0.5), nn.BatchNorm1d(6)], ids=["dropout", "batch normalisation"])
@@ -94,14 +97,15 @@ def test_a_learning_rate_that_changes_is_recorded_anew() -> None:
     assert made.recorded == 3
 
 
+def fussy(model: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
+    def loss(x: Tensor, y: Tensor) -> Tensor:
+        value = nn.functional.cross_entropy(model(x), y)
+        return value * 2 if value.item() > 1 else value
+
+    return loss
+
+
 def test_what_reads_a_number_back_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
-    def fussy(model: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
-        def loss(x: Tensor, y: Tensor) -> Tensor:
-            value = nn.functional.cross_entropy(model(x), y)
-            return value * 2 if value.item() > 1 else value
-
-        return loss
-
     ends = []
     for recorder in (made := Recording(), None):
         model, optimizer = tiny()
@@ -110,7 +114,7 @@ def test_what_reads_a_number_back_is_not_repeated(caplog: pytest.LogCaptureFixtu
     assert same_state(*ends)
     assert made.recorded == made.repeated == 0
     assert [record.getMessage() for record in caplog.records] == [
-        "steps are not repeated as a CUDA graph: it cannot be recorded: operation not permitted when stream is capturing"
+        "steps are not repeated as a CUDA graph: it cannot be recorded: called a synchronizing CUDA operation"
     ]
 
 
@@ -310,6 +314,24 @@ def test_a_cpu_records_nothing() -> None:
     assert recorder_of(torch.device("cpu")) is None
 
 
+def test_torch_is_to_refuse_what_waits_before_cuda_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[int | str] = [0]
+    stand_ins = {
+        "CUDAGraph": SimpleNamespace,
+        "Stream": lambda device: device,
+        "graph": lambda graph, **_: nullcontext(setattr(graph, "replay", list)),
+        "graph_pool_handle": tuple,
+        "get_sync_debug_mode": lambda: modes[-1],
+        "set_sync_debug_mode": modes.append,
+    }
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(torch.cuda, name, stand_in)
+    during: list[int | str] = []
+    CudaGraphs(torch.device("cuda"), before=1).record(lambda: during.append(modes[-1]))
+    assert during == ["error"]
+    assert modes[-1] == 0
+
+
 class Counting(CudaGraphs):
     """CUDA graphs of steps that come twice."""
 
@@ -339,3 +361,21 @@ def test_a_gpu_repeats_the_steps_of_every_method(key: str, caplog: pytest.LogCap
     assert same_state(*ends)
     assert made.recorded > 1
     assert not caplog.records
+
+
+@needs_gpu
+def test_a_gpu_that_refuses_to_record_draws_and_records_as_before(caplog: pytest.LogCaptureFixture) -> None:
+    device, ends = torch.device("cuda"), []
+    for recorder in (made := Counting(device, before=1), None):
+        model, optimizer = tiny(nn.Dropout(0.5))
+        model.to(device)
+        torch.manual_seed(3)
+        steps(Step(model, optimizer, fussy(model), recorder=recorder), device="cuda")
+        steps(step := Step(model, optimizer, recorder=recorder), device="cuda")
+        assert step.given_up is None
+        ends.append(model)
+    assert same_state(*ends)
+    assert made.recorded == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        "steps are not repeated as a CUDA graph: it cannot be recorded: called a synchronizing CUDA operation"
+    ]

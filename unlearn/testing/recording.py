@@ -27,7 +27,7 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch l
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.overloadpacket.__name__ in WAITS:
-            raise RuntimeError("operation not permitted when stream is capturing\n(as CUDA says)")
+            raise RuntimeError("called a synchronizing CUDA operation\n(as torch says)")
         for tensor in tensors((args, kwargs)):
             if id(tensor) not in self._known:
                 self._known[id(tensor)] = tensor
