@@ -192,7 +192,8 @@ class Step:
 
     def _record(self, recorder: Recorder, inputs: tuple[Tensor, ...]) -> _Recorded | None:
         """What repeats a step; where the device cannot record it, it is taken as it is."""
-        own = [x.clone() for x in inputs]
+        device = self._changed()[0].device  # it would keep a number of main memory as it is now
+        own = [x.to(device, copy=True) for x in inputs]
         assert isinstance(self._optimizer, SGD)
         self._optimizer.set_to_rest()  # what is made within a recording is made anew at each repetition
         try:

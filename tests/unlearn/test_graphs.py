@@ -139,6 +139,24 @@ def test_a_recording_for_which_memory_lacks_is_gone_before_the_step_is_taken() -
     assert step.given_up == "it cannot be recorded: CUDA out of memory."
 
 
+def test_a_recorded_step_reads_from_its_device_what_is_given_in_main_memory() -> None:
+    """A GPU takes a number there when a step is recorded, and would go on with it."""
+    places = []
+
+    def loss(x: Tensor, weight: Tensor) -> Tensor:
+        places.append((x.device.type, weight.device.type))
+        if len(places) == 2:
+            raise RuntimeError("seen enough")
+        return weight * model(x).sum()
+
+    with torch.device("meta"):
+        model, optimizer = tiny()
+    step = Step(model, optimizer, loss, recorder=Recording())
+    for _ in range(3):
+        step(torch.ones(5, 4, device="meta"), torch.tensor(0.5))
+    assert places == [("meta", "cpu"), ("meta", "meta"), ("meta", "cpu"), ("meta", "cpu")]
+
+
 def test_what_python_decides_at_each_step_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
     def fickle(model: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
         weights = iter(range(1, 100))
@@ -367,8 +385,8 @@ def test_a_gpu_repeats_the_steps_of_every_method(key: str, caplog: pytest.LogCap
 def test_a_gpu_that_refuses_to_record_draws_and_records_as_before(caplog: pytest.LogCaptureFixture) -> None:
     device, ends = torch.device("cuda"), []
     for recorder in (made := Counting(device, before=1), None):
-        model, optimizer = tiny(nn.Dropout(0.5))
-        model.to(device)
+        with device:
+            model, optimizer = tiny(nn.Dropout(0.5))
         torch.manual_seed(3)
         steps(Step(model, optimizer, fussy(model), recorder=recorder), device="cuda")
         steps(step := Step(model, optimizer, recorder=recorder), device="cuda")
@@ -379,3 +397,20 @@ def test_a_gpu_that_refuses_to_record_draws_and_records_as_before(caplog: pytest
     assert [record.getMessage() for record in caplog.records] == [
         "steps are not repeated as a CUDA graph: it cannot be recorded: called a synchronizing CUDA operation"
     ]
+
+
+@needs_gpu
+def test_a_number_in_main_memory_may_change_on_a_gpu(caplog: pytest.LogCaptureFixture) -> None:
+    device, ends = torch.device("cuda"), []
+    for recorder in (made := Counting(device, before=1), None):
+        with device:
+            model, optimizer = tiny()
+        step = Step(
+            model, optimizer, lambda x, weight, model=model: weight * model(x).square().mean(), recorder=recorder
+        )
+        for i in range(8):
+            step(torch.ones(5, 4, device=device), torch.tensor(1 / (1 + i)))
+        ends.append(model)
+    assert same_state(*ends)
+    assert made.recorded == 1
+    assert not caplog.records
