@@ -108,9 +108,10 @@ class Step:
     With a recorder the first steps of each shape are taken as they are, then one is recorded, and repeated on the numbers of each
     batch. Before it counts, the recording is compared with the step itself, and again at the next step, the 4th, 16th, 64th …,
     and in a further epoch once `OFTEN` were not. Where the device refuses to record, or parameters, velocities and buffers do
-    not come out the same to the last bit, all further steps are taken as they are, and the reason is logged. Learning rates, and
-    which parameters and layers learn, may change: then steps are recorded anew. So for a loss that keeps the rules below a
-    recorder is to change how long a run takes, and nothing else.
+    not come out the same to the last bit, all further steps are taken as they are, and the reason is logged. Learning rates,
+    which parameters and layers learn, and where the model's parameters and buffers lie may change: then steps are recorded anew,
+    and where that is at every step none is. So for a loss that keeps the rules below a recorder is to change how long a run
+    takes, and nothing else.
 
     Args:
         model: whose buffers a step may change.
@@ -184,11 +185,13 @@ class Step:
         self._after()
 
     def _now(self) -> object:
-        """What the host knows and a step hangs on: rates, which parameters learn, and which layers train."""
+        """What the host knows and a step hangs on: rates, which parameters learn, which layers train, where the model lies."""
         groups = self._optimizer.param_groups
         rates = [{name: value for name, value in group.items() if name != "params"} for group in groups]
         learns = [parameter.requires_grad for group in groups for parameter in group["params"]]
-        return rates, learns, [module.training for module in self._modules]
+        held = [tensor for m in self._modules for tensor in (*m._parameters.values(), *m._buffers.values())]
+        places = [tensor.data_ptr() for tensor in held if tensor is not None]
+        return rates, learns, [module.training for module in self._modules], places
 
     def _record(self, recorder: Recorder, inputs: tuple[Tensor, ...]) -> _Recorded | None:
         """What repeats a step; where the device cannot record it, it is taken as it is."""

@@ -256,6 +256,40 @@ def test_layers_may_begin_and_end_to_learn(what: str, at: int, caplog: pytest.Lo
     assert not caplog.records
 
 
+class Averaged(nn.Module):
+    """It puts a new tensor in the place of its buffer, where others change theirs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("average", torch.zeros(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.average = 0.9 * self.average + 0.1 * x.detach().mean(0)
+        return x - self.average
+
+
+def test_a_buffer_that_another_replaces_at_each_step_is_not_recorded(caplog: pytest.LogCaptureFixture) -> None:
+    """A recording would go on to read the tensor that was the buffer when it was made."""
+    ends = []
+    for recorder in (made := Recording(), None):
+        model, optimizer = tiny(Averaged())
+        steps(Step(model, optimizer, recorder=recorder))
+        ends.append(model)
+    assert same_state(*ends)
+    assert made.recorded == 0
+    assert not caplog.records
+
+
+def test_weights_that_lie_elsewhere_from_some_step_on_are_recorded_anew() -> None:
+    model, optimizer = tiny()
+    step = Step(model, optimizer, recorder=(made := Recording()))
+    for _ in range(2):
+        steps(step)
+        model[0].weight.data = 0.5 * model[0].weight.data
+    steps(step)
+    assert made.recorded == 3
+
+
 def test_what_begins_to_learn_without_being_said_is_found() -> None:
     """A loss that reads more of the network from some step on: its velocities must not be those of a repeated step."""
     model, optimizer = tiny()
