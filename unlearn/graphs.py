@@ -157,7 +157,6 @@ class Step:
             self._taken.clear()  # rates of their own for each step do not pay
             self._recorded_for = now
         self._step(self._recorder, inputs)
-        self._optimizer.zero_grad()  # a repeated step leaves none
 
     def begin_epoch(self) -> None:
         """Say that a new pass over the samples begins, before which what the loss reads may have changed."""
@@ -183,6 +182,7 @@ class Step:
     def _take(self, *inputs: Tensor) -> None:
         descend(self._optimizer, self._loss(*inputs))
         self._after()
+        self._optimizer.zero_grad()  # a repeated step leaves no gradients either
 
     def _now(self) -> object:
         """What the host knows and a step hangs on: rates, which parameters learn, which layers train, where the model lies."""

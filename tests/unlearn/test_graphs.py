@@ -319,9 +319,11 @@ def test_steps_are_told_of_epochs_and_let_go_of() -> None:
     assert kept._epoch == before + 1
 
 
-def test_gradients_are_not_those_of_another_step() -> None:
+@pytest.mark.parametrize("recorder", [Recording(), None], ids=["repeated", "as they are"])
+def test_gradients_are_gone_after_a_step(recorder: Recorder | None) -> None:
+    """Else what reads them afterwards would find those of another step, or none, only where steps are repeated."""
     model, optimizer = tiny()
-    step = Step(model, optimizer, recorder=Recording())
+    step = Step(model, optimizer, recorder=recorder)
     for _ in range(5):
         steps(step, count=1)
         assert all(parameter.grad is None for parameter in model.parameters())
