@@ -200,7 +200,8 @@ class Step:
         assert isinstance(self._optimizer, SGD)
         self._optimizer.set_to_rest()  # what is made within a recording is made anew at each repetition
         try:
-            return _Recorded(own, recorder.record(lambda: self._take(*own)))
+            with torch.random.fork_rng(devices=[]):  # what is recorded is not carried out, but for what the host draws
+                return _Recorded(own, recorder.record(lambda: self._take(*own)))
         except RuntimeError as error:
             reason = str(error).partition("\n")[0]
         recorder.run(lambda: self._take(*inputs))  # not above, where the error holds what was made until it was raised

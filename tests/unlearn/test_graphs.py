@@ -157,6 +157,19 @@ def test_a_recorded_step_reads_from_its_device_what_is_given_in_main_memory() ->
     assert places == [("meta", "cpu"), ("meta", "meta"), ("meta", "cpu"), ("meta", "cpu")]
 
 
+def test_what_draws_on_the_host_and_cannot_be_recorded_draws_the_same_as_without() -> None:
+    ends = []
+    for recorder in (Recording(), None):
+        model, optimizer = tiny()
+        torch.manual_seed(3)
+        loss = fussy(model)
+        step = Step(model, optimizer, lambda x, y, loss=loss: torch.rand(()) * loss(x, y), recorder=recorder)
+        steps(step)
+        assert (step.given_up is None) == (recorder is None)
+        ends.append(model)
+    assert same_state(*ends)
+
+
 def test_what_python_decides_at_each_step_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
     def fickle(model: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
         weights = iter(range(1, 100))

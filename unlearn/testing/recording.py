@@ -74,7 +74,7 @@ class Recording:
     def record(self, call: Callable[[], None]) -> Callable[[], None]:
         noting = Operations()
         try:
-            with torch.random.fork_rng(devices=[]), noting:
+            with noting:
                 call()
         finally:
             noting.undo()
