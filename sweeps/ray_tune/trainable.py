@@ -17,7 +17,7 @@ from ray import tune
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.job import Job, Update
-from sweeps.resources import threads_for
+from sweeps.resources import device_of, threads_for
 from unlearn.shared import ShareError
 
 REPORT, JOB, SPEC, CACHE, IDENTITY, FOLDER, SLOT = "report", "job", "spec", "cache", "identity", "folder", "slot"
@@ -67,7 +67,7 @@ def _worker(spec: str, place: str, identity: str) -> Any:
     """This process's worker, made once for a sweep.
 
     Raises:
-        SweepError: this machine does not see the driver's cache.
+        SweepError: this machine does not see the driver's cache, or torch not its GPUs.
     """
     from sweeps.jobs.worker import Worker  # noqa: PLC0415  # likewise
     from sweeps.spec import stored_spec  # noqa: PLC0415  # torch comes with it
@@ -81,4 +81,10 @@ def _worker(spec: str, place: str, identity: str) -> Any:
                 "let it be a folder that all nodes share, or a URL (see docs/cluster.md)"
             )
         time.sleep(0.5)
-    return Worker(stored_spec(json.loads(spec)), cache)
+    asked = stored_spec(json.loads(spec))
+    if asked.resources.gpus_per_trial and device_of(asked).type == "cpu":  # Ray counts GPUs without asking torch
+        raise SweepError(
+            f"node {platform.node()} has GPUs for trials, and torch finds none there: "
+            "install a torch for these GPUs, or run on CPUs by resources.gpus_per_trial: 0"
+        )
+    return Worker(asked, cache)

@@ -10,11 +10,14 @@ from typing import Any, ClassVar
 
 import pytest
 
+from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.job import Job, Update
 from sweeps.jobs.worker import Worker
 from sweeps.objective import scrub_r_epoch
 from sweeps.plan import ForgetDraw
+from sweeps.ray_tune.driver import _for_workers
+from sweeps.ray_tune.trainable import _worker
 from sweeps.resources import device_of, threads_for
 from sweeps.spec import Spec
 from unlearn.methods import Streams, UnlearningData
@@ -300,6 +303,22 @@ def test_a_worker_of_trials_that_ask_for_no_gpu_takes_none(
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert Worker(tiny(), Cache(cache)).workspace.device.type == "cpu"
+
+
+def test_a_node_whose_gpus_torch_does_not_find_stops_the_run(
+    tiny: Callable[..., Spec], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its trials would compute on a CPU, many times as slow, and round otherwise than the others'."""
+    here = Cache(cache)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+
+    def begin(asked: float) -> Any:
+        spec = tiny(resources={"gpus_per_trial": asked})
+        return _worker.__wrapped__(_for_workers(spec), here.place, here.identity)
+
+    with pytest.raises(SweepError, match="has GPUs for trials, and torch finds none there"):
+        begin(0.5)
+    assert begin(0).workspace.device.type == "cpu"
 
 
 MEASURED: list[bool] = []
