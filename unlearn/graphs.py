@@ -139,13 +139,15 @@ class Step:
     ) -> None:
         self._model, self._optimizer, self._after = model, optimizer, after
         self._loss = loss or (lambda x, y: F.cross_entropy(model(x), y))
-        self._recorder = recorder if isinstance(optimizer, SGD) else None  # others keep numbers of theirs on the host
+        self._recorder = recorder
         self._taken: Counter[Any] = Counter()
         self._recorded: dict[Any, _Recorded] = {}
         self._modules = list(model.modules())
         self._recorded_for: object = None
         self._epoch = 0
         self.given_up: str | None = None
+        if recorder is not None and not isinstance(optimizer, SGD):
+            self._give_up("an optimizer of torch's keeps numbers of its own on the host")
 
     def __call__(self, *inputs: Tensor) -> None:
         """One step."""

@@ -360,11 +360,15 @@ def test_weights_that_are_no_longer_numbers_are_no_difference(caplog: pytest.Log
     assert not caplog.records
 
 
-def test_optimizers_of_torch_are_left_alone() -> None:
+def test_optimizers_of_torch_are_left_alone_and_it_is_said(caplog: pytest.LogCaptureFixture) -> None:
     made = Recording()
     model, _ = tiny()
-    steps(Step(model, torch.optim.SGD(model.parameters(), lr=0.1), recorder=made))
+    for recorder in (made, None):
+        steps(Step(model, torch.optim.SGD(model.parameters(), lr=0.1), recorder=recorder))
     assert made.recorded == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        "steps are not repeated as a CUDA graph: an optimizer of torch's keeps numbers of its own on the host"
+    ]
 
 
 def test_a_shape_that_comes_seldom_is_not_recorded() -> None:
