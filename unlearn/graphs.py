@@ -109,9 +109,8 @@ class Step:
     batch. Before it counts, the recording is compared with the step itself, and again at the next step, the 4th, 16th, 64th …,
     and in a further epoch once `OFTEN` were not. Where the device refuses to record, or parameters, velocities and buffers do
     not come out the same to the last bit, all further steps are taken as they are, and the reason is logged. Learning rates,
-    which parameters and layers learn, and where the model's parameters and buffers lie may change: then steps are recorded anew,
-    and where that is at every step none is. So for a loss that keeps the rules below a recorder is to change how long a run
-    takes, and nothing else.
+    which parameters and layers learn, and where parameters lie may change: then steps are recorded anew. So for a loss that keeps
+    the rules below a recorder is to change how long a run takes, and nothing else.
 
     Args:
         model: whose buffers a step may change.
@@ -176,7 +175,10 @@ class Step:
             return
         self._taken[shape] += 1
         if self._taken[shape] <= recorder.before:
+            buffers = [*self._model.buffers()]
             recorder.run(lambda: self._take(*inputs))
+            if any(one is not other for one, other in zip(buffers, self._model.buffers(), strict=False)):
+                self._give_up("it puts another tensor in a buffer's place, and does not change the buffer")
         elif (recorded := self._record(recorder, inputs)) is not None:
             self._recorded[shape] = recorded
             self._compare(recorder, recorded, inputs)
@@ -187,13 +189,11 @@ class Step:
         self._optimizer.zero_grad()  # a repeated step leaves no gradients either
 
     def _now(self) -> object:
-        """What the host knows and a step hangs on: rates, which parameters learn, which layers train, where the model lies."""
+        """What the host knows and a step hangs on: rates, which parameters learn, where they lie, and which layers train."""
         groups = self._optimizer.param_groups
         rates = [{name: value for name, value in group.items() if name != "params"} for group in groups]
-        learns = [parameter.requires_grad for group in groups for parameter in group["params"]]
-        held = [tensor for m in self._modules for tensor in (*m._parameters.values(), *m._buffers.values())]
-        places = [tensor.data_ptr() for tensor in held if tensor is not None]
-        return rates, learns, [module.training for module in self._modules], places
+        learns = [(parameter.requires_grad, parameter.data_ptr()) for group in groups for parameter in group["params"]]
+        return rates, learns, [module.training for module in self._modules]
 
     def _record(self, recorder: Recorder, inputs: tuple[Tensor, ...]) -> _Recorded | None:
         """What repeats a step; where the device cannot record it, it is taken as it is."""
