@@ -43,6 +43,7 @@ EXAMPLES = {
     "original": "`{weights: /models/birds.pt}`",
     "original.weights": "`/models/birds.pt`",
     "files": "written by a run",
+    "code": "written by a run",
     "scenarios": "`{random: {tune_size: 5000, sizes: [5000, 1000]}}`",
     "scenarios.scenario": "`confusion`",
     "scenarios.tune_size": "`5000`",

@@ -67,6 +67,7 @@ def setting_of(spec: Spec) -> Setting:
         original=None
         if spec.original is None
         else Given(spec.original.weights, (spec.files or {})["original.weights"]),
+        code=(spec.code or {}).get("model"),
         recipe=Recipe(**{**training, "milestones": tuple(training["milestones"])}),
         held_out=spec.held_out,
         dev=spec.dev,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sweeps.errors import Problem, SpecError
+from sweeps.spec.files import CHANGED_CODE, REMEDY
 from unlearn.facts import component_facts
 
 #: Sections and keys that may change between two runs of one sweep.
@@ -36,7 +37,9 @@ def check_compatible(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """
     moved = {*_files(before, now), *_places(before, now)}
     problems = [
-        Problem(
+        Problem("model.name", CHANGED_CODE, _short(now["model"]["name"]), REMEDY)
+        if key == "code.model"
+        else Problem(
             key,
             f"was {_short(old)} in the existing sweep",
             _short(new),
@@ -78,8 +81,9 @@ def _places(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _may_come_and_go(parts: tuple[str, ...], old: Any, new: Any) -> bool:
-    """Methods and scenarios, by whatever name (one of a package has dots in it), their files, and the sizes of a scenario."""
-    if parts[0] == "files":
+    """Methods and scenarios, by whatever name (one of a package has dots in it), their files, and the sizes of a scenario;
+    the code of a network goes with its name."""
+    if parts[0] in {"files", "code"}:
         return old is None or new is None
     if len(parts) == 2 and parts[0] in {"methods", "scenarios"}:
         return old is None or new is None

@@ -43,9 +43,11 @@ def _with_pools(scenarios: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def continued(spec: Spec, before: Mapping[str, Any]) -> Spec:
-    """`spec` by the rules, in the precision and on as many retain samples as the sweep that was frozen as `before`, as far as its
-    file says nothing else."""
+    """`spec` by the rules, in the precision, on as many retain samples and with models under such keys as the sweep that was
+    frozen as `before`, as far as its file says nothing else."""
     begun = as_begun(before)
+    if "code" not in before:  # its models were trained before their keys said by which code
+        spec = spec.model_copy(update={"code": None})
     if "retain_samples" not in spec.search.model_fields_set:
         search = spec.search.model_copy(update={"retain_samples": begun["search"]["retain_samples"]})
         spec = spec.model_copy(update={"search": search})

@@ -1,4 +1,4 @@
-"""Files that a sweep reads where it runs: known by their hashes, so that one that has changed is told."""
+"""Files that a sweep reads where it runs, and a network's own code: known by their hashes, so that what has changed is told."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Any
 from sweeps.errors import Problem, SpecError
 from sweeps.spec.complaints import shown
 from sweeps.spec.schema import Spec
+from unlearn.code import code_digest
 from unlearn.files import file_digest
+from unlearn.registry import find, is_own, of_library
 
 CHANGED = "must be the file that this sweep began with, and its content differs"
+CHANGED_CODE = "must have the code that this sweep began with, and it differs"
 REMEDY = "restore it, or give the sweep another name"
 
 
@@ -53,16 +56,30 @@ def fill_hashes(data: dict[str, Any]) -> list[Problem]:
     return problems
 
 
+def fill_code(data: dict[str, Any]) -> list[Problem]:
+    """Put the hash of a network's code under `code`, unless it is this package's or a library's; or what has changed."""
+    known, model = data.pop("code", None), data.get("model")
+    name = model.get("name") if isinstance(model, dict) else None
+    if not isinstance(name, str) or is_own("models", name) or of_library("models", name):
+        return []
+    digest = code_digest(name, find("models", name))
+    if digest is not None:
+        data["code"] = {"model": digest}
+    if isinstance(known, dict) and known.get("model", digest) != digest:
+        return [Problem("model.name", CHANGED_CODE, shown(name), REMEDY)]
+    return []
+
+
 def check_files(spec: Spec) -> None:
-    """Refuse lists of ids that are no longer what they were when the spec was read.
+    """Refuse lists of ids, and a network's code, that are no longer what they were when the spec was read.
 
     Raises:
         SpecError: with each of them.
     """
     data = spec.dump()
-    problems = fill_hashes({**data, "original": None})
+    problems = [*fill_hashes({**data, "original": None}), *fill_code(data)]
     if problems:
         raise SpecError(spec.name, problems)
 
 
-__all__ = ["check_files", "files_in", "fill_hashes"]
+__all__ = ["CHANGED_CODE", "REMEDY", "check_files", "files_in", "fill_code", "fill_hashes"]

@@ -19,7 +19,7 @@ from sweeps.spec.complaints import complaints, shown
 from sweeps.spec.components import check_names
 from sweeps.spec.document import Document, keys_of, read_document, read_yaml
 from sweeps.spec.earlier import as_begun
-from sweeps.spec.files import fill_hashes
+from sweeps.spec.files import fill_code, fill_hashes
 from sweeps.spec.overrides import LISTED, NAMED, listed, named, narrow, override
 from sweeps.spec.schema import LARGEST, Spec
 from unlearn.errors import suggest
@@ -58,9 +58,14 @@ def load_stored(path: Path, overrides: Iterable[str] = (), **chosen: list[str] |
         SpecError: everything that is wrong with it.
     """
     document = read_document(path, stored=True)
+    name = None
     if isinstance(document.data, dict):
         document.data.update(as_begun(document.data))
-    return parse_document(_changed(document, str(path), overrides, chosen), str(path))
+        name = document.data.get("name")
+    data = _changed(document, str(path), overrides, chosen).data
+    if data.get("name") != name:
+        data.update(files=None, code=None)  # another sweep begins with what is there now
+    return parse_document(document, str(path))
 
 
 def open_document(source: str, overrides: Iterable[str] = (), **chosen: list[str] | None) -> Document:
@@ -118,7 +123,7 @@ def parse_document(document: Document, source: str) -> Spec:
     problems = [*document.problems, *found, *_check_plain(data)]
     unknown = check_names(data)
     _drop(data, [tuple(problem.key.split(".", 1)) for problem in unknown])  # a name may have dots in it
-    problems += [*unknown, *_fill_ranges(data), *fill_hashes(data)]
+    problems += [*unknown, *_fill_ranges(data), *fill_hashes(data), *fill_code(data)]
     spec, found, stood_in = _validate(data, {problem.key.split(".")[0] for problem in problems})
     problems += found
     problems += check(spec, {problem.key for problem in problems}, stood_in)

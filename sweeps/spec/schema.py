@@ -406,6 +406,7 @@ class Spec(Part):
         resources: what runs where.
         logging: what else shows the trials.
         files: SHA-256 of each file that the sweep reads once more where it runs, by its key; filled in where it is left out.
+        code: SHA-256 of the code of a network from elsewhere, as `model`; filled in where it is left out.
         storage: URL of the Optuna storage; a file in the sweep's folder by default.
         cache: folder or URL of trained models; `~/.cache/unlearn-sweeps` by default.
     """
@@ -437,6 +438,7 @@ class Spec(Part):
     storage: str | None = None
     cache: str | None = None
     files: dict[str, str] | None = None
+    code: dict[str, str] | None = None
     _kept: dict[tuple[str, str], ComponentFacts] = PrivateAttr(default_factory=dict)
 
     @property

@@ -174,9 +174,9 @@ class References:
         """What decides which network it is, and by which names its weights are stored."""
         setting = self.setting
         mean, std = self._normalisation
-        head = {} if setting.head is None else {"head": setting.head}
+        given = {"head": setting.head, "code": setting.code}
         return {
-            **head,
+            **{name: value for name, value in given.items() if value is not None},
             "dataset": setting.dataset,
             "mean": mean,
             "std": std,

@@ -26,6 +26,7 @@ class Setting:
         dataset, model: keys, with the options of each as keyword arguments.
         normalise: (mean, std) of pixels in [0, 1]; None takes the data set's own.
         head: name of the linear layer that gives the logits of a network from elsewhere; None finds it.
+        code: SHA-256 of the code of a network from elsewhere; None does not tell one from another.
         original: one that is trained already; None trains it.
         held_out: fraction of each class kept from training (0.2 in the paper), or a file of ids (see `unlearn.data.splits_of`).
         dev: fraction of the held-out images reserved for scoring a strict search.
@@ -38,6 +39,7 @@ class Setting:
     model_options: Mapping[str, Any] = field(default_factory=dict)
     normalise: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     head: str | None = None
+    code: str | None = None
     original: Given | None = None
     recipe: Recipe = field(default_factory=Recipe)
     held_out: float | str = 0.2

@@ -18,7 +18,17 @@ from sweeps.jobs.cache import Cache
 from sweeps.jobs.original import look_at_original, order_problem
 from sweeps.jobs.worker import Worker
 from sweeps.plan import ForgetDraw
-from sweeps.spec import Spec, check_files, check_sizes, own_code, parse_spec, stored_spec
+from sweeps.spec import (
+    Spec,
+    check_files,
+    check_sizes,
+    continued,
+    dump_yaml,
+    load_stored,
+    own_code,
+    parse_spec,
+    stored_spec,
+)
 from sweeps.spec.compatibility import check_compatible
 from sweeps.spec.files import files_in
 from tests import own_network
@@ -220,6 +230,66 @@ def test_files_that_change_under_a_sweep_are_told(make: Maker, tmp_path: Path, c
     again = {**spec.dump(), "files": None}
     found = problems(lambda: check_compatible(spec.dump(), parse_spec(again).dump()))
     assert [text.partition(":")[0] for text in found] == ["files.scenarios.request.forget"]
+
+
+NETWORK = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x):
+        return self.head(x.flatten(1).relu())
+"""
+
+
+def test_another_model_is_trained_where_a_networks_code_has_changed(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "net_of_ours.py").write_text(NETWORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    sweep = {**TINY, "model": "net_of_ours:Net"}
+    spec = parse_spec(sweep)
+
+    def key(of: Spec) -> str:
+        worker = Worker(of, Cache(cache))
+        return worker.workspace.reference_key("oracle", worker.task(ForgetDraw("partial_class", 40, 0), "dev"))
+
+    before = key(spec)
+    assert key(parse_spec(sweep)) == before
+    frozen = tmp_path / "spec.yaml"
+    frozen.write_text(dump_yaml(spec.dump(), stored=True))
+    (tmp_path / "net_of_ours.py").write_text(NETWORK.replace("relu", "sin"))
+    changed = parse_spec(sweep)
+    assert key(changed) != before
+    told = ["model.name: must have the code that this sweep began with, and it differs"]
+    for refused in (
+        lambda: check_compatible(spec.dump(), changed.dump()),
+        lambda: load_stored(frozen),
+        lambda: Worker(spec, Cache(cache)),  # on a machine that has other code
+    ):
+        assert [text.partition(", got")[0] for text in problems(refused)] == told
+    assert load_stored(frozen, ["name=second"]).code == changed.code
+    assert stored_spec(spec.dump()) == spec  # to be looked at
+
+
+def test_models_that_were_trained_before_code_counted_keep_their_keys() -> None:
+    spec = parse_spec({**TINY, "model": NET})
+    older = {name: value for name, value in spec.dump().items() if name != "code"}
+    assert spec.code is not None
+    assert continued(spec, spec.dump()).code == spec.code
+    assert continued(spec, older).code is None
+    check_compatible(older, continued(spec, older).dump())
+
+
+def test_another_sweep_begins_with_files_as_they_are_now(make: Maker, tmp_path: Path) -> None:
+    frozen = tmp_path / "spec.yaml"
+    frozen.write_text(dump_yaml(make().dump(), stored=True))
+    write_ids(tmp_path / "ids.txt", TRAINED[:29])
+    assert problems(lambda: load_stored(frozen)) != []
+    assert load_stored(frozen, ["name=second"]).name == "second"
 
 
 def test_files_that_lie_elsewhere_now_are_the_same_files(make: Maker, weights: Path, tmp_path: Path) -> None:
