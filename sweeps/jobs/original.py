@@ -11,14 +11,13 @@ import torch
 
 from sweeps.errors import Problem, SpecError
 from sweeps.jobs.cache import Cache
+from sweeps.jobs.guessing import frequent, guessing
 from sweeps.jobs.precision import in_precision
 from sweeps.jobs.worker import Worker
 from sweeps.spec import Spec
 from unlearn.errors import ModelError
 from unlearn.metrics import SetOutputs
 
-#: By how many standard deviations an accuracy must lie above that of guessing.
-ABOVE_CHANCE = 4.0
 #: Of a class's images, the share from which on they are taken for another class on purpose.
 MOSTLY = 0.5
 
@@ -86,12 +85,10 @@ def order_problem(counts: Counts, names: Sequence[str]) -> str:
 def chance_problem(train: SetOutputs, test: SetOutputs) -> str:
     """Why the model only guesses: on training or on test images it is hardly better than the most frequent class."""
     for part, outputs in (("training", train), ("test", test)):
-        frequent = float(torch.bincount(outputs.labels).max()) / len(outputs)
-        spread = (frequent * (1 - frequent) / len(outputs)) ** 0.5
-        least = 100 * min(frequent + ABOVE_CHANCE * spread, (1 + frequent) / 2)
-        if outputs.accuracy <= least:
+        if outputs.accuracy <= guessing(outputs.labels):
+            alone = 100 * frequent(outputs.labels)
             return (
-                f"on {part} images it is no better than guessing (the most frequent class alone gives {100 * frequent:.1f} %): "
+                f"on {part} images it is no better than guessing (the most frequent class alone gives {alone:.1f} %): "
                 "see model.normalise, the channels' order, and that these are the weights"
             )
     return ""

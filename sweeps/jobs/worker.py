@@ -20,7 +20,8 @@ from torch import Tensor
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.epochs import Chosen, EpochRule, LeastScore, ScrubR
-from sweeps.jobs.job import KEPT, NOT_KEPT, RETAIN_SAMPLES, Job, Update, curve_of, other_data, same_data
+from sweeps.jobs.guessing import guessing
+from sweeps.jobs.job import GUESSING, KEPT, NOT_KEPT, RETAIN_SAMPLES, Job, Update, curve_of, other_data, same_data
 from sweeps.jobs.kept import keep_model
 from sweeps.plan import ForgetDraw, tuning_draws
 from sweeps.resources import device_of
@@ -186,6 +187,7 @@ class Worker:
         task = self.task(job.draw, job.scored_on)
         original = job.kind == "original"
         reference = self.workspace.original(task) if original else self.workspace.oracle(task, job.oracle)
+        data = self.workspace.task_data(task)
         metrics = self.workspace.reference_metrics(reference, task, self.spec.metrics.every_epoch)
         facts = {
             "key": reference.key,
@@ -193,6 +195,7 @@ class Worker:
             "training_seconds": reference.cost.seconds,
             "training_samples": reference.cost.samples,
             "trained_on": reference.place and asdict(reference.place),
+            GUESSING: guessing(data.labels[data.retain]),
         }
         return Update("complete", values=[metrics["heldout_accuracy"]], metrics=metrics, facts=facts)
 

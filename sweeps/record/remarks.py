@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from sweeps.jobs.job import RETAIN_SAMPLES
+from sweeps.jobs.job import GUESSING, RETAIN_SAMPLES
 from sweeps.record.apart import FLOOR, evaluations, in_common
 from sweeps.record.record import SweepRecord
 from sweeps.spec.draws import ALIKE
@@ -40,7 +40,7 @@ class Remark:
         name: of a hyperparameter, where it is of one. brief: its value and range.
     """
 
-    kind: Literal["edge", "floor", "coarse", "alike", "uneven", "narrowed", "recipe"]
+    kind: Literal["edge", "floor", "coarse", "alike", "uneven", "narrowed", "recipe", "guessing"]
     scenario: str
     method: str | None
     fact: str
@@ -55,7 +55,7 @@ class Remark:
 def remarks(record: SweepRecord) -> list[Remark]:
     """All of a sweep, scenario by scenario."""
     scenarios = dict.fromkeys(scenario for _, scenario, _ in record.planned)
-    kinds = (_at_the_edge, _at_the_floor, _coarse, _alike, _uneven, _narrowed, _two_recipes)
+    kinds = (_at_the_edge, _at_the_floor, _coarse, _alike, _uneven, _narrowed, _two_recipes, _guessing)
     return [remark for scenario in scenarios for kind in kinds for remark in kind(record, scenario)]
 
 
@@ -259,6 +259,25 @@ def _two_recipes(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     if differ:
         fact = f"the oracles, trained by the sweep's own recipe, classify {' and '.join(differ)}, so that gaps are of two recipes"
         yield Remark("recipe", scenario, None, fact, "write under training how the original was trained, augment too")
+
+
+def _guessing(record: SweepRecord, scenario: str) -> Iterator[Remark]:
+    """Originals and oracles that have learnt nothing: gaps to them are small whatever a method does."""
+    trials, accuracy = record.counted, "metric.retain_accuracy"
+    models = trials[(trials["stage"] == "reference") & (trials["state"] == "COMPLETE")]
+    if accuracy not in models or GUESSING not in models:
+        return
+    own = models[models["scenario"] == scenario]
+    if not (own["method"] == "original").any():  # it stands under the first scenario that shares it
+        own = pd.concat([own, models[models["method"] == "original"]])
+    found = own[accuracy].astype(float)
+    poor = found[found <= own[GUESSING].astype(float)]
+    if len(poor):
+        fact = (
+            f"{len(poor)} of {len(own)} originals and oracles {'is' if len(poor) == 1 else 'are'} no better than guessing on the "
+            f"training images to retain ({poor.mean():.1f} %), so that gaps say nothing of forgetting"
+        )
+        yield Remark("guessing", scenario, None, fact, "train them longer, or with another learning rate (training)")
 
 
 def _searches(record: SweepRecord, scenario: str) -> Iterator[tuple[object, pd.DataFrame]]:

@@ -56,6 +56,7 @@ class RecordBuilder:
         in_first: float = float("nan"),
         cost_of: str = "stop",
         retain_samples: float = float("nan"),
+        guessing: float = float("nan"),
     ) -> int:
         study = f"{self.name}/{stage}/{scenario}/{method}"
         number = sum(t["study"] == study for t in self.trials)
@@ -88,6 +89,7 @@ class RecordBuilder:
             "in_first": in_first,
             "cost_of": cost_of,
             "retain_samples": retain_samples,
+            "guessing": guessing,
         }
         row |= {f"hp.{k}": v for k, v in (hp or {}).items()}
         row |= {f"metric.{k}": v for k, v in (metrics or {}).items()}

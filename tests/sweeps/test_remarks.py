@@ -263,5 +263,37 @@ def test_an_original_of_the_sweeps_own_has_its_recipe(builder: RecordBuilder) ->
     assert kinds(referred(builder, [(50.0, 50.0)])) == []
 
 
+@pytest.mark.parametrize(
+    ("accuracies", "told"),
+    [
+        ([99.0, 98.0], None),
+        (
+            [13.7, 18.0],
+            "1 of 2 originals and oracles is no better than guessing on the training images to retain (13.7 %), so",
+        ),
+        (
+            [10.0, 12.0],
+            "2 of 2 originals and oracles are no better than guessing on the training images to retain (11.0 %)",
+        ),
+    ],
+)
+@pytest.mark.parametrize("shared", [False, True])
+def test_models_that_have_learnt_nothing(
+    accuracies: list[float], told: str | None, shared: bool, builder: RecordBuilder
+) -> None:
+    builder.planned = {("reference", "random", "oracle"): 1}
+    builder.trial("search", "sure", value=1.0, hp={"lr": 0.01})
+    for kind, value in zip(("original", "oracle"), accuracies, strict=True):
+        other = "first" if shared and kind == "original" else "random"
+        builder.trial("reference", kind, metrics={"retain_accuracy": value}, scenario=other, guessing=13.7)
+    record = builder.record()
+    assert kinds(record) == ([("guessing", None)] if told else [])
+    if told:
+        (remark,) = remarks(record)
+        assert told in remark.fact
+        assert f"note: random: {remark}" in list(answers(record, whole=False))
+        assert any(told[3:] in limit for limit in verdict(record, "random").limits)
+
+
 def test_a_remark_reads_as_fact_and_remedy() -> None:
     assert str(Remark("edge", "random", "sure", "it is so", "do that")) == "it is so: do that"

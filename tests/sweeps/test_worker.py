@@ -69,6 +69,17 @@ def uncosted(metrics: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if name not in COSTS}
 
 
+@pytest.mark.parametrize(("lr", "learns"), [(1e-9, False), (0.1, True)])
+def test_a_reference_says_whether_it_only_guesses(
+    lr: float, learns: bool, tiny: Callable[..., Spec], cache: Path
+) -> None:
+    worker = Worker(tiny(training={"epochs": 8, "milestones": [7], "lr": lr}), Cache(cache))
+    for kind in ("original", "oracle"):
+        (update,) = worker.run(Job(kind, DRAW, "dev"))
+        assert (update.metrics["retain_accuracy"] > update.facts["guessing"]) == learns
+        assert 10 < update.facts["guessing"] < 16  # of about 1,150 images of ten classes
+
+
 def test_without_a_stop_epoch_the_least_score_counts(worker: Worker) -> None:
     asked = job("sure")
     report, epochs = answer(worker, asked)

@@ -135,8 +135,10 @@ class ImageDataset:
 
 
 def label_problem(part: str, labels: Labels, class_names: tuple[str, ...]) -> str | None:
-    """What is wrong with a part's labels, or None: each must be a class's position, and each class have one."""
+    """What is wrong with a part's labels, or None: each is the position of one of several classes, and each class has one."""
     present, classes = np.unique(labels), len(class_names)
+    if classes < 2:
+        return f"a data set must have at least two classes, got {few(map(repr, class_names)) or 'none'}"
     beyond = present[(present < 0) | (present >= classes)]
     if len(beyond):
         return f"{part} labels must be in 0 … {classes - 1}, got {few(beyond.tolist())}"
@@ -194,5 +196,5 @@ class Look:
             label_problem(part, labels, class_names)
             for part, labels in (("train", train_labels), ("test", test_labels))
         )
-        problems = tuple(problem for problem in found if problem)
+        problems = tuple(dict.fromkeys(problem for problem in found if problem))
         return Look(problems) if problems else Look((), class_names, train_labels, test_labels, ids, held_out)

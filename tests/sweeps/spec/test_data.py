@@ -101,14 +101,16 @@ def test_no_share_for_validation_is_told(tiny: SpecMaker, tmp_path: Path) -> Non
 
 
 def test_nothing_left_to_retain_is_told(tiny: SpecMaker, tmp_path: Path) -> None:
-    file = tmp_path / "one.npz"
-    images, labels = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8), np.zeros(40, int)
+    file, held_out = tmp_path / "one.npz", tmp_path / "held_out.txt"
+    images, labels = np.random.default_rng(0).integers(0, 256, (41, 8, 8), dtype=np.uint8), np.eye(41, dtype=int)[40]
+    held_out.write_text("".join(f"{row}\n" for row in range(32, 41)))  # the other class's only image among them
     np.savez(file, x_train=images, y_train=labels, x_test=images, y_test=labels)
     scenarios = {
         "full_class": {"target_class": 0},
         "partial_class": {"target_class": 0, "tune_size": 32, "sizes": [31]},
     }
-    told = both_ways(tiny(dataset={"name": "arrays", "path": str(file)}, scenarios=scenarios), tmp_path)
+    dataset = {"name": "arrays", "path": str(file)}
+    told = both_ways(tiny(dataset=dataset, scenarios=scenarios, held_out=str(held_out)), tmp_path)
     assert told == [
         "scenarios.full_class: must leave samples to retain: it forgets all 32 training samples",
         "scenarios.partial_class.tune_size: must be ≤ 31, all that there is, got 32 — at most 31 of '0'",

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unlearn.data import ImageDataset, split
-from unlearn.data._base import pixel_counts, pixel_moments
+from unlearn.data._base import Look, pixel_counts, pixel_moments
 from unlearn.errors import DataError
 
 LABELS = arrays.arrays(np.int64, st.integers(1, 200), elements=st.integers(0, 4))
@@ -96,6 +96,13 @@ def test_class_names_must_differ():
     labels = np.array([0, 1])
     with pytest.raises(DataError, match="every class must have a name of its own; several are named 'a'"):
         ImageDataset(images(2), labels, images(2), labels, ("a", "a"))
+
+
+def test_one_class_leaves_nothing_to_classify():
+    labels, message = np.zeros(2, np.int64), "a data set must have at least two classes, got 'cat'"
+    with pytest.raises(DataError, match=message):
+        ImageDataset(images(2), labels, images(2), labels, ("cat",))
+    assert Look.of(("cat",), labels, labels).problems == (message,)
 
 
 def test_a_message_about_many_labels_is_short():
