@@ -15,7 +15,7 @@ from sweeps.outputs.report import are_current, write_outputs
 from sweeps.plan import Stage
 from sweeps.record import SweepRecord
 from sweeps.requests import Answer, answer, check_empty, write_answer
-from sweeps.spec import Spec, parse_spec, read_stored, stored_spec
+from sweeps.spec import Spec, parse_spec
 from sweeps.sweep import Sweep, run_sweep
 from unlearn.data import IdsError, listed, read_ids
 
@@ -134,8 +134,8 @@ def _listed(forget: Iterable[str | int]) -> list[str]:
 
 def _found(sweep: Source, runs: Path, storage: str | None) -> Sweep:
     """A sweep as it was last run, where it is given by its name; else as it is given."""
-    if isinstance(sweep, str) and (frozen := SweepFolder(runs / sweep).spec).is_file():
-        return Sweep.at(stored_spec(read_stored(frozen)), runs, storage)
+    if isinstance(sweep, str) and (folder := SweepFolder(runs / sweep)).spec.is_file():
+        return Sweep.left(folder, runs, storage)
     return Sweep.at(load_spec(sweep), runs, storage).continued()
 
 

@@ -83,6 +83,19 @@ class SweepFolder:
         if self.path.is_dir() and not any(self.path.iterdir()):
             self.path.rmdir()
 
+    def check_place(self, name: str, runs: Path) -> None:
+        """Refuse what was copied or renamed: whatever is asked of it would be done in the folder of the sweep's own name.
+
+        Raises:
+            SweepError: this is not the folder of the sweep `name`, which it holds.
+        """
+        own = runs / name
+        if not (own.exists() and own.samefile(self.path)):
+            raise SweepError(
+                f"{self.path} holds the sweep {name!r}, whose folder must be {own}\n"
+                f"  remedy: rename it to {name}, or let it lie as {name} in a folder of its own and name that by --runs"
+            )
+
     def storage(self, given: str | None, declared: str | None) -> str:
         """The URL of the sweep's storage: as `given`, else $UNLEARN_SWEEPS_STORAGE, else as `declared`, else its own file.
 

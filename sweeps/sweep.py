@@ -22,7 +22,17 @@ from sweeps.provenance import provenance
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.secrets import mask
 from sweeps.signals import interruptible
-from sweeps.spec import Facts, Spec, check_here, check_sizes, continued, dump_yaml, open_data
+from sweeps.spec import (
+    Facts,
+    Spec,
+    check_here,
+    check_sizes,
+    continued,
+    dump_yaml,
+    open_data,
+    read_stored,
+    stored_spec,
+)
 from sweeps.spec.compatibility import check_compatible
 from sweeps.spec.earlier import as_begun
 from sweeps.storage import open_storage, storage_errors
@@ -59,6 +69,17 @@ class Sweep:
         """
         folder = SweepFolder(runs / spec.name)
         return Sweep(spec, folder, folder.storage(storage, spec.storage))
+
+    @staticmethod
+    def left(folder: SweepFolder, runs: Path, storage: str | None = None) -> Sweep:
+        """The sweep as it was last run, by what it left in its folder under `runs`.
+
+        Raises:
+            SweepError: that cannot be read, or is the folder of another sweep.
+        """
+        spec = stored_spec(read_stored(folder.spec))
+        folder.check_place(spec.name, runs)
+        return Sweep.at(spec, runs, storage)
 
     @property
     def cache(self) -> Cache:

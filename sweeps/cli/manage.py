@@ -23,7 +23,6 @@ from sweeps.kept import kept_count
 from sweeps.record import load_sweep
 from sweeps.record.progress import progress
 from sweeps.secrets import mask
-from sweeps.spec import read_stored, stored_spec
 from sweeps.storage import open_storage, storage_errors
 from sweeps.storage.lease import Lease
 from sweeps.sweep import Sweep
@@ -79,8 +78,7 @@ def sweeps_under(runs: Path) -> Iterator[Listed]:
     for frozen in sorted(runs.glob("*/spec.yaml")):
         folder = SweepFolder(frozen.parent)
         try:
-            sweep = Sweep.at(stored_spec(read_stored(folder.spec)), runs)
-            yield _listed(folder, sweep)
+            yield _listed(folder, Sweep.left(folder, runs))
         except (SweepError, OSError) as error:
             reason = shortened(mask(str(error).splitlines()[0]), MOST_CHARACTERS)
             yield Listed(folder.path.name, f"cannot be read: {reason}", bytes=folder.bytes)

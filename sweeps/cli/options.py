@@ -10,7 +10,7 @@ from pathlib import Path
 from sweeps.errors import SweepError
 from sweeps.folder import SweepFolder
 from sweeps.secrets import mask
-from sweeps.spec import load_spec, load_stored, read_stored, shipped_sweeps, stored_spec
+from sweeps.spec import load_spec, load_stored, read_stored, shipped_sweeps
 from sweeps.sweep import Sweep
 
 
@@ -43,7 +43,7 @@ class Options:
     def find(self) -> Sweep:
         """The sweep as it was last run, from its own folder; else as its file says."""
         if self._last_run is not None:
-            return Sweep.at(stored_spec(read_stored(self._last_run)), self.runs, self.storage)
+            return Sweep.left(SweepFolder(self._last_run.parent), self.runs, self.storage)
         sweep = self.load()
         if sweep.folder.spec.is_file() and sweep.spec.name != self.sweep:
             return Options(sweep.spec.name, self.runs, self.storage).find()
@@ -73,6 +73,8 @@ class Options:
             overrides.append(f"resources.gpus_per_trial={self.gpus_per_trial}")
         chosen = {"methods": _names("methods", self.methods), "scenarios": _names("scenarios", self.scenarios)}
         spec = load_stored(frozen, overrides, **chosen) if frozen else load_spec(self.sweep, overrides, **chosen)
+        if frozen and read_stored(frozen).get("name") == spec.name:
+            SweepFolder(frozen.parent).check_place(spec.name, self.runs)
         return Sweep.at(spec, self.runs, self.storage)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from sweeps.api import unlearn
 from sweeps.cli.app import app
 from sweeps.cli.complete import method_names, scenario_names, sweep_names
+from sweeps.errors import SweepError
 from sweeps.record import find_sweep, remarks, told_apart
 from sweeps.record.find import sweeps_in
 from sweeps.spec import shipped_sweeps
@@ -65,6 +68,37 @@ def test_remove_takes_what_is_the_sweeps_and_nothing_else(runs: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
     (folder / "notes.txt").unlink()
     assert sweeps("status", NAME, runs=runs).exit_code == 2
+
+
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("command", [["remove", "--yes"], ["status"], ["run", "--dry-run"], ["report"]])
+def test_a_folder_of_another_name_stands_for_no_other_sweep(command: list[str], moved: bool, runs: Path) -> None:
+    copy = runs / "copy"
+    if moved:
+        (runs / NAME).rename(copy)
+    else:
+        shutil.copytree(runs / NAME, copy)
+    before = {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()}
+    result = sweeps(command[0], "copy", *command[1:], runs=runs)
+    assert result.exit_code == 2
+    assert f"{copy} holds the sweep {NAME!r}, whose folder must be {runs / NAME}" in result.stderr
+    assert {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()} == before
+    listed = {sweep["name"]: sweep["state"] for sweep in as_json(sweeps("list", "--json", runs=runs))}
+    assert listed["copy"].startswith("cannot be read: ")
+    with pytest.raises(SweepError, match="holds the sweep"):
+        unlearn("copy", [1], runs=runs)
+
+
+def test_a_folder_may_be_a_link_to_where_there_is_room(runs: Path, tmp_path: Path) -> None:
+    (runs / NAME).rename(tmp_path / "large")
+    (runs / NAME).symlink_to(tmp_path / "large")
+    assert sweeps("status", NAME, runs=runs).exit_code == 0
+
+
+def test_another_name_may_begin_with_what_a_folder_holds(runs: Path) -> None:
+    (runs / NAME).rename(runs / "copy")
+    result = sweeps("run", "copy", "--set", "name=another", "--dry-run", runs=runs)
+    assert result.exit_code == 0, result.output
 
 
 def test_remove_leaves_no_empty_folder(runs: Path) -> None:
