@@ -13,7 +13,9 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
-__all__ = ["code_digest"]
+from unlearn.registry import find, is_own, of_library
+
+__all__ = ["code_digest", "code_of"]
 
 #: Instead of a name: everything in a module.
 ALL = "*"
@@ -21,6 +23,15 @@ LIBRARIES = {"site-packages", "dist-packages"}
 
 #: A module, and a name in it.
 Name = tuple[str, str]
+
+
+def code_of(folder: str, key: str) -> str | None:
+    """The digest of what `key` names in `folder`; None of this package's own and of a library's, which have versions.
+
+    Raises:
+        UnknownNameError, ComponentError: as `unlearn.registry.find`.
+    """
+    return None if is_own(folder, key) or of_library(folder, key) else code_digest(key, find(folder, key))
 
 
 def code_digest(component: str, found: Any) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from sweeps.jobs.job import GUESSING, RETAIN_SAMPLES
+from sweeps.jobs.job import CODE, GUESSING, RETAIN_SAMPLES
 from sweeps.record.apart import FLOOR, evaluations, in_common
 from sweeps.record.record import SweepRecord
 from sweeps.spec.draws import ALIKE
@@ -40,7 +40,7 @@ class Remark:
         name: of a hyperparameter, where it is of one. brief: its value and range.
     """
 
-    kind: Literal["edge", "floor", "coarse", "alike", "uneven", "narrowed", "recipe", "guessing"]
+    kind: Literal["edge", "floor", "coarse", "alike", "uneven", "narrowed", "recipe", "guessing", "code"]
     scenario: str
     method: str | None
     fact: str
@@ -55,7 +55,7 @@ class Remark:
 def remarks(record: SweepRecord) -> list[Remark]:
     """All of a sweep, scenario by scenario."""
     scenarios = dict.fromkeys(scenario for _, scenario, _ in record.planned)
-    kinds = (_at_the_edge, _at_the_floor, _coarse, _alike, _uneven, _narrowed, _two_recipes, _guessing)
+    kinds = (_at_the_edge, _at_the_floor, _coarse, _alike, _uneven, _narrowed, _two_recipes, _guessing, _codes)
     return [remark for scenario in scenarios for kind in kinds for remark in kind(record, scenario)]
 
 
@@ -278,6 +278,21 @@ def _guessing(record: SweepRecord, scenario: str) -> Iterator[Remark]:
             f"training images to retain ({poor.mean():.1f} %), so that gaps say nothing of forgetting"
         )
         yield Remark("guessing", scenario, None, fact, "train them longer, or with another learning rate (training)")
+
+
+def _codes(record: SweepRecord, scenario: str) -> Iterator[Remark]:
+    """Methods of one's own whose code has changed from trial to trial."""
+    trials = record.counted
+    if CODE not in trials:
+        return
+    mine = trials[(trials["scenario"] == scenario) & (trials["state"] == "COMPLETE") & trials[CODE].notna()]
+    for method, own in mine.groupby("method", sort=False):
+        last = own.sort_values("completed", kind="stable")[CODE].iloc[-1]
+        if before := int((own[CODE] != last).sum()):
+            fact = (
+                f"{before} of {len(own)} trials ran before the method's code was changed, and count beside the others"
+            )
+            yield Remark("code", scenario, str(method), fact, "run all of them anew, under another name (--set name=…)")
 
 
 def _searches(record: SweepRecord, scenario: str) -> Iterator[tuple[object, pd.DataFrame]]:

@@ -6,6 +6,9 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
+from sweeps.jobs.job import CODE
+from sweeps.record import SweepRecord
+from sweeps.requests.choice import Configuration
 from unlearn.data import Indices, Labels
 from unlearn.scenarios import Scenario
 from unlearn.scenarios.listed import ListedRows
@@ -26,6 +29,15 @@ def unlikenesses(
         sizes: the sizes of the forget sets evaluated; those tuned on where none were.
     """
     return [*_size(len(rows), sizes), *_classes(scenario, rows, labels, class_names)]
+
+
+def changed_code(record: SweepRecord, chosen: Configuration, code: str | None) -> bool:
+    """Whether a trial by which a method was tuned or evaluated ran with other code of it than this."""
+    trials = record.counted
+    if code is None or CODE not in trials:
+        return False
+    mine = trials[(trials["scenario"] == chosen.scenario) & (trials["method"] == chosen.method)]
+    return bool((mine[CODE].dropna() != code).any())
 
 
 def _size(size: int, known: Collection[int]) -> Iterator[str]:
@@ -67,4 +79,4 @@ def uneven(counts: Indices, there: Indices) -> bool:
     return bool(((counts - wanted) ** 2 / wanted).sum() > chi.max())
 
 
-__all__ = ["uneven", "unlikenesses"]
+__all__ = ["changed_code", "uneven", "unlikenesses"]

@@ -9,9 +9,8 @@ from typing import Any
 from sweeps.errors import Problem, SpecError
 from sweeps.spec.complaints import shown
 from sweeps.spec.schema import Spec
-from unlearn.code import code_digest
+from unlearn.code import code_of
 from unlearn.files import file_digest
-from unlearn.registry import find, is_own, of_library
 
 CHANGED = "must be the file that this sweep began with, and its content differs"
 CHANGED_CODE = "must have the code that this sweep began with, and it differs"
@@ -60,11 +59,10 @@ def fill_code(data: dict[str, Any]) -> list[Problem]:
     """Put the hash of a network's code under `code`, unless it is this package's or a library's; or what has changed."""
     known, model = data.pop("code", None), data.get("model")
     name = model.get("name") if isinstance(model, dict) else None
-    if not isinstance(name, str) or is_own("models", name) or of_library("models", name):
+    digest = code_of("models", name) if isinstance(name, str) else None
+    if digest is None:
         return []
-    digest = code_digest(name, find("models", name))
-    if digest is not None:
-        data["code"] = {"model": digest}
+    data["code"] = {"model": digest}
     if isinstance(known, dict) and known.get("model", digest) != digest:
         return [Problem("model.name", CHANGED_CODE, shown(name), REMEDY)]
     return []

@@ -9,7 +9,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, Trial
 
-from sweeps.jobs.job import GUESSING, KEPT, NOT_KEPT
+from sweeps.jobs.job import CODE, GUESSING, KEPT, NOT_KEPT
 from sweeps.plan import ForgetDraw, ReferenceNeed
 from sweeps.spec.space import Value, Values
 from sweeps.text import clean_all
@@ -35,6 +35,7 @@ FACTS = (
     "overlap",
     "in_first",
     "cost_of",
+    CODE,
     GUESSING,
     KEPT,
     NOT_KEPT,

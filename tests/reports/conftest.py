@@ -57,6 +57,7 @@ class RecordBuilder:
         cost_of: str = "stop",
         retain_samples: float = float("nan"),
         guessing: float = float("nan"),
+        code: str | None = None,
     ) -> int:
         study = f"{self.name}/{stage}/{scenario}/{method}"
         number = sum(t["study"] == study for t in self.trials)
@@ -90,6 +91,7 @@ class RecordBuilder:
             "cost_of": cost_of,
             "retain_samples": retain_samples,
             "guessing": guessing,
+            "code": code,
         }
         row |= {f"hp.{k}": v for k, v in (hp or {}).items()}
         row |= {f"metric.{k}": v for k, v in (metrics or {}).items()}

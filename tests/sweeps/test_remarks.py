@@ -13,6 +13,8 @@ from reports.summary import verdict
 from sweeps.cli.answers import answers
 from sweeps.record import Remark, SweepRecord, Winner, in_common, remarks
 from sweeps.record.best_params import best_params
+from sweeps.requests.choice import Configuration
+from sweeps.requests.likeness import changed_code
 from tests.reports.conftest import RecordBuilder, new_builder
 
 LR = {"low": 0.001, "high": 0.1, "scale": "log"}
@@ -293,6 +295,30 @@ def test_models_that_have_learnt_nothing(
         assert told in remark.fact
         assert f"note: random: {remark}" in list(answers(record, whole=False))
         assert any(told[3:] in limit for limit in verdict(record, "random").limits)
+
+
+@pytest.mark.parametrize(
+    ("codes", "before"),
+    [(["a", "a", "a"], 0), ([None, None, None], 0), ([None, "a", "a"], 0), (["a", "b", "b"], 1), (["a", "b", "c"], 2)],
+)
+def test_a_method_whose_code_was_changed_between_trials(
+    codes: list[str | None], before: int, builder: RecordBuilder
+) -> None:
+    builder.planned = {("search", "random", "sure"): 3}
+    for code in codes:
+        builder.trial("search", "sure", value=1.0, hp={"lr": 0.01}, code=code)
+    record = builder.record()
+    assert kinds(record) == ([("code", "sure")] if before else [])
+    if before:
+        (remark,) = remarks(record)
+        told = len([code for code in codes if code])
+        assert remark.fact.startswith(f"{before} of {told} trials ran before the method's code was changed")
+        assert f"note: random/sure: {remark}" in list(answers(record, whole=False))
+        assert any(remark.fact in limit for limit in verdict(record, "random").limits)
+    chosen = Configuration("random", "sure", {"lr": 0.01}, 1, "search")
+    known = {code for code in codes if code}
+    assert changed_code(record, chosen, "a") == bool(known - {"a"})
+    assert not changed_code(record, chosen, None)
 
 
 def test_a_remark_reads_as_fact_and_remedy() -> None:

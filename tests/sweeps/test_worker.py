@@ -20,6 +20,7 @@ from sweeps.ray_tune.driver import _for_workers
 from sweeps.ray_tune.trainable import _worker
 from sweeps.resources import device_of, threads_for
 from sweeps.spec import Spec
+from unlearn.code import code_digest
 from unlearn.methods import Streams, UnlearningData
 from unlearn.methods.finetune import FineTune
 from unlearn.metrics import Outputs
@@ -78,6 +79,13 @@ def test_a_reference_says_whether_it_only_guesses(
         (update,) = worker.run(Job(kind, DRAW, "dev"))
         assert (update.metrics["retain_accuracy"] > update.facts["guessing"]) == learns
         assert 10 < update.facts["guessing"] < 16  # of about 1,150 images of ten classes
+
+
+def test_a_trial_keeps_the_code_of_a_method_of_ones_own(worker: Worker) -> None:
+    own, _ = answer(worker, job(f"{__name__}:Late", stop_epoch=3))
+    assert own.facts["code"] == code_digest(f"{__name__}:Late", None) is not None
+    shipped, _ = answer(worker, job("ssd"))
+    assert "code" not in shipped.facts
 
 
 def test_without_a_stop_epoch_the_least_score_counts(worker: Worker) -> None:
