@@ -67,7 +67,7 @@ def last_modules(model: nn.Module, k: int) -> list[nn.Module]:
 def frozen_but_last(model: nn.Module, k: int) -> Iterator[list[nn.Module]]:
     """Within, only the last `k` layers need gradients; gives the modules of the others."""
     frozen = [module for layer in layers(model)[:-k] for module in layer]
-    parameters = [p for module in frozen for p in module.parameters(recurse=False)]
+    parameters = [p for module in frozen for p in module.parameters(recurse=False) if p.requires_grad]
     for p in parameters:
         p.requires_grad_(False)
     try:
@@ -78,10 +78,11 @@ def frozen_but_last(model: nn.Module, k: int) -> Iterator[list[nn.Module]]:
 
 
 def reset_last(model: nn.Module, fresh: nn.Module, k: int) -> None:
-    """Give the last `k` layers of `model` the parameters and buffers that they have in `fresh`."""
+    """Give the last `k` layers of `model` the parameters and buffers that they have in `fresh`; what is frozen stays."""
     with torch.no_grad():
         for module, source in zip(last_modules(model, k), last_modules(fresh, k), strict=True):
             for name, parameter in source.named_parameters(recurse=False):
-                module.get_parameter(name).copy_(parameter)
+                if module.get_parameter(name).requires_grad:
+                    module.get_parameter(name).copy_(parameter)
             for name, buffer in source.named_buffers(recurse=False):
                 module.get_buffer(name).copy_(buffer)

@@ -35,12 +35,13 @@ class SalUn(ForgetMethod):
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
         optimizer = self.optimizer(model)
         shuffle, shuffle_forget, draw = map(rng.generator, ("retain", "forget", "labels"))
-        start = [p.detach().clone() for p in model.parameters()]
+        learning = [p for p in model.parameters() if p.requires_grad]
+        start = [p.detach().clone() for p in learning]
         salient = salient_weights(model, data, self.sparsity)
 
         @torch.no_grad()
         def keep_the_others() -> None:
-            for p, mask, old in zip(model.parameters(), salient, start, strict=True):
+            for p, mask, old in zip(learning, salient, start, strict=True):
                 p.copy_(torch.where(mask, p, old))
 
         step = data.step(model, optimizer, after=keep_the_others)
@@ -55,11 +56,11 @@ class SalUn(ForgetMethod):
 
 
 def salient_weights(model: Classifier, data: UnlearningData, sparsity: float) -> Sequence[Tensor]:
-    """Masks shaped as the parameters of `model`: true but for the `sparsity` of weights with the least |∇θ CE(D_f)|.
+    """Masks shaped as the unfrozen parameters of `model`: true but for the `sparsity` of weights with the least |∇θ CE(D_f)|.
 
     The gradient is taken in eval mode, as in the authors' code; its samples are counted.
     """
-    parameters = list(model.parameters())
+    parameters = [p for p in model.parameters() if p.requires_grad]
     total = [torch.zeros_like(p) for p in parameters]
     model.eval()
     for rows in data.forget.rows(BATCH, None):

@@ -45,7 +45,8 @@ class SSD(Method):
         model.eval()
         forget, retain = squared_gradients(model, data.forget), squared_gradients(model, data.retain)
         with torch.no_grad():
-            for name, p in model.named_parameters():
+            for name in forget:
+                p = model.get_parameter(name)
                 of_forget = forget[name] / len(data.forget)
                 of_all = (forget[name] + retain[name]) / (len(data.forget) + len(data.retain))
                 factor = (self.dampening * of_all / of_forget).clamp(max=1)
@@ -54,20 +55,21 @@ class SSD(Method):
 
 
 def squared_gradients(model: Classifier, samples: Batches) -> dict[str, Tensor]:
-    """By parameter name, the sum over samples of (∇θ CE(f(x), y))²; every sample is counted.
+    """By the name of each parameter that is not frozen, the sum over samples of (∇θ CE(f(x), y))²; every sample is counted.
 
     It computes in full precision, whatever autocast says: half the digits are lost in squaring.
     """
-    parameters = {name: p.detach() for name, p in model.named_parameters()}
-    buffers = dict(model.named_buffers())
+    parameters = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    frozen = {name: p for name, p in model.named_parameters() if not p.requires_grad}
+    fixed = frozen | dict(model.named_buffers())
 
     def loss(parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        logits = functional_call(model, (parameters, buffers), (x[None],))
+        logits = functional_call(model, (parameters, fixed), (x[None],))
         return F.cross_entropy(logits, y[None])
 
     gradients = vmap(grad(loss), in_dims=(None, 0, 0))
     sums = {name: torch.zeros_like(p) for name, p in parameters.items()}
-    batch_size = min(256, max(1, GRADIENT_NUMBERS // sum(p.numel() for p in parameters.values())))
+    batch_size = min(256, max(1, GRADIENT_NUMBERS // sum(p.numel() for p in model.parameters())))
     with full_precision(samples.images.device), sdpa_kernel(SDPBackend.MATH):
         for rows in samples.rows(batch_size, None):
             served = rows if len(rows) > 1 else rows.repeat(2)  # vmap over one sample is slow, with a warning

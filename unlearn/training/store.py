@@ -176,7 +176,8 @@ class ModelStore:
         return model_facts(self.path(key))
 
     def _write(self, key: str, state: Mapping[str, Tensor], cost: TrainingCost, facts: Mapping[str, Any]) -> None:
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+        # copies, as weights that are tied share their memory, which the format refuses
+        tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
         cost_text = json.dumps(asdict(cost))
         header = {
             "checksum": _checksum(tensors, cost_text),

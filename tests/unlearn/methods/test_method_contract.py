@@ -279,3 +279,19 @@ def test_cycles_reshuffle_at_each_pass():
     images, labels = next(forget.cycle(12, Streams(0).generator("forget")))
     assert torch.equal(images, forget.images[first])
     assert torch.equal(labels, forget.labels[first])
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key != "oracle"])
+def test_what_a_network_has_frozen_stays(key: str) -> None:
+    problem = network_problem("small_resnet", width=2)
+    model = problem.start()
+    frozen = next(module for module in model.modules() if isinstance(module, torch.nn.Conv2d)).weight
+    before = frozen.requires_grad_(False).clone()
+    fields = {field.name for field in dataclasses.fields(find("methods", key))}
+    settings = {**TINY, **CASES[key].settings, **({"k": 1000} if "k" in fields else {})}
+    method = find("methods", key)(**{name: value for name, value in settings.items() if name in fields})
+    for _ in method.unlearn(model, problem.data, Streams(SEED)):
+        pass
+    assert torch.equal(frozen, before)
+    assert not frozen.requires_grad
+    assert not same_state(model, problem.data.original)

@@ -61,6 +61,14 @@ def test_what_was_never_trained_is_absent(store):
     assert list(store.keys()) == []
 
 
+def test_tied_weights_are_stored_under_each_of_their_names(store):
+    tied = torch.rand(2, 3)
+    stored = {"first": tied, "second": tied, "part": tied[:1]}
+    store.train_or_load("abc", lambda: (stored, COST), FACTS)
+    found = store.load("abc").state
+    assert {name: tensor.tolist() for name, tensor in found.items()} == {n: t.tolist() for n, t in stored.items()}
+
+
 def flip_last_byte(raw):
     return raw[:-1] + bytes([raw[-1] ^ 1])
 
