@@ -25,6 +25,8 @@ __all__ = ["compared", "labels_of", "scenario_section", "write_comparison"]
 _NO_SETTING = ("name", "cache", "storage", "resources")
 _DECISIVE = (
     "dataset",
+    "data",
+    "code",
     "model",
     "training",
     "unlearning",
@@ -131,9 +133,7 @@ def _caveats(named: Mapping[str, SweepRecord], scenario: str) -> list[str]:
         notes.append(f"The scores are not the same measure: {'; '.join(scores.values())}.")
     if len({frames.epoch_convention(r) for r in named.values()}) > 1:
         notes.append(f"Nor are the epochs chosen alike: {'; '.join(conventions.values())}.")
-    differing = [
-        k for k in _differing({s: dict(_flat(_own_settings(r))) for s, r in named.items()}) if _matters(k, scenario)
-    ]
+    differing = [k for k in _differing(_own_settings(named)) if _matters(k, scenario)]
     if differing:
         notes.append(f"The sweeps differ in {', '.join(differing)}.")
     return [*notes, "No test is made across sweeps."]
@@ -156,7 +156,7 @@ def _methods(frame: pd.DataFrame) -> list[str]:
 
 def _settings(named: Mapping[str, SweepRecord]) -> Table:
     """Every setting in which the sweeps differ, one column each."""
-    flat = {label: dict(_flat(_own_settings(record))) for label, record in named.items()}
+    flat = _own_settings(named)
     rows = [(k, *(flat[label].get(k, MISSING) for label in flat)) for k in _differing(flat)]
     data = pd.DataFrame(rows, columns=["setting", *flat])
     printed = tuple(Row(tuple(map(Cell, row))) for row in rows)
@@ -166,10 +166,15 @@ def _settings(named: Mapping[str, SweepRecord]) -> Table:
     )
 
 
-def _own_settings(record: SweepRecord) -> dict[str, Any]:
-    spec = {k: v for k, v in record.spec.items() if k not in _NO_SETTING}
-    facts = {k: v for k, v in record.provenance.items() if k in ("commit", "versions", "machine")}
-    return {**spec, **facts}
+def _own_settings(named: Mapping[str, SweepRecord]) -> dict[str, dict[str, str]]:
+    """Every setting of each sweep by its key, its data's content among them where it is known of all."""
+    known = all(record.data_digest for record in named.values())
+    found = {}
+    for label, record in named.items():
+        spec = {k: v for k, v in record.spec.items() if k not in _NO_SETTING}
+        facts = {k: v for k, v in record.provenance.items() if k in ("commit", "versions", "machine")}
+        found[label] = dict(_flat({**spec, **facts, **({"data": record.data_digest[:12]} if known else {})}))
+    return found
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -99,6 +99,7 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
         best={s: {m: w.hyperparameters for m, w in methods.items()} for s, methods in winners.items()},
         importances=_importances(studies) if importances else {},
         data=dataset.get("read", ""),
+        data_digest=str(attrs.get("data", "")).partition("-")[0],
         classes={
             label: [(position, text) for position, text in of] for label, of in dataset.get("classes", {}).items()
         },

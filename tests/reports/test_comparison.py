@@ -88,6 +88,16 @@ def test_scores_of_different_objectives_share_no_label(tmp_path: Path):
     assert shown == {("x", "a"), ("x2", "b"), ("x3", "a"), ("x3", "b")}
 
 
+def test_data_that_lay_in_the_same_place_are_told_apart(tmp_path: Path):
+    a, b = small("a", 1.0, 3), small("b", 2.0, 3)
+    for ours, theirs, told in (("1f", "2e", True), ("1f", "1f", False), ("1f", "", False)):
+        records = [replace(a, data_digest=ours), replace(b, data_digest=theirs)]
+        page = write_comparison(records, tmp_path).read_text(encoding="utf-8")
+        assert ("The sweeps differ in data." in page) == told
+        settings = (tmp_path / "tables" / "settings.md").read_text(encoding="utf-8")
+        assert ("| data | 1f | 2e |" in settings) == told
+
+
 def _figure(*records: SweepRecord) -> go.Figure:
     named = {record.name: record for record in records}
     section = scenario_of(named, "random", method_styles(["sure"]))
