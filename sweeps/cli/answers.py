@@ -57,7 +57,9 @@ def _short(found: Sequence[Remark]) -> Iterator[str]:
         yield f": {EDGES}: {_named(edges)}; how to widen it: -v"
     if floors:
         yield f": {FLOOR}, where chance ranks their leaders: {_named(floors)}; what helps: -v"
-    yield from (_full(r) for r in found if r.kind in {"coarse", "alike", "uneven", "narrowed", "recipe", "guessing", "code"})
+    yield from (
+        _full(r) for r in found if r.kind in {"coarse", "alike", "uneven", "narrowed", "recipe", "guessing", "code"}
+    )
 
 
 def _named(names: Sequence[str]) -> str:
