@@ -121,12 +121,12 @@ def _left_out(plan: Plan, storage: BaseStorage, there: set[str]) -> dict[str, li
         match name.removeprefix(f"{plan.spec.name}/").split("/"):
             case ["search" | "evaluation", scenario, method]:
                 known = scenario not in plan.spec.scenarios or method in (*plan.spec.methods, *found.get(scenario, []))
-                if not known and any(t.state == TrialState.COMPLETE for t in _trials(storage, name)):
+                if not known and any(t.state == TrialState.COMPLETE for t in _trials_of(storage, name)):
                     found.setdefault(scenario, []).append(method)
     return found
 
 
-def _trials(storage: BaseStorage, name: str) -> list[FrozenTrial]:
+def _trials_of(storage: BaseStorage, name: str) -> list[FrozenTrial]:
     return optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
 
 

@@ -112,6 +112,7 @@ def test_nothing_left_to_retain_is_told(tiny: SpecMaker, tmp_path: Path) -> None
     dataset = {"name": "arrays", "path": str(file)}
     told = both_ways(tiny(dataset=dataset, scenarios=scenarios, held_out=str(held_out)), tmp_path)
     assert told == [
+        "held_out: must leave training images of every class, got none of 1 — hold fewer of them out",
         "scenarios.full_class: must leave samples to retain: it forgets all 32 training samples",
         "scenarios.partial_class.tune_size: must be ≤ 31, all that there is, got 32 — at most 31 of '0'",
     ]
