@@ -15,7 +15,7 @@ RETAIN_SAMPLES = "retain_samples"
 NO_METRICS = frozenset({"epoch", "score", RETAIN_SAMPLES})
 #: Under which key a trial's unlearned model is kept in the cache; or why it could not be written.
 KEPT, NOT_KEPT = "kept_model", "not_kept"
-#: The digest of a method's code, where it is not this package's.
+#: The code of the method, scenario and metrics of a trial that are not this package's (`sweeps.codes`).
 CODE = "code"
 #: Up to which accuracy on the retain set an original or oracle is no better than guessing.
 GUESSING = "guessing"

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sweeps.codes import as_text, own_codes, used_by
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.epochs import Chosen, EpochRule, LeastScore, ScrubR
@@ -27,7 +28,6 @@ from sweeps.plan import ForgetDraw, tuning_draws
 from sweeps.resources import device_of
 from sweeps.spec import Spec, check_files, scenario_of
 from sweeps.spec.scoring import objective_of
-from unlearn.code import code_of
 from unlearn.errors import DivergedError, MetricError
 from unlearn.gaps import Measures
 from unlearn.methods import Method
@@ -91,7 +91,7 @@ class Worker:
         self.workspace = self._load()
         self._reports: Generator[Update] | None = None
         self.objective = objective_of(spec)
-        self._codes = {method: code_of("methods", method) for method in spec.methods}
+        self.codes = own_codes(spec)
 
     def task(self, draw: ForgetDraw, scored_on: str, oracles: int = 1) -> Task:
         """The task of one forget set; a scenario that fixes its own size takes all that it can."""
@@ -257,7 +257,7 @@ class Worker:
         beside = {} if hindsight is None else hindsight.metrics | hindsight.costly
         overlap = {"overlap": self.workspace.overlap(last.task)} if last.task.tuned else {}
         in_first = self.workspace.in_first(last.task)
-        code = self._codes.get(job.method)
+        code = as_text(used_by(self.codes, self.spec, job.draw.scenario, job.method))
         kept = {} if counted.state is None else self._keep(job, counted.epoch, counted.state, last)
         return Update(
             "complete",
@@ -271,7 +271,7 @@ class Worker:
                 "samples": last.samples,
                 "forward_samples": last.forward_samples,
                 "cost_of": cost_of,
-                **({} if code is None else {CODE: code}),
+                **({CODE: code} if code else {}),
                 **overlap,
                 **({} if in_first is None else {"in_first": in_first}),
                 **kept,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from sweeps.codes import changed, in_text
 from sweeps.jobs.job import CODE, GUESSING, RETAIN_SAMPLES
 from sweeps.record.apart import FLOOR, evaluations, in_common
 from sweeps.record.record import SweepRecord
@@ -281,16 +282,18 @@ def _guessing(record: SweepRecord, scenario: str) -> Iterator[Remark]:
 
 
 def _codes(record: SweepRecord, scenario: str) -> Iterator[Remark]:
-    """Methods of one's own whose code has changed from trial to trial."""
+    """Methods whose trials ran with code of one's own that has changed in between."""
     trials = record.counted
     if CODE not in trials:
         return
     mine = trials[(trials["scenario"] == scenario) & (trials["state"] == "COMPLETE") & trials[CODE].notna()]
     for method, own in mine.groupby("method", sort=False):
-        last = own.sort_values("completed", kind="stable")[CODE].iloc[-1]
-        if before := int((own[CODE] != last).sum()):
+        last = in_text(own.sort_values("completed", kind="stable")[CODE].iloc[-1])
+        if newer := changed(own[CODE].unique(), last):
+            before = sum(bool(changed([text], last)) for text in own[CODE])
             fact = (
-                f"{before} of {len(own)} trials ran before the method's code was changed, and count beside the others"
+                f"{before} of {len(own)} trials ran before the code of {' and '.join(newer)} was changed, and count beside the "
+                "others"
             )
             yield Remark("code", scenario, str(method), fact, "run all of them anew, under another name (--set name=…)")
 

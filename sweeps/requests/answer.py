@@ -21,7 +21,6 @@ from sweeps.requests.nearest import known_sizes
 from sweeps.requests.serve import Served, measured, serve
 from sweeps.resources import as_a_worker
 from sweeps.sweep import Sweep
-from unlearn.code import code_of
 from unlearn.files import file_digest
 from unlearn.metrics import gaps, measure
 from unlearn.training import state_digest
@@ -180,8 +179,8 @@ def _unlike(case: Case) -> list[str]:
     sizes = known_sizes(case.record, case.chosen.scenario)
     data = case.workspace.data
     found = unlikenesses(case.tuned, np.array(case.rows), case.workspace.train_labels, data.class_names, sizes)
-    if changed_code(case.record, case.chosen, code_of("methods", case.chosen.method)):
-        found.append(f"the code of {case.chosen.method} has changed since the sweep ran it")
+    if newer := changed_code(case.record, case.chosen, case.worker.codes):
+        found.append(f"the code of {' and '.join(newer)} has changed since the sweep ran it")
     if case.sweep.spec.resources.gpus_per_trial and case.workspace.device.type == "cpu":
         found.append("it ran on a CPU, which rounds otherwise, and trials of the sweep ask for GPUs")
     return found

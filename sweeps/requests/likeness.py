@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from sweeps.codes import changed
 from sweeps.jobs.job import CODE
 from sweeps.record import SweepRecord
 from sweeps.requests.choice import Configuration
@@ -31,13 +32,13 @@ def unlikenesses(
     return [*_size(len(rows), sizes), *_classes(scenario, rows, labels, class_names)]
 
 
-def changed_code(record: SweepRecord, chosen: Configuration, code: str | None) -> bool:
-    """Whether a trial by which a method was tuned or evaluated ran with other code of it than this."""
+def changed_code(record: SweepRecord, chosen: Configuration, codes: Mapping[str, str]) -> list[str]:
+    """Of which components a trial by which a method was tuned or evaluated ran with other code than these."""
     trials = record.counted
-    if code is None or CODE not in trials:
-        return False
+    if CODE not in trials:
+        return []
     mine = trials[(trials["scenario"] == chosen.scenario) & (trials["method"] == chosen.method)]
-    return bool((mine[CODE].dropna() != code).any())
+    return changed(mine[CODE].dropna().unique(), codes)
 
 
 def _size(size: int, known: Collection[int]) -> Iterator[str]:

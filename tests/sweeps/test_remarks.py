@@ -298,11 +298,20 @@ def test_models_that_have_learnt_nothing(
 
 
 @pytest.mark.parametrize(
-    ("codes", "before"),
-    [(["a", "a", "a"], 0), ([None, None, None], 0), ([None, "a", "a"], 0), (["a", "b", "b"], 1), (["a", "b", "c"], 2)],
+    ("codes", "before", "changed"),
+    [
+        (["m=1", "m=1", "m=1"], 0, ""),
+        ([None, None, None], 0, ""),
+        ([None, "m=1", "m=1"], 0, ""),  # an older version's
+        (["m=1", "m=1 metric:a=1", "m=1"], 0, ""),  # one more metric changes no other number
+        (["m=1", "m=2", "m=2"], 1, "m"),
+        (["m=1", "m=2", "m=3"], 2, "m"),
+        (["m=1 metric:a=1", "m=2 metric:a=1", "m=2 metric:a=2"], 2, "m and metric:a"),
+        (["metric:a=1", "metric:a=2", None], 1, "metric:a"),
+    ],
 )
-def test_a_method_whose_code_was_changed_between_trials(
-    codes: list[str | None], before: int, builder: RecordBuilder
+def test_code_of_ones_own_that_was_changed_between_trials(
+    codes: list[str | None], before: int, changed: str, builder: RecordBuilder
 ) -> None:
     builder.planned = {("search", "random", "sure"): 3}
     for code in codes:
@@ -312,13 +321,22 @@ def test_a_method_whose_code_was_changed_between_trials(
     if before:
         (remark,) = remarks(record)
         told = len([code for code in codes if code])
-        assert remark.fact.startswith(f"{before} of {told} trials ran before the method's code was changed")
+        assert remark.fact == (
+            f"{before} of {told} trials ran before the code of {changed} was changed, and count beside the others"
+        )
         assert f"note: random/sure: {remark}" in list(answers(record, whole=False))
         assert any(remark.fact in limit for limit in verdict(record, "random").limits)
+
+
+def test_a_request_by_other_code_than_the_sweeps(builder: RecordBuilder) -> None:
     chosen = Configuration("random", "sure", {"lr": 0.01}, 1, "search")
-    known = {code for code in codes if code}
-    assert changed_code(record, chosen, "a") == bool(known - {"a"})
-    assert not changed_code(record, chosen, None)
+    builder.trial("search", "sure", value=1.0, code="m=1 metric:a=1")
+    builder.trial("evaluation", "sure", value=1.0, code="m=1 metric:a=2")
+    builder.trial("evaluation", "finetune", value=1.0, code="m=3")
+    record = builder.record()
+    assert changed_code(record, chosen, {"m": "1", "metric:a": "2"}) == ["metric:a"]
+    assert changed_code(record, chosen, {"m": "3"}) == ["m"]
+    assert changed_code(record, chosen, {"metric:b": "1"}) == []
 
 
 def test_a_remark_reads_as_fact_and_remedy() -> None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from sweeps.codes import in_text
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.job import Job, Update
@@ -26,6 +27,7 @@ from unlearn.methods.finetune import FineTune
 from unlearn.metrics import Outputs
 from unlearn.models import Classifier
 from unlearn.run import run_unlearning
+from unlearn.scenarios.partial_class import PartialClass
 from unlearn.testing.recording import Recording
 
 DRAW = ForgetDraw("partial_class", 40, 3)
@@ -81,11 +83,21 @@ def test_a_reference_says_whether_it_only_guesses(
         assert 10 < update.facts["guessing"] < 16  # of about 1,150 images of ten classes
 
 
-def test_a_trial_keeps_the_code_of_a_method_of_ones_own(worker: Worker) -> None:
-    own, _ = answer(worker, job(f"{__name__}:Late", stop_epoch=3))
-    assert own.facts["code"] == code_digest(f"{__name__}:Late", None) is not None
+def test_a_trial_keeps_what_is_ones_own_of_the_code_by_which_it_computes(
+    tiny: Callable[..., Spec], cache: Path, worker: Worker
+) -> None:
     shipped, _ = answer(worker, job("ssd"))
     assert "code" not in shipped.facts
+    late, metric, scenario = (f"{__name__}:{name}" for name in ("Late", "half", "OwnClass"))
+    scenarios = {"partial_class": {"scenario": scenario, "tune_size": 40, "sizes": [40]}}
+    metrics = {"every_epoch": ["accuracy", metric]}
+    spec = tiny(methods={late: {"lr": 0.01}, "ssd": METHODS["ssd"]}, scenarios=scenarios, metrics=metrics)
+    digests = {key: (code_digest(key, None) or "")[:12] for key in (late, scenario, metric)}
+    assert all(len(digest) == 12 for digest in digests.values())
+    own, _ = answer(Worker(spec, Cache(cache)), job(late, stop_epoch=1))
+    assert in_text(own.facts["code"]) == digests
+    own, _ = answer(Worker(spec, Cache(cache)), job("ssd"))
+    assert in_text(own.facts["code"]) == {key: digest for key, digest in digests.items() if key != late}
 
 
 def test_without_a_stop_epoch_the_least_score_counts(worker: Worker) -> None:
@@ -215,6 +227,15 @@ def test_what_is_not_finite_beyond_the_part_has_diverged(worker: Worker, monkeyp
     *_, report = worker.run(job("sure", retain_samples=200))
     assert report.outcome == "diverged"
     assert re.fullmatch(r"diverged at epoch [1-5]", report.reason or "")
+
+
+def half(outputs: Outputs) -> dict[str, float]:
+    """A metric of one's own."""
+    return {"half": 50.0}
+
+
+class OwnClass(PartialClass):
+    """As the package's."""
 
 
 @dataclass(frozen=True, kw_only=True)
