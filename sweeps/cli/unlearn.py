@@ -8,7 +8,7 @@ from typing import Any
 from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, echo, errors_to_exit_code, stdout_console, tell
-from sweeps.requests import answer, check_empty, write_answer
+from sweeps.requests import answer, check_empty, copies_line, write_answer
 from unlearn.data import read_ids
 
 
@@ -25,7 +25,7 @@ def unlearn_request(options: Options, forget: Path, column: str | None, out: Pat
 
 
 def print_record(record: dict[str, Any]) -> None:
-    """What was measured, what is to be expected, and in what the request is unlike what was tuned on."""
+    """What was measured, what is to be expected, in what the request is unlike what was tuned on, and what it left out."""
     measured, oracle = record["measured"], record["oracle"]
     columns = {
         "before": measured["before"],
@@ -40,6 +40,8 @@ def print_record(record: dict[str, Any]) -> None:
     tell(expectation_line(record))
     for sentence in record["unlike"]:
         tell(f"note: this request is unlike what was tuned on: {sentence}")
+    if line := copies_line(record):
+        tell(f"note: {line}")
 
 
 def expectation_line(record: dict[str, Any]) -> str:

@@ -129,6 +129,7 @@ def _asked(case: Case) -> dict[str, Any]:
         "sha256": case.digest,
         "classes": {names[c]: int(n) for c, n in zip(classes, counts, strict=True)},
         "ids": case.ids,
+        "copies_retained": case.copies,
     }
 
 

@@ -17,7 +17,7 @@ from sweeps.requests.nearest import Nearest, nearest_scenario
 from sweeps.requests.serve import run_seed
 from sweeps.spec import Spec, scenario_of
 from sweeps.sweep import Sweep
-from unlearn.data import Indices, ids_digest
+from unlearn.data import Indices, copies_of, ids_digest
 from unlearn.errors import suggest
 from unlearn.scenarios import Scenario
 from unlearn.scenarios.listed import ListedRows, training_rows
@@ -61,6 +61,13 @@ class Case:
     @cached_property
     def ids(self) -> list[str]:
         return self.workspace.data.ids.names(self.positions)
+
+    @cached_property
+    def copies(self) -> list[str]:
+        """The ids of training images that are not to be forgotten, but are the same as some that are, pixel for pixel."""
+        samples = self.workspace.samples
+        retained = np.setdiff1d(samples.splits.train, self.positions)
+        return samples.data.ids.names(copies_of(samples.data.train_images, self.positions, retained))
 
     @cached_property
     def digest(self) -> str:

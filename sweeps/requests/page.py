@@ -8,6 +8,7 @@ from typing import Any
 
 from sweeps.requests.choice import origin
 from sweeps.requests.expectation import SCORE
+from unlearn.data import few
 from unlearn.gaps import Measures
 
 #: What is measured before and after, in the page's order, in words.
@@ -39,6 +40,7 @@ def page(record: Mapping[str, Any]) -> str:
     parts = [
         f"<h1>{escape(title)}</h1>",
         _unlike(record["unlike"]),
+        _warning(escape(copies_line(record)), ""),
         "<h2>What was asked</h2>",
         _pairs(
             ("samples", f"{asked['samples']:,}"),
@@ -65,10 +67,23 @@ def _ids(ids: list[str]) -> str:
 
 def _unlike(sentences: Iterable[str]) -> str:
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    said = "This request is unlike what the method was tuned on:" if items else ""
+    return _warning(said, f"<ul>{items}</ul>")
+
+
+def _warning(said: str, more: str) -> str:
+    return f'<div class="warn"><p>{said}</p>{more}</div>' if said else ""
+
+
+def copies_line(record: Mapping[str, Any]) -> str:
+    """That images which are retained are the same as some that are forgotten; empty where none are."""
+    copies = record["asked"].get("copies_retained", [])
+    if not copies:
+        return ""
+    one = len(copies) == 1
     return (
-        f'<div class="warn"><p>This request is unlike what the method was tuned on:</p><ul>{items}</ul></div>'
-        if items
-        else ""
+        f"{len(copies):,} training image{'' if one else 's'} that {'was' if one else 'were'} not to be forgotten "
+        f"{'is' if one else 'are'} the same as listed ones, pixel for pixel, and still learnt from: {few(copies)}"
     )
 
 
@@ -149,4 +164,4 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return f'<div class="scroll"><table><tr>{cells("th", heads)}</tr>{body}</table></div>'
 
 
-__all__ = ["page"]
+__all__ = ["copies_line", "page"]

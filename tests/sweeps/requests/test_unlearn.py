@@ -315,6 +315,30 @@ def test_given_parameters_need_no_sweep_that_has_run_and_no_oracle(home: Path, t
     assert "no method of random is evaluated yet: run the sweep first, or name one by --method" in result.output
 
 
+def test_copies_that_a_request_leaves_out_are_told(home: Path, tmp_path: Path) -> None:
+    shutil.copytree(home / "pets", tmp_path / "pets")
+    first, twin = (f"train/0/{name}.png" for name in ("image 000", "a <twin>"))
+    shutil.copy(tmp_path / "pets" / first, tmp_path / "pets" / twin)
+    text = (home / "own.yaml").read_text().replace("name: own", "name: twins")
+    (tmp_path / "twins.yaml").write_text(text.replace(str(home / "pets"), str(tmp_path / "pets")))
+    best = tmp_path / "best.yaml"
+    best.write_text(dump_yaml(best_params(Sweep.at(load_spec(str(home / "own.yaml")), home / "runs").record())))
+    told = (
+        "note: 1 training image that was not to be forgotten is the same as listed ones, pixel for pixel, and still learnt "
+        "from: "
+    )
+    for out, ids, copies in (("one", wanted(home), [twin]), ("both", [*wanted(home), twin], [])):
+        chosen = ("--method", "finetune", "--params", str(best))
+        result = command(home, tmp_path / out, ids, *chosen, sweep=str(tmp_path / "twins.yaml"))
+        assert result.exit_code == 0, result.output
+        assert (told + twin in result.output.replace("\n", " ")) == bool(copies)
+        assert ("pixel for pixel" in result.output) == bool(copies)
+        assert json.loads((tmp_path / out / "record.json").read_text())["asked"]["copies_retained"] == copies
+        assert (
+            "still learnt from: train/0/a &lt;twin&gt;.png" in (tmp_path / out / "record.html").read_text()
+        ) == bool(copies)
+
+
 @pytest.mark.parametrize(
     ("ids", "more", "told"),
     [
