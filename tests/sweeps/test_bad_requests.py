@@ -18,6 +18,7 @@ from sweeps.jobs.cache import Cache
 from sweeps.jobs.worker import Worker
 from sweeps.plan import ForgetDraw
 from sweeps.spec import load_spec
+from sweeps.sweep import Sweep, checked
 from tests.own_network import MEAN, STD, Net, trained_on_digits, write_ids
 from tests.sweeps.conftest import TINY
 from unlearn.data import split
@@ -51,8 +52,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(home: Path, *words: str, **changes: Any) -> Any:
-    """`sweeps run` of the own network, with some sections replaced; what it has trained must be nothing."""
+def write(home: Path, **changes: Any) -> str:
+    """A sweep file of the own network, with some sections replaced."""
     body = {
         **TINY,
         "model": MODEL,
@@ -62,7 +63,12 @@ def run(home: Path, *words: str, **changes: Any) -> Any:
         **changes,
     }
     (home / "tiny.yaml").write_text(yaml.safe_dump(body))
-    arguments = ["run", str(home / "tiny.yaml"), "--runs", str(home / "runs"), "--quiet", *words]
+    return str(home / "tiny.yaml")
+
+
+def run(home: Path, **changes: Any) -> Any:
+    """`sweeps run` of it; what it has trained must be nothing."""
+    arguments = ["run", write(home, **changes), "--runs", str(home / "runs"), "--quiet"]
     result = CliRunner().invoke(app, arguments)
     assert len(result.stderr.splitlines()) < 25
     assert not list((home / "cache" / "models").glob("*.safetensors"))
@@ -171,9 +177,8 @@ def test_a_list_may_take_a_whole_class_as_every_method_can(tmp_path: Path, weigh
     methods = {
         name: {"epochs": 1} if "epochs" in component_facts("methods", name).options else {} for name in keys("methods")
     }
-    result = run(tmp_path, "--dry-run", scenarios=scenarios, original=original, methods=methods)
-    assert result.exit_code == 0, result.stderr
-    spec = load_spec(str(tmp_path / "tiny.yaml"))
+    spec = load_spec(write(tmp_path, scenarios=scenarios, original=original, methods=methods))
+    checked(Sweep.at(spec, tmp_path / "runs"))  # as a run does, which would refuse it
     worker = Worker(spec, Cache(tmp_path / "cache"))
     task = worker.task(ForgetDraw("request", None, 0), "test")
     assert not np.isin(worker.workspace.task_data(task).labels[worker.workspace.task_data(task).retain], 3).any()

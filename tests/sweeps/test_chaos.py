@@ -86,7 +86,7 @@ def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
     own_cache = tmp_path / "cache"  # so that references are being trained when a kill comes
 
     rng = random.Random(SEED)
-    process = start(["run", "tiny.yaml"], tmp_path, own_cache)
+    process = start(["run", "tiny.yaml", "-q"], tmp_path, own_cache)
     done, seen, kills = 0, set[int](), list[str]()
     while len(kills) < KILLS:
         until = min(done + rng.randint(0, 3), finished(tmp_path) + 3)
@@ -111,7 +111,7 @@ def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
             else:
                 process.kill()
                 process.communicate()
-            process = start(["run", "tiny.yaml"], tmp_path, own_cache)
+            process = start(["run", "tiny.yaml", "-q"], tmp_path, own_cache)
         done = finished(tmp_path)
     _, err = process.communicate(timeout=900)
     assert process.returncode == 0, err

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from sweeps.api import unlearn
 from sweeps.cli.app import app
 from sweeps.cli.complete import method_names, scenario_names, sweep_names
+from sweeps.cli.options import Options
 from sweeps.errors import SweepError
 from sweeps.record import find_sweep, remarks, told_apart
 from sweeps.record.find import sweeps_in
@@ -97,8 +98,7 @@ def test_a_folder_may_be_a_link_to_where_there_is_room(runs: Path, tmp_path: Pat
 
 def test_another_name_may_begin_with_what_a_folder_holds(runs: Path) -> None:
     (runs / NAME).rename(runs / "copy")
-    result = sweeps("run", "copy", "--set", "name=another", "--dry-run", runs=runs)
-    assert result.exit_code == 0, result.output
+    assert Options("copy", runs, overrides=["name=another"]).load().folder.path == runs / "another"
 
 
 def test_remove_leaves_no_empty_folder(runs: Path) -> None:

@@ -98,7 +98,7 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     assert "0 of 3 models cached, 0 bytes" in listed.output
     assert "train them now:" in listed.output
 
-    code, out, err = sweeps(["oracles", "tiny.yaml", "--train"], tmp_path, cache)
+    code, out, err = sweeps(["oracles", "tiny.yaml", "--train", "-q"], tmp_path, cache)
     assert code == 0, err
     assert "3 of 3 models cached" in out
     next(Cache(cache).folder.glob("models/*.safetensors")).write_bytes(b"half")

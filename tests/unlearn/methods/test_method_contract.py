@@ -72,18 +72,6 @@ CASES = {
     "sure": Case(2 * (40 + 12 + 10)),
 }
 
-#: Another value for each hyperparameter that some method searches.
-PERTURBED = {
-    "alpha": 0.4,
-    "dampening": 0.25,
-    "forget_batch_size": 6,
-    "k": 2,
-    "lr": 0.021,
-    "lr_decay_epoch": 2,
-    "retain_batch_size": 20,
-    "sparsity": 0.4,
-}
-
 
 def build(key: str, **changes: Any) -> Method:
     """The method with the small problem's settings."""
@@ -141,14 +129,6 @@ class TestContract:
         shuffle = Streams(SEED).generator("retain")
         expected = [problem.retain[torch.randperm(40, generator=shuffle)] for _ in range(2)]
         assert torch.equal(torch.cat(problem.data.retain.served_rows), torch.cat(expected))
-
-    def test_each_searched_hyperparameter_changes_the_weights(self, key):
-        reference = resnet_problem().unlearned(build(key))
-        for name in find("methods", key).searched:
-            assert getattr(build(key), name) != PERTURBED[name]
-            got = resnet_problem().unlearned(build(key, **{name: PERTURBED[name]}))
-            same = all(torch.equal(a, b) for a, b in zip(reference.parameters(), got.parameters(), strict=True))
-            assert not same, f"{name} does nothing"
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
     def test_it_runs_on_a_gpu_as_on_the_cpu(self, key):
