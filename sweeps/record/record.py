@@ -37,7 +37,9 @@ class SweepRecord:
             oracles (how many gaps are to the mean of), overlap (share of the forget set's samples that some tuning set has too,
             NaN where it was not drawn apart), in_first (share of them that the evaluation's first set of this size has too, NaN
             for that one), cost_of (what relative costs count: `stop`, up to the stop epoch; `run`, all of it;
-            `epoch`, up to the epoch that counts, however it was found: older versions), kept_model (under which key its unlearned
+            `epoch`, up to the epoch that counts, however it was found: older versions), code (of what is not this package's, by
+            which it computed: `sweeps.codes`), guessing (of a reference: up to which accuracy on the retain set it would only
+            guess), kept_model (under which key its unlearned
             model is in the cache), not_kept (why it could not be written there), retain_samples (on how many of the retain set
             the epochs of its curve are, but for the one that counts once it is complete; NaN: on all), requeued, superseded,
             `hp.<hyperparameter>`, `metric.<metric>` (at the epoch that counts),
