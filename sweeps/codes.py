@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from sweeps.spec import Spec
 from unlearn.code import code_of
 
-__all__ = ["as_text", "changed", "in_text", "own_codes", "used_by"]
+__all__ = ["as_text", "changed", "in_text", "own_digests", "used_by"]
 
 #: Hexadecimal digits of a digest that are told.
 DIGITS = 12
 
 
-def own_codes(spec: Spec) -> dict[str, str]:
+def own_digests(spec: Spec) -> dict[str, str]:
     """The digests of a sweep's methods, scenarios and metrics from elsewhere as they are now, by their keys."""
     named = [
         *(("methods", method) for method in spec.methods),

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sweeps.codes import as_text, own_codes, used_by
+from sweeps.codes import as_text, own_digests, used_by
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.epochs import Chosen, EpochRule, LeastScore, ScrubR
@@ -91,7 +91,7 @@ class Worker:
         self.workspace = self._load()
         self._reports: Generator[Update] | None = None
         self.objective = objective_of(spec)
-        self.codes = own_codes(spec)
+        self.codes = own_digests(spec)
 
     def task(self, draw: ForgetDraw, scored_on: str, oracles: int = 1) -> Task:
         """The task of one forget set; a scenario that fixes its own size takes all that it can."""
