@@ -181,8 +181,12 @@ def _coarse(record: SweepRecord, scenario: str) -> Iterator[Remark]:
             f"one image moves {label} by {steps[gap]:.2g} points and the score by {step:.2g}, which is more than lies between "
             f"the first two of {close} of {len(leads)} searches"
         )
-        images = "more dev images (dev, held_out)" if gap == "utility_gap" else "a larger forget set (tune_size)"
-        yield Remark("coarse", scenario, None, fact, f"{images}, or more sets to confirm on (search.confirm)")
+        remedies = ["more sets to confirm on (search.confirm)"]
+        if gap == "utility_gap":
+            remedies = ["more dev images (dev, held_out)", *remedies]
+        elif not any(_alike(record, scenario)):  # larger ones would repeat each other even more
+            remedies = ["a larger forget set (tune_size)", *remedies]
+        yield Remark("coarse", scenario, None, fact, ", or ".join(remedies))
 
 
 def _steps(record: SweepRecord, curves: pd.DataFrame, gaps: list[str]) -> dict[str, float]:

@@ -195,6 +195,25 @@ def test_an_objective_coarser_than_the_differences_that_it_ranks(
         assert "dev" in found[0].remedy
 
 
+@pytest.mark.parametrize(
+    ("share", "remedy"), [(0.1, "a larger forget set (tune_size), or more sets to"), (0.9, "more sets to")]
+)
+def test_no_larger_forget_set_is_advised_where_smaller_ones_are(
+    builder: RecordBuilder, share: float, remedy: str
+) -> None:
+    builder.spec["objective"] = {"name": "average_gap", "gaps": ["forget_gap"]}
+    builder.planned = {("search", "random", "sure"): 2}
+    for lr, value in ((1, 1.0), (2, 1.05)):
+        builder.trial(
+            "search", "sure", value=value, hp={"lr": lr}, curve=[{"forget_accuracy": 90.0}, {"forget_accuracy": 91.0}]
+        )
+    for seed, common in enumerate((math.nan, share)):
+        builder.trial("evaluation", "sure", value=1.0, forget_seed=seed, in_first=common)
+    found = {remark.kind: remark.remedy for remark in remarks(builder.record())}
+    assert found["coarse"] == f"{remedy} confirm on (search.confirm)"
+    assert ("fewer samples" in found.get("alike", "")) == (share > 0.5)
+
+
 def test_an_image_is_worth_what_it_is_among_all_retain_samples(builder: RecordBuilder) -> None:
     """Of curves on a part, the epochs that count: between 98.5 (of 200) and 98.6 (of 500) lies no image."""
     builder.spec["objective"] = {"name": "average_gap", "gaps": ["retain_gap"]}
