@@ -80,7 +80,12 @@ def scenario_section(
     gaps_drawn = (figures.gap_bars(*drawn), stacked, gap_table, ranks)
     blocks = [
         _block("Gaps to the oracle", evaluation, *gaps_drawn),
-        _block("Told apart", evaluation, tables.apart_table(record, scenario), tables.spread_table(record, scenario)),
+        _block(
+            "Told apart",
+            _reason_apart(record, scenario, evaluation),
+            tables.apart_table(record, scenario),
+            tables.spread_table(record, scenario),
+        ),
         _block("Utility against forgetting", evaluation, figures.trade_off(*drawn), figures.dot_plot(*drawn)),
         _block(
             "Stability over forget sizes",
@@ -140,6 +145,12 @@ def _reason_importance(record: SweepRecord, scenario: str, otherwise: str) -> st
     """Why no importances are known."""
     searched = len(frames.stage_trials(record, "search", scenario, "COMPLETE")) > 0
     return "Not known: each search has too few completed trials for it." if searched else otherwise
+
+
+def _reason_apart(record: SweepRecord, scenario: str, otherwise: str) -> str:
+    """Why no methods are compared."""
+    evaluated = frames.evaluations(record, scenario)["method"].nunique()
+    return "Nothing to compare: one method alone is evaluated." if evaluated == 1 else otherwise
 
 
 def _reason_hindsight(record: SweepRecord, otherwise: str) -> str:

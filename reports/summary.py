@@ -107,16 +107,18 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
     top = won.scores.iloc[0]
     name, score = method_label(won.method), uncertain(top["mean"], top["std"], int(top["n"])) + _unit(record)
     limits = _limits(record, scenario)
+    guessing = _remarks(record, scenario, "guessing")  # where there are some, nothing after them is worth reading
     if won.source == "search":
         sentence = (
             f"Least score of a search: {name}, {score}, of one forget set: it flatters, and tells no methods apart."
         )
-        return _verdict(scenario, f"{label}: not evaluated yet", {WHICH: [sentence]}, limits)
+        return _verdict(scenario, f"{label}: not evaluated yet", {WHICH: [*guessing, sentence]}, limits)
     over = counted(record, scenario, int(top["n"]), won.forget_size)
     apart = told_apart(record, scenario)
     price, elsewhere = _trade_off(record, scenario, won)
     answers = {
         WHICH: [
+            *guessing,
             f"{_least(won, name)} {score} over {over} (lower is better).",
             overlap_sentence(record, scenario),
             elsewhere,
@@ -125,7 +127,7 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
             *([rivals_sentence(apart), power_sentence(record, apart)] if apart is not None else []),
             *_floor(record, scenario, won.forget_size),
             canary_sentence(record, scenario),
-            *(f"{_capital(str(r))}." for r in remarks(record) if (r.scenario, r.kind) == (scenario, "alike")),
+            *_remarks(record, scenario, "alike"),
             _uneven(won),
         ],
         COST: [price],
@@ -160,11 +162,16 @@ def _limits(record: SweepRecord, scenario: str) -> tuple[str, ...]:
             edges.setdefault(method_label(str(r.method)), []).append(r.brief)
     named = "; ".join(f"{method}: {', '.join(ends)}" for method, ends in edges.items())
     widen = "widen methods.<method>.<name>.low or .high; for a stop epoch raise unlearning.epochs"
-    rest = [r for r in own if r.kind not in {"edge", "alike"}]  # how alike forget sets are belongs to how sure one is
+    rest = [r for r in own if r.kind not in {"edge", "alike", "guessing"}]  # those are among the answers
     return (
         *([f"Winners at the end of a range ({widen}): {named}."] if edges else []),
         *(f"{method_label(r.method)}: {r}." if r.method is not None else f"{_capital(str(r))}." for r in rest),
     )
+
+
+def _remarks(record: SweepRecord, scenario: str, kind: str) -> list[str]:
+    """A scenario's remarks of one kind, as sentences."""
+    return [f"{_capital(str(r))}." for r in remarks(record) if (r.scenario, r.kind) == (scenario, kind)]
 
 
 def _capital(text: str) -> str:

@@ -240,6 +240,7 @@ def test_a_block_without_its_measure_says_why(builder: RecordBuilder) -> None:
     blocks = {b.title: b for b in scenario_section(builder.record(), "random", STYLES).blocks}
     attacks = blocks["Membership inference attacks"]
     assert (attacks.parts, attacks.missing) == ((), "The evaluation trials of this scenario do not hold this measure.")
+    assert blocks["Told apart"].missing == "Nothing to compare: one method alone is evaluated."
     absent = "No grid round the tuned values was planned or completed for: FineTune."
     assert blocks["Sensitivity"].missing == absent
 

@@ -313,7 +313,12 @@ def test_models_that_have_learnt_nothing(
         (remark,) = remarks(record)
         assert told in remark.fact
         assert f"note: random: {remark}" in list(answers(record, whole=False))
-        assert any(told[3:] in limit for limit in verdict(record, "random").limits)
+        for evaluated in (False, True):
+            if evaluated:
+                builder.trial("evaluation", "sure", value=1.0)
+            seen = verdict(builder.record(), "random")
+            assert told[3:] in seen.sentences[0]
+            assert not any("guessing" in limit for limit in seen.limits)
 
 
 @pytest.mark.parametrize(
