@@ -23,8 +23,15 @@ def own_digests(spec: Spec) -> dict[str, str]:
         *(("scenarios", spec.scenario_key(label)) for label in spec.scenarios),
         *(("metrics", family) for family in _families(spec)),
     ]
-    found = {key: code_of(folder, key) for folder, key in named}
+    found = {key: _code(folder, key) for folder, key in named}
     return {key: digest[:DIGITS] for key, digest in found.items() if digest is not None}
+
+
+def _code(folder: str, key: str) -> str | None:
+    try:
+        return code_of(folder, key)
+    except Exception:  # whatever importing it raises here is told by the trials that use it
+        return None
 
 
 def used_by(codes: Mapping[str, str], spec: Spec, scenario: str, method: str) -> dict[str, str]:

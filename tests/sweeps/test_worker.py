@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,7 @@ from unlearn.methods import Streams, UnlearningData
 from unlearn.methods.finetune import FineTune
 from unlearn.metrics import Outputs
 from unlearn.models import Classifier
+from unlearn.registry import find
 from unlearn.run import run_unlearning
 from unlearn.scenarios.partial_class import PartialClass
 from unlearn.testing.recording import Recording
@@ -98,6 +101,25 @@ def test_a_trial_keeps_what_is_ones_own_of_the_code_by_which_it_computes(
     assert in_text(own.facts["code"]) == digests
     own, _ = answer(Worker(spec, Cache(cache)), job("ssd"))
     assert in_text(own.facts["code"]) == {key: digest for key, digest in digests.items() if key != late}
+
+
+def test_a_method_that_cannot_be_imported_where_a_worker_runs_fails_alone(
+    tiny: Callable[..., Spec], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "method_there.py").write_text("from unlearn.methods.finetune import FineTune as Mine\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = tiny(
+        methods={"method_there:Mine": {"lr": 0.01, "lr_decay_epoch": 1, "retain_batch_size": 64}, "ssd": METHODS["ssd"]}
+    )
+    del sys.modules["method_there"]
+    (tmp_path / "method_there.py").write_text("raise RuntimeError('not here')\n")
+    importlib.invalidate_caches()
+    find.cache_clear()
+    worker = Worker(spec, Cache(cache))
+    assert answer(worker, job("ssd"))[0].outcome == "complete"
+    (failed, *_) = worker.run(job("method_there:Mine"))
+    assert failed.outcome == "error"
+    assert "not here" in (failed.reason or "")
 
 
 def test_without_a_stop_epoch_the_least_score_counts(worker: Worker) -> None:
