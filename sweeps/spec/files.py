@@ -13,7 +13,7 @@ from unlearn.code import code_of
 from unlearn.files import file_digest
 
 CHANGED = "must be the file that this sweep began with, and its content differs"
-CHANGED_CODE = "must have the code that this sweep began with, and it differs"
+CHANGED_CODE = "must have the code that this sweep began with, in other files too that it uses, and it differs"
 REMEDY = "restore it, or give the sweep another name"
 
 

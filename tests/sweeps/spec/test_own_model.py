@@ -264,7 +264,9 @@ def test_another_model_is_trained_where_a_networks_code_has_changed(
     (tmp_path / "net_of_ours.py").write_text(NETWORK.replace("relu", "sin"))
     changed = parse_spec(sweep)
     assert key(changed) != before
-    told = ["model.name: must have the code that this sweep began with, and it differs"]
+    told = [
+        "model.name: must have the code that this sweep began with, in other files too that it uses, and it differs"
+    ]
     for refused in (
         lambda: check_compatible(spec.dump(), changed.dump()),
         lambda: load_stored(frozen),
