@@ -86,11 +86,15 @@ class _Modules:
     first: str
     specs: dict[str, ModuleSpec | None] = field(default_factory=dict)
     sources: dict[str, _Source | None] = field(default_factory=dict)
+    counting: dict[str, bool] = field(default_factory=dict)
 
     def source(self, module: str) -> _Source | None:
         """None of a library, and where there is no source to read."""
         if module not in self.sources:
-            file = _file(self._spec(module)) if self._counts(_head(module)) else None
+            package = _head(module)
+            if package not in self.counting:
+                self.counting[package] = self._counts(package)
+            file = _file(self._spec(module)) if self.counting[package] else None
             self.sources[module] = None if file is None else _Source.of(module, file)
         return self.sources[module]
 

@@ -313,6 +313,21 @@ def test_a_big_module_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert opened == [folder / "n.py"]
 
 
+def test_the_folder_beside_is_looked_through_once_for_each_package(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, {"n.py": "import p\nNet = p.a, p.b, p.c\n", "p.py": "a = b = c = 1\n"})
+    looked, glob = list[str](), Path.glob
+
+    def noted(path: Path, pattern: str) -> Iterator[Path]:
+        looked.append(pattern)
+        return glob(path, pattern)
+
+    monkeypatch.setattr(Path, "glob", noted)
+    assert code_digest("n:Net", None) is not None
+    assert looked == ["*.dist-info"]
+
+
 def test_of_an_entry_point_the_name_that_it_gives_is_digested(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(folder, {"net_by_entry.py": "from functools import partial\nWIDTH = 1\nNet = partial(dict, width=WIDTH)\n"})
     about = {
