@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from itertools import count
 from pathlib import Path
 
@@ -133,7 +134,8 @@ def forget(folder: Path) -> None:
     """Let modules that lie in a folder be imported anew."""
     importlib.invalidate_caches()
     for name, module in list(sys.modules.items()):
-        places = [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
+        spec = getattr(module, "__spec__", None)
+        places = [spec.origin, *(spec.submodule_search_locations or [])] if isinstance(spec, ModuleSpec) else []
         if any(place is not None and Path(place).is_relative_to(folder) for place in places):
             del sys.modules[name]
 
