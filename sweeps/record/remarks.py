@@ -24,6 +24,8 @@ __all__ = ["Remark", "remarks"]
 NEAR = 0.01
 #: Accuracies in which an oracle is like the original where both were trained alike, and what they are of.
 LEARNT_ALIKE = {"retain_accuracy": "training images to retain", "heldout_accuracy": "test images"}
+#: Gaps that a strict search measures on dev images.
+ON_DEV = {"utility_gap", "class_test_gap"}
 #: It is measured where a scenario forgets of some classes only.
 BY_CLASS = "class_accuracy"
 #: From how many points of accuracy on, and how many standard deviations of the oracles', it is unlike.
@@ -181,12 +183,19 @@ def _coarse(record: SweepRecord, scenario: str) -> Iterator[Remark]:
             f"one image moves {label} by {steps[gap]:.2g} points and the score by {step:.2g}, which is more than lies between "
             f"the first two of {close} of {len(leads)} searches"
         )
-        remedies = ["more sets to confirm on (search.confirm)"]
-        if gap == "utility_gap":
-            remedies = ["more dev images (dev, held_out)", *remedies]
-        elif not any(_alike(record, scenario)):  # larger ones would repeat each other even more
-            remedies = ["a larger forget set (tune_size)", *remedies]
+        remedies = [*_finer(record, scenario, gap), "more sets to confirm on (search.confirm)"]
         yield Remark("coarse", scenario, None, fact, ", or ".join(remedies))
+
+
+def _finer(record: SweepRecord, scenario: str, gap: str) -> Iterator[str]:
+    """By which images a gap would be measured more finely in the search, where there can be more of them."""
+    sized = ((record.spec.get("scenarios") or {}).get(scenario) or {}).get("tune_size")
+    if gap in ON_DEV and record.spec.get("protocol") == "strict":
+        yield "more dev images (dev, held_out)"
+    if (
+        gap == "forget_gap" and sized and not any(_alike(record, scenario))
+    ):  # larger sets would repeat each other even more
+        yield "a larger forget set (tune_size)"
 
 
 def _steps(record: SweepRecord, curves: pd.DataFrame, gaps: list[str]) -> dict[str, float]:

@@ -16,6 +16,7 @@ from sweeps.record.best_params import best_params
 from sweeps.requests.choice import Configuration
 from sweeps.requests.likeness import changed_code
 from tests.reports.conftest import RecordBuilder, new_builder
+from unlearn.gaps import Measures
 
 LR = {"low": 0.001, "high": 0.1, "scale": "log"}
 ALPHA = {"low": 0.1, "high": 0.999, "scale": "log_complement"}
@@ -196,21 +197,34 @@ def test_an_objective_coarser_than_the_differences_that_it_ranks(
 
 
 @pytest.mark.parametrize(
-    ("share", "remedy"), [(0.1, "a larger forget set (tune_size), or more sets to"), (0.9, "more sets to")]
+    ("accuracy", "where", "remedy"),
+    [
+        ("forget_accuracy", ("random", 0.1, "strict"), "a larger forget set (tune_size), or "),
+        ("forget_accuracy", ("random", 0.9, "strict"), ""),  # larger sets would have even more in common
+        ("forget_accuracy", ("full_class", 0.1, "strict"), ""),  # which fixes its size
+        ("retain_accuracy", ("random", 0.1, "strict"), ""),
+        ("heldout_accuracy", ("random", 0.1, "strict"), "more dev images (dev, held_out), or "),
+        ("class_accuracy", ("full_class", 0.1, "strict"), "more dev images (dev, held_out), or "),
+        ("class_accuracy", ("full_class", 0.1, "paper"), ""),  # whose search is scored on test images
+    ],
 )
-def test_no_larger_forget_set_is_advised_where_smaller_ones_are(
-    builder: RecordBuilder, share: float, remedy: str
+def test_what_is_advised_against_a_coarse_score_is_of_the_images_that_make_it_so(
+    accuracy: str, where: tuple[str, float, str], remedy: str, builder: RecordBuilder
 ) -> None:
-    builder.spec["objective"] = {"name": "average_gap", "gaps": ["forget_gap"]}
-    builder.planned = {("search", "random", "sure"): 2}
+    scenario, share, protocol = where
+    builder.spec["scenarios"]["full_class"] = {"target_class": 1}
+    builder.spec |= {
+        "objective": {"name": "average_gap", "gaps": [Measures().gap_name(accuracy)]},
+        "protocol": protocol,
+    }
+    builder.planned = {("search", scenario, "sure"): 2}
     for lr, value in ((1, 1.0), (2, 1.05)):
-        builder.trial(
-            "search", "sure", value=value, hp={"lr": lr}, curve=[{"forget_accuracy": 90.0}, {"forget_accuracy": 91.0}]
-        )
+        curve = [{accuracy: 90.0}, {accuracy: 91.0}]
+        builder.trial("search", "sure", value=value, hp={"lr": lr}, curve=curve, scenario=scenario)
     for seed, common in enumerate((math.nan, share)):
-        builder.trial("evaluation", "sure", value=1.0, forget_seed=seed, in_first=common)
+        builder.trial("evaluation", "sure", value=1.0, forget_seed=seed, in_first=common, scenario=scenario)
     found = {remark.kind: remark.remedy for remark in remarks(builder.record())}
-    assert found["coarse"] == f"{remedy} confirm on (search.confirm)"
+    assert found["coarse"] == f"{remedy}more sets to confirm on (search.confirm)"
     assert ("fewer samples" in found.get("alike", "")) == (share > 0.5)
 
 
