@@ -118,8 +118,8 @@ def _left_out(plan: Plan, storage: BaseStorage, there: set[str]) -> dict[str, li
     """Methods with completed trials in a scenario of the plan but no study in the plan, by scenario."""
     found: dict[str, list[str]] = {}
     for name in sorted(there):
-        match name.removeprefix(f"{plan.spec.name}/").split("/"):
-            case ["search" | "evaluation", scenario, method]:
+        match name.split("/"):
+            case [plan.spec.name, "search" | "evaluation", scenario, method]:
                 known = scenario not in plan.spec.scenarios or method in (*plan.spec.methods, *found.get(scenario, []))
                 if not known and any(t.state == TrialState.COMPLETE for t in _trials_of(storage, name)):
                     found.setdefault(scenario, []).append(method)

@@ -108,6 +108,8 @@ def test_a_trial_that_failed_has_no_metrics(stored: Sweep) -> None:
 
 def test_methods_that_a_later_run_left_out_are_named_where_they_ran(stored: Sweep) -> None:
     optuna.create_study(study_name="tiny/search/partial_class/scrub", storage=stored.open_to_read())  # none is complete
+    stranger = optuna.create_study(study_name="search/partial_class/scrub", storage=stored.open_to_read())
+    stranger.tell(stranger.ask(), 1.0)
     assert stored.record().left_out == {}
     Sweep.at(parse_spec({**TINY, "methods": ["finetune"]}), Path("runs")).freeze(stored.open_to_read())
     record = stored.record()
