@@ -83,7 +83,8 @@ def copies_line(record: Mapping[str, Any]) -> str:
     one = len(copies) == 1
     return (
         f"{len(copies):,} training image{'' if one else 's'} that {'was' if one else 'were'} not to be forgotten "
-        f"{'is' if one else 'are'} the same as listed ones, pixel for pixel, and still learnt from: {few(copies)}"
+        f"{'is' if one else 'are'} the same as listed ones, pixel for pixel, and {'stays' if one else 'stay'} among the "
+        f"retained: {few(copies)}"
     )
 
 

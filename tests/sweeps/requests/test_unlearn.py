@@ -324,8 +324,8 @@ def test_copies_that_a_request_leaves_out_are_told(home: Path, tmp_path: Path) -
     best = tmp_path / "best.yaml"
     best.write_text(dump_yaml(best_params(Sweep.at(load_spec(str(home / "own.yaml")), home / "runs").record())))
     told = (
-        "note: 1 training image that was not to be forgotten is the same as listed ones, pixel for pixel, and still learnt "
-        "from: "
+        "note: 1 training image that was not to be forgotten is the same as listed ones, pixel for pixel, and stays "
+        "among the retained: "
     )
     for out, ids, copies in (("one", wanted(home), [twin]), ("both", [*wanted(home), twin], [])):
         chosen = ("--method", "finetune", "--params", str(best))
@@ -335,7 +335,7 @@ def test_copies_that_a_request_leaves_out_are_told(home: Path, tmp_path: Path) -
         assert ("pixel for pixel" in result.output) == bool(copies)
         assert json.loads((tmp_path / out / "record.json").read_text())["asked"]["copies_retained"] == copies
         assert (
-            "still learnt from: train/0/a &lt;twin&gt;.png" in (tmp_path / out / "record.html").read_text()
+            "among the retained: train/0/a &lt;twin&gt;.png" in (tmp_path / out / "record.html").read_text()
         ) == bool(copies)
 
 
