@@ -33,7 +33,7 @@ PAPERS = ("forget_gap", "utility_gap", "retain_gap", "mia_knn_forget_gap")
 
 def floor_note(record: SweepRecord, scenario: str) -> str:
     """What the noise floor is; empty where it was not evaluated."""
-    rows = evaluations(record, scenario, floor=True)
+    rows = evaluations(record, scenario, FLOOR)
     if not len(rows):
         return ""
     tuned = frames.stage_trials(record, "confirmation", scenario, "COMPLETE")

@@ -13,7 +13,7 @@ from reports.content import Block, Section
 from reports.figures.side_by_side import gaps_side_by_side
 from reports.figures.sizes_side_by_side import sizes_side_by_side
 from reports.format import MISSING, Cell, Row, Table, number, uncertain
-from reports.names import FLOOR_LABEL, labelled, method_label, metric, scenario_label, score_label
+from reports.names import labelled, method_label, metric, row_label, scenario_label, score_label
 from reports.page.render import render_comparison
 from reports.sampled import sampled_in
 from reports.styles import MethodStyle, method_styles
@@ -70,9 +70,9 @@ def compared(named: Mapping[str, SweepRecord], scenario: str) -> pd.DataFrame:
     for label, record in named.items():
         metrics = ["score", *frames.gap_metrics(record, frames.evaluations(record, scenario))]
         rivals = frames.metric_summary(record, scenario, metrics, compared=False)
-        floor = frames.floor_summary(record, scenario, metrics)
+        below = [frames.baseline_summary(record, scenario, baseline, metrics) for baseline in frames.BASELINES]
         size = record.shown_size(scenario)
-        parts += [p[p["forget_size"] == size].assign(sweep=label) for p in (rivals, floor) if len(p)]
+        parts += [p[p["forget_size"] == size].assign(sweep=label) for p in (rivals, *below) if len(p)]
     columns = ["sweep", "forget_size", "method", "metric", "mean", "std", "n"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
@@ -104,10 +104,9 @@ def _table(frame: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: str)
             Cell(MISSING) if r is None else Cell(uncertain(r.mean, r.std, r.n, counts[i % len(sweeps)]), r.mean)
             for i, r in enumerate(found)
         ]
-        floor = method == frames.FLOOR
-        label = FLOOR_LABEL if floor else method_label(method)
+        below, label = method in frames.BASELINES, row_label(method)
         row = (Cell(label, label), *body, Cell(" / ".join(map(str, counts))))
-        rows.append(Row(row, None if floor else method, last=floor))
+        rows.append(Row(row, None if below else method, last=below))
     heads = [f"{_called(named[s], m)}, {s}" for m in metrics for s in sweeps]
     columns = tuple(map(Cell, ("Method", *heads, "n")))
     sizes = frame.drop_duplicates("sweep")[["sweep", "forget_size"]]
@@ -151,7 +150,7 @@ def _differing(flat: Mapping[str, Mapping[str, str]]) -> list[str]:
 
 def _methods(frame: pd.DataFrame) -> list[str]:
     known = list(dict.fromkeys(frame["method"]))
-    return [m for m in known if m != frames.FLOOR] + [m for m in known if m == frames.FLOOR]
+    return [m for m in known if m not in frames.BASELINES] + [m for m in frames.BASELINES if m in known]
 
 
 def _settings(named: Mapping[str, SweepRecord]) -> Table:

@@ -8,17 +8,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 
-from sweeps.record import SweepRecord
+from sweeps.record import FLOOR, UNTOUCHED, SweepRecord
 from unlearn.gaps import POINTS, Label, Measures
 
 __all__ = [
-    "FLOOR_LABEL",
+    "BASELINE_LABELS",
     "POINTS",
     "labelled",
     "measures",
     "method_label",
     "metric",
     "parameter_label",
+    "row_label",
     "scenario_label",
     "score_label",
     "score_unit",
@@ -46,8 +47,8 @@ _METHODS = {
     "original": "Original",
 }
 
-#: The retrained oracle, wherever its gaps stand beside those of methods.
-FLOOR_LABEL = "Oracle, retrained: the noise floor"
+#: The baselines, wherever their gaps stand beside those of methods.
+BASELINE_LABELS = {FLOOR: "Oracle, retrained: the noise floor", UNTOUCHED: "Original, nothing unlearned"}
 
 
 def measures(record: SweepRecord) -> Measures:
@@ -69,6 +70,11 @@ _PARAMETERS = {
 
 #: Where α is no retain weight.
 _OTHER_ALPHAS = {"l1_sparse": "L1 weight", "ssd": "selection weight"}
+
+
+def row_label(method: str) -> str:
+    """How a method or a baseline is called in a row of numbers."""
+    return BASELINE_LABELS.get(method) or method_label(method)
 
 
 def parameter_label(name: str, method: str | None = None) -> str:

@@ -234,12 +234,12 @@ def _shares(record: SweepRecord, scenario: str, method: str) -> str:
 
 
 def _gaps(record: SweepRecord, scenario: str, method: str) -> str:
-    floor = method == frames.FLOOR
-    evaluated = frames.evaluations(record, scenario, floor=floor)
+    baseline = method if method in frames.BASELINES else None
+    evaluated = frames.evaluations(record, scenario, baseline)
     metrics = ["score", *frames.gap_metrics(record, evaluated)]
     frame = (
-        frames.floor_summary(record, scenario, metrics)
-        if floor
+        frames.baseline_summary(record, scenario, baseline, metrics)
+        if baseline
         else frames.metric_summary(record, scenario, metrics, compared=False)
     )
     frame = frame[frame["method"] == method]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports.names import scenario_label
-from sweeps.record import SweepRecord, draws_vary, evaluations
+from sweeps.record import FLOOR, SweepRecord, draws_vary, evaluations
 
 __all__ = ["Sampled", "counted", "overlap_sentence", "sampled", "sampled_in", "sampled_over"]
 
@@ -41,7 +41,7 @@ class Sampled:
 
 def sampled(record: SweepRecord, scenario: str) -> Sampled:
     """What the evaluation of a scenario repeats at the size that methods are compared at."""
-    rows = pd.concat([evaluations(record, scenario), evaluations(record, scenario, floor=True)])
+    rows = pd.concat([evaluations(record, scenario), evaluations(record, scenario, FLOOR)])
     size = record.shown_size(scenario)
     rows = rows[rows["forget_size"] == size] if size is not None else rows
     draws = rows.groupby("training")["draw"].nunique()

@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reports.names import method_label
-
-FLOOR_COLOUR = "#BFC3C7"
-
+from sweeps.record import FLOOR, UNTOUCHED
 
 # Okabe and Ito's colours, less black and yellow, which vanish on dark and on light paper; grey takes their place. In the order
 # in which they are given to methods that have none: each contrasts with those before it.
@@ -50,6 +48,13 @@ class MethodStyle:
     dash: str
     symbol: str
     pattern: str
+
+
+#: How the baselines are drawn: in grey.
+BASELINE_STYLES = {
+    FLOOR: MethodStyle(FLOOR, "Noise floor", "#BFC3C7", "solid", "circle", ""),
+    UNTOUCHED: MethodStyle(UNTOUCHED, "Original", "#BFC3C7", "dash", "circle", "/"),
+}
 
 
 def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:

@@ -13,8 +13,8 @@ from reports.caveats import canary_sentence, cost_words
 from reports.format import significant, uncertain
 from reports.names import POINTS, method_label, metric, scenario_label, score_unit
 from reports.sampled import counted, overlap_sentence
-from reports.told import listed, needed_sentence, power_sentence, rivals_sentence
-from sweeps.record import SweepRecord, remarks, told_apart
+from reports.told import listed, needed_sentence, original_sentence, power_sentence, rivals_sentence
+from sweeps.record import LEAST_UNITS, SweepRecord, beside_original, remarks, told_apart
 
 __all__ = ["Verdict", "cost_sentence", "missing_work", "one_draw_sentence", "protocol_sentence", "verdict"]
 
@@ -23,6 +23,7 @@ _HINDSIGHT = (
     "its numbers are in hindsight: each run at the epoch of the least score on the very forget set and images reported"
 )
 NOTHING_APART = "no method can be told apart"
+NONE_BETTER = "no method is told to be better than no unlearning"
 #: What a reader asks of a scenario.
 WHICH, SURE, COST, NEXT = QUESTIONS = ("Which method", "How sure", "At what cost", "What to do next")
 
@@ -125,6 +126,7 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
         ],
         SURE: [
             *([rivals_sentence(apart), power_sentence(record, apart)] if apart is not None else []),
+            original_sentence(record, scenario),
             *_floor(record, scenario, won.forget_size),
             canary_sentence(record, scenario),
             *_remarks(record, scenario, "alike"),
@@ -133,7 +135,9 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
         COST: [price],
         NEXT: [needed_sentence(record, apart)] if apart is not None else [],
     }
-    return _verdict(scenario, f"{label}: {_headline(won, name)}", answers, limits, won.method if won.behind else None)
+    return _verdict(
+        scenario, f"{label}: {_headline(record, won, name)}", answers, limits, won.method if won.behind else None
+    )
 
 
 def _verdict(
@@ -149,7 +153,7 @@ def _verdict(
 
 
 def _floor(record: SweepRecord, scenario: str, size: int | None) -> Iterator[str]:
-    floor = frames.floor_summary(record, scenario, ["score"])
+    floor = frames.baseline_summary(record, scenario, frames.FLOOR, ["score"])
     for row in frames.iterate(floor[floor["forget_size"] == size]):
         yield f"Noise floor: {_value(row)}, the score of one more oracle; a method can lie below it."
 
@@ -178,8 +182,11 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _headline(won: frames.Standing, name: str) -> str:
+def _headline(record: SweepRecord, won: frames.Standing, name: str) -> str:
     """What the comparison supports, and no more."""
+    original = beside_original(record, won.scenario)
+    if original is not None and original.units >= LEAST_UNITS and not original.better:
+        return NONE_BETTER
     if not won.behind:
         return NOTHING_APART
     if not won.equals:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.format import significant
+from reports.format import significant, uncertain
 from reports.names import POINTS, method_label, score_unit
-from sweeps.record import LEAST_UNITS, Apart, SweepRecord, command_for
+from sweeps.record import LEAST_UNITS, Apart, SweepRecord, beside_original, command_for
 
-__all__ = ["COMPARED", "listed", "needed_sentence", "power_sentence", "rivals_sentence"]
+__all__ = ["COMPARED", "listed", "needed_sentence", "original_sentence", "power_sentence", "rivals_sentence"]
 
 #: How the comparison is made, to be printed wherever its result is.
 COMPARED = (
@@ -68,6 +68,25 @@ def needed_sentence(record: SweepRecord, apart: Apart) -> str:
         return f"At least {_units(apart.unit, further, 'more')} {'is' if further == 1 else 'are'} needed: {command}"
     more = f"About {_units(apart.unit, further, 'more')} would tell {name} from it"
     return f"{more}, if the present difference is the true one: {command}"
+
+
+def original_sentence(record: SweepRecord, scenario: str) -> str:
+    """Whether methods are any better than no unlearning; empty where the original was not evaluated."""
+    original = beside_original(record, scenario)
+    if original is None:
+        return ""
+    unit = " points" if score_unit(record) == POINTS else ""
+    score = uncertain(original.mean, original.spread, original.runs) + unit
+    scores = f"The original, of which nothing is unlearned, scores {score}"
+    if original.units < LEAST_UNITS:
+        return f"{scores}; on {_units(original.unit, original.units)} nothing is told apart from it."
+    told = {
+        "told apart from it, and better": original.better,
+        "told apart, and worse": original.worse,
+        "not told apart from it": original.not_apart,
+    }
+    named = (f"{what}: {listed(found, _MOST_NAMED) or len(found)}" for what, found in told.items() if found)
+    return f"{scores}; {'; '.join(named)} (5 %, each method with it, Holm)."
 
 
 def _units(unit: str, count: int, more: str = "") -> str:

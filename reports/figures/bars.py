@@ -11,14 +11,16 @@ import pandas as pd
 
 from reports import frames
 from reports.figures._base import FEW, INK, Drawing, Panels, Trace, axis_title, bar, error_bars, scatter
-from reports.names import FLOOR_LABEL, POINTS, measures, metric, scenario_label, score_label, score_unit
+from reports.format import significant
+from reports.names import POINTS, measures, metric, row_label, scenario_label, score_label, score_unit
 from reports.sampled import sampled, sampled_over
-from reports.styles import FLOOR_COLOUR, MethodStyle
+from reports.styles import BASELINE_STYLES, MethodStyle
 from sweeps.record import SweepRecord
 
 __all__ = ["attack_bars", "gap_bars", "score_bars"]
 
-FLOOR_SHORT = "Noise floor"
+#: How many times as long as all others the original's bar may be; a longer one is cut, so that the others can be seen.
+LONGEST = 1.5
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class _Panel:
     """One measure of one scenario.
 
     Attributes:
-        summary: method, mean, std, n. values: method, value, one row a run. floor, floor_values: the retrained oracle's.
+        summary: method, mean, std, n. values: method, value, one row a run.
+        baselines, baseline_values: the same of the baselines that were evaluated.
         oracle: the value that an attack has on the oracle, drawn as a line.
     """
 
@@ -34,9 +37,16 @@ class _Panel:
     axis: str
     summary: pd.DataFrame
     values: pd.DataFrame
-    floor: pd.DataFrame
-    floor_values: pd.DataFrame
+    baselines: pd.DataFrame
+    baseline_values: pd.DataFrame
     oracle: float | None = None
+
+    @property
+    def end(self) -> float | None:
+        """Where its axis ends, if the original's bar goes beyond."""
+        of = self.baselines["method"] == frames.UNTOUCHED
+        longest = max([0.0, *self.summary["mean"], *self.values["value"], *self.baselines.loc[~of, "mean"]])
+        return 1.05 * longest if longest and (self.baselines.loc[of, "mean"] > LONGEST * longest).any() else None
 
 
 def score_bars(record: SweepRecord, styles: Mapping[str, MethodStyle]) -> Drawing | None:
@@ -46,7 +56,7 @@ def score_bars(record: SweepRecord, styles: Mapping[str, MethodStyle]) -> Drawin
     ]
     axis = f"{score_label(record).lower()}{' (points)' if score_unit(record) == POINTS else ''}"
     panels = [_panel(record, s, "score", scenario_label(s), axis) for s in evaluated]
-    note = f"{_spread_words(panels, sampled_over(record, evaluated))} {_floor_words(panels)}"
+    note = f"{_spread_words(panels, sampled_over(record, evaluated))} {_baseline_words(panels)}"
     title = f"{score_label(record)} of every method, {frames.epoch_convention(record)}"
     return _bars(panels, styles, key="scores", title=title, note=note)
 
@@ -55,7 +65,7 @@ def gap_bars(record: SweepRecord, scenario: str, styles: Mapping[str, MethodStyl
     """One panel per gap, one bar per method: shorter is nearer to the oracle."""
     metrics = frames.gap_metrics(record, frames.evaluations(record, scenario))
     panels = [_panel(record, scenario, m, metric(record, m).title, metric(record, m).axis) for m in metrics]
-    note = f"{_spread_words(panels, sampled(record, scenario).nouns)} {_floor_words(panels)}"
+    note = f"{_spread_words(panels, sampled(record, scenario).nouns)} {_baseline_words(panels)}"
     title = f"{scenario_label(scenario)}: gaps to the oracle, {frames.size_label(record, scenario)}"
     return _bars(panels, styles, key=f"{scenario}-gap-bars", title=title, note=note)
 
@@ -77,17 +87,16 @@ def _panel(record: SweepRecord, scenario: str, m: str, title: str, axis: str, *,
     def shown(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[frame["forget_size"] == size]
 
-    floor, floor_values = (
-        frames.floor_summary(record, scenario, [m]),
-        frames.metric_values(record, scenario, [m], floor=True),
-    )
+    below = () if oracle else frames.BASELINES
+    summary = frames.metric_summary(record, scenario, [m], compared=False)
+    values = frames.metric_values(record, scenario, [m])
     return _Panel(
         title,
         axis,
-        shown(frames.metric_summary(record, scenario, [m], compared=False)),
-        shown(frames.metric_values(record, scenario, [m])),
-        shown(floor) if not oracle else floor.head(0),
-        shown(floor_values) if not oracle else floor_values.head(0),
+        shown(summary),
+        shown(values),
+        shown(pd.concat([summary.head(0), *(frames.baseline_summary(record, scenario, b, [m]) for b in below)])),
+        shown(pd.concat([values.head(0), *(frames.metric_values(record, scenario, [m], b) for b in below)])),
         frames.oracle_values(record, scenario, size, m).mean() if oracle else None,
     )
 
@@ -105,14 +114,15 @@ def _bars(
     shown = [s for m, s in styles.items() if m in known]
     if not shown:
         return None
-    with_floor = any(len(panel.floor) for panel in panels)
+    below = [s for m, s in BASELINE_STYLES.items() if any((panel.baselines["method"] == m).any() for panel in panels)]
 
-    drawn = Panels([p.title for p in panels], 34 + 26 * (len(shown) + with_floor), x_gap=24, left_only=True)
+    drawn = Panels([p.title for p in panels], 34 + 26 * (len(shown) + len(below)), x_gap=24, left_only=True)
     for i, panel in enumerate(panels):
-        drawn.add(i, *_traces(panel, shown, first=i == 0, point=reference))
+        drawn.add(i, *_traces(panel, shown, first=i == 0, point=reference), *_baselines(panel, below))
+        cut = {} if panel.end is None else {"range": [0, panel.end]}
         drawn.axes(
             i,
-            x={"title": axis_title(panel.axis), "rangemode": "normal" if reference else "tozero"},
+            x={"title": axis_title(panel.axis), "rangemode": "normal" if reference else "tozero"} | cut,
             y={"autorange": "reversed", "matches": "y" if i else None, "showgrid": False, "type": "category"},
         )
     return Drawing(key, title, note, drawn, len(panels) if len(panels) <= 4 else 3)
@@ -127,13 +137,25 @@ def _traces(panel: _Panel, shown: Sequence[MethodStyle], *, first: bool, point: 
         mark = {"color": style.colour, **shape}
         yield _mean(rows, label, own | {"showlegend": first}, mark, point)
         yield from _runs(panel.values[panel.values["method"] == style.key], label, own)
-    if len(panel.floor):
-        yield _mean(
-            panel.floor, FLOOR_SHORT, {"showlegend": False, "name": FLOOR_LABEL}, {"color": FLOOR_COLOUR}, point=False
-        )
-        yield from _runs(panel.floor_values, FLOOR_SHORT, {})
     if panel.oracle is not None and pd.notna(panel.oracle):
         yield _oracle_line(panel.oracle, [escape(shown[0].label), escape(shown[-1].label)], first)
+
+
+def _baselines(panel: _Panel, shown: Sequence[MethodStyle]) -> Iterator[Trace]:
+    for style in shown:
+        rows = panel.baselines[panel.baselines["method"] == style.key]
+        mark = {"color": style.colour, "pattern": {"shape": style.pattern}}
+        own = {"showlegend": False, "name": row_label(style.key)}
+        beyond = panel.end is not None and style.key == frames.UNTOUCHED
+        if beyond:
+            own |= {
+                "text": [f"{significant(rows['mean'].iloc[0])} →"],
+                "textposition": "inside",
+                "insidetextanchor": "start",
+            }
+        yield _mean(rows, style.label, own, mark, point=False)
+        if not beyond:
+            yield from _runs(panel.baseline_values[panel.baseline_values["method"] == style.key], style.label, {})
 
 
 def _mean(rows: pd.DataFrame, label: str, own: dict[str, Any], mark: Mapping[str, Any], point: bool) -> Trace:
@@ -197,6 +219,9 @@ def _spread_words(panels: Sequence[_Panel], nouns: str) -> str:
     return f"Mean over {n} {nouns}{rings}."
 
 
-def _floor_words(panels: Sequence[_Panel]) -> str:
-    grey = " Grey: one more oracle, the noise floor." if any(len(panel.floor) for panel in panels) else ""
-    return f"Shorter is nearer to the oracle.{grey}"
+def _baseline_words(panels: Sequence[_Panel]) -> str:
+    known = {m for panel in panels for m in panel.baselines["method"]}
+    floor = " Grey: one more oracle, the noise floor." if frames.FLOOR in known else ""
+    original = " Hatched in grey: the original, nothing unlearned." if frames.UNTOUCHED in known else ""
+    cut = " →: it ends beyond the axis." if any(panel.end is not None for panel in panels) else ""
+    return f"Shorter is nearer to the oracle.{floor}{original}{cut}"

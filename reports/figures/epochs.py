@@ -31,7 +31,7 @@ def gap_curves(record: SweepRecord, stage: str, scenario: str, method: str) -> D
     mean = thick.groupby("epoch")[metrics].mean()
     if not len(mean):
         return None
-    colour = method_styles([method])[method].colour if method != frames.FLOOR else "#8A8A8A"
+    colour = "#8A8A8A" if method in frames.BASELINES else method_styles([method])[method].colour
 
     panels = Panels([metric(record, m).title for m in metrics], 250)
     for i, m in enumerate(metrics):

@@ -25,7 +25,7 @@ def gaps_side_by_side(
     frame: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: str, styles: dict[str, MethodStyle]
 ) -> Drawing:
     """One panel per measure: a method's sweeps one under the other, told apart by the marker."""
-    rivals = frame[frame["method"] != frames.FLOOR]
+    rivals = frame[~frame["method"].isin(frames.BASELINES)]
     shown = [s for m, s in styles.items() if (rivals["method"] == m).any()]
     sweeps = [s for s in named if (rivals["sweep"] == s).any()]
     panels = _panels(rivals, {s: named[s] for s in sweeps}, scenario)

@@ -8,7 +8,7 @@ from reports import frames
 from reports.figures._base import Drawing, Panels, axis_title, bar, translucent
 from reports.names import measures, metric, scenario_label
 from reports.sampled import sampled
-from reports.styles import FLOOR_COLOUR, MethodStyle
+from reports.styles import BASELINE_STYLES, MethodStyle
 from sweeps.record import SweepRecord
 
 __all__ = ["stacked_gaps"]
@@ -25,11 +25,10 @@ def stacked_gaps(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
     metrics = [*parts, *(m for m in ("retain_gap", "utility_gap") if m in known)]
     size = record.shown_size(scenario)
     frame = frames.metric_summary(record, scenario, metrics, compared=False)
-    floor = frames.floor_summary(record, scenario, metrics)
-    means = {(r.method, r.metric): r.mean for f in (frame, floor) for r in frames.iterate(f[f["forget_size"] == size])}
-    shown = [(s.key, s.label, s.colour) for m, s in styles.items() if any((m, k) in means for k in metrics)]
-    if any(method == frames.FLOOR for method, _ in means):
-        shown.append((frames.FLOOR, "Noise floor", FLOOR_COLOUR))
+    below = [frames.baseline_summary(record, scenario, baseline, metrics) for baseline in frames.BASELINES]
+    means = {(r.method, r.metric): r.mean for f in (frame, *below) for r in frames.iterate(f[f["forget_size"] == size])}
+    every = {**styles, **BASELINE_STYLES}
+    shown = [(s.key, s.label, s.colour) for m, s in every.items() if any((m, k) in means for k in metrics)]
 
     panels = Panels([""], 34 + 28 * len(shown), barmode="stack")
     for key, label, colour in shown:
@@ -45,7 +44,7 @@ def stacked_gaps(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
                 insidetextanchor="middle",
                 name=metric(record, m).title,
                 showlegend=False,
-                meta={"method": key} if key != frames.FLOOR else None,
+                meta=None if key in frames.BASELINES else {"method": key},
                 hovertemplate=f"{escape(label)}, {metric(record, m).short}: %{{x:.3g}}<extra></extra>",
             )
             panels.add(0, part)

@@ -1,8 +1,10 @@
 """Tables: a sweep's record in, a DataFrame out; nothing is drawn or rounded here."""
 
 from reports.frames._base import (
+    BASELINES,
     EPOCH,
     FLOOR,
+    UNTOUCHED,
     evaluations,
     gap_metrics,
     iterate,
@@ -27,7 +29,7 @@ from reports.frames.epochs import (
 from reports.frames.history import search_history
 from reports.frames.hyperparameters import best_hyperparameters, edges
 from reports.frames.importance import importances
-from reports.frames.metrics import Epochs, floor_summary, metric_summary, metric_values, run_values
+from reports.frames.metrics import Epochs, baseline_summary, metric_summary, metric_values, run_values
 from reports.frames.oracle import evaluation_curves, oracle_values
 from reports.frames.outcomes import Standing, failures, optimism, progress, standing
 from reports.frames.ranks import critical_difference, mean_ranks
@@ -36,11 +38,14 @@ from reports.frames.spread import components, spread_by_axis
 from reports.frames.statistics import summarise
 
 __all__ = [
+    "BASELINES",
     "EPOCH",
     "FLOOR",
+    "UNTOUCHED",
     "Epochs",
     "Standing",
     "axes",
+    "baseline_summary",
     "best_hyperparameters",
     "components",
     "cost_of_not_knowing",
@@ -51,7 +56,6 @@ __all__ = [
     "evaluation_curves",
     "evaluations",
     "failures",
-    "floor_summary",
     "gap_metrics",
     "hindsight_gaps",
     "importances",

@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 
 from reports.names import measures
-from sweeps.record import FLOOR, SweepRecord, evaluations, once
+from sweeps.record import BASELINES, FLOOR, UNTOUCHED, SweepRecord, evaluations, once
 
 __all__ = [
+    "BASELINES",
     "EPOCH",
     "FLOOR",
+    "UNTOUCHED",
     "evaluations",
     "gap_metrics",
     "iterate",
@@ -26,7 +28,6 @@ __all__ = [
 
 #: Prefix of the columns that hold metrics at the epoch that counts.
 EPOCH = "metric."
-_REFERENCES = ("oracle", "original")
 
 
 def scenarios(record: SweepRecord) -> list[str]:
@@ -45,7 +46,7 @@ def methods(record: SweepRecord, scenario: str | None = None) -> list[str]:
     if len(record.trials):
         rows = record.trials if scenario is None else record.trials[record.trials["scenario"] == scenario]
         stored = list(rows.loc[rows["stage"] != "reference", "method"])
-    return [m for m in dict.fromkeys([*spec, *planned, *stored]) if m not in _REFERENCES]
+    return [m for m in dict.fromkeys([*spec, *planned, *stored]) if m not in BASELINES]
 
 
 @once

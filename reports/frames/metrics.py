@@ -11,7 +11,7 @@ from reports.frames._base import evaluations
 from reports.frames.statistics import summarise
 from sweeps.record import UNIT_LEVELS, SweepRecord, compare
 
-__all__ = ["floor_summary", "metric_summary", "metric_values"]
+__all__ = ["baseline_summary", "metric_summary", "metric_values"]
 
 #: Which epoch's metrics: at the one that counts, at the best one in hindsight, or the mean of the five best in hindsight.
 Epochs = Literal["metric", "hindsight", "top5"]
@@ -47,25 +47,27 @@ def metric_summary(
     return out.sort_values("forget_size", ascending=False, kind="stable", ignore_index=True)[COLUMNS]
 
 
-def floor_summary(record: SweepRecord, scenario: str, metrics: Sequence[str]) -> pd.DataFrame:
-    """The same table of the retrained oracle: what the gaps are where only the seed differs. Never best, never tied."""
-    values = _values(evaluations(record, scenario, floor=True), metrics, "metric")
+def baseline_summary(record: SweepRecord, scenario: str, baseline: str, metrics: Sequence[str]) -> pd.DataFrame:
+    """The same table of a baseline (`BASELINES`): never best, never tied."""
+    values = _values(evaluations(record, scenario, baseline), metrics, "metric")
     out = summarise(values, ["forget_size", "method"], list(values.columns[len(_KEYS) :])).query("n > 0")
     out = out.assign(scenario=scenario, **_UNCOMPARED)
     out = out.assign(forget_size=out["forget_size"].astype(int))
     return out.sort_values("forget_size", ascending=False, kind="stable", ignore_index=True)[COLUMNS]
 
 
-def metric_values(record: SweepRecord, scenario: str, metrics: Sequence[str], *, floor: bool = False) -> pd.DataFrame:
-    """The runs behind the means, at the epoch that counts: forget_size, method, metric, value; with `floor`, the oracle's."""
-    values = run_values(record, scenario, metrics, floor=floor)
+def metric_values(
+    record: SweepRecord, scenario: str, metrics: Sequence[str], baseline: str | None = None
+) -> pd.DataFrame:
+    """The runs behind the means, at the epoch that counts: forget_size, method, metric, value; of methods or of a baseline."""
+    values = run_values(record, scenario, metrics, baseline)
     known = list(values.columns[len(_KEYS) :])
     return values.melt(["forget_size", "method"], known, "metric", "value").dropna(subset=["value"])
 
 
-def run_values(record: SweepRecord, scenario: str, metrics: Sequence[str], *, floor: bool = False) -> pd.DataFrame:
+def run_values(record: SweepRecord, scenario: str, metrics: Sequence[str], baseline: str | None = None) -> pd.DataFrame:
     """The same, one row a run and one column a metric that any run has, after forget_size, method and what tells runs apart."""
-    return _values(evaluations(record, scenario, floor=floor), metrics, "metric")
+    return _values(evaluations(record, scenario, baseline), metrics, "metric")
 
 
 def _verdicts(values: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from reports.frames._base import FLOOR, evaluations, methods, scenarios, stage_trials
+from reports.frames._base import BASELINES, evaluations, methods, scenarios, stage_trials
 from reports.frames.epochs import winner_of
 from reports.frames.metrics import metric_summary
 from sweeps.record import STAGES, SweepRecord, once
@@ -19,16 +19,17 @@ __all__ = ["Standing", "failures", "optimism", "progress", "standing"]
 def progress(record: SweepRecord) -> pd.DataFrame:
     """One row per (scenario, method, stage): planned, complete, pruned, failed (for good), running, waiting, missing, seconds.
 
-    A failed trial that was queued again is not counted: its retry is. The retrained oracle, which comes last, and
-    the confirmation of leaders are listed where they were planned.
+    A failed trial that was queued again is not counted: its retry is. The baselines, which come last, and the confirmation
+    of leaders are listed where they were planned.
     """
     rows = []
     keys = [
         (s, m, stage)
         for s in scenarios(record)
-        for m in [*methods(record, s), FLOOR]
+        for m in [*methods(record, s), *BASELINES]
         for stage in STAGES
-        if stage != "reference" and ((m != FLOOR and stage != "confirmation") or (stage, s, m) in record.planned)
+        if stage != "reference"
+        and ((m not in BASELINES and stage != "confirmation") or (stage, s, m) in record.planned)
     ]
     for scenario, method, stage in keys:
         trials = stage_trials(record, stage, scenario)

@@ -21,7 +21,7 @@ def spread_by_axis(record: SweepRecord, scenario: str) -> pd.DataFrame:
     Columns `training`, `forget set`, `run` and, where each forget set was run once, `forget set and run`; NaN where it is not
     known. Methods that were run once have no row.
     """
-    rows = pd.concat([evaluations(record, scenario), evaluations(record, scenario, floor=True)])
+    rows = pd.concat([evaluations(record, scenario), evaluations(record, scenario, FLOOR)])
     size = record.shown_size(scenario)
     rows = rows[(rows["forget_size"] == size) if size is not None else rows["forget_size"].isna()]
     vary = draws_vary(record, scenario)

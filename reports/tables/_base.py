@@ -11,8 +11,9 @@ import pandas as pd
 from reports import frames
 from reports.caveats import fewer_gaps_note, floor_note, oracles_note, score_note
 from reports.format import MISSING, Cell, Row, Table, uncertain
-from reports.names import FLOOR_LABEL, method_label, metric, scenario_label, score_label
+from reports.names import metric, row_label, scenario_label, score_label
 from reports.sampled import sampled_over
+from reports.told import original_sentence
 from sweeps.record import SweepRecord
 
 
@@ -38,7 +39,7 @@ def by_method(
     rows = []
     for size in dict.fromkeys(frame["forget_size"]) if sizes else [None]:
         part = frame if size is None else frame[frame["forget_size"] == size]
-        for method in [*frames.methods(record), frames.FLOOR]:
+        for method in [*frames.methods(record), *frames.BASELINES]:
             cells = {r.column: r for r in frames.iterate(part[part["method"] == method])}
             if not cells:
                 continue
@@ -46,16 +47,17 @@ def by_method(
             n = int(max(r.n for r in cells.values()))
             tail = [Cell(str(n), float(n))] if counts else []
             body = (statistic_cell(cells.get(c), n if counts else 0) for c in columns)
-            floor = method == frames.FLOOR
-            label = FLOOR_LABEL if floor else method_label(method)
-            rows.append(Row((*head, Cell(label, label), *body, *tail), None if floor else method, last=floor))
+            below, label = method in frames.BASELINES, row_label(method)
+            rows.append(Row((*head, Cell(label, label), *body, *tail), None if below else method, last=below))
     headers = [*(["Forget size"] if sizes else []), "Method", *columns, *(["n"] if counts else [])]
     over = sampled_over(record, frame["scenario"])
     notes = [f"Mean ± std over {over}" + (" (n)." if counts else "."), convention or convention_note(record)]
     scenarios = list(dict.fromkeys(frame["scenario"]))
+    metrics = set(frame["metric"].fillna("score")) if "metric" in frame else {"score"}
     if any(row.last for row in rows):
         notes += _each(scenarios, partial(floor_note, record))
-    metrics = set(frame["metric"].fillna("score")) if "metric" in frame else {"score"}
+    if "score" in metrics and any(row.last for row in rows):
+        notes += _each(scenarios, partial(original_sentence, record))
     if any(m == "score" or m.endswith("_gap") for m in metrics):
         notes += _each(scenarios, partial(oracles_note, record))
     if "score" in metrics:
@@ -84,10 +86,10 @@ def convention_note(record: SweepRecord) -> str:
     return "At the stop epoch, which tuning chose before the evaluation."
 
 
-def with_floor(record: SweepRecord, scenario: str, frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """Methods, then the retrained oracle where it was evaluated."""
-    floor = frames.floor_summary(record, scenario, metrics)
-    return pd.concat([frame, floor], ignore_index=True) if len(frame) and len(floor) else frame
+def with_baselines(record: SweepRecord, scenario: str, frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Methods, then the baselines that were evaluated."""
+    below = [frames.baseline_summary(record, scenario, baseline, metrics) for baseline in frames.BASELINES]
+    return pd.concat([frame, *filter(len, below)], ignore_index=True) if len(frame) else frame
 
 
 def statistic_cell(row: Any, of: int) -> Cell:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from reports import frames
 from reports.format import MISSING, Cell, Row, Table, significant, uncertain
-from reports.names import FLOOR_LABEL, method_label, scenario_label, score_label, units
+from reports.names import method_label, row_label, scenario_label, score_label, units
 from reports.sampled import sampled
 from reports.told import needed_sentence
 from sweeps.record import MOST_UNITS, Rival, SweepRecord, told_apart
@@ -77,7 +77,7 @@ def spread_table(record: SweepRecord, scenario: str) -> Table | None:
     rows = []
     for r in frame.to_dict("records"):
         floor = r["method"] == frames.FLOOR
-        label = FLOOR_LABEL if floor else method_label(r["method"])
+        label = row_label(r["method"])
         cells = [Cell(significant(r[a], 2), r[a]) if math.isfinite(r[a]) else Cell(MISSING) for a in axes]
         n = Cell(str(r["n"]), float(r["n"]))
         rows.append(Row((Cell(label, label), *cells, n), None if floor else r["method"], last=floor))

@@ -11,7 +11,7 @@ from reports import frames
 from reports.caveats import attack_chance_note, cost_notes
 from reports.format import Cell, Row, Table, uncertain
 from reports.names import measures, method_label, scenario_label, score_label
-from reports.tables._base import by_method, with_floor
+from reports.tables._base import by_method, with_baselines
 from sweeps.record import SweepRecord
 
 
@@ -26,9 +26,9 @@ def score_table(record: SweepRecord) -> Table | None:
     ]
     if not parts:
         return None
-    floors = [frames.floor_summary(record, s, ["score"]) for s in frames.scenarios(record)]
-    floors = [f[f["forget_size"] == w.forget_size] for f, w in zip(floors, winners, strict=True)]
-    parts += [f for f in floors if len(f)]
+    for w in winners:
+        below = [frames.baseline_summary(record, w.scenario, baseline, ["score"]) for baseline in frames.BASELINES]
+        parts += filter(len, (b[b["forget_size"] == w.forget_size] for b in below))
     frame = pd.concat(parts, ignore_index=True)
     names = {w.scenario: scenario_label(w.scenario) + (" (search)" if w.source == "search" else "") for w in winners}
     frame = frame.assign(column=frame["scenario"].map(names))
@@ -49,11 +49,11 @@ def metric_table(
     key: str,
     title: str,
     compared: bool = True,
-    floor: bool = True,
+    baselines: bool = True,
 ) -> Table | None:
-    """Methods down, metrics across, at the tuned forget size; with `floor`, the retrained oracle below them."""
+    """Methods down, metrics across, at the tuned forget size; with `baselines`, those that were evaluated below them."""
     frame = frames.metric_summary(record, scenario, metrics, compared=compared)
-    frame = with_floor(record, scenario, frame, metrics) if floor else frame
+    frame = with_baselines(record, scenario, frame, metrics) if baselines else frame
     size = record.shown_size(scenario)
     return by_method(
         record,
@@ -67,7 +67,7 @@ def metric_table(
 def stability_table(record: SweepRecord, scenario: str) -> Table | None:
     """Methods and forget sizes down, score and gaps across: one set of hyperparameters at every size."""
     metrics = ["score", *frames.gap_metrics(record, frames.evaluations(record, scenario))]
-    frame = with_floor(record, scenario, frames.metric_summary(record, scenario, metrics), metrics)
+    frame = with_baselines(record, scenario, frames.metric_summary(record, scenario, metrics), metrics)
     title = f"{scenario_label(scenario)}: stability over forget sizes, {frames.tuning_label(record, scenario)}"
     table = by_method(record, frame, key=f"{scenario}-stability", title=title, compared=True, sizes=True)
     chance = attack_chance_note(record, scenario, map(int, frame["forget_size"]))
@@ -79,7 +79,9 @@ def attack_table(record: SweepRecord, scenario: str) -> Table | None:
     known = frames.metrics_of(frames.evaluations(record, scenario))
     attacks = measures(record).family("attack", known)
     title = f"{scenario_label(scenario)}: accuracies of membership attacks (%)"
-    table = metric_table(record, scenario, attacks, key=f"{scenario}-attacks", title=title, compared=False, floor=False)
+    table = metric_table(
+        record, scenario, attacks, key=f"{scenario}-attacks", title=title, compared=False, baselines=False
+    )
     if table is None:
         return None
     size = record.shown_size(scenario)
@@ -96,5 +98,5 @@ def run_time_table(record: SweepRecord, scenario: str) -> Table | None:
     """Relative run time up to the epoch that counts, in seconds and in samples, forward-only passes apart."""
     title = f"{scenario_label(scenario)}: run time relative to training the oracle"
     metrics = ["relative_run_time", "relative_samples", "relative_forward_samples"]
-    table = metric_table(record, scenario, metrics, key=f"{scenario}-run-time", title=title, floor=False)
+    table = metric_table(record, scenario, metrics, key=f"{scenario}-run-time", title=title, baselines=False)
     return table and replace(table, notes=(*table.notes, *cost_notes(record, scenario)))

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sweeps.cli.terminal import count_of
-from sweeps.record import LEAST_UNITS, Apart, Remark, SweepRecord, command_for, remarks, told_apart
+from sweeps.record import (
+    LEAST_UNITS,
+    Apart,
+    BesideOriginal,
+    Remark,
+    SweepRecord,
+    beside_original,
+    command_for,
+    remarks,
+    told_apart,
+)
 
 #: Names listed in full; of more, how many they are.
 MOST_NAMED = 4
@@ -19,6 +29,9 @@ def answers(record: SweepRecord, *, whole: bool) -> Iterator[str]:
         apart = told_apart(record, scenario)
         if apart is not None and apart.rivals:
             yield from (f"{scenario}: {line}" for line in _comparison(record, apart))
+        original = beside_original(record, scenario)
+        if original is not None:
+            yield f"{scenario}: {_beside(original)}"
         own = [r for r in found if r.scenario == scenario]
         yield from (f"note: {scenario}{line}" for line in (map(_full, own) if whole else _short(own)))
 
@@ -43,6 +56,20 @@ def _comparison(record: SweepRecord, apart: Apart) -> Iterator[str]:
         more = max(rival.needed - rival.units, 1)
         command = command_for(record, apart, rival.units + more)
         yield f"about {count_of(more, f'more {apart.unit}')} would tell {rival.method} from {apart.best}: {command}"
+
+
+def _beside(original: BesideOriginal) -> str:
+    """Whether it is any better to unlearn than to leave the model as it is."""
+    spread = f" ± {original.spread:.2g}" if original.runs > 1 else ""
+    scores = f"the original, of which nothing is unlearned, scores {original.mean:.3g}{spread}"
+    if original.units < LEAST_UNITS:
+        return f"{scores}; on {count_of(original.units, original.unit)} no method is told apart from it"
+    told = {
+        "better": original.better,
+        "worse": original.worse,
+        "not told apart from it (5 % level)": original.not_apart,
+    }
+    return f"{scores}; " + "; ".join(f"{what}: {_named(names)}" for what, names in told.items() if names)
 
 
 def _full(remark: Remark) -> str:

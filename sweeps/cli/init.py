@@ -191,7 +191,8 @@ scenarios:
   partial_class: {partial} # class {class_name} has {in_class} of them
 
 # Those that compete; `sweeps methods` lists all. Ranges are shipped; your own: {{sure: {{lr: {{low: 1e-4, high: 1e-2}}}}}}
-methods: [sure, scrub, finetune, neg_grad_plus, oracle] # oracle: retrained once more, the noise floor of every gap
+# oracle: retrained once more, the noise floor of every gap; original: nothing unlearned, what others have to improve on.
+methods: [sure, scrub, finetune, neg_grad_plus, oracle, original]
 
 search: {{trials: {trials}}} # of each method and scenario; its leaders are then confirmed on further forget sets
 evaluation: {{seeds: 5}} # fresh forget sets at each size

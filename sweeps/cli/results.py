@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import stderr_console
-from sweeps.record import FLOOR, SweepRecord, evaluations, told_apart
+from sweeps.record import FLOOR, UNTOUCHED, SweepRecord, evaluations, told_apart
 from unlearn.gaps import POINTS, Measures
 
+#: What each baseline is.
+BASELINE_NAMES = {FLOOR: "noise floor", UNTOUCHED: "nothing unlearned"}
 NAMES, VALUES = ("scenario", "method"), ("score", "told apart", "stop epoch")
 
 
 def print_results(record: SweepRecord) -> None:
-    """Methods by their mean score, the noise floor last, on stderr; nothing before an evaluation."""
+    """Methods by their mean score, the baselines last, on stderr; nothing before an evaluation."""
     rows = [row for scenario in record.spec.get("scenarios", {}) for row in _rows(record, scenario)]
     if rows:
         title = f"{record.name}: {_score(record)}, mean ± std (n forget sets or runs), lower is better"
@@ -29,12 +31,13 @@ def _rows(record: SweepRecord, scenario: str) -> Iterator[tuple[str, ...]]:
         winner = record.winners.get(scenario, {}).get(method)
         stop = "" if winner is None or winner.stop_epoch is None else str(winner.stop_epoch)
         yield scenario, method, _mean(record, scenario, method), told.get(method, "least"), stop
-    if floor := _mean(record, scenario, FLOOR):
-        yield scenario, f"{FLOOR} (noise floor)", floor, "", ""
+    for baseline, what in BASELINE_NAMES.items():
+        if mean := _mean(record, scenario, baseline, baseline):
+            yield scenario, f"{baseline} ({what})", mean, "", ""
 
 
-def _mean(record: SweepRecord, scenario: str, method: str) -> str:
-    rows, size = evaluations(record, scenario, floor=method == FLOOR), record.shown_size(scenario)
+def _mean(record: SweepRecord, scenario: str, method: str, baseline: str | None = None) -> str:
+    rows, size = evaluations(record, scenario, baseline), record.shown_size(scenario)
     rows = rows if size is None else rows[rows["forget_size"] == size]
     scores = rows.loc[rows["method"] == method, "score"].dropna()
     if not len(scores):

@@ -15,7 +15,7 @@ from sweeps.cli.as_json import print_json
 from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, FAILED, RETRY, count_of, errors_to_exit_code, stdout_console, tell
-from sweeps.record import SweepRecord, load_sweep, remarks, told_apart
+from sweeps.record import SweepRecord, beside_original, load_sweep, remarks, told_apart
 from sweeps.record.commands import looked_at
 from sweeps.record.progress import StudyProgress, progress
 from sweeps.storage.lease import holder
@@ -151,6 +151,7 @@ def status_json(options: Options) -> int:
             "studies": studies,
             "failures": failures,
             "told_apart": [asdict(apart) for s in record.spec["scenarios"] if (apart := told_apart(record, s))],
+            "beside_original": [asdict(b) for s in record.spec["scenarios"] if (b := beside_original(record, s))],
             "remarks": [asdict(remark) | {"text": str(remark)} for remark in remarks(record)],
             "winners": {s: {m: w.dump() for m, w in methods.items()} for s, methods in record.winners.items()},
         }

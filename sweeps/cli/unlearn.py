@@ -8,7 +8,7 @@ from typing import Any
 from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, echo, errors_to_exit_code, stdout_console, tell
-from sweeps.requests import answer, check_empty, copies_line, write_answer
+from sweeps.requests import answer, check_empty, copies_line, original_line, write_answer
 from unlearn.data import read_ids
 
 
@@ -38,6 +38,8 @@ def print_record(record: dict[str, Any]) -> None:
     ]
     print_rows(stdout_console(), Rows(("per cent",), tuple(columns), rows))
     tell(expectation_line(record))
+    if original := record["expected"].get("original"):
+        tell(original_line(record["ran"]["method"], original))
     for sentence in record["unlike"]:
         tell(f"note: this request is unlike what was tuned on: {sentence}")
     if line := copies_line(record):

@@ -18,7 +18,7 @@ from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.worker import Worker
 from sweeps.plan import ForgetDraw
-from sweeps.record import SweepRecord
+from sweeps.record import BASELINES, SweepRecord
 from sweeps.resources import as_a_worker
 from sweeps.spec import Spec
 from sweeps.studies.trials import AVOIDS
@@ -87,7 +87,7 @@ def _evaluated(
     rows = rows[rows["forget_seed"] == rows["forget_seed"].min()]
     for method in spec.methods:
         own = rows[rows["method"] == method]
-        if method != "oracle" and len(own):
+        if method not in BASELINES and len(own):
             study = optuna.load_study(study_name=str(own["study"].iloc[0]), storage=storage)
             number = int(own["number"].max())
             yield method, next(t for t in study.get_trials(states=(TrialState.COMPLETE,)) if t.number == number)

@@ -2,10 +2,14 @@
 
 from sweeps.plan import STAGES
 from sweeps.record.apart import (
+    BASELINES,
     FLOOR,
     UNIT_LEVELS,
+    UNTOUCHED,
     Apart,
+    BesideOriginal,
     Rival,
+    beside_original,
     command_for,
     draws_vary,
     evaluations,
@@ -23,6 +27,7 @@ from sweeps.record.statistics import LEAST_UNITS, LEVEL, MOST_UNITS, POWER, comp
 from sweeps.studies.winners import Winner
 
 __all__ = [
+    "BASELINES",
     "COLUMNS",
     "FLOOR",
     "LEAST_UNITS",
@@ -32,11 +37,14 @@ __all__ = [
     "POWER",
     "STAGES",
     "UNIT_LEVELS",
+    "UNTOUCHED",
     "Apart",
+    "BesideOriginal",
     "Remark",
     "Rival",
     "SweepRecord",
     "Winner",
+    "beside_original",
     "command_for",
     "compare",
     "draws_vary",

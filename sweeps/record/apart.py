@@ -14,10 +14,14 @@ from sweeps.record.record import SweepRecord
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, Pairs, least_difference, units_needed
 
 __all__ = [
+    "BASELINES",
     "FLOOR",
     "UNIT_LEVELS",
+    "UNTOUCHED",
     "Apart",
+    "BesideOriginal",
     "Rival",
+    "beside_original",
     "command_for",
     "draws_vary",
     "evaluations",
@@ -27,8 +31,12 @@ __all__ = [
     "unit_of",
 ]
 
-#: The method that retrains the oracle with another seed: its gaps are the noise floor; it is no rival and never ranked.
+#: The method that retrains the oracle with another seed: its gaps are the noise floor.
 FLOOR = "oracle"
+#: The method that leaves the original as it is: its gaps are those before unlearning.
+UNTOUCHED = "original"
+#: They are no rivals, and never ranked.
+BASELINES = (FLOOR, UNTOUCHED)
 #: What tells the runs of one method and forget size apart, the outer first.
 UNIT_LEVELS = ("training", "draw", "run")
 
@@ -102,6 +110,29 @@ class Apart:
         return KEYS[self.unit]
 
 
+@dataclass(frozen=True)
+class BesideOriginal:
+    """A scenario's methods beside the original, of which nothing is unlearned: of the score, at the size that is compared.
+
+    Attributes:
+        mean, spread: of the original's own scores, with their standard deviation; runs: how many these are.
+        unit: what is counted as an independent observation; units: how many of them each method shares with it at least.
+        better, worse: methods that are told from it at the 5 % level, by paired t-tests of each method with it, Holm-adjusted.
+        not_apart: the others.
+    """
+
+    scenario: str
+    size: int | None
+    mean: float
+    spread: float
+    runs: int
+    unit: Unit
+    units: int
+    better: tuple[str, ...]
+    worse: tuple[str, ...]
+    not_apart: tuple[str, ...]
+
+
 def command_for(record: SweepRecord, apart: Apart, units: int) -> str:
     """The command that adds evaluations until there are so many units."""
     runs = int((record.spec.get("evaluation") or {}).get("runs") or 1)
@@ -109,19 +140,20 @@ def command_for(record: SweepRecord, apart: Apart, units: int) -> str:
 
 
 @once
-def evaluations(record: SweepRecord, scenario: str, *, floor: bool = False) -> pd.DataFrame:
+def evaluations(record: SweepRecord, scenario: str, baseline: str | None = None) -> pd.DataFrame:
     """Completed evaluation trials with a `score` column, one per method, forget size, training, draw and run.
 
-    Of the methods that compete; with `floor`, of the retrained oracle instead. The score is the trial's value. The draw is the
+    Of the methods that compete; or of one of `BASELINES` instead. The score is the trial's value. The draw is the
     forget set's seed; where all forget sets are one, each run counts as a draw of its own.
     """
     trials = record.trials
     mine = (trials["stage"] == "evaluation") & (trials["scenario"] == scenario) & (trials["state"] == "COMPLETE")
-    rows = trials[mine & ((trials["method"] == FLOOR) == floor) & ~trials["requeued"] & ~trials["superseded"]]
+    rows = trials[mine & ~trials["requeued"] & ~trials["superseded"]]
     training, draw, run = (_numbers(rows, name) for name in ("training", "forget_seed", "run"))
     if not draws_vary(record, scenario):
         draw, run = draw * (run.max() + 1 if len(run) else 1) + run, run * 0
     rows = rows.assign(training=training, draw=draw, run=run, score=rows["value"].astype(float))
+    rows = rows[~rows["method"].isin(BASELINES) if baseline is None else rows["method"] == baseline]
     keys = ["method", "forget_size", *UNIT_LEVELS]
     return rows.sort_values("number").drop_duplicates(keys, keep="last")
 
@@ -138,7 +170,7 @@ def in_common(record: SweepRecord, scenario: str, size: int | None) -> float | N
 
     None where all are one set, there is but one, or an older version did not keep it.
     """
-    rows = pd.concat([evaluations(record, scenario), evaluations(record, scenario, floor=True)])
+    rows = pd.concat([evaluations(record, scenario), evaluations(record, scenario, FLOOR)])
     rows = rows[rows["forget_size"] == size].drop_duplicates(["training", "draw"])
     if "in_first" not in rows or not draws_vary(record, scenario):
         return None
@@ -160,10 +192,8 @@ def unit_of(record: SweepRecord, scenario: str, trainings: Sequence[object] | pd
 
 def told_apart(record: SweepRecord, scenario: str) -> Apart | None:
     """The comparison of a scenario's methods; None where no method was evaluated."""
-    trials = evaluations(record, scenario)
     size = record.shown_size(scenario)
-    trials = trials[trials["forget_size"] == size] if size is not None else trials
-    trials = trials.dropna(subset=["score"])
+    trials = _scored(evaluations(record, scenario), size)
     if not len(trials):
         return None
     samples = trials.pivot(index=list(UNIT_LEVELS), columns="method", values="score")
@@ -177,6 +207,33 @@ def told_apart(record: SweepRecord, scenario: str) -> Apart | None:
     against = pairs.against(best).to_dict("index")
     rivals = tuple(_rival(m, against[m], pairs.next_level) for m in order)
     return Apart(scenario, None if size is None else int(size), best, unit, int(units), rivals)
+
+
+def beside_original(record: SweepRecord, scenario: str) -> BesideOriginal | None:
+    """Which methods are told from the original; None where it was not evaluated, or no method was."""
+    size = record.shown_size(scenario)
+    methods, original = (_scored(evaluations(record, scenario, which), size) for which in (None, UNTOUCHED))
+    if not (len(methods) and len(original)):
+        return None
+    trials = pd.concat([methods, original])
+    samples = trials.pivot(index=list(UNIT_LEVELS), columns="method", values="score")
+    against = Pairs.of(samples, UNTOUCHED).against(UNTOUCHED)
+    told, gain = against["p"] < LEVEL, against["difference"] < 0
+    return BesideOriginal(
+        scenario,
+        None if size is None else int(size),
+        float(original["score"].mean()),
+        float(original["score"].std()),
+        len(original),
+        unit_of(record, scenario, list(trials["training"])),
+        int(against["units"].min()),
+        *(tuple(map(str, against.index[which])) for which in (told & gain, told & ~gain, ~told)),
+    )
+
+
+def _scored(trials: pd.DataFrame, size: float | None) -> pd.DataFrame:
+    """Those of a size that have a score."""
+    return (trials if size is None else trials[trials["forget_size"] == size]).dropna(subset=["score"])
 
 
 def _rival(method: str, row: Mapping[Hashable, Any], level: float) -> Rival:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sweeps.record.apart import FLOOR, forget_sets
+from sweeps.record.apart import BASELINES, forget_sets
 from sweeps.record.record import SweepRecord
 
 #: Trials that a pace is taken from: so many at least, and the last so many.
@@ -90,7 +90,7 @@ def _score(record: SweepRecord, key: tuple[str, str, str], complete: pd.DataFram
 def leaders(studies: Sequence[StudyProgress]) -> Iterator[StudyProgress]:
     """Of each scenario the study with the least score, at the surest stage that has scores of all its methods, or of any."""
     for scenario in dict.fromkeys(study.scenario for study in studies):
-        mine = [s for s in studies if s.scenario == scenario and s.method != FLOOR]
+        mine = [s for s in studies if s.scenario == scenario and s.method not in BASELINES]
         stages = [[s for s in mine if s.stage == stage] for stage in ("evaluation", "confirmation", "search")]
         scored = [[s for s in stage if not math.isnan(s.score)] for stage in stages]
         whole = [found for found, stage in zip(scored, stages, strict=True) if found and len(found) == len(stage)]

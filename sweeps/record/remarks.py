@@ -158,7 +158,7 @@ def _floor(record: SweepRecord, scenario: str) -> pd.Series[float]:
     confirmed = mine.loc[mine["stage"] == "confirmation", "value"].dropna().astype(float)
     if len(confirmed):
         return confirmed
-    evaluated = evaluations(record, scenario, floor=True)
+    evaluated = evaluations(record, scenario, FLOOR)
     size = record.tuned_size(scenario)
     return evaluated.loc[evaluated["forget_size"] == size, "score"].dropna() if size else evaluated["score"].dropna()
 

@@ -39,13 +39,13 @@ TRAINING, RUN = "training", "run"
 
 @dataclass(frozen=True)
 class Pairs:
-    """Every pair of methods compared; arrays of one entry a pair.
+    """Pairs of methods compared; arrays of one entry a pair.
 
     Attributes:
         methods: names. first, second: positions among them, first < second.
         difference: mean of first − second over the units that both have. spread: its standard deviation over them.
         units: how many they are: forget sets, or trainings where there are several.
-        p: two-sided, of a paired t-test, Holm-adjusted over all pairs; NaN below `LEAST_UNITS`.
+        p: two-sided, of a paired t-test, Holm-adjusted over the pairs; NaN below `LEAST_UNITS`.
     """
 
     methods: tuple[str, ...]
@@ -57,8 +57,8 @@ class Pairs:
     p: Floats
 
     @classmethod
-    def of(cls, samples: pd.DataFrame) -> Pairs:
-        """All pairs of the columns.
+    def of(cls, samples: pd.DataFrame, only: str | None = None) -> Pairs:
+        """All pairs of the columns, or only those with one of them.
 
         Args:
             samples: one column per method, one row per run; lower is better; NaN where a method has no result. With index levels
@@ -69,6 +69,9 @@ class Pairs:
 
         values = np.round(samples.to_numpy(float), 9)
         first, second = np.triu_indices(values.shape[1], 1)
+        if only is not None:
+            mine = (first == (column := samples.columns.get_loc(only))) | (second == column)
+            first, second = first[mine], second[mine]
         differences = values[:, first] - values[:, second]
         for groups in _nesting(samples.index):
             differences = _group_means(differences, groups)

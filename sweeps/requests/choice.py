@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.errors import SweepError
-from sweeps.record import SweepRecord
+from sweeps.record import UNTOUCHED, SweepRecord
 from sweeps.spec import Spec
 from sweeps.studies.given import read_best_params
 from sweeps.studies.trials import STOP_EPOCH
@@ -50,6 +50,8 @@ def choose(spec: Spec, record: SweepRecord, *, scenario: str, method: str | None
     """
     if method is not None and method not in spec.methods:
         raise SweepError(f"method must be one of the sweep's, got {method!r}, {suggest(method, spec.methods)}")
+    if method == UNTOUCHED:
+        raise SweepError(f"method must be one that unlearns, got {method!r}, which leaves the model as it is")
     key = method or _best_method(record, scenario)
     if params is not None:
         narrowed = {"scenarios": {scenario: spec.scenarios[scenario]}, "methods": {key: spec.methods[key]}}

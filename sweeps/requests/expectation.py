@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
+from typing import Any
 
 import pandas as pd
 from scipy.special import stdtrit
 
 from sweeps.objective import Objective
-from sweeps.record import SweepRecord, in_common
+from sweeps.record import LEAST_UNITS, UNTOUCHED, SweepRecord, beside_original, evaluations, in_common
 from sweeps.requests.choice import Configuration
 from sweeps.spec.draws import ALIKE
 
@@ -42,6 +43,8 @@ class Expected:
         of: what each value is of: a forget set, or a run on the one forget set that the scenario has.
         in_common: share of its samples that one of those sets has in common with another, on average; None where not known.
         gaps: interval by name, `score` (the objective) first.
+        original: `score`, the mean of the original as it is at that size, and `method_is`: `better` than that, `worse`, `not told
+            apart`, or None where that is not known; None where the original was not evaluated.
     """
 
     size: int
@@ -49,6 +52,7 @@ class Expected:
     of: str
     in_common: float | None
     gaps: Mapping[str, Interval]
+    original: Mapping[str, Any] | None
 
 
 def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_vary: bool) -> Expected | str:
@@ -79,7 +83,23 @@ def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_var
         if values.notna().all()
     }
     of = "forget set" if draws_vary else "run"
-    return Expected(nearest, len(trials), of, in_common(record, chosen.scenario, nearest), gaps)
+    alike = in_common(record, chosen.scenario, nearest)
+    return Expected(nearest, len(trials), of, alike, gaps, _original(record, chosen, nearest))
+
+
+def _original(record: SweepRecord, chosen: Configuration, size: int) -> dict[str, Any] | None:
+    untouched = evaluations(record, chosen.scenario, UNTOUCHED)
+    scores = untouched.loc[untouched["forget_size"] == size, "score"].dropna()
+    if not len(scores):
+        return None
+    beside = beside_original(record, chosen.scenario)
+    told: dict[str, tuple[str, ...]] = {}
+    if beside is not None and beside.size == size and beside.units >= LEAST_UNITS:
+        told = {"better": beside.better, "worse": beside.worse, "not told apart": beside.not_apart}
+    return {
+        "score": float(scores.mean()),
+        "method_is": next((what for what, methods in told.items() if chosen.method in methods), None),
+    }
 
 
 def comparable(

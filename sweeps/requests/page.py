@@ -107,6 +107,17 @@ def _measured(record: Mapping[str, Any]) -> str:
     return _table(("", *(name for name, _ in columns)), rows) + note
 
 
+def original_line(method: str, original: Mapping[str, Any]) -> str:
+    """What the evaluation says of the model as it is, without any unlearning."""
+    line = f"without any unlearning: {original['score']:.2f} there"
+    words = {
+        "better": "is told to be better",
+        "worse": "is told to be worse",
+        "not told apart": "is not told apart from that",
+    }
+    return f"{line}; {method} {words[told]} (5 % level)" if (told := original["method_is"]) else line
+
+
 def _expected(record: Mapping[str, Any]) -> str:
     hopes, oracle = record["expected"], record["oracle"]
     if "unknown_because" in hopes:
@@ -126,6 +137,8 @@ def _expected(record: Mapping[str, Any]) -> str:
         f"<p>Percentage points. From {escape(hopes['from'])} of {hopes['size']:,} samples in the sweep's evaluation, if the gaps "
         f"of such requests are normal.{alone}</p>"
     )
+    if original := hopes.get("original"):
+        note += f"<p>{escape(original_line(record['ran']['method'], original))}.</p>"
     return _table((*columns, *(("found", "inside") if oracle else ())), rows) + note
 
 
@@ -165,4 +178,4 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return f'<div class="scroll"><table><tr>{cells("th", heads)}</tr>{body}</table></div>'
 
 
-__all__ = ["copies_line", "page"]
+__all__ = ["copies_line", "original_line", "page"]

@@ -6,7 +6,7 @@ import pytest
 
 from reports import figures, frames, tables
 from reports.content import scenario_section
-from reports.names import FLOOR_LABEL
+from reports.names import BASELINE_LABELS
 from reports.styles import method_styles
 from reports.summary import verdict
 from sweeps.record import SweepRecord
@@ -42,10 +42,10 @@ def test_its_gaps_are_the_last_row_unmarked(record: SweepRecord):
         tables.score_table(record),
     ):
         assert table is not None
-        names = [cell.text for row in table.rows for cell in row.cells if cell.text == FLOOR_LABEL]
+        names = [cell.text for row in table.rows for cell in row.cells if cell.text == BASELINE_LABELS["oracle"]]
         row = table.rows[-1]
-        assert names == [FLOOR_LABEL]
-        assert FLOOR_LABEL in [cell.text for cell in row.cells]
+        assert names == [BASELINE_LABELS["oracle"]]
+        assert BASELINE_LABELS["oracle"] in [cell.text for cell in row.cells]
         assert row.last
         assert "0.10 ± 0" in [cell.text for cell in row.cells]
         assert not any(cell.best or cell.tied for cell in row.cells)
@@ -57,7 +57,7 @@ def test_its_bar_is_grey_and_last(record: SweepRecord):
     assert drawing is not None
     first = [t for t in figures.figure_of(drawing.wide()).data if t.xaxis == "x"]
     *_, bar, runs = first
-    assert bar.name == FLOOR_LABEL
+    assert bar.name == BASELINE_LABELS["oracle"]
     assert list(bar.x) == pytest.approx([0.1])
     assert list(runs.x) == pytest.approx([0.1] * 3)
     assert "noise floor" in drawing.note

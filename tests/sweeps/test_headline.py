@@ -146,4 +146,4 @@ def test_what_a_caller_adds_to_a_look_at_the_record_is_its_own(
     first["score"] = 0.0
     again = frames.evaluations(record, SCENARIO)
     assert again.equals(untouched)
-    assert len(frames.evaluations(record, SCENARIO, floor=True)) != len(again)
+    assert len(frames.evaluations(record, SCENARIO, frames.FLOOR)) != len(again)

@@ -24,8 +24,8 @@ from unlearn.testing import SEED, Problem, network_problem, same_state, small_pr
 from unlearn.testing.methods import SMALL
 from unlearn.testing.recording import Recording
 
-#: It takes no gradient steps.
-STEPLESS = {"ssd"}
+#: They take no gradient steps.
+STEPLESS = {"ssd", "original"}
 METHODS = sorted(set(keys("methods")) - STEPLESS)
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
