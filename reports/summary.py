@@ -235,6 +235,7 @@ def _models_not_kept(record: SweepRecord) -> Iterator[str]:
         return
     for scenario in frames.scenarios(record):
         done = frames.stage_trials(record, "evaluation", scenario, "COMPLETE")
+        done = done[done["method"] != frames.UNTOUCHED] if len(done) else done
         without = done[done["kept_model"].isna()] if len(done) else done
         if len(without):
             why = without["not_kept"].fillna("they ran while evaluation.keep_models was off").value_counts()

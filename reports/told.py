@@ -85,8 +85,13 @@ def original_sentence(record: SweepRecord, scenario: str) -> str:
         "told apart, and worse": original.worse,
         "not told apart from it": original.not_apart,
     }
-    named = (f"{what}: {listed(found, _MOST_NAMED) or len(found)}" for what, found in told.items() if found)
-    return f"{scores}; {'; '.join(named)} (5 %, each method with it, Holm)."
+    of = sum(map(len, told.values()))
+    named = (
+        f"{what}: {listed(found, _MOST_NAMED) or f'{len(found)} of {of} methods'}"
+        for what, found in told.items()
+        if found
+    )
+    return f"{scores}; {'; '.join(named)} (5 %, of each method with it, Holm-corrected)."
 
 
 def _units(unit: str, count: int, more: str = "") -> str:

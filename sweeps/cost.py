@@ -63,7 +63,7 @@ def estimate(
             samples += count * plan.spec.training.epochs * sizes.train
         else:
             trials += count
-            kept += count * (study.stage == "evaluation" and plan.spec.evaluation.keep_models)
+            kept += count * (study.stage == "evaluation" and study.unlearns and plan.spec.evaluation.keep_models)
             epochs, measured = _epochs(plan, study)
             samples += count * epochs * (sizes.train + _beside(study, sizes))
             passes += count * _passes(plan, study, sizes, measured)
@@ -79,6 +79,8 @@ def estimate(
 def _epochs(plan: Plan, study: StudyPlan) -> tuple[int, int]:
     """How many a trial runs for, and how many of them are measured."""
     assert study.space is not None
+    if not study.unlearns:
+        return 0, 1
     epochs = int(study.space.fixed.get("epochs", plan.spec.unlearning.epochs))
     return epochs, 1 if plan.spec.facts("methods", study.method).declared.get("one_epoch") else epochs
 

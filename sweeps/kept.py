@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from sweeps.errors import SweepError
-from sweeps.record import load_sweep
+from sweeps.record import UNTOUCHED, load_sweep
 from sweeps.sweep import Sweep
 from unlearn.model_files import ENDING
 from unlearn.shared import SharedFolder
@@ -54,7 +54,7 @@ class KeptModel:
 
 
 def kept_models(sweep: Sweep) -> list[KeptModel]:
-    """One for each completed trial of the evaluation that counts, and for those of earlier winners whose model was kept.
+    """One for each completed trial of the evaluation that unlearns and counts, and for those of earlier winners that have one.
 
     Raises:
         SweepError: nothing has been run of it.
@@ -62,6 +62,7 @@ def kept_models(sweep: Sweep) -> list[KeptModel]:
     """
     trials = load_sweep(sweep.open_to_read(), sweep.spec.name, importances=False).trials
     done = trials[(trials["stage"] == "evaluation") & (trials["state"] == "COMPLETE") & ~trials["requeued"]]
+    done = done[done["method"] != UNTOUCHED]
     done = done[~done["superseded"] | done["kept_model"].notna()]
     share = sweep.cache.share_of_unlearned
     order = ["scenario", "method", "forget_size", "training", "forget_seed", "run"]

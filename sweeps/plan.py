@@ -14,6 +14,12 @@ from unlearn.bounds import Bounds
 
 Stage = Literal["reference", "search", "confirmation", "evaluation", "sensitivity"]
 STAGES: tuple[Stage, ...] = ("reference", "search", "confirmation", "evaluation", "sensitivity")
+#: The method that retrains the oracle with another seed: its gaps are the noise floor.
+FLOOR = "oracle"
+#: The method that leaves the original as it is: its gaps are those before unlearning.
+UNTOUCHED = "original"
+#: They are no rivals, and never ranked.
+BASELINES = (FLOOR, UNTOUCHED)
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,11 @@ class StudyPlan:
     runs: int = 1
     oracles: int = 1
     needs: tuple[ReferenceNeed, ...] = ()
+
+    @property
+    def unlearns(self) -> bool:
+        """Whether its trials end in a model other than the original: neither references nor the original as it is."""
+        return self.stage != "reference" and self.method != UNTOUCHED
 
     @property
     def name(self) -> str:

@@ -16,8 +16,7 @@ from rich.table import Column
 from rich.text import Text
 
 from sweeps.cli.terminal import clock, duration, echo
-from sweeps.plan import STAGES, StudyPlan
-from sweeps.record.apart import FLOOR
+from sweeps.plan import FLOOR, STAGES, StudyPlan
 from sweeps.studies.multiplexer import Assignment, Multiplexer
 from sweeps.text import clean
 
@@ -121,7 +120,8 @@ def unwatched(studies: Multiplexer) -> Iterator[None]:
 class Pace:
     """How fast trials end, from the first that does: what comes before, Ray's start, says nothing of what is left.
 
-    Models that are trained from scratch, all of them early, and trials that unlearn take times of their own.
+    Models that are trained from scratch, all of them early, and trials that unlearn take times of their own. What is only
+    measured, the original as it is, does not count: it takes next to none.
     """
 
     def __init__(self) -> None:
@@ -164,15 +164,17 @@ def _trains(plan: StudyPlan) -> bool:
 def add(pace: Pace, assignment: Assignment) -> None:
     """A trial has ended: it took what its worker measured, without the wait since it was asked for."""
     seconds = assignment.ended.user_attrs.get("seconds") if assignment.ended else None
-    if seconds is not None:
-        pace.add(_trains(assignment.open_study.plan), float(seconds))
+    plan = assignment.open_study.plan
+    if seconds is not None and (plan.unlearns or _trains(plan)):
+        pace.add(_trains(plan), float(seconds))
 
 
 def summary(studies: Multiplexer, pace: Pace) -> str:
     """Rate, time left and the best search score so far."""
     left: Counter[bool] = Counter()
     for study in studies.open_studies:
-        left[_trains(study.plan)] += max(0, study.planned - study.final)
+        if study.plan.unlearns or _trains(study.plan):
+            left[_trains(study.plan)] += max(0, study.planned - study.final)
     rate, seconds, parts = pace.per_second, pace.left(left[True], left[False]), []
     if rate is not None:
         parts.append(f"{rate:.1f} trials/s" if rate >= 1 else f"{60 * rate:.1f} trials/min")

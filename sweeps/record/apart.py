@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from sweeps.plan import BASELINES, FLOOR, UNTOUCHED
 from sweeps.record.commands import extending
 from sweeps.record.once import once
 from sweeps.record.record import SweepRecord
@@ -31,12 +32,6 @@ __all__ = [
     "unit_of",
 ]
 
-#: The method that retrains the oracle with another seed: its gaps are the noise floor.
-FLOOR = "oracle"
-#: The method that leaves the original as it is: its gaps are those before unlearning.
-UNTOUCHED = "original"
-#: They are no rivals, and never ranked.
-BASELINES = (FLOOR, UNTOUCHED)
 #: What tells the runs of one method and forget size apart, the outer first.
 UNIT_LEVELS = ("training", "draw", "run")
 

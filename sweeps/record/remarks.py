@@ -12,7 +12,7 @@ import pandas as pd
 
 from sweeps.codes import changed, in_text
 from sweeps.jobs.job import CODE, GUESSING, RETAIN_SAMPLES
-from sweeps.record.apart import FLOOR, evaluations, in_common
+from sweeps.record.apart import FLOOR, UNTOUCHED, evaluations, in_common
 from sweeps.record.record import SweepRecord
 from sweeps.spec.draws import ALIKE
 from sweeps.studies.winners import Winner
@@ -43,7 +43,7 @@ class Remark:
         name: of a hyperparameter, where it is of one. brief: its value and range.
     """
 
-    kind: Literal["edge", "floor", "coarse", "alike", "uneven", "narrowed", "recipe", "guessing", "code"]
+    kind: Literal["edge", "floor", "coarse", "alike", "uneven", "narrowed", "recipe", "guessing", "code", "untouched"]
     scenario: str
     method: str | None
     fact: str
@@ -58,7 +58,18 @@ class Remark:
 def remarks(record: SweepRecord) -> list[Remark]:
     """All of a sweep, scenario by scenario."""
     scenarios = dict.fromkeys(scenario for _, scenario, _ in record.planned)
-    kinds = (_at_the_edge, _at_the_floor, _coarse, _alike, _uneven, _narrowed, _two_recipes, _guessing, _codes)
+    kinds = (
+        _at_the_edge,
+        _at_the_floor,
+        _coarse,
+        _alike,
+        _uneven,
+        _narrowed,
+        _two_recipes,
+        _guessing,
+        _codes,
+        _untouched,
+    )
     return [remark for scenario in scenarios for kind in kinds for remark in kind(record, scenario)]
 
 
@@ -324,3 +335,11 @@ def _lead(rows: pd.DataFrame) -> float | None:
     names = [c for c in rows if str(c).startswith("hp.")]
     scores = rows.assign(value=rows["value"].astype(float)).groupby(names, dropna=False)["value"].min().sort_values()
     return float(scores.iloc[1] - scores.iloc[0]) if len(scores) > 1 else None
+
+
+def _untouched(record: SweepRecord, scenario: str) -> Iterator[Remark]:
+    """Where nobody can say whether it is any better to unlearn than to leave the model as it is."""
+    planned = ("evaluation", scenario, UNTOUCHED) in record.planned
+    if not planned and len(evaluations(record, scenario)) and not len(evaluations(record, scenario, UNTOUCHED)):
+        fact = "the original as it is was not evaluated, so that it is not known which methods are better than no unlearning"
+        yield Remark("untouched", scenario, None, fact, "add original to methods; what is done is not repeated")

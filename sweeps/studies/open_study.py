@@ -196,7 +196,7 @@ class OpenStudy:
             stop_epoch=point.stop_epoch,
             all_epochs=spec.evaluation.epochs == "all",
             oracles=plan.oracles,
-            keep_model=plan.stage == "evaluation" and spec.evaluation.keep_models,
+            keep_model=plan.stage == "evaluation" and plan.unlearns and spec.evaluation.keep_models,
             retain_samples=spec.search.retain_count if plan.stage == "search" else None,
         )
 

@@ -76,6 +76,12 @@ def test_a_search_passes_a_part_of_the_retain_set(tiny: SpecMaker, retain_sample
     assert estimate(make_plan(once, ["search"]), DIGITS, None).passes == 3 * (1150 + 140)
 
 
+def test_the_original_as_it_is_is_measured_once_and_not_trained(tiny: SpecMaker) -> None:
+    cost = estimate(make_plan(tiny(methods={"original": {}}), ["evaluation"]), DIGITS, None)
+    assert (cost.trials, cost.passes) == (2 * 2, 2 * 2 * (DIGITS.train + 360))
+    assert cost.samples == cost.models * 2 * DIGITS.train  # its references alone
+
+
 def test_seconds_and_disk(tiny: SpecMaker) -> None:
     spec = tiny(methods={"oracle": {}}, resources={"workers": 3})  # retrained to the end of its recipe, measured once
     plan = make_plan(spec)

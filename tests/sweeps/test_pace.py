@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from optuna.trial import TrialState, create_trial
 
 from sweeps.cli.progress import ENOUGH, Pace, add
 from sweeps.cli.terminal import clock
+from sweeps.plan import StudyPlan
 
 
 @pytest.fixture
@@ -61,13 +62,17 @@ def test_models_that_the_cache_has_do_not_shorten_the_rest(now: list[float]) -> 
     assert pace.left(0, 100) == pytest.approx(300)
 
 
+def planned(stage: Any, method: str) -> StudyPlan:
+    return StudyPlan("tiny", stage, "random", method, 6, (), "test")
+
+
 @pytest.mark.parametrize(
     ("stage", "method", "trained"),
     [("reference", "original", True), ("evaluation", "oracle", True), ("evaluation", "sure", False)],
 )
 def test_a_trial_takes_what_its_worker_measured(now: list[float], stage: str, method: str, trained: bool) -> None:
     """It was asked for while the one before it ran, whose time is not its own."""
-    study: Any = SimpleNamespace(plan=SimpleNamespace(stage=stage, method=method))
+    study: Any = SimpleNamespace(plan=planned(stage, method))
     pace = Pace()
     for attrs in ({"seconds": 2.0},) * 6 + ({},):
         ended = create_trial(state=TrialState.COMPLETE, value=0.0, user_attrs=dict(attrs))
@@ -77,6 +82,17 @@ def test_a_trial_takes_what_its_worker_measured(now: list[float], stage: str, me
     left = (3, 0) if trained else (0, 3)
     assert pace.left(*left) == pytest.approx(3 * 14 / 5)  # 5 after the first, in 14 seconds
     assert pace.left(*reversed(left)) is None
+
+
+def test_the_original_as_it_is_does_not_count(now: list[float]) -> None:
+    """It is measured at once, and first: it would promise that the trials to come take no longer."""
+    study: Any = SimpleNamespace(plan=planned("evaluation", "original"))
+    pace = Pace()
+    for _ in range(6):
+        ended = create_trial(state=TrialState.COMPLETE, value=0.0, user_attrs={"seconds": 0.1})
+        add(pace, cast("Any", SimpleNamespace(open_study=study, ended=ended)))
+        now[0] += 0.1
+    assert pace.per_second is None
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(0.4, "0:00"), (89.9, "1:29"), (3599, "59:59"), (7267.2, "2:01:07")])

@@ -26,10 +26,12 @@ from sweeps.errors import SweepError
 from sweeps.jobs.worker import Worker
 from sweeps.kept import kept_models
 from sweeps.plan import make_plan
+from sweeps.record import beside_original, load_sweep
 from sweeps.record.best_params import best_params
 from sweeps.requests.choice import choose
 from sweeps.requests.expectation import expected
 from sweeps.spec import dump_yaml, load_spec, read_yaml
+from sweeps.storage import open_storage
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.sweep import Sweep, checked
 from tests.own_network import fit, write_ids
@@ -54,7 +56,7 @@ training: {{epochs: 2, lr: 0.05, batch_size: 32, milestones: [2], augment: flip_
 unlearning: {{epochs: 2, retain_batch_size: 64}}
 scenarios:
   random: {{tune_size: 40, sizes: [40]}}
-methods: {{finetune: {{lr: {{high: 0.01}}}}, neg_grad_plus: {{lr: {{high: 0.01}}, alpha: 0.95}}, oracle: {{}}}}
+methods: {{finetune: {{lr: {{high: 0.01}}}}, neg_grad_plus: {{lr: {{high: 0.01}}, alpha: 0.95}}, oracle: {{}}, original: {{}}}}
 search: {{trials: 2, sampler: random, confirm: none}}
 evaluation: {{seeds: 3, keep_models: true}}
 references: {{oracles: 1}}
@@ -262,6 +264,33 @@ def test_an_oracle_says_whether_the_interval_held(home: Path, tmp_path: Path) ->
     inside = score["low"] <= found["score"] <= score["high"]
     assert record["oracle"]["as_expected"]["score"] is inside
     assert f"{'inside' if inside else 'outside'} the interval" in result.output
+
+
+def test_what_the_model_as_it_is_scores_is_told(home: Path, tmp_path: Path) -> None:
+    record = load_sweep(open_storage(f"sqlite:///{home}/runs/own/study.db"), "own")
+    trials = record.trials[(record.trials["stage"] == "evaluation") & (record.trials["method"] == "original")]
+    assert len(trials) == 3
+    network = network_of_users()
+    stored = torch.load(home / "model.pt", weights_only=True)["state_dict"]
+    network.load_state_dict({name.removeprefix("module."): value for name, value in stored.items()})
+    on_test = accuracy(network.eval(), *images(home / "pets", "test"))
+    assert trials["metric.heldout_accuracy"].tolist() == pytest.approx([on_test] * 3)
+
+    result = command(home, tmp_path / "out", wanted(home, start=3), "--method", "finetune")
+    assert result.exit_code == 0, result.output
+    original = json.loads((tmp_path / "out" / "record.json").read_text())["expected"]["original"]
+    assert original["score"] == pytest.approx(trials["value"].mean())
+    beside = beside_original(record, "random")
+    assert beside is not None
+    (expected_of,) = [w for w in ("better", "worse", "not_apart") if "finetune" in getattr(beside, w)]
+    assert original["method_is"] == {"not_apart": "not told apart"}.get(expected_of, expected_of)
+    assert f"without any unlearning: {original['score']:.2f} there; finetune is " in result.output
+    assert f"without any unlearning: {original['score']:.2f} there" in (tmp_path / "out" / "record.html").read_text()
+
+    refused = command(home, tmp_path / "other", wanted(home), "--method", "original")
+    assert refused.exit_code == 2
+    assert "method must be one that unlearns, got 'original', which leaves the model as it is" in refused.output
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_request_unlike_those_tuned_on_is_called_so(home: Path, tmp_path: Path) -> None:
