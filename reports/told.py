@@ -77,12 +77,12 @@ def original_sentence(record: SweepRecord, scenario: str) -> str:
         return ""
     unit = " points" if score_unit(record) == POINTS else ""
     score = uncertain(original.mean, original.spread, original.runs) + unit
-    scores = f"The original, of which nothing is unlearned, scores {score}"
+    scores = f"No unlearning (the original) scores {score}"
     if original.units < LEAST_UNITS:
         return f"{scores}; on {_units(original.unit, original.units)} nothing is told apart from it."
     told = {
-        "told apart from it, and better": original.better,
-        "told apart, and worse": original.worse,
+        "told to be better": original.better,
+        "told to be worse": original.worse,
         "not told apart from it": original.not_apart,
     }
     of = sum(map(len, told.values()))
@@ -91,7 +91,7 @@ def original_sentence(record: SweepRecord, scenario: str) -> str:
         for what, found in told.items()
         if found
     )
-    return f"{scores}; {'; '.join(named)} (5 %, of each method with it, Holm-corrected)."
+    return f"{scores}; {'; '.join(named)} (5 %, Holm-corrected)."
 
 
 def _units(unit: str, count: int, more: str = "") -> str:

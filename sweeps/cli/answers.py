@@ -61,15 +61,16 @@ def _comparison(record: SweepRecord, apart: Apart) -> Iterator[str]:
 def _beside(original: BesideOriginal) -> str:
     """Whether it is any better to unlearn than to leave the model as it is."""
     spread = f" ± {original.spread:.2g}" if original.runs > 1 else ""
-    scores = f"the original, of which nothing is unlearned, scores {original.mean:.3g}{spread}"
+    scores = f"no unlearning (the original) scores {original.mean:.3g}{spread}"
     if original.units < LEAST_UNITS:
         return f"{scores}; on {count_of(original.units, original.unit)} no method is told apart from it"
     told = {
-        "better": original.better,
-        "worse": original.worse,
-        "not told apart from it (5 % level)": original.not_apart,
+        "told to be better": original.better,
+        "told to be worse": original.worse,
+        "not told apart from it": original.not_apart,
     }
-    return f"{scores}; " + "; ".join(f"{what}: {_named(names)}" for what, names in told.items() if names)
+    named = "; ".join(f"{what}: {_named(names)}" for what, names in told.items() if names)
+    return f"{scores}; {named} (5 % level)"
 
 
 def _full(remark: Remark) -> str:

@@ -17,6 +17,7 @@ from sweeps.ray_tune.internals import (
     actor_errors_as_deaths,
     check,
     fewer_processes,
+    job,
     no_progress,
     quiet,
     uncounted,
@@ -144,6 +145,7 @@ def _start_ray(ray: Any, spec: Spec, address: str | None, verbose: bool, folder:
         "logging_level": logging.INFO if verbose else logging.CRITICAL,
         "log_to_driver": verbose,
         "address": address or "local",
+        "job_config": job(),
     }
     if address is None:
         workers = workers_of(spec)

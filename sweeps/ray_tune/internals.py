@@ -10,8 +10,10 @@ import dis
 import importlib
 import inspect
 import logging
+import os
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -119,6 +121,12 @@ NAMES = (
         needed=False,
     ),
     *(Name("ray._private.node:Node", name, _START, needed=False) for name in (*UNASKED, LOG_MONITOR)),
+    Name(
+        "ray.job_config:JobConfig",
+        "_py_driver_sys_path",
+        "the order in which modules are found: a file in the folder that one types in may hide one from the workers",
+        needed=False,
+    ),
     Name("ray._private.worker", "print_to_stdstream", "quiet: Ray's lines come between the sweep's", needed=False),
     Name("tensorboardX.event_file_writer:EventsWriter", "write_event", _EVENTS),
     Name("tensorboardX.proto.event_pb2", "Event", _EVENTS),
@@ -152,6 +160,25 @@ def _set_in(kind: type) -> set[str]:
     constructors = (inspect.unwrap(vars(base)["__init__"]) for base in kind.__mro__ if "__init__" in vars(base))
     steps = (step for f in constructors if inspect.isfunction(f) for step in dis.get_instructions(f))
     return {str(step.argval) for step in steps if step.opname == "STORE_ATTR"}
+
+
+class _First(list[str]):
+    """What workers search for modules before all else: what this process does.
+
+    Ray adds the folder of the script and the one that one types in, where a file `random.py` would hide Python's module.
+    """
+
+    def extend(self, folders: Iterable[str]) -> None:
+        first = os.path.realpath(sys.path[0]) if sys.path else None
+        super().extend(folder for folder in folders if os.path.realpath(folder) == first)
+
+
+def job() -> Any:
+    """A job of Ray's whose workers find modules in the order in which this process does."""
+    found: Any = importlib.import_module("ray.job_config").JobConfig()
+    if hasattr(found, "_py_driver_sys_path"):
+        found._py_driver_sys_path = _First()
+    return found
 
 
 @contextlib.contextmanager

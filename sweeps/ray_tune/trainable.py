@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -52,6 +53,8 @@ class UnlearningTrainable(tune.Trainable):
     def _start(self, config: dict[str, Any]) -> Iterator[Update]:
         if Path(config[FOLDER]).is_dir():  # relative paths in a spec are the driver's
             os.chdir(config[FOLDER])
+            if config[FOLDER] not in sys.path:
+                sys.path.append(config[FOLDER])  # as for who types there: last, so that it hides nothing
         try:
             worker = _worker(config[SPEC], config[CACHE], config[IDENTITY])
         except (SweepError, ShareError) as error:

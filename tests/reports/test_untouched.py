@@ -79,13 +79,13 @@ def test_who_is_told_from_it(record: SweepRecord) -> None:
     assert found.spread == pytest.approx(GAPS["original"][:5].std(ddof=1))
     mean, spread = found.mean, found.spread
     said = (
-        f"The original, of which nothing is unlearned, scores {mean:.1f} ± {spread:.1f} points; told apart from it, and better: "
-        "SURE; told apart, and worse: NegGrad; not told apart from it: FineTune (5 %, of each method with it, Holm-corrected)."
+        f"No unlearning (the original) scores {mean:.1f} ± {spread:.1f} points; told to be better: SURE; told to be worse: "
+        "NegGrad; not told apart from it: FineTune (5 %, Holm-corrected)."
     )
     assert said in verdict(record, "random").sentences
     line = (
-        f"random: the original, of which nothing is unlearned, scores {mean:.3g} ± {spread:.2g}; better: sure; worse: neg_grad; "
-        "not told apart from it (5 % level): finetune"
+        f"random: no unlearning (the original) scores {mean:.3g} ± {spread:.2g}; told to be better: sure; told to be worse: "
+        "neg_grad; not told apart from it: finetune (5 % level)"
     )
     assert line in list(answers(record, whole=False))
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 
 def start(arguments: list[str], folder: Path, cache: Path, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
-    """`sweeps ARGUMENTS` in `folder`, its output in pipes (or stderr elsewhere)."""
-    return _python(["-m", "sweeps.cli", *arguments], folder, cache, stderr)
+    """`sweeps ARGUMENTS` in `folder`, by the command that was installed, its output in pipes (or stderr elsewhere)."""
+    return _python([str(Path(sys.executable).with_name("sweeps")), *arguments], folder, cache, stderr)
 
 
 def _python(arguments: list[str], folder: Path, cache: Path, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:

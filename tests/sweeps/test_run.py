@@ -65,6 +65,8 @@ def here(*arguments: str) -> tuple[int, str, str]:
 def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_spec(tmp_path, logging={"tensorboard": True}, precision="auto", resources={"workers": 1})
+    for hidden in ("random", "unlearn"):  # by what the user keeps where he types, from the workers too
+        (tmp_path / f"{hidden}.py").write_text(f"raise RuntimeError('{hidden} of the folder')\n")
 
     # a kill -9 of the whole tree in the middle
     process = start(["run", "tiny.yaml"], tmp_path, cache)
