@@ -107,7 +107,7 @@ class Apart:
 
 @dataclass(frozen=True)
 class BesideOriginal:
-    """A scenario's methods beside the original, of which nothing is unlearned: of the score, at the size that is compared.
+    """A scenario's methods beside the original, of which nothing is unlearned: of the score, at one size.
 
     Attributes:
         mean, spread: of the original's own scores, with their standard deviation; runs: how many these are.
@@ -204,9 +204,13 @@ def told_apart(record: SweepRecord, scenario: str) -> Apart | None:
     return Apart(scenario, None if size is None else int(size), best, unit, int(units), rivals)
 
 
-def beside_original(record: SweepRecord, scenario: str) -> BesideOriginal | None:
-    """Which methods are told from the original; None where it was not evaluated, or no method was."""
-    size = record.shown_size(scenario)
+def beside_original(record: SweepRecord, scenario: str, size: int | None = None) -> BesideOriginal | None:
+    """Which methods are told from the original; None where it was not evaluated, or no method was.
+
+    Args:
+        size: by default the one that methods are compared at.
+    """
+    size = record.shown_size(scenario) if size is None else size
     methods, original = (_scored(evaluations(record, scenario, which), size) for which in (None, UNTOUCHED))
     if not (len(methods) and len(original)):
         return None

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from sweeps.objective import Objective
-from sweeps.record import LEAST_UNITS, UNTOUCHED, SweepRecord, beside_original, evaluations, in_common
+from sweeps.record import LEAST_UNITS, SweepRecord, beside_original, in_common
 from sweeps.requests.choice import Configuration
 from sweeps.spec.draws import ALIKE
 
@@ -44,7 +44,7 @@ class Expected:
         in_common: share of its samples that one of those sets has in common with another, on average; None where not known.
         gaps: interval by name, `score` (the objective) first.
         original: `score`, the mean of the original as it is at that size, and `method_is`: `better` than that, `worse`, `not told
-            apart`, or None where that is not known; None where the original was not evaluated.
+            apart`, or None below so many forget sets that any could be; None where the original was not evaluated.
     """
 
     size: int
@@ -88,17 +88,14 @@ def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_var
 
 
 def _original(record: SweepRecord, chosen: Configuration, size: int) -> dict[str, Any] | None:
-    untouched = evaluations(record, chosen.scenario, UNTOUCHED)
-    scores = untouched.loc[untouched["forget_size"] == size, "score"].dropna()
-    if not len(scores):
+    beside = beside_original(record, chosen.scenario, size)
+    if beside is None:
         return None
-    beside = beside_original(record, chosen.scenario)
-    told: dict[str, tuple[str, ...]] = {}
-    if beside is not None and beside.size == size and beside.units >= LEAST_UNITS:
-        told = {"better": beside.better, "worse": beside.worse, "not told apart": beside.not_apart}
+    told = {"better": beside.better, "worse": beside.worse, "not told apart": beside.not_apart}
+    known = told if beside.units >= LEAST_UNITS else {}
     return {
-        "score": float(scores.mean()),
-        "method_is": next((what for what, methods in told.items() if chosen.method in methods), None),
+        "score": beside.mean,
+        "method_is": next((what for what, methods in known.items() if chosen.method in methods), None),
     }
 
 
