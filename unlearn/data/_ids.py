@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -154,6 +155,13 @@ def _column(path: Path, lines: Sequence[str], column: str | None) -> list[str]:
                 f"{path} must have a column {name!r}, got {', '.join(columns) or 'none'}: name the one with the ids (column)"
             ]
         )
+    if column is None and _names_an_image(name):
+        raise IdsError(
+            [
+                f"{path} must begin with its columns' names, and begins with {name!r}, which is like an id: "
+                "put a line id before it, or call the file .txt"
+            ]
+        )
     found = [(row[name] or "").strip() for row in rows]
     without = [
         number for number, (id_, row) in enumerate(zip(found, rows, strict=True), 1) if not id_ and _holds_any(row)
@@ -161,6 +169,11 @@ def _column(path: Path, lines: Sequence[str], column: str | None) -> list[str]:
     if without:
         raise IdsError([f"{path} must have an id in each row, and these have none: {listed(without)}"])
     return found
+
+
+def _names_an_image(name: str) -> bool:
+    """Whether a column's name is what the images of a data set are called: a row number, or a path."""
+    return re.fullmatch(r"\s*[+-]?\d+(\.0*)?\s*", name) is not None or "/" in name
 
 
 def _holds_any(row: Mapping[str | None, str | list[str] | None]) -> bool:

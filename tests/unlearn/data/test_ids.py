@@ -72,6 +72,7 @@ def test_every_wrong_id_is_told_at_once() -> None:
         ("ids.txt", "\ufeffa b.png\n#1.png", None, ["a b.png", "#1.png"]),
         ("ids.csv", "id,why\n3,left\n4,", None, ["3", "4"]),
         ("ids.csv", "file\n3\n4\n", None, ["3", "4"]),
+        ("ids.csv", "file.name\n3\n4\n", None, ["3", "4"]),
         ("ids.CSV", 'who,file\n1,"a,b.png"\n2,c.png\n', "file", ["a,b.png", "c.png"]),
         ("ids.txt", "who,file\n1,a\n", "file", ["a"]),
     ],
@@ -91,6 +92,13 @@ def test_lists_are_read(name: str, text: str, column: str | None, ids: list[str]
         (b"", None, "must have a column 'id', got none"),
         (b"id,who\n3,a\n ,b\n,\n,c\n", None, "must have an id in each row, and these have none: 2, 4"),
         (b'id,who\n3,"a\n4,b\n5,c\n', None, "must be a CSV file: unexpected end of data"),
+        (
+            b"3\n4\n5\n",
+            None,
+            "must begin with its columns' names, and begins with '3', which is like an id: put a line",
+        ),
+        (b"train/cat/0.png\ntrain/cat/1.png\n", None, "begins with 'train/cat/0.png', which is like an id"),
+        (b"5.0,\n7.0,\n", None, "begins with '5.0', which is like an id"),
         (None, None, "cannot be read: No such file"),
     ],
 )
