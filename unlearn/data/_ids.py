@@ -155,6 +155,8 @@ def _column(path: Path, lines: Sequence[str], column: str | None) -> list[str]:
                 f"{path} must have a column {name!r}, got {', '.join(columns) or 'none'}: name the one with the ids (column)"
             ]
         )
+    if columns.count(name) > 1:
+        raise IdsError([f"{path} must have one column {name!r}, and has {columns.count(name)} of that name"])
     if column is None and _names_an_image(name):
         raise IdsError(
             [
@@ -168,6 +170,11 @@ def _column(path: Path, lines: Sequence[str], column: str | None) -> list[str]:
     ]
     if without:
         raise IdsError([f"{path} must have an id in each row, and these have none: {listed(without)}"])
+    # what stands beyond the last column may be ids that are written side by side, or the rest of one with a comma
+    longer = [number for number, row in enumerate(rows, 1) if "".join(row.get(None) or ()).strip()]
+    if longer:
+        rule = f"{path} must have no more values in a row than columns, and these have more"
+        raise IdsError([f"{rule}: {listed(longer)} (quote an id with a comma)"])
     return found
 
 
