@@ -46,7 +46,14 @@ def look_at_original(spec: Spec, cache: Cache) -> OriginalSeen | None:
     """
     if spec.original is None:
         return None
-    workspace = Worker(in_precision(spec, "float32") if spec.precision == "auto" else spec, cache).workspace
+    return look_by(Worker(in_precision(spec, "float32") if spec.precision == "auto" else spec, cache))
+
+
+def look_by(worker: Worker) -> OriginalSeen | None:
+    """`look_at_original`, with a sweep's data that are loaded already."""
+    spec, workspace = worker.spec, worker.workspace
+    if spec.original is None:
+        return None
     try:
         model = workspace.references.given.model
     except ModelError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import platform
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
+from sweeps.jobs.job import other_data, same_data
 from sweeps.jobs.worker import Worker
 from sweeps.plan import ForgetDraw
 from sweeps.record import BASELINES, SweepRecord
@@ -51,9 +53,11 @@ def write_embeddings(
     at most `max_samples`, are the same for every model.
 
     Raises:
-        SweepError: nothing is evaluated yet.
+        SweepError: nothing is evaluated yet, or the data set is not the one that was evaluated on.
     """
     worker = Worker(spec, cache)
+    if not same_data(record.data_identity, worker.workspace.data.identity):
+        raise SweepError(other_data(platform.node()))
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for scenario in spec.scenarios:

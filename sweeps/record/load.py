@@ -100,6 +100,7 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
         importances=_importances(studies) if importances else {},
         data=dataset.get("read", ""),
         data_digest=str(attrs.get("data", "")).partition("-")[0],
+        data_identity=str(attrs.get("data", "")),
         classes={
             label: [(position, text) for position, text in of] for label, of in dataset.get("classes", {}).items()
         },

@@ -52,6 +52,7 @@ class SweepRecord:
             adding up to 1; None where too few trials are complete.
         data: what was read as its data set; empty in records of older versions.
         data_digest: of its pixels and labels; likewise.
+        data_identity: what tells it from others, by the order of its class names too; likewise.
         classes: the forget classes of each scenario that has some, as [position, name]; likewise.
         measures: what metrics declare of their values, for those that are not shipped (`unlearn.gaps.Measures` reads it).
         winners: of every method that searches, {scenario: {method: winner}}: what its evaluation runs with, else what came out
@@ -75,6 +76,7 @@ class SweepRecord:
     importances: dict[str, dict[str, dict[str, float] | None]] = field(default_factory=dict)
     data: str = ""
     data_digest: str = ""
+    data_identity: str = ""
     classes: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     measures: list[dict[str, Any]] = field(default_factory=list)
     winners: dict[str, dict[str, Winner]] = field(default_factory=dict)

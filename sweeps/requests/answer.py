@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from sweeps.errors import SweepError
+from sweeps.jobs.job import same_data
 from sweeps.provenance import provenance
 from sweeps.requests.case import Case, open_case
 from sweeps.requests.choice import origin
@@ -180,6 +181,8 @@ def _unlike(case: Case) -> list[str]:
     sizes = known_sizes(case.record, case.chosen.scenario)
     data = case.workspace.data
     found = unlikenesses(case.tuned, np.array(case.rows), case.workspace.train_labels, data.class_names, sizes)
+    if not same_data(case.record.data_identity, data.identity):
+        found.append("the data set is not the one that the sweep ran on: images, labels or class names differ")
     if newer := changed_code(case.record, case.chosen, case.worker.codes):
         found.append(f"the code of {' and '.join(newer)} has changed since the sweep ran it")
     if case.sweep.spec.resources.gpus_per_trial and case.workspace.device.type == "cpu":

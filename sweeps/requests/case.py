@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from sweeps.errors import SweepError
+from sweeps.jobs.job import other_data, same_data
+from sweeps.jobs.original import look_by
 from sweeps.jobs.worker import Worker
 from sweeps.record import SweepRecord, empty_record
 from sweeps.requests.choice import Configuration, choose
@@ -101,7 +104,7 @@ def open_case(
     With parameters that are given, a sweep of which nothing has been run serves too: no oracle is needed then.
 
     Raises:
-        SweepError: the sweep cannot serve it: see `choose`.
+        SweepError: the sweep cannot serve it: see `choose`. Or its original was trained on other data than there are now.
         IdsError: with all ids that cannot be forgotten.
     """
     record = sweep.record() if params is None or sweep.exists else empty_record(sweep.spec)
@@ -109,6 +112,10 @@ def open_case(
         _check_scenario(sweep.spec, scenario)
     worker = Worker(sweep.spec, sweep.cache)
     samples = worker.workspace.samples
+    if not record.data_identity or not same_data(record.data_identity, samples.data.identity):
+        if record.data_identity and sweep.spec.original is None:  # another one would be trained, and unlearned from
+            raise SweepError(other_data(platform.node()))
+        look_by(worker)
     rows = training_rows(list(ids), samples.data.ids, samples.splits)
     if len(rows) >= len(samples.train_labels):
         raise SweepError(f"a request must leave samples to retain: it lists all {len(rows):,} training samples")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,13 @@ def test_nothing_evaluated(tmp_path: Path, cache: Path) -> None:
     sweep.freeze(storage)
     with pytest.raises(SweepError, match="nothing of 'tiny' is evaluated yet"):
         write_embeddings(sweep.spec, Cache(cache), storage, load_sweep(storage, "tiny"), tmp_path / "maps")
+
+
+def test_no_map_is_of_other_images_than_were_evaluated_on(evaluated: Sweep, cache: Path, tmp_path: Path) -> None:
+    storage = open_storage(evaluated.url)
+    record = replace(load_sweep(storage, "tiny"), data_identity="of other images")
+    with pytest.raises(SweepError, match="is not the one that this sweep began with"):
+        write_embeddings(evaluated.spec, Cache(cache), storage, record, tmp_path / "maps", max_samples=120)
 
 
 def test_no_file_or_a_damaged_one_draws_nothing(evaluated: Sweep, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -342,6 +343,58 @@ def test_given_parameters_need_no_sweep_that_has_run_and_no_oracle(home: Path, t
     result = command(home, tmp_path / "none", forget, *chosen[2:], sweep=str(tmp_path / "fresh.yaml"))
     assert result.exit_code == 2
     assert "no method of random is evaluated yet: run the sweep first, or name one by --method" in result.output
+
+
+def moved(home: Path, to: Path, change: Callable[[Path], object], without: str = "") -> Path:
+    """The sweep as it was left, and a copy of its images that was changed since; returns the folder of sweeps."""
+    shutil.copytree(home / "runs", to / "runs")
+    shutil.copytree(home / "pets", to / "pets")
+    change(to / "pets")
+    spec = to / "runs" / "own" / "spec.yaml"
+    document = read_yaml(spec)
+    document["dataset"]["root"] = str(to / "pets")
+    document.pop(without, None)
+    spec.write_text(dump_yaml(document, stored=True))
+    return to / "runs"
+
+
+def replace_one(root: Path) -> None:
+    shutil.copy(root / "train" / "1" / "image 000.png", root / "train" / "0" / "image 000.png")
+
+
+def reorder(root: Path) -> None:
+    """Two classes change places."""
+    for part in ("train", "val", "test"):
+        for old, new in (("1", "other"), ("2", "1"), ("other", "2")):
+            (root / part / old).rename(root / part / new)
+
+
+def test_images_that_were_changed_since_the_sweep_are_told(home: Path, tmp_path: Path) -> None:
+    told = "the data set is not the one that the sweep ran on: images, labels or class names differ"
+    forget = sorted(set(wanted(home)) - {"train/0/image 000.png"})[:30]
+    assert told not in sweeps.unlearn("own", forget, runs=home / "runs", method="finetune").record["unlike"]
+    runs = moved(home, tmp_path / "one", replace_one)
+    assert told in sweeps.unlearn("own", forget, runs=runs, method="finetune").record["unlike"]
+
+
+def test_images_of_which_another_original_would_be_trained_are_refused(home: Path, tmp_path: Path) -> None:
+    models = sorted((home / "cache" / "models").iterdir())
+    runs = moved(home, tmp_path, replace_one, without="original")
+    with pytest.raises(SweepError, match="is not the one that this sweep began with"):
+        sweeps.unlearn("own", ["train/1/image 001.png"], runs=runs, method="finetune")
+    assert sorted((home / "cache" / "models").iterdir()) == models
+
+
+def test_an_original_is_looked_at_before_it_is_unlearned_from(home: Path, tmp_path: Path) -> None:
+    ids = ["train/1/image 001.png"]
+    with pytest.raises(SweepError, match="its classes stand in another order"):
+        sweeps.unlearn("own", ids, runs=moved(home, tmp_path / "left", reorder), method="finetune")
+    best = tmp_path / "best.yaml"
+    best.write_text(dump_yaml(best_params(Sweep.at(load_spec(str(home / "own.yaml")), home / "runs").record())))
+    document = read_yaml(home / "own.yaml")
+    document |= {"name": "never-run", "dataset": document["dataset"] | {"root": str(tmp_path / "left" / "pets")}}
+    with pytest.raises(SweepError, match="its classes stand in another order"):
+        sweeps.unlearn(document, ids, runs=home / "runs", method="finetune", params=best)
 
 
 def test_copies_that_a_request_leaves_out_are_told(home: Path, tmp_path: Path) -> None:
