@@ -62,7 +62,7 @@ def run(
         ray_address: of a running Ray cluster; by default Ray is started on this machine.
 
     Raises:
-        SweepError: bad input, or another driver at work.
+        SweepError: bad input, another driver at work, or not called in the main thread.
         Interrupted: on Ctrl-C; what is finished stays.
     """
     stages = tuple(stages)

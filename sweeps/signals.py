@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from sweeps.errors import SweepError
+
 
 class Interrupted(KeyboardInterrupt):
     """The user (SIGINT) or the system (SIGTERM) asked the driver to stop."""
@@ -38,7 +40,16 @@ class _Signals:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[_Signals]:
-    """SIGINT and SIGTERM raise `Interrupted` in the main thread."""
+    """SIGINT and SIGTERM raise `Interrupted` in the main thread.
+
+    Raises:
+        SweepError: in another thread, which gets no signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise SweepError(
+            "a sweep must be run in the main thread of its process, which Ctrl-C reaches: call it there, or start sweeps run as "
+            "a process of its own"
+        )
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     signals = _Signals()
     signals.take_over()

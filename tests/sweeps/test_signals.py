@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from optuna.storages import BaseStorage
 
+from sweeps.errors import SweepError
 from sweeps.ray_tune.loggers import TrialLogger
 from sweeps.ray_tune.runs import Run
 from sweeps.ray_tune.trackers import Epochs, Tracker
@@ -24,6 +25,18 @@ def test_a_signal_waits_for_the_end_of_the_block() -> None:
         _two_signals(done)
     assert done == ["after the first", "after the second"]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_another_thread_is_told_to_leave_a_run_to_the_main_one() -> None:
+    def enter() -> None:
+        with interruptible():
+            pass
+
+    with (
+        ThreadPoolExecutor(1) as pool,
+        pytest.raises(SweepError, match="must be run in the main thread of its process"),
+    ):
+        pool.submit(enter).result()
 
 
 def _two_signals(done: list[str]) -> None:
