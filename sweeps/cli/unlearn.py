@@ -8,7 +8,7 @@ from typing import Any
 from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, echo, errors_to_exit_code, stdout_console, tell
-from sweeps.requests import answer, check_empty, copies_line, original_line, write_answer
+from sweeps.requests import answer, check_empty, copies_line, original_line, unchanged_line, write_answer
 from unlearn.data import read_ids
 
 
@@ -37,6 +37,8 @@ def print_record(record: dict[str, Any]) -> None:
         (name, *(f"{values[name]:.2f}" if name in values else "–" for values in columns.values())) for name in names
     ]
     print_rows(stdout_console(), Rows(("per cent",), tuple(columns), rows))
+    if line := unchanged_line(record):
+        tell(f"note: {line}")
     tell(expectation_line(record))
     if original := record["expected"].get("original"):
         tell(original_line(record["ran"]["method"], original))

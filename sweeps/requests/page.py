@@ -39,6 +39,7 @@ def page(record: Mapping[str, Any]) -> str:
     title = f"{asked['samples']:,} samples unlearned by {ran['method']}"
     parts = [
         f"<h1>{escape(title)}</h1>",
+        _warning(escape(unchanged_line(record)), ""),
         _unlike(record["unlike"]),
         _warning(escape(copies_line(record)), ""),
         "<h2>What was asked</h2>",
@@ -73,6 +74,18 @@ def _unlike(sentences: Iterable[str]) -> str:
 
 def _warning(said: str, more: str) -> str:
     return f'<div class="warn"><p>{said}</p>{more}</div>' if said else ""
+
+
+def unchanged_line(record: Mapping[str, Any]) -> str:
+    """That the weights are the original's, as where SCRUB-R's rule takes none of the epochs; empty where they are not."""
+    weights = record["weights"]
+    if weights["unlearned"]["sha256"] != weights["original"]["sha256"]:
+        return ""
+    ran = record["ran"]
+    return (
+        "nothing was unlearned: the weights are those of the original, to the last bit "
+        f"(epoch {ran['epoch']}, by {ran['epoch_chosen_by']})"
+    )
 
 
 def copies_line(record: Mapping[str, Any]) -> str:
@@ -178,4 +191,4 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return f'<div class="scroll"><table><tr>{cells("th", heads)}</tr>{body}</table></div>'
 
 
-__all__ = ["copies_line", "original_line", "page"]
+__all__ = ["copies_line", "original_line", "page", "unchanged_line"]

@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 
 import sweeps
 from sweeps.cli.app import app
+from sweeps.cli.unlearn import print_record
 from sweeps.errors import SweepError
 from sweeps.jobs.worker import Worker
 from sweeps.kept import kept_models
@@ -31,6 +32,7 @@ from sweeps.record import beside_original, load_sweep
 from sweeps.record.best_params import best_params
 from sweeps.requests.choice import choose
 from sweeps.requests.expectation import expected
+from sweeps.requests.page import page
 from sweeps.spec import dump_yaml, load_spec, read_yaml
 from sweeps.storage import open_storage
 from sweeps.studies.multiplexer import Multiplexer
@@ -305,6 +307,19 @@ def test_a_request_unlike_those_tuned_on_is_called_so(home: Path, tmp_path: Path
         "it takes every training sample of '1', and no forget set of the sweep did",
     ]
     assert all(f"note: this request is unlike what was tuned on: {sentence}" in result.output for sentence in unlike)
+
+
+def test_weights_that_stayed_the_originals_are_not_called_unlearned(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = sweeps.unlearn("own", wanted(home), runs=home / "runs", method="finetune").record
+    told = "nothing was unlearned: the weights are those of the original, to the last bit (epoch "
+    print_record(record)
+    assert told not in capsys.readouterr().out + page(record)
+    record["weights"]["unlearned"]["sha256"] = record["weights"]["original"]["sha256"]  # as after SCRUB-R's rule
+    print_record(record)
+    assert f"note: {told}" in " ".join(capsys.readouterr().out.split())
+    assert told in page(record)
 
 
 def test_a_request_on_a_cpu_of_a_sweep_for_gpus_is_called_so(
