@@ -85,9 +85,8 @@ def _short(found: Sequence[Remark]) -> Iterator[str]:
         yield f": {EDGES}: {_named(edges)}; how to widen it: -v"
     if floors:
         yield f": {FLOOR}, where chance ranks their leaders: {_named(floors)}; what helps: -v"
-    yield from (
-        _full(r) for r in found if r.kind in {"coarse", "alike", "uneven", "narrowed", "recipe", "guessing", "code"}
-    )
+    whole = {"coarse", "alike", "uneven", "narrowed", "recipe", "guessing", "original", "code"}
+    yield from (_full(r) for r in found if r.kind in whole)
 
 
 def _named(names: Sequence[str]) -> str:

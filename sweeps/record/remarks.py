@@ -43,7 +43,9 @@ class Remark:
         name: of a hyperparameter, where it is of one. brief: its value and range.
     """
 
-    kind: Literal["edge", "floor", "coarse", "alike", "uneven", "narrowed", "recipe", "guessing", "code", "untouched"]
+    kind: Literal[
+        "edge", "floor", "coarse", "alike", "uneven", "narrowed", "recipe", "guessing", "original", "code", "baseline"
+    ]
     scenario: str
     method: str | None
     fact: str
@@ -67,8 +69,9 @@ def remarks(record: SweepRecord) -> list[Remark]:
         _narrowed,
         _two_recipes,
         _guessing,
+        _original,
         _codes,
-        _untouched,
+        _no_baseline,
     )
     return [remark for scenario in scenarios for kind in kinds for remark in kind(record, scenario)]
 
@@ -305,6 +308,14 @@ def _guessing(record: SweepRecord, scenario: str) -> Iterator[Remark]:
         yield Remark("guessing", scenario, None, fact, "train them longer, or with another learning rate (training)")
 
 
+def _original(record: SweepRecord, scenario: str) -> Iterator[Remark]:
+    """Methods whose own rule took the original itself (epoch 0) in runs of the evaluation."""
+    for method, own in evaluations(record, scenario).groupby("method", sort=False):
+        if left := int((own["epoch"] == 0).sum()):
+            fact = f"in {left} of {len(own)} evaluation runs its own rule took the original itself, and nothing was unlearned"
+            yield Remark("original", scenario, str(method), fact, "the score of these is that of doing nothing")
+
+
 def _codes(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     """Methods whose trials ran with code of one's own that has changed in between."""
     trials = record.counted
@@ -337,9 +348,9 @@ def _lead(rows: pd.DataFrame) -> float | None:
     return float(scores.iloc[1] - scores.iloc[0]) if len(scores) > 1 else None
 
 
-def _untouched(record: SweepRecord, scenario: str) -> Iterator[Remark]:
+def _no_baseline(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     """Where nobody can say whether it is any better to unlearn than to leave the model as it is."""
     planned = ("evaluation", scenario, UNTOUCHED) in record.planned
     if not planned and len(evaluations(record, scenario)) and not len(evaluations(record, scenario, UNTOUCHED)):
         fact = "the original as it is was not evaluated, so that it is not known which methods are better than no unlearning"
-        yield Remark("untouched", scenario, None, fact, "add original to methods; what is done is not repeated")
+        yield Remark("baseline", scenario, None, fact, "add original to methods; what is done is not repeated")

@@ -366,6 +366,21 @@ def test_code_of_ones_own_that_was_changed_between_trials(
         assert any(remark.fact in limit for limit in verdict(record, "random").limits)
 
 
+def test_runs_that_left_the_original_as_it_was(builder: RecordBuilder) -> None:
+    builder.planned = {("evaluation", "random", "scrub"): 3}
+    for seed, epoch in enumerate((0, 2, 0)):
+        builder.trial("evaluation", "scrub", value=1.0, forget_seed=seed)
+        builder.trials[-1]["epoch"] = epoch
+        builder.trial("evaluation", "sure", value=2.0, forget_seed=seed)
+    record = builder.record()
+    fact = "in 2 of 3 evaluation runs its own rule took the original itself, and nothing was unlearned"
+    (remark,) = (r for r in remarks(record) if r.kind == "original")
+    assert (remark.method, remark.fact) == ("scrub", fact)
+    said = f"{fact}: the score of these is that of doing nothing"
+    assert f"note: random/scrub: {said}" in list(answers(record, whole=False))
+    assert f"SCRUB: {said}." in verdict(record, "random").limits
+
+
 def test_a_request_by_other_code_than_the_sweeps(builder: RecordBuilder) -> None:
     chosen = Configuration("random", "sure", {"lr": 0.01}, 1, "search")
     builder.trial("search", "sure", value=1.0, code="m=1 metric:a=1")
