@@ -42,6 +42,8 @@ def print_record(record: dict[str, Any]) -> None:
     tell(expectation_line(record))
     if original := record["expected"].get("original"):
         tell(original_line(record["ran"]["method"], original))
+    if "not finished" in record["ran"]["method_chosen_by"]:
+        tell(f"note: the method was chosen by {record['ran']['method_chosen_by']}")
     for sentence in record["unlike"]:
         tell(f"note: this request is unlike what was tuned on: {sentence}")
     if line := copies_line(record):

@@ -141,6 +141,7 @@ def _ran(case: Case, served: Served) -> dict[str, Any]:
         "sweep": spec.name,
         **asdict(chosen),
         "scenario_chosen_by": case.scenario_by,
+        "method_chosen_by": case.method_by,
         "epoch": served.epoch,
         "epoch_chosen_by": served.rule,
         "seed": case.seed,

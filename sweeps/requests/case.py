@@ -15,7 +15,7 @@ from sweeps.jobs.job import other_data, same_data
 from sweeps.jobs.original import look_by
 from sweeps.jobs.worker import Worker
 from sweeps.record import SweepRecord, empty_record
-from sweeps.requests.choice import Configuration, choose
+from sweeps.requests.choice import Configuration, choose, method_by
 from sweeps.requests.nearest import Nearest, nearest_scenario
 from sweeps.requests.serve import run_seed
 from sweeps.spec import Spec, scenario_of
@@ -34,7 +34,7 @@ class Case:
     Attributes:
         source: where the ids come from, in words.
         rows: positions in the training split, sorted.
-        scenario_by: why the scenario was taken, in words.
+        scenario_by, method_by: why the scenario and the method were taken, in words.
     """
 
     sweep: Sweep
@@ -44,6 +44,7 @@ class Case:
     rows: tuple[int, ...]
     source: str
     scenario_by: str
+    method_by: str
 
     @property
     def workspace(self) -> Workspace:
@@ -122,7 +123,7 @@ def open_case(
     taken = Nearest(scenario, "named") if scenario else nearest_scenario(sweep.spec, record, worker.workspace, rows)
     _check_scenario(sweep.spec, taken.scenario)
     chosen = choose(sweep.spec, record, scenario=taken.scenario, method=method, params=params)
-    return Case(sweep, record, chosen, worker, rows, source, taken.why)
+    return Case(sweep, record, chosen, worker, rows, source, taken.why, method_by(record, chosen.scenario, method))
 
 
 def _check_scenario(spec: Spec, label: str) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.errors import SweepError
-from sweeps.record import UNTOUCHED, SweepRecord
+from sweeps.record import BASELINES, UNTOUCHED, SweepRecord
+from sweeps.record.progress import progress
 from sweeps.spec import Spec
 from sweeps.studies.given import read_best_params
 from sweeps.studies.trials import STOP_EPOCH
@@ -66,6 +67,18 @@ def choose(spec: Spec, record: SweepRecord, *, scenario: str, method: str | None
     return Configuration(scenario, key, dict(spec.space(key).fixed), None, "fixed")
 
 
+def method_by(record: SweepRecord, scenario: str, named: str | None) -> str:
+    """How the method was chosen, in words; where it is the best of an evaluation that is not finished, what that lacks."""
+    if named is not None:
+        return "named"
+    studies = [
+        s for s in progress(record) if (s.stage, s.scenario) == ("evaluation", scenario) and s.method not in BASELINES
+    ]
+    lacking = [f"{s.method} {s.done} of {s.planned}" for s in studies if s.left]
+    unfinished = f", which is not finished (trials done: {', '.join(lacking)})" if lacking else ""
+    return f"the least mean score in the evaluation{unfinished}"
+
+
 def _best_method(record: SweepRecord, scenario: str) -> str:
     """The method of the least mean score in the evaluation, at the size at which methods are compared."""
     size = record.shown_size(scenario)
@@ -80,4 +93,4 @@ def _best_method(record: SweepRecord, scenario: str) -> str:
     return min(scores, key=scores.__getitem__)
 
 
-__all__ = ["Configuration", "choose", "origin"]
+__all__ = ["Configuration", "choose", "method_by", "origin"]

@@ -165,6 +165,7 @@ def _ran(record: Mapping[str, Any]) -> str:
             f"{ran['method']}, {origin(ran['scenario'], ran['source'])} (sweep {ran['sweep']}, chosen by: {ran['source']})",
         ),
         ("scenario chosen by", ran["scenario_chosen_by"]),
+        ("method chosen by", ran["method_chosen_by"]),
         ("hyperparameters", parameters),
         ("epochs", f"{ran['epoch']}: {ran['epoch_chosen_by']}"),
         ("seed of the run", str(ran["seed"])),

@@ -46,6 +46,7 @@ def test_the_weights_load_as_the_page_says(
         }
         | {
             "scenario_chosen_by": "named",
+            "method_chosen_by": "named",
             "epoch_chosen_by": "",
             "seed": 0,
             "time": "",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 import torch
 import torchvision
@@ -307,6 +308,22 @@ def test_a_request_unlike_those_tuned_on_is_called_so(home: Path, tmp_path: Path
         "it takes every training sample of '1', and no forget set of the sweep did",
     ]
     assert all(f"note: this request is unlike what was tuned on: {sentence}" in result.output for sentence in unlike)
+
+
+def test_the_best_of_an_evaluation_that_is_not_finished_is_called_so(home: Path, tmp_path: Path) -> None:
+    lacks = "which is not finished (trials done: neg_grad_plus 0 of 3)"
+    whole = command(home, tmp_path / "whole", wanted(home))
+    assert whole.exit_code == 0
+    assert "not finished" not in whole.output
+    shutil.copytree(home / "runs", tmp_path / "home" / "runs")
+    url = f"sqlite:///{tmp_path / 'home' / 'runs' / 'own' / 'study.db'}"
+    optuna.delete_study(study_name="own/evaluation/random/neg_grad_plus", storage=url)
+    half = command(tmp_path / "home", tmp_path / "half", wanted(home))
+    assert f"note: the method was chosen by the least mean score in the evaluation, {lacks}" in half.output
+    assert lacks in (tmp_path / "half" / "record.html").read_text()
+    named = command(tmp_path / "home", tmp_path / "named", wanted(home), "--method", "finetune")
+    assert named.exit_code == 0
+    assert lacks not in named.output
 
 
 def test_weights_that_stayed_the_originals_are_not_called_unlearned(
