@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -16,7 +17,7 @@ from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, FAILED, RETRY, count_of, errors_to_exit_code, stdout_console, tell
 from sweeps.record import SweepRecord, beside_original, load_sweep, remarks, told_apart
-from sweeps.record.commands import looked_at
+from sweeps.record.commands import looked_at, options_among
 from sweeps.record.progress import StudyProgress, progress
 from sweeps.storage.lease import holder
 from sweeps.text import shortened
@@ -28,6 +29,10 @@ NAMES, VALUES = ("stage", "scenario", "method"), ("done", "planned", "running", 
 RARE = ("running", "pruned", "failed")
 #: What is shown of failures: reasons of all studies without -v, lines of a reason with it, characters of a line, trial numbers.
 MOST_REASONS, MOST_LINES, MOST_CHARACTERS, MOST_NUMBERS = 20, 40, 400, 20
+
+
+#: The stages that a command runs which runs not all of them.
+OF_STAGE = {"search": ("search", "confirmation"), "evaluate": ("evaluation",), "sensitivity": ("sensitivity",)}
 
 
 @errors_to_exit_code
@@ -81,8 +86,15 @@ def _score(study: StudyProgress) -> str:
 
 
 def continuing(record: SweepRecord, options: Options) -> str:
-    """The command that goes on with a sweep: the one that last ran stages of it, as it was typed but for where it is now."""
-    return str(looked_at(record, options.place).provenance["command"])
+    """The command that goes on with a sweep: the one that last ran stages of it, as it was typed but for where it is now.
+
+    Where that was for some of the stages and nothing is left of these, it is `sweeps run` with its options.
+    """
+    command = str(looked_at(record, options.place).provenance["command"])
+    _, stage, *words = shlex.split(command)
+    own = OF_STAGE.get(stage, ())
+    done = bool(own) and not any(study.left for study in progress(record) if study.stage in own)
+    return shlex.join(["sweeps", "run", *words]) if done and not options_among(words, ["--params"]) else command
 
 
 def print_failures(record: SweepRecord, *, whole: bool) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from benchmarks.trivial_sweep import finish_trivially
@@ -26,6 +28,24 @@ def test_a_command_leads_to_where_its_sweep_is(tiny: SpecMaker) -> None:
         "sweeps run my.yaml --set search.trials=9 --runs 'new runs' --storage sqlite:///s.db"
     )
     assert record.provenance["command"] == TYPED
+
+
+@pytest.mark.parametrize(
+    ("typed", "left", "told"),
+    [
+        ("search my.yaml --set seed=3", "search", "search my.yaml --set seed=3"),
+        ("search my.yaml --set seed=3", "confirmation", "search my.yaml --set seed=3"),
+        ("search my.yaml --set seed=3", "evaluation", "run my.yaml --set seed=3"),
+        ("evaluate my.yaml", "evaluation", "evaluate my.yaml"),
+        ("evaluate my.yaml", "sensitivity", "run my.yaml"),
+        ("evaluate my.yaml --params best.yaml", "search", "evaluate my.yaml --params best.yaml"),  # it does without one
+        ("run my.yaml", "sensitivity", "run my.yaml"),
+    ],
+)
+def test_a_stage_that_is_done_is_not_told_to_be_run_again(tiny: SpecMaker, typed: str, left: str, told: str) -> None:
+    record = replace(empty_record(tiny()), planned={(left, "random", "sure"): 2})
+    record.provenance.update(command=f"sweeps {typed}", commands=[f"sweeps {typed}"])
+    assert continuing(record, Options("tiny", Path("runs"))) == f"sweeps {told}"
 
 
 def test_a_sweep_run_from_python(tiny: SpecMaker) -> None:
