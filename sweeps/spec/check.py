@@ -109,7 +109,8 @@ def _check_scenarios(spec: Spec) -> Iterator[Problem]:
         cls = find("scenarios", name)  # scenarios need no torch
         key = f"scenarios.{label}"
         if not re.fullmatch(NAME, label) or label.endswith("\n"):
-            yield Problem(key, "a scenario's label must be letters, digits, '.', '_' and '-'", repr(label))
+            rule = "a scenario's name must be letters, digits, '.', '_' and '-'"
+            yield Problem(key, rule, repr(label), "its section may have a label in other words")
         wrong = check_options(key, "scenarios", name, body.options) or check_built(
             key, partial(_hashable, cls), body.options
         )

@@ -62,6 +62,11 @@ def test_every_shipped_sweep_is_valid_and_survives_a_round_trip(name: str) -> No
         ("search.retain_samples=0.5", "search.retain_samples: must be a whole number, or all, got 0.5"),
         ("objective.name=avg", "objective.name: must be 'average_gap', 'tow' or 'pareto', got 'avg'"),
         ("name=../escape", "name: must be letters, digits, '.', '_' and '-', beginning with a letter or a digit, got"),
+        (
+            "scenarios={one bird: {scenario: random, tune_size: 9, sizes: [9]}}",
+            "scenarios.one bird: a scenario's name must be letters, digits, '.', '_' and '-', got 'one bird' — its section may "
+            "have a label in other words",
+        ),
         ("search.forget_seed=1", "search.forget_seed: must be ≥ evaluation.seeds"),
         ("metrics.every_epoch=[acuracy]", "metrics.every_epoch: unknown metric 'acuracy' — did you mean 'accuracy'?"),
     ],
