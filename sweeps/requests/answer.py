@@ -76,7 +76,10 @@ def answer(
 def _answer(case: Case, *, with_oracle: bool, tell: Callable[[str], object]) -> Answer:
     chosen, workspace, task = case.chosen, case.workspace, case.task
     given = _given_weights(case)
-    tell(f"{chosen.method}, {origin(chosen.scenario, chosen.source)}, forgets {len(case.rows):,} training samples")
+    tell(
+        f"{chosen.method}, {origin(chosen.scenario, chosen.source)}, forgets {len(case.rows):,} training "
+        f"sample{'' if len(case.rows) == 1 else 's'}"
+    )
     original = workspace.original(task).model
     before = measured(workspace, original, task)
     served = serve(workspace, task, chosen, case.seed)

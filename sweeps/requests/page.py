@@ -36,7 +36,7 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums } code { over
 def page(record: Mapping[str, Any]) -> str:
     """HTML of a record; every text in it is escaped."""
     asked, ran = record["asked"], record["ran"]
-    title = f"{asked['samples']:,} samples unlearned by {ran['method']}"
+    title = f"{asked['samples']:,} sample{'' if asked['samples'] == 1 else 's'} unlearned by {ran['method']}"
     parts = [
         f"<h1>{escape(title)}</h1>",
         _warning(escape(unchanged_line(record)), ""),

@@ -326,6 +326,13 @@ def test_the_best_of_an_evaluation_that_is_not_finished_is_called_so(home: Path,
     assert lacks not in named.output
 
 
+def test_one_image_is_one_sample(home: Path, tmp_path: Path) -> None:
+    result = command(home, tmp_path / "out", wanted(home)[:1], "--method", "finetune")
+    assert result.exit_code == 0
+    assert "forgets 1 training sample\n" in result.output
+    assert "<h1>1 sample unlearned by finetune</h1>" in (tmp_path / "out" / "record.html").read_text()
+
+
 def test_weights_that_stayed_the_originals_are_not_called_unlearned(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
