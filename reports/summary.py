@@ -14,7 +14,7 @@ from reports.format import significant, uncertain
 from reports.names import POINTS, method_label, metric, scenario_label, score_unit
 from reports.sampled import counted, overlap_sentence
 from reports.told import listed, needed_sentence, original_sentence, power_sentence, rivals_sentence
-from sweeps.record import LEAST_UNITS, SweepRecord, beside_original, remarks, told_apart
+from sweeps.record import SweepRecord, beside_original, remarks, told_apart
 
 __all__ = ["Verdict", "cost_sentence", "missing_work", "one_draw_sentence", "protocol_sentence", "verdict"]
 
@@ -185,7 +185,7 @@ def _capital(text: str) -> str:
 def _headline(record: SweepRecord, won: frames.Standing, name: str) -> str:
     """What the comparison supports, and no more."""
     original = beside_original(record, won.scenario)
-    if original is not None and original.units >= LEAST_UNITS and not original.better:
+    if original is not None and not original.untested and not original.better:
         return NONE_BETTER
     if not won.behind:
         return NOTHING_APART

@@ -78,8 +78,8 @@ def original_sentence(record: SweepRecord, scenario: str) -> str:
     unit = " points" if score_unit(record) == POINTS else ""
     score = uncertain(original.mean, original.spread, original.runs) + unit
     scores = f"No unlearning (the original) scores {score}"
-    if original.units < LEAST_UNITS:
-        return f"{scores}; on {_units(original.unit, original.units)} nothing is told apart from it."
+    if original.untested:
+        return f"{scores}; no method is tested against it: {original.untested}."
     told = {
         "told to be better": original.better,
         "told to be worse": original.worse,

@@ -62,8 +62,8 @@ def _beside(original: BesideOriginal) -> str:
     """Whether it is any better to unlearn than to leave the model as it is."""
     spread = f" ± {original.spread:.2g}" if original.runs > 1 else ""
     scores = f"no unlearning (the original) scores {original.mean:.3g}{spread}"
-    if original.units < LEAST_UNITS:
-        return f"{scores}; on {count_of(original.units, original.unit)} no method is told apart from it"
+    if original.untested:
+        return f"{scores}; no method is tested against it: {original.untested}"
     told = {
         "told to be better": original.better,
         "told to be worse": original.worse,

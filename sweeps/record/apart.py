@@ -112,6 +112,7 @@ class BesideOriginal:
     Attributes:
         mean, spread: of the original's own scores, with their standard deviation; runs: how many these are.
         unit: what is counted as an independent observation; units: how many of them each method shares with it at least.
+        untested: why no method can be told from it, in words; empty where they are tested.
         better, worse: methods that are told from it at the 5 % level, by paired t-tests of each method with it, Holm-adjusted.
         not_apart: the others.
     """
@@ -123,6 +124,7 @@ class BesideOriginal:
     runs: int
     unit: Unit
     units: int
+    untested: str
     better: tuple[str, ...]
     worse: tuple[str, ...]
     not_apart: tuple[str, ...]
@@ -217,15 +219,20 @@ def beside_original(record: SweepRecord, scenario: str, size: int | None = None)
     trials = pd.concat([methods, original])
     samples = trials.pivot(index=list(UNIT_LEVELS), columns="method", values="score")
     against = Pairs.of(samples, UNTOUCHED).against(UNTOUCHED)
-    told, gain = against["p"] < LEVEL, against["difference"] < 0
+    unit, units = unit_of(record, scenario, list(trials["training"])), int(against["units"].min())
+    untested = "" if units >= LEAST_UNITS else f"on fewer than {LEAST_UNITS} {unit}s nothing is told apart"
+    if record.in_hindsight:  # the least of several epochs against the only one
+        untested = "it has no epochs to choose from in hindsight, as the methods' scores have"
+    told, gain = (against["p"] < LEVEL) & (not untested), against["difference"] < 0
     return BesideOriginal(
         scenario,
         None if size is None else int(size),
         float(original["score"].mean()),
         float(original["score"].std()),
         len(original),
-        unit_of(record, scenario, list(trials["training"])),
-        int(against["units"].min()),
+        unit,
+        units,
+        untested,
         *(tuple(map(str, against.index[which])) for which in (told & gain, told & ~gain, ~told)),
     )
 

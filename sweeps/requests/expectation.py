@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from sweeps.objective import Objective
-from sweeps.record import LEAST_UNITS, SweepRecord, beside_original, in_common
+from sweeps.record import SweepRecord, beside_original, in_common
 from sweeps.requests.choice import Configuration
 from sweeps.spec.draws import ALIKE
 
@@ -44,7 +44,7 @@ class Expected:
         in_common: share of its samples that one of those sets has in common with another, on average; None where not known.
         gaps: interval by name, `score` (the objective) first.
         original: `score`, the mean of the original as it is at that size, and `method_is`: `better` than that, `worse`, `not told
-            apart`, or None below so many forget sets that any could be; None where the original was not evaluated.
+            apart`, or None where it is not tested; None where the original was not evaluated.
     """
 
     size: int
@@ -92,7 +92,7 @@ def _original(record: SweepRecord, chosen: Configuration, size: int) -> dict[str
     if beside is None:
         return None
     told = {"better": beside.better, "worse": beside.worse, "not told apart": beside.not_apart}
-    known = told if beside.units >= LEAST_UNITS else {}
+    known = {} if beside.untested else told
     return {
         "score": beside.mean,
         "method_is": next((what for what, methods in known.items() if chosen.method in methods), None),

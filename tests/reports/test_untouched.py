@@ -99,10 +99,22 @@ def test_where_none_is_better_the_headline_says_so(builder: RecordBuilder) -> No
 
 def test_on_two_forget_sets_nothing_is_told(builder: RecordBuilder) -> None:
     record = build(builder, GAPS, sets=2)
-    assert original_sentence(record, "random").endswith("; on 2 forget sets nothing is told apart from it.")
+    why = "; no method is tested against it: on fewer than 3 forget sets nothing is told apart"
+    assert original_sentence(record, "random").endswith(f"{why}.")
     assert not verdict(record, "random").headline.endswith(NONE_BETTER)
     (line,) = [line for line in answers(record, whole=False) if "the original" in line]
-    assert line.endswith("; on 2 forget sets no method is told apart from it")
+    assert line.endswith(why)
+
+
+def test_scores_in_hindsight_are_not_tested_against_the_one_that_has_no_choice(builder: RecordBuilder) -> None:
+    builder.in_hindsight = True
+    record = build(builder, GAPS)
+    found = beside_original(record, "random")
+    assert found is not None
+    assert (found.better, found.worse, set(found.not_apart)) == ((), (), {"sure", "finetune", "neg_grad"})
+    why = "; no method is tested against it: it has no epochs to choose from in hindsight, as the methods' scores have"
+    assert original_sentence(record, "random").endswith(f"{why}.")
+    assert not verdict(record, "random").headline.endswith(NONE_BETTER)
 
 
 def test_without_it_nothing_is_said_of_it(builder: RecordBuilder) -> None:
