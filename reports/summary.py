@@ -166,7 +166,7 @@ def _limits(record: SweepRecord, scenario: str) -> tuple[str, ...]:
             edges.setdefault(method_label(str(r.method)), []).append(r.brief)
     named = "; ".join(f"{method}: {', '.join(ends)}" for method, ends in edges.items())
     widen = "widen methods.<method>.<name>.low or .high; for a stop epoch raise unlearning.epochs"
-    rest = [r for r in own if r.kind not in {"edge", "alike", "guessing"}]  # those are among the answers
+    rest = [r for r in own if r.kind not in {"edge", "alike", "guessing", "no_better"}]  # those are among the answers
     return (
         *([f"Winners at the end of a range ({widen}): {named}."] if edges else []),
         *(f"{method_label(r.method)}: {r}." if r.method is not None else f"{_capital(str(r))}." for r in rest),

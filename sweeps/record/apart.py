@@ -129,6 +129,11 @@ class BesideOriginal:
     worse: tuple[str, ...]
     not_apart: tuple[str, ...]
 
+    @property
+    def key(self) -> str:
+        """The key of the spec that adds units."""
+        return KEYS[self.unit]
+
 
 def command_for(record: SweepRecord, apart: Apart, units: int) -> str:
     """The command that adds evaluations until there are so many units."""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from sweeps.codes import changed, in_text
 from sweeps.jobs.job import CODE, GUESSING, RETAIN_SAMPLES
-from sweeps.record.apart import FLOOR, UNTOUCHED, evaluations, in_common
+from sweeps.record.apart import FLOOR, UNTOUCHED, beside_original, evaluations, in_common
 from sweeps.record.record import SweepRecord
 from sweeps.spec.draws import ALIKE
 from sweeps.studies.winners import Winner
@@ -44,7 +44,18 @@ class Remark:
     """
 
     kind: Literal[
-        "edge", "floor", "coarse", "alike", "uneven", "narrowed", "recipe", "guessing", "original", "code", "baseline"
+        "edge",
+        "floor",
+        "coarse",
+        "alike",
+        "uneven",
+        "narrowed",
+        "recipe",
+        "guessing",
+        "original",
+        "code",
+        "baseline",
+        "no_better",
     ]
     scenario: str
     method: str | None
@@ -72,6 +83,7 @@ def remarks(record: SweepRecord) -> list[Remark]:
         _original,
         _codes,
         _no_baseline,
+        _no_better,
     )
     return [remark for scenario in scenarios for kind in kinds for remark in kind(record, scenario)]
 
@@ -354,3 +366,16 @@ def _no_baseline(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     if not planned and len(evaluations(record, scenario)) and not len(evaluations(record, scenario, UNTOUCHED)):
         fact = "the original as it is was not evaluated, so that it is not known which methods are better than no unlearning"
         yield Remark("baseline", scenario, None, fact, "add original to methods; what is done is not repeated")
+
+
+def _no_better(record: SweepRecord, scenario: str) -> Iterator[Remark]:
+    """Methods that are not told to be better than no unlearning."""
+    original = beside_original(record, scenario)
+    if original is None or original.untested:
+        return
+    spread = f" ± {original.spread:.2g}" if original.runs > 1 else ""
+    remedy = f"more trials (search.trials), or more {original.unit}s ({original.key})"
+    for methods, said in ((original.not_apart, "is not told to be better"), (original.worse, "is told to be worse")):
+        for method in methods:
+            fact = f"it {said} than no unlearning, which scores {original.mean:.3g}{spread}"
+            yield Remark("no_better", scenario, method, fact, remedy)

@@ -13,7 +13,8 @@ from reports.styles import method_styles
 from reports.summary import NONE_BETTER, verdict
 from reports.told import original_sentence
 from sweeps.cli.answers import answers
-from sweeps.record import SweepRecord, beside_original, compare, told_apart
+from sweeps.record import SweepRecord, beside_original, compare, remarks, told_apart
+from sweeps.record.best_params import best_params
 from sweeps.record.statistics import Pairs, holm
 from tests.reports.conftest import RecordBuilder
 
@@ -29,7 +30,7 @@ GAPS = {
 
 
 def build(builder: RecordBuilder, gaps: dict[str, np.ndarray], sets: int = 5) -> SweepRecord:
-    builder.spec["methods"] = list(gaps)
+    builder.spec |= {"methods": list(gaps), "dataset": {"name": "digits"}}
     for method, values in gaps.items():
         for seed, gap in enumerate(values[:sets]):
             metrics = {"forget_gap": gap, "utility_gap": gap}
@@ -88,6 +89,17 @@ def test_who_is_told_from_it(record: SweepRecord) -> None:
         "neg_grad; not told apart from it: finetune (5 % level)"
     )
     assert line in list(answers(record, whole=False))
+    told = [(r.method, str(r)) for r in remarks(record) if r.kind == "no_better"]
+    remedy = "more trials (search.trials), or more forget sets (evaluation.seeds)"
+    assert told == [
+        (
+            "finetune",
+            f"it is not told to be better than no unlearning, which scores {mean:.3g} ± {spread:.2g}: {remedy}",
+        ),
+        ("neg_grad", f"it is told to be worse than no unlearning, which scores {mean:.3g} ± {spread:.2g}: {remedy}"),
+    ]
+    assert best_params(record)["remarks"]["random/finetune"] == [told[0][1]]
+    assert not [s for s in verdict(record, "random").limits if "no unlearning" in s]  # it is among the answers
 
 
 def test_where_none_is_better_the_headline_says_so(builder: RecordBuilder) -> None:
