@@ -21,6 +21,8 @@ __all__ = ["attack_bars", "gap_bars", "score_bars"]
 
 #: How many times as long as all others the original's bar may be; a longer one is cut, so that the others can be seen.
 LONGEST = 1.5
+#: Beneath a bar that is cut, so that the number on it can be read in the dark too.
+PAPER = "#ECEEF0"
 
 
 @dataclass(frozen=True)
@@ -144,10 +146,11 @@ def _traces(panel: _Panel, shown: Sequence[MethodStyle], *, first: bool, point: 
 def _baselines(panel: _Panel, shown: Sequence[MethodStyle]) -> Iterator[Trace]:
     for style in shown:
         rows = panel.baselines[panel.baselines["method"] == style.key]
-        mark = {"color": style.colour, "pattern": {"shape": style.pattern}}
+        mark: dict[str, Any] = {"color": style.colour, "pattern": {"shape": style.pattern}}
         own = {"showlegend": False, "name": row_label(style.key)}
         beyond = panel.end is not None and style.key == frames.UNTOUCHED
         if beyond:
+            mark["pattern"]["bgcolor"] = PAPER
             own |= {
                 "text": [f"{significant(rows['mean'].iloc[0])} →"],
                 "textposition": "inside",
