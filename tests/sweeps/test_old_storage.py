@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from sweeps.cli.app import app
 from sweeps.cli.status import NAMES, VALUES
-from sweeps.plan import make_plan
+from sweeps.plan import STAGES, make_plan
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.record.best_params import best_params
 from sweeps.spec import continued, load_spec, read_yaml, stored_spec
@@ -40,7 +40,7 @@ def counts(status: str) -> list[tuple[str, ...]]:
     """(stage, scenario, method, done, planned, running, pruned, failed) of each line of the table; a column left out is of 0s."""
     rows = [re.split(r"\s+", line.strip()) for line in status.splitlines()]
     (names,) = (row for row in rows if {"stage", "done", "planned"} <= set(row))
-    found = [dict(zip(names, row, strict=False)) for row in rows if len(row) > 4 and row[3].isdigit()]
+    found = [dict(zip(names, row, strict=False)) for row in rows if row[0] in STAGES and row[3].isdigit()]
     return [tuple(row.get(name, "0") for name in (*NAMES, *VALUES[:-1])) for row in found]
 
 
