@@ -1,10 +1,11 @@
-"""What the driver itself costs: trivial trials over 20 studies, through the real Ray, searcher, scheduler and storage.
+"""What the driver itself costs: trivial trials over many studies, through the real Ray, searcher, scheduler and storage.
 
-    uv run python benchmarks/driver_overhead.py [TRIALS] [SAMPLER] [profile]
+    uv run python benchmarks/driver_overhead.py [TRIALS] [SAMPLER] [STUDIES] [profile] [dashboard]
 
 Prints milliseconds per trial in blocks of a tenth, how many of them the driver computes, and its memory at the end of each; with
-`profile`, where they go (and they double).
-Random sampling by default: the samplers' own time is another matter.
+`profile`, where they go (and they double); with `dashboard`, while optuna-dashboard is open on the storage: its server, and a
+client that asks for the list of studies and for one of them as its page does. Random sampling and 20 studies by default: the
+samplers' own time is another matter.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import gc
 import os
 import pstats
 import resource
+import socket
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,9 @@ from sweeps.storage import open_storage
 from sweeps.studies.multiplexer import Assignment, Multiplexer
 
 STUDIES = 20
+#: Seconds after which an open page of optuna-dashboard asks again.
+ASKS_AGAIN = 10
+WORDS = {"profile", "dashboard"}
 
 
 class Trivial(UnlearningTrainable):
@@ -83,10 +89,39 @@ def resident() -> float:
 
 
 def main() -> None:
-    trials = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    sampler = sys.argv[2] if len(sys.argv) > 2 else "random"
+    given = [word for word in sys.argv[1:] if word not in WORDS]
+    trials, sampler, count = (*given, *("1000", "random", str(STUDIES))[len(given) :])
+    main_of(int(trials), sampler, int(count), profiled="profile" in sys.argv, watched="dashboard" in sys.argv)
+
+
+@contextmanager
+def dashboard(url: str) -> Iterator[None]:
+    """optuna-dashboard's server on a storage, and a client that asks as an open page does, in processes of their own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = [sys.executable, "-c", f"import optuna_dashboard as d; d.run_server({url!r}, '127.0.0.1', {port})"]
+    asks = (
+        f"import json, time, urllib.request as r\nroot, seen = 'http://127.0.0.1:{port}/api/studies', 0\nwhile True:\n"
+        "    try:\n        first = json.load(r.urlopen(root))['study_summaries'][0]['study_id']\n"
+        "        seen += len(json.load(r.urlopen(f'{root}/{first}?after={seen}'))['trials'])\n"
+        f"        time.sleep({ASKS_AGAIN})\n    except OSError: time.sleep(1)"
+    )
+    opened = [subprocess.Popen(c, stdout=subprocess.DEVNULL) for c in (server, [sys.executable, "-c", asks])]
+    try:
+        yield
+    finally:
+        lives = [process.poll() is None for process in opened]
+        for process in opened:
+            process.terminate()
+            process.wait()
+        assert all(lives), "the dashboard or its client has ended by itself"
+
+
+def main_of(trials: int, sampler: str, count: int, *, profiled: bool, watched: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        studies = Multiplexer(plan_of(trials, sampler), open_storage(f"sqlite:///{folder}/study.db"))
+        url = f"sqlite:///{folder}/study.db"
+        studies = Multiplexer(plan_of(trials, sampler, count), open_storage(url))
         cache = Cache(Path(folder))
         cache.prepare()
         times: list[float] = []
@@ -103,9 +138,9 @@ def main() -> None:
                 held.append(sum(type(thing) is RayTrial for thing in gc.get_objects()))
 
         studies.listeners.append(note)
-        profile = cProfile.Profile() if "profile" in sys.argv else None
+        profile = cProfile.Profile() if profiled else None
         started = time.perf_counter()
-        with profile or nullcontext():
+        with dashboard(url) if watched else nullcontext(), profile or nullcontext():
             run_studies(studies, cache, trainable=Trivial)
         total = time.perf_counter() - started
     print(f"{len(times)} trials in {total:.1f} s, of which {times[0] - started:.1f} s until the first was done")
