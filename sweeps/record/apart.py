@@ -111,7 +111,7 @@ class BesideOriginal:
 
     Attributes:
         mean, spread: of the original's own scores, with their standard deviation; runs: how many these are.
-        unit: what is counted as an independent observation; units: how many of them each method shares with it at least.
+        unit: what is counted as an independent observation; units: how many of them a method shares with it at most.
         untested: why no method can be told from it, in words; empty where they are tested.
         better, worse: methods that are told from it at the 5 % level, by paired t-tests of each method with it, Holm-adjusted.
         not_apart: the others.
@@ -224,7 +224,7 @@ def beside_original(record: SweepRecord, scenario: str, size: int | None = None)
     trials = pd.concat([methods, original])
     samples = trials.pivot(index=list(UNIT_LEVELS), columns="method", values="score")
     against = Pairs.of(samples, UNTOUCHED).against(UNTOUCHED)
-    unit, units = unit_of(record, scenario, list(trials["training"])), int(against["units"].min())
+    unit, units = unit_of(record, scenario, list(trials["training"])), int(against["units"].max())
     untested = "" if units >= LEAST_UNITS else f"on fewer than {LEAST_UNITS} {unit}s nothing is told apart"
     if record.in_hindsight:  # the least of several epochs against the only one
         untested = "it has no epochs to choose from in hindsight, as the methods' scores have"

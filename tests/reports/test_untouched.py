@@ -118,6 +118,13 @@ def test_on_two_forget_sets_nothing_is_told(builder: RecordBuilder) -> None:
     assert line.endswith(why)
 
 
+def test_a_method_with_fewer_results_keeps_no_other_from_being_tested(builder: RecordBuilder) -> None:
+    record = build(builder, {**GAPS, "finetune": GAPS["sure"][:2]})
+    found = beside_original(record, "random")
+    assert found is not None
+    assert (found.untested, found.units, found.better, found.not_apart) == ("", 5, ("sure",), ("finetune",))
+
+
 def test_scores_in_hindsight_are_not_tested_against_the_one_that_has_no_choice(builder: RecordBuilder) -> None:
     builder.in_hindsight = True
     record = build(builder, GAPS)
