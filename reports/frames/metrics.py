@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import pandas as pd
 
 from reports.frames._base import evaluations
 from reports.frames.statistics import summarise
-from sweeps.record import UNIT_LEVELS, SweepRecord, compare
+from sweeps.record import UNIT_LEVELS, SweepRecord, compare, score_rounding
 
 __all__ = ["baseline_summary", "metric_summary", "metric_values"]
 
@@ -34,13 +34,15 @@ def metric_summary(
     `compared=False` makes no comparison, for metrics of which less is not better or where only mean and std are asked for:
     `best` and `tied` are false, `p` NaN and `pairs` 0.
     """
-    values = _values(evaluations(record, scenario), metrics, epochs)
+    rows = evaluations(record, scenario)
+    values = _values(rows, metrics, epochs)
     columns = values.columns[len(_KEYS) :]
     if not len(columns):
         return pd.DataFrame(columns=COLUMNS)
     out = summarise(values, ["forget_size", "method"], list(columns)).query("n > 0")
     if compared:
-        out = out.merge(_verdicts(values, list(columns)), on=["forget_size", "method", "metric"], how="left")
+        roundings = {size: score_rounding(record, own) for size, own in rows.groupby("forget_size")}
+        out = out.merge(_verdicts(values, list(columns), roundings), on=["forget_size", "method", "metric"], how="left")
     else:
         out = out.assign(**_UNCOMPARED)
     out = out.assign(scenario=scenario, forget_size=out["forget_size"].astype(int))
@@ -70,13 +72,14 @@ def run_values(record: SweepRecord, scenario: str, metrics: Sequence[str], basel
     return _values(evaluations(record, scenario, baseline), metrics, "metric")
 
 
-def _verdicts(values: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """What `compare` says of every forget size and metric, one row per method."""
+def _verdicts(values: pd.DataFrame, metrics: Sequence[str], roundings: Mapping[Any, float]) -> pd.DataFrame:
+    """What `compare` says of every forget size and metric, one row per method; with each size's rounding of the score."""
     verdicts = []
     for size, group in values.groupby("forget_size"):
         for m in metrics:
             samples = group.pivot(index=list(UNIT_LEVELS), columns="method", values=m)
-            verdicts.append(compare(samples).reset_index().assign(forget_size=size, metric=m))
+            rounding = roundings[size] if m == "score" else 0.0
+            verdicts.append(compare(samples, rounding).reset_index().assign(forget_size=size, metric=m))
     return pd.concat(verdicts, ignore_index=True)
 
 

@@ -23,6 +23,7 @@ from sweeps.record.load import load_sweep
 from sweeps.record.once import once
 from sweeps.record.record import COLUMNS, SweepRecord, empty_record
 from sweeps.record.remarks import Remark, remarks
+from sweeps.record.rounding import score_rounding
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, MOST_UNITS, POWER, compare
 from sweeps.studies.winners import Winner
 
@@ -57,6 +58,7 @@ __all__ = [
     "once",
     "options_among",
     "remarks",
+    "score_rounding",
     "sweeps_in",
     "told_apart",
     "typed_runs",

@@ -12,6 +12,7 @@ from sweeps.plan import BASELINES, FLOOR, UNTOUCHED
 from sweeps.record.commands import extending
 from sweeps.record.once import once
 from sweeps.record.record import SweepRecord
+from sweeps.record.rounding import score_rounding
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, Pairs, least_difference, units_needed
 
 __all__ = [
@@ -201,7 +202,7 @@ def told_apart(record: SweepRecord, scenario: str) -> Apart | None:
     samples = trials.pivot(index=list(UNIT_LEVELS), columns="method", values="score")
     means = samples.mean().round(9)
     best = str(min(means.index, key=lambda m: (means[m], m)))
-    pairs = Pairs.of(samples)
+    pairs = Pairs.of(samples, score_rounding(record, trials))
     unit = unit_of(record, scenario, list(trials["training"]))
     own = trials[trials["method"] == best]
     units = own["training"].nunique() if unit == "training" else own["draw"].nunique()
@@ -223,7 +224,7 @@ def beside_original(record: SweepRecord, scenario: str, size: int | None = None)
         return None
     trials = pd.concat([methods, original])
     samples = trials.pivot(index=list(UNIT_LEVELS), columns="method", values="score")
-    against = Pairs.of(samples, UNTOUCHED).against(UNTOUCHED)
+    against = Pairs.of(samples, score_rounding(record, trials), UNTOUCHED).against(UNTOUCHED)
     unit, units = unit_of(record, scenario, list(trials["training"])), int(against["units"].max())
     untested = "" if units >= LEAST_UNITS else f"on fewer than {LEAST_UNITS} {unit}s nothing is told apart"
     if record.in_hindsight:  # the least of several epochs against the only one

@@ -57,13 +57,15 @@ class Pairs:
     p: Floats
 
     @classmethod
-    def of(cls, samples: pd.DataFrame, only: str | None = None) -> Pairs:
+    def of(cls, samples: pd.DataFrame, rounding: float = 0.0, only: str | None = None) -> Pairs:
         """All pairs of the columns, or only those with one of them.
 
         Args:
             samples: one column per method, one row per run; lower is better; NaN where a method has no result. With index levels
                 `training` and `run`, runs of one forget set are averaged first, then, where there are several trainings,
                 the forget sets of one training: what is averaged is no independent witness.
+            rounding: the standard deviation that rounding gives a difference, where more is known of it than values show
+                (`score_rounding`).
         """
         from scipy.special import stdtr  # noqa: PLC0415  # a quarter of a second, which `sweeps status` does not wait
 
@@ -80,7 +82,7 @@ class Pairs:
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.where(there, differences, 0).sum(0) / units
             squares = np.where(there, (differences - mean) ** 2, 0).sum(0)
-            spread = np.maximum(np.sqrt(squares / (units - 1)), _rounding(values))
+            spread = np.maximum(np.sqrt(squares / (units - 1)), max(_rounding(values), rounding))
             t = np.where(mean == 0, 0, np.abs(mean) / (spread / np.sqrt(units)))
         raw = np.where(units >= LEAST_UNITS, 2 * stdtr(np.maximum(units - 1, 1), -t), np.nan)
         return cls(tuple(map(str, samples.columns)), first, second, mean, spread, units, holm(raw))
@@ -105,11 +107,11 @@ class Pairs:
         return pd.DataFrame({"difference": sign * self.difference[rows], **columns}, index=others)
 
 
-def compare(samples: pd.DataFrame) -> pd.DataFrame:
+def compare(samples: pd.DataFrame, rounding: float = 0.0) -> pd.DataFrame:
     """Which methods are best, and which are not told apart from the best.
 
     Args:
-        samples: as `Pairs.of` takes it.
+        samples, rounding: as `Pairs.of` takes them.
 
     Returns:
         Indexed by method: `best` (least mean; several where means are equal; none where there is no rival), `tied` (others not
@@ -125,7 +127,7 @@ def compare(samples: pd.DataFrame) -> pd.DataFrame:
         best = np.isclose(means, np.nanmin(means), rtol=0, atol=1e-9)
         first = min(np.flatnonzero(best), key=lambda i: str(names[i]))
         others = known[known != first]
-        pairs = Pairs.of(samples.iloc[:, known])
+        pairs = Pairs.of(samples.iloc[:, known], rounding)
         rows, sign = pairs.rows_of(int(np.flatnonzero(known == first)[0]))
         p[others], units[others] = pairs.p[rows], pairs.units[rows]
         apart = (pairs.p[rows] < LEVEL) & (sign * pairs.difference[rows] > 0)

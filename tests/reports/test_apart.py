@@ -12,9 +12,9 @@ import pytest
 from reports import frames, tables
 from reports.sampled import counted, overlap_sentence, sampled
 from reports.summary import verdict
-from sweeps.record import told_apart
+from sweeps.record import compare, score_rounding, told_apart
 from sweeps.record.statistics import LEVEL, least_difference
-from tests.reports.conftest import RecordBuilder
+from tests.reports.conftest import RecordBuilder, new_builder
 
 
 def evaluate(builder: RecordBuilder, **scores: tuple[float, ...]) -> None:
@@ -53,6 +53,41 @@ def test_a_near_rival_a_far_one_and_what_the_near_one_needs(builder: RecordBuild
     assert [[c.text for c in row.cells][2] for row in table.rows] == ["no", "yes"]
     assert [c.text for c in table.rows[0].cells][4:] == [str(more), "4"]
     assert said in table.notes
+
+
+def test_one_image_more_on_each_of_three_forget_sets_is_no_proof(builder: RecordBuilder) -> None:
+    """Of ten images one is 10 points: one step three times over is no proof, however little the fine gaps beside it vary."""
+    builder.spec["scenarios"] = {"random": {"tune_size": 10, "sizes": [10]}}
+    for method, missed in (("sure", 0), ("scrub", 1)):
+        for seed, fine in enumerate((0.1, 0.2, 0.15)):
+            metrics = {"forget_accuracy": 100.0 - 10 * missed, "forget_gap": 10.0 * missed}
+            metrics |= {"retain_accuracy": 99 - fine * (1 + missed / 9), "retain_gap": fine * (1 + missed / 9)}
+            value = (metrics["forget_gap"] + metrics["retain_gap"]) / 2
+            builder.trial("evaluation", method, value=value, metrics=metrics, size=10, forget_seed=seed)
+    record = builder.record()
+    found = told_apart(record, "random")
+    assert found is not None
+    assert found.not_apart == ["scrub"]
+    assert found.rivals[0].spread == pytest.approx(5 / math.sqrt(6), rel=1e-3)
+    assert frames.metric_summary(record, "random", ["score"]).set_index("method").loc["scrub", "tied"]
+
+
+@pytest.mark.parametrize(("size", "sets"), [(5, 3), (10, 3), (10, 4)])
+def test_equal_methods_on_few_images_are_told_apart_in_five_per_cent_at_most(size: int, sets: int) -> None:
+    """Nine methods of equal accuracies, the score the mean of a coarse gap and two fine ones."""
+    rng, repeats, told = np.random.default_rng(size + sets), 120, 0
+    record, seeds = new_builder().record(), np.repeat(range(sets), 9)
+    for _ in range(repeats):
+        rows = pd.DataFrame({"seed": seeds, "method": np.tile(range(9), sets)})
+        for name, images, share in (("forget", size, 0.8), ("heldout", 360, 0.97), ("retain", 1200, 0.999)):
+            oracles = 100 * rng.binomial(images, share, sets)[seeds] / images
+            rows[f"metric.{name}_accuracy"] = 100 * rng.binomial(images, share, len(rows)) / images
+            gap = "utility" if name == "heldout" else name
+            rows[f"metric.{gap}_gap"] = (rows[f"metric.{name}_accuracy"] - oracles).abs()
+        rows["score"] = rows.filter(like="_gap").mean(axis=1)
+        verdicts = compare(rows.pivot(index="seed", columns="method", values="score"), score_rounding(record, rows))
+        told += bool((~verdicts["best"] & ~verdicts["tied"]).any())
+    assert told / repeats <= LEVEL
 
 
 def test_equal_scores_are_never_told(builder: RecordBuilder) -> None:

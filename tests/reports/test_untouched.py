@@ -59,7 +59,7 @@ def test_it_is_no_rival_and_changes_no_comparison(record: SweepRecord, builder: 
 
 def test_each_method_is_tested_against_it_and_the_tests_are_corrected_for_each_other_alone() -> None:
     samples = pd.DataFrame({m: g[:5] for m, g in GAPS.items() if m != "oracle"})
-    against = Pairs.of(samples, "original").against("original")
+    against = Pairs.of(samples, only="original").against("original")
     raw = [ttest_rel(samples[m], samples["original"]).pvalue for m in against.index]
     assert list(against.index) == ["sure", "finetune", "neg_grad"]
     assert against["p"].tolist() == pytest.approx(holm(raw).tolist())
@@ -212,6 +212,6 @@ def test_equal_methods_are_told_from_it_in_five_per_cent_at_most() -> None:
     rng, told, rounds = np.random.default_rng(0), 0, 2000
     for _ in range(rounds):
         samples = pd.DataFrame(rng.normal(2, 1, (5, 5)) + rng.normal(0, 1, (5, 1)), columns=["original", *"abcd"])
-        told += (Pairs.of(samples, "original").against("original")["p"] < 0.05).any()
+        told += (Pairs.of(samples, only="original").against("original")["p"] < 0.05).any()
     assert told / rounds < 0.05 + 3 * (0.05 * 0.95 / rounds) ** 0.5
     assert not compare(samples)["best"].isna().any()

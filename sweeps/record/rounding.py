@@ -1,0 +1,56 @@
+"""What rounding alone adds to the difference of two scores: accuracies of few images come in steps of one of them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from sweeps.objective import Objective
+from sweeps.record.record import SweepRecord
+from unlearn.gaps import Measures
+
+__all__ = ["entering", "objective_in", "score_rounding"]
+
+#: Prefix of the columns that hold metrics at the epoch that counts.
+_AT = "metric."
+
+
+def objective_in(record: SweepRecord) -> Objective:
+    """The objective of a sweep, as its record tells it."""
+    kept = record.spec.get("objective") or {}
+    known = {key: kept[key] for key in ("name", "gaps") if kept.get(key)}
+    return Objective(
+        known.get("name", Objective.name), tuple(known.get("gaps", Objective.gaps)), Measures(record.measures)
+    )
+
+
+def entering(record: SweepRecord, frame: pd.DataFrame, prefix: str = "") -> list[str]:
+    """Which gaps of a frame, whose columns are called so after `prefix`, enter the score."""
+    there = frame.columns[frame.notna().any()].astype(str)
+    return objective_in(record).counts([c.removeprefix(prefix) for c in there if c.startswith(prefix)])
+
+
+def score_rounding(record: SweepRecord, rows: pd.DataFrame) -> float:
+    """The standard deviation that rounding gives a difference of scores among evaluations of one forget size; 0 where unknown.
+
+    The score itself comes in the steps of its finest gap. The coarsest one, of a few images to forget, may be equal by chance on
+    all of three forget sets, and the fine ones then look like proof. So each gap counts with the least distance of two
+    values of what it is a gap of, and with what that moves the score by.
+    """
+    objective, gaps = objective_in(record), entering(record, rows, _AT)
+    names = [str(c).removeprefix(_AT) for c in rows if str(c).startswith(_AT)]
+    steps = {gap: _step(rows[f"{_AT}{name}"]) for name in names if (gap := objective.measures.gap_name(name)) in gaps}
+    try:
+        means = {gap: float(rows[f"{_AT}{gap}"].astype(float).mean()) for gap in gaps}
+        usual = objective.score(means)
+        moved = [objective.score({**means, gap: means[gap] + step}) - usual for gap, step in steps.items()]
+    except (KeyError, ValueError):  # gaps are missing that the objective needs
+        return 0.0
+    return math.hypot(*moved) / math.sqrt(6)
+
+
+def _step(values: pd.Series[float]) -> float:
+    steps = np.diff(np.unique(values.dropna().to_numpy(float).round(9)))
+    return float(steps.min()) if len(steps) else 0.0
