@@ -14,6 +14,7 @@ from sweeps.codes import changed, in_text
 from sweeps.jobs.job import CODE, GUESSING, RETAIN_SAMPLES
 from sweeps.record.apart import FLOOR, UNTOUCHED, beside_original, evaluations, in_common
 from sweeps.record.record import SweepRecord
+from sweeps.record.rounding import entering
 from sweeps.spec.draws import ALIKE
 from sweeps.studies.winners import Winner
 from unlearn.gaps import Measures
@@ -200,7 +201,7 @@ def _coarse(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     if not steps:
         return
     gap = max(steps, key=lambda g: steps[g])
-    step = steps[gap] / len(steps)
+    step = steps[gap] / max(len(steps), len(entering(record, own)))  # a gap that never moved is in the mean too
     leads = [lead for _, rows in _searches(record, scenario) if (lead := _lead(rows)) is not None]
     close = sum(lead < step for lead in leads)
     if 2 * close > len(leads):

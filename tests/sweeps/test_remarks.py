@@ -196,6 +196,18 @@ def test_an_objective_coarser_than_the_differences_that_it_ranks(
         assert "dev" in found[0].remedy
 
 
+def test_what_an_image_moves_the_score_by_counts_gaps_that_never_moved(builder: RecordBuilder) -> None:
+    """All retain images right in every epoch, and an attack that is no accuracy: of the mean of three, a third is the image's."""
+    builder.spec["objective"] = {"name": "average_gap", "gaps": ["utility_gap", "retain_gap", "mia_knn_forget_gap"]}
+    builder.planned = {("search", "random", "sure"): 2}
+    gaps = {"utility_gap": 0.0, "retain_gap": 0.0, "mia_knn_forget_gap": 0.0}
+    curve = [{"heldout_accuracy": 90.0 + 0.75 * i, "retain_accuracy": 100.0, **gaps} for i in range(3)]
+    for lr, value in ((1, 1.0), (2, 1.05)):
+        builder.trial("search", "sure", value=value, hp={"lr": lr}, curve=list(curve))
+    (found,) = remarks(builder.record())
+    assert "one image moves ΔUtility by 0.75 points and the score by 0.25" in found.fact
+
+
 @pytest.mark.parametrize(
     ("accuracy", "where", "remedy"),
     [
