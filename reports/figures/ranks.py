@@ -16,7 +16,10 @@ __all__ = ["mean_ranks"]
 
 
 def mean_ranks(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle]) -> Drawing | None:
-    """One point per method, best first; the grey band reaches from the best rank as far as Nemenyi's test cannot tell."""
+    """One point per method, best first; the grey band reaches from the best rank as far as Nemenyi's test cannot tell.
+
+    Of two methods there is none: the test is for three and more.
+    """
     frame = frames.mean_ranks(record, scenario)
     if not len(frame):
         return None
@@ -25,7 +28,7 @@ def mean_ranks(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle
 
     place = {"xref": "x", "x0": first, "x1": first + critical, "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
     band = {"type": "rect", **place, "line": {"width": 0}, "fillcolor": "rgba(128,128,128,0.22)"}
-    panels = Panels([""], 34 + 26 * len(frame), shapes=[band])
+    panels = Panels([""], 34 + 26 * len(frame), shapes=[band] if math.isfinite(critical) else [])
     for row in frames.iterate(frame):
         style = styles[row.method]
         label = escape(style.label)
@@ -48,7 +51,11 @@ def mean_ranks(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle
     level = "training" if sampled(record, scenario).trainings > 1 else ""
     over = f"{blocks} trainings" if level else f"{blocks} {sampled(record, scenario).nouns}"
     note = f"Ranks of the score, {frames.size_label(record, scenario)}, over n = {over} on which every method was evaluated."
-    note += f" Band: ranks that Nemenyi's test cannot tell from the best at the 5 % level (critical difference {critical:.2f})."
+    if math.isfinite(critical):
+        note += (
+            " Band: ranks that Nemenyi's test cannot tell from the best at the 5 % level (critical difference "
+            f"{critical:.2f})."
+        )
     note += f" Friedman's test that all rank alike: p = {friedman:.2g}." if math.isfinite(friedman) else ""
     title = f"{scenario_label(scenario)}: mean rank of every method"
     return Drawing(f"{scenario}-ranks", title, note, panels)

@@ -95,6 +95,22 @@ def test_the_band_of_mean_ranks_holds_equal_methods(n: int) -> None:
     assert rejected <= most
 
 
+def test_two_methods_have_no_band_of_mean_ranks(builder: RecordBuilder) -> None:
+    """Of two equal methods one is ahead on all of four forget sets in an eighth of cases, which the band would call told."""
+    assert critical_difference(2, 4) < 1  # by as much their ranks then differ
+    for method, value in (("sure", 1.0), ("finetune", 2.0), ("neg_grad_plus", 3.0)):
+        drawing = figures.mean_ranks(builder.record(), "random", STYLES)
+        assert drawing is None or (
+            "Nemenyi" not in drawing.note and not figures.figure_of(drawing.wide()).layout.shapes
+        )
+        for seed in range(4):
+            builder.trial("evaluation", method, value=value + 0.1 * seed, forget_seed=seed)
+    drawing = figures.mean_ranks(builder.record(), "random", STYLES)
+    assert drawing is not None
+    assert "Nemenyi" in drawing.note
+    assert len(figures.figure_of(drawing.wide()).layout.shapes) == 1
+
+
 def test_the_sides_that_a_trade_off_names(full_record: SweepRecord) -> None:
     drawing = figures.trade_off(full_record, "random", STYLES)
     assert drawing is not None
