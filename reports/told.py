@@ -51,7 +51,8 @@ def power_sentence(record: SweepRecord, apart: Apart) -> str:
     low, high = significant(least[0], 2), significant(least[-1], 2)
     unit = " points" if score_unit(record) == POINTS else ""
     between = f"{low}{unit}" if low == high else f"{low} to {high}{unit}, by method"
-    return f"Differences that {_units(apart.unit, shared)} tell with 80 % probability: {between}."
+    over = _units(apart.unit, shared)
+    return f"Differences that {over} tell with 80 % probability, if their spread is the true one: {between}."
 
 
 def needed_sentence(record: SweepRecord, apart: Apart) -> str:

@@ -24,8 +24,10 @@ def apart_table(record: SweepRecord, scenario: str) -> Table | None:
     columns = ("Method", "Difference", "Told apart", "Could be told", f"More {apart.unit}s needed", "n")
     notes = [
         f"Difference: {score} less that of {best}, the least, over the {apart.unit}s that both have (n).",
-        f"Could be told: the least true difference that n {apart.unit}s tell in 80 % of such evaluations.",
-        "Needed: for that, if the present difference and its spread are the true ones, which n of them tell but roughly.",
+        f"Could be told: the least true difference that n {apart.unit}s tell in 80 % of such evaluations, if the spread found is "
+        "the true one, which n of them tell but roughly.",
+        "Needed: for that, if the present difference is the true one too. It is mostly more, for the least of several means "
+        "flatters.",
         *filter(None, [_together(record, scenario), needed_sentence(record, apart)]),  # that may end in a command
     ]
     title = f"{scenario_label(scenario)}: {best} and the others, {frames.size_label(record, scenario)}"

@@ -45,7 +45,7 @@ def _comparison(record: SweepRecord, apart: Apart) -> Iterator[str]:
         return
     least = sorted(r.least for r in apart.rivals)
     between = " to ".join(dict.fromkeys(f"{value:.2g}" for value in (least[0], least[-1])))
-    power = f"{over} tell differences of {between} at 80 % power"
+    power = f"{over} tell differences of about {between} at 80 % power"
     if apart.apart:
         rest = f"not from {_named(apart.not_apart)}" if apart.not_apart else "so from every other method"
         yield f"{apart.best} is told apart from {_named(apart.apart)} (5 % level), {rest}; {power}"
@@ -55,7 +55,8 @@ def _comparison(record: SweepRecord, apart: Apart) -> Iterator[str]:
     if rival is not None and rival.needed is not None:
         more = max(rival.needed - rival.units, 1)
         command = command_for(record, apart, rival.units + more)
-        yield f"about {count_of(more, f'more {apart.unit}')} would tell {rival.method} from {apart.best}: {command}"
+        would = f"about {count_of(more, f'more {apart.unit}')} would tell {rival.method} from {apart.best}"
+        yield f"{would}, if the present difference is the true one: {command}"
 
 
 def _beside(original: BesideOriginal) -> str:

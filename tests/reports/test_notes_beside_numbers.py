@@ -171,7 +171,11 @@ def test_status_says_what_is_told_apart_and_what_is_needed(builder: RecordBuilde
     assert told.startswith("random: sure is told apart from finetune (5 % level), not from scrub; 4 forget sets tell")
     assert told.endswith("at 80 % power")
     assert needed.startswith("random: about ")
-    assert "more forget sets would tell scrub from sure: sweeps evaluate tiny --set evaluation.seeds=" in needed
+    assert (
+        "more forget sets would tell scrub from sure, if the present difference is the true one: "
+        "sweeps evaluate tiny --set evaluation.seeds="
+    ) in needed
+    assert "4 forget sets tell differences of about 0." in told
 
 
 def test_status_where_nothing_can_be_told(builder: RecordBuilder) -> None:

@@ -96,6 +96,35 @@ def test_so_many_forget_sets_tell_the_present_difference():
     assert units_needed(math.nan, 2.0, level) is None
 
 
+@pytest.mark.parametrize("n", [3, 8])
+def test_the_least_difference_that_a_spread_gives_is_told_less_often_than_the_true_one(n: int):
+    """The spread of a few forget sets is too small as often as too large, and a difference that is too small is told seldom."""
+    rng, repeats, told = np.random.default_rng(n), 2000, 0
+    for _ in range(repeats):
+        least = least_difference(float(rng.normal(size=n).std(ddof=1)), n, LEVEL)
+        told += stats.ttest_1samp(least + rng.normal(size=n), 0).pvalue < LEVEL
+    assert 0.55 < told / repeats < 0.76
+
+
+def test_so_many_more_seldom_tell_the_nearest_of_several_methods():
+    """Nine methods whose true means differ by a third of the spread: what is needed for the present differences is too few."""
+    rng, repeats, kept, units = np.random.default_rng(0), 150, 0, 5
+    for _ in range(repeats):
+        means = 0.3 * rng.normal(size=METHODS)
+        scores = means + rng.normal(size=(units, METHODS))
+        best, pairs = str(scores.mean(0).argmin()), Pairs.of(pd.DataFrame(scores))
+        differences = pairs.against(best)
+        needed = {
+            m: count
+            for m, r in differences.iterrows()
+            if (count := units_needed(r["difference"], r["spread"], pairs.next_level)) and r["p"] >= LEVEL
+        }
+        rival = min(needed, key=lambda m: needed[m])
+        more = np.vstack([scores, means + rng.normal(size=(max(needed[rival] - units, 1), METHODS))])
+        kept += Pairs.of(pd.DataFrame(more)).against(best)["p"][rival] < LEVEL
+    assert kept / repeats < POWER / 2
+
+
 @pytest.mark.parametrize(("trainings", "draws"), [(3, 2), (5, 4)])
 def test_nested_draws_are_no_independent_witnesses(trainings: int, draws: int):
     """Equal methods whose scores move with the training: the draws of one training repeat one observation."""
