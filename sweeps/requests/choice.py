@@ -79,8 +79,8 @@ def method_by(record: SweepRecord, scenario: str, named: str | None) -> str:
     return f"the least mean score in the evaluation{unfinished}"
 
 
-def _best_method(record: SweepRecord, scenario: str) -> str:
-    """The method of the least mean score in the evaluation, at the size at which methods are compared."""
+def mean_scores(record: SweepRecord, scenario: str) -> dict[str, float]:
+    """Each method's mean score in the evaluation, at the size at which methods are compared: the least is chosen."""
     size = record.shown_size(scenario)
     scores = {}
     for method in record.winners.get(scenario, {}):
@@ -88,9 +88,14 @@ def _best_method(record: SweepRecord, scenario: str) -> str:
         own = trials.loc[trials["forget_size"] == size, "value"].dropna()
         if len(own):
             scores[method] = float(own.mean())
+    return scores
+
+
+def _best_method(record: SweepRecord, scenario: str) -> str:
+    scores = mean_scores(record, scenario)
     if not scores:
         raise SweepError(f"no method of {scenario} is evaluated yet: run the sweep first, or name one by --method")
     return min(scores, key=scores.__getitem__)
 
 
-__all__ = ["Configuration", "choose", "method_by", "origin"]
+__all__ = ["Configuration", "choose", "mean_scores", "method_by", "origin"]

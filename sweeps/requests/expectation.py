@@ -13,7 +13,7 @@ from scipy.special import stdtrit
 
 from sweeps.objective import Objective
 from sweeps.record import SweepRecord, beside_original, in_common
-from sweeps.requests.choice import Configuration
+from sweeps.requests.choice import Configuration, mean_scores
 from sweeps.spec.draws import ALIKE
 
 LEVEL = 0.9
@@ -42,6 +42,7 @@ class Expected:
         count: how many values the intervals rest on.
         of: what each value is of: a forget set, or a run on the one forget set that the scenario has.
         in_common: share of its samples that one of those sets has in common with another, on average; None where not known.
+        best_of: among how many methods these very sets made it the best, which flatters; 1: it was not chosen by them.
         gaps: interval by name, `score` (the objective) first.
         original: `score`, the mean of the original as it is at that size, and `method_is`: `better` than that, `worse`, `not told
             apart`, or None where it is not tested; None where the original was not evaluated.
@@ -51,6 +52,7 @@ class Expected:
     count: int
     of: str
     in_common: float | None
+    best_of: int
     gaps: Mapping[str, Interval]
     original: Mapping[str, Any] | None
 
@@ -83,8 +85,10 @@ def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_var
         if values.notna().all()
     }
     of = "forget set" if draws_vary else "run"
+    scores = mean_scores(record, chosen.scenario) if nearest == record.shown_size(chosen.scenario) else {}
+    best_of = len(scores) if scores and chosen.method == min(scores, key=scores.__getitem__) else 1
     alike = in_common(record, chosen.scenario, nearest)
-    return Expected(nearest, len(trials), of, alike, gaps, _original(record, chosen, nearest))
+    return Expected(nearest, len(trials), of, alike, best_of, gaps, _original(record, chosen, nearest))
 
 
 def _original(record: SweepRecord, chosen: Configuration, size: int) -> dict[str, Any] | None:
@@ -109,10 +113,16 @@ def comparable(
 
 
 def sources(hopes: Expected) -> str:
-    """What the values are of, with how far the sets repeat each other where that is most of them."""
-    alike = hopes.in_common is not None and hopes.in_common > ALIKE
-    of = f" (two of which have {100 * (hopes.in_common or 0):.0f} % in common, which may make the interval too narrow)"
-    return f"{hopes.count} {hopes.of}s{of if alike else ''}"
+    """What the values are of, with how far the sets repeat each other where that is most of them, and whether they chose."""
+    limits = []
+    if hopes.in_common is not None and hopes.in_common > ALIKE:
+        limits.append(
+            f"two of which have {100 * hopes.in_common:.0f} % in common, which may make the interval too narrow"
+        )
+    if hopes.best_of > 1:
+        limits.append(f"on which it was the best of {hopes.best_of} methods, which flatters")
+    named = f" ({'; '.join(limits)})" if limits else ""
+    return f"{hopes.count} {hopes.of}s{named}"
 
 
 def _evaluated(record: SweepRecord, chosen: Configuration) -> pd.DataFrame:
