@@ -157,7 +157,8 @@ def attack_chance_note(record: SweepRecord, scenario: str, sizes: Iterable[int])
     if not parts:
         return ""
     return (
-        f"What one run's attack varies by for its few decisions alone, at least (binomial, points): {'; '.join(parts)}."
+        "What one run's attack varies by for its few decisions alone, roughly (binomial, points; less where it calls most "
+        f"samples alike): {'; '.join(parts)}."
     )
 
 

@@ -23,6 +23,7 @@ from reports.caveats import (
 from reports.format import Table
 from reports.summary import verdict
 from tests.reports.conftest import RecordBuilder
+from unlearn.metrics.mia_loss import holdout_accuracy
 
 
 def notes(table: Table | None) -> str:
@@ -206,6 +207,24 @@ def test_what_chance_adds_to_attacks_on_few_samples(builder: RecordBuilder) -> N
 def test_that_chance_is_the_binomials() -> None:
     draws = np.random.default_rng(0).binomial(20, 0.5, 20_000) / 20
     assert 100 * draws.std() == pytest.approx(11.2, abs=0.2)
+
+
+def test_of_an_attack_that_calls_most_samples_alike_it_is_less(builder: RecordBuilder) -> None:
+    """Losses of 50 members and 50 others that are alike: normal ones, and ones of which a tenth of the others stand out."""
+    rng = np.random.default_rng(0)
+
+    def varies(outliers: float) -> float:
+        found = []
+        for _ in range(100):
+            member, other = rng.normal(size=(2, 50)) * (0.01 if outliers else 1)
+            found.append(holdout_accuracy(member, other + 3.0 * (rng.random(50) < outliers), rng))
+        return float(np.std(found) / math.sqrt(np.mean(found) * (1 - np.mean(found)) / 100))
+
+    assert varies(0) == pytest.approx(1, abs=0.2)
+    assert varies(0.1) < 0.7
+    metrics = {"mia_loss": 50.0, "mia_loss_gap": 1.0}
+    builder.trial("evaluation", "sure", value=1.0, metrics=metrics, size=50)
+    assert "roughly (binomial, points; less where" in attack_chance_note(builder.record(), "random", [50])
 
 
 def test_an_attack_of_unknown_decisions_has_no_chance_named(builder: RecordBuilder) -> None:
