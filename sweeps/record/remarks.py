@@ -251,7 +251,7 @@ def _alike(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     if share is not None and share > ALIKE:
         fact = (
             f"two of the evaluation's forget sets of {size} have {100 * share:.0f} % of their samples in common on average, "
-            "and sets of others may differ more"
+            "and on sets of others scores may differ more, and methods that are told apart here be equal"
         )
         yield Remark(
             "alike", scenario, None, fact, "forget fewer samples (tune_size, sizes), or of a scenario with more"

@@ -125,6 +125,27 @@ def test_so_many_more_seldom_tell_the_nearest_of_several_methods():
     assert kept / repeats < POWER / 2
 
 
+def test_a_skewed_score_beside_a_steady_one_is_told_apart_more_often():
+    """What docs/concepts.md says of the 5 %: they are of scores that are about normal."""
+    rng, repeats = np.random.default_rng(0), 400
+    steady, skewed = (1 + 0.1 * rng.normal(size=(repeats, 8)), rng.exponential(size=(repeats, 8, 3)))
+    scores = np.concatenate([steady[:, :, None], skewed], axis=2)
+    told = np.mean([(Pairs.of(pd.DataFrame(x)).p < LEVEL).any() for x in scores])
+    assert 0.07 < told < 0.2
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.25, 0.1, 0.22), (0.5, 0.28, 0.42), (0.86, 0.55, 0.75)])
+def test_sets_that_repeat_each_other_tell_apart_what_is_equal_on_others(share: float, least: float, most: float):
+    """Methods that are equal on all 100 images of a class, on eight forget sets from half of them, each run without chance."""
+    rng, repeats, told = np.random.default_rng(0), 400, 0
+    for _ in range(repeats):
+        images = rng.normal(size=100)
+        half = images[:50] - images.mean()
+        score = [rng.permutation(half)[: round(50 * share)].mean() for _ in range(8)]
+        told += Pairs.of(pd.DataFrame({"a": score, "b": 0.0})).p[0] < LEVEL
+    assert least < told / repeats < most
+
+
 @pytest.mark.parametrize(("trainings", "draws"), [(3, 2), (5, 4)])
 def test_nested_draws_are_no_independent_witnesses(trainings: int, draws: int):
     """Equal methods whose scores move with the training: the draws of one training repeat one observation."""
