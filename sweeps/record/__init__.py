@@ -23,7 +23,7 @@ from sweeps.record.load import load_sweep
 from sweeps.record.once import once
 from sweeps.record.record import COLUMNS, SweepRecord, empty_record
 from sweeps.record.remarks import Remark, remarks
-from sweeps.record.rounding import score_rounding
+from sweeps.record.rounding import moved_by, score_rounding
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, MOST_UNITS, POWER, compare
 from sweeps.studies.winners import Winner
 
@@ -55,6 +55,7 @@ __all__ = [
     "find_sweep",
     "in_common",
     "load_sweep",
+    "moved_by",
     "once",
     "options_among",
     "remarks",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from sweeps.objective import Objective
 from sweeps.record.record import SweepRecord
 from unlearn.gaps import Measures
 
-__all__ = ["entering", "objective_in", "score_rounding"]
+__all__ = ["entering", "moved_by", "objective_in", "score_rounding"]
 
 #: Prefix of the columns that hold metrics at the epoch that counts.
 _AT = "metric."
@@ -39,16 +40,21 @@ def score_rounding(record: SweepRecord, rows: pd.DataFrame) -> float:
     all of three forget sets, and the fine ones then look like proof. So each gap counts with the least distance of two
     values of what it is a gap of, and with what that moves the score by.
     """
-    objective, gaps = objective_in(record), entering(record, rows, _AT)
+    measures, gaps = Measures(record.measures), entering(record, rows, _AT)
     names = [str(c).removeprefix(_AT) for c in rows if str(c).startswith(_AT)]
-    steps = {gap: _step(rows[f"{_AT}{name}"]) for name in names if (gap := objective.measures.gap_name(name)) in gaps}
+    steps = {gap: _step(rows[f"{_AT}{name}"]) for name in names if (gap := measures.gap_name(name)) in gaps}
+    return math.hypot(*moved_by(record, rows, steps)) / math.sqrt(6)
+
+
+def moved_by(record: SweepRecord, rows: pd.DataFrame, steps: Mapping[str, float]) -> list[float]:
+    """By how much each gap's step moves the mean score of these evaluations; nothing where gaps are missing that it needs."""
+    objective, gaps = objective_in(record), entering(record, rows, _AT)
+    means = {gap: float(rows[f"{_AT}{gap}"].astype(float).mean()) for gap in gaps}
     try:
-        means = {gap: float(rows[f"{_AT}{gap}"].astype(float).mean()) for gap in gaps}
         usual = objective.score(means)
-        moved = [objective.score({**means, gap: means[gap] + step}) - usual for gap, step in steps.items()]
-    except (KeyError, ValueError):  # gaps are missing that the objective needs
-        return 0.0
-    return math.hypot(*moved) / math.sqrt(6)
+    except (KeyError, ValueError):
+        return []
+    return [objective.score({**means, gap: means[gap] + step}) - usual for gap, step in steps.items() if gap in means]
 
 
 def _step(values: pd.Series[float]) -> float:

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from sweeps.objective import Objective
-from sweeps.record import SweepRecord, beside_original, in_common
+from sweeps.record import SweepRecord, beside_original, in_common, moved_by
 from sweeps.requests.choice import Configuration, mean_scores
 from sweeps.spec.draws import ALIKE
 
@@ -79,8 +79,12 @@ def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_var
         return f"one forget set of {nearest} samples was evaluated, and at least two are needed: raise evaluation.seeds"
     names = sorted(name for name in map(str, trials) if name.startswith("metric.") and name.endswith("_gap"))
     columns = {SCORE: trials["value"]} | {name.removeprefix("metric."): trials[name] for name in names}
+    image = math.hypot(*moved_by(record, trials, {"forget_gap": 100 / nearest}))
+    rounding = {SCORE: image / math.sqrt(12)}
     gaps = {
-        name: prediction_interval([float(value) for value in values], step=100 / nearest)
+        name: prediction_interval(
+            [float(value) for value in values], step=100 / nearest, rounding=rounding.get(name, 0.0)
+        )
         for name, values in columns.items()
         if values.notna().all()
     }
@@ -132,7 +136,9 @@ def _evaluated(record: SweepRecord, chosen: Configuration) -> pd.DataFrame:
     return trials[mine & (trials["stage"] == "evaluation") & (trials["state"] == "COMPLETE")]
 
 
-def prediction_interval(values: Sequence[float], level: float = LEVEL, step: float = 0.0) -> Interval:
+def prediction_interval(
+    values: Sequence[float], level: float = LEVEL, step: float = 0.0, rounding: float = 0.0
+) -> Interval:
     """Student's prediction interval for one more value of a normal variable, cut at 0: gaps are not negative.
 
     mean ± t(n − 1, (1 + level) / 2) · s · √(1 + 1/n), for n ≥ 2 values.
@@ -140,9 +146,10 @@ def prediction_interval(values: Sequence[float], level: float = LEVEL, step: flo
     Args:
         step: by how much one sample moves a value: where all values are equal, which is no proof that the next will be, one
             sample more or less still lies inside.
+        rounding: the least standard deviation that a value has, as one of its parts comes in steps, which may be equal by chance.
     """
     n, mean = len(values), fmean(values)
-    half = float(stdtrit(n - 1, (1 + level) / 2)) * stdev(values) * math.sqrt(1 + 1 / n)
+    half = float(stdtrit(n - 1, (1 + level) / 2)) * max(stdev(values), rounding) * math.sqrt(1 + 1 / n)
     if half < 1e-9:  # equal, but for the rounding of means
         half = step
     return Interval(mean, max(0.0, mean - half), mean + half)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy import stats
 
@@ -51,6 +52,39 @@ def test_one_more_value_lies_in_it_in_nine_of_ten_cases(n: int) -> None:
     values = np.random.default_rng(n).normal(20, 2, (4000, n + 1))
     inside = [prediction_interval(row[:-1].tolist()).holds(row[-1]) for row in values]
     assert np.mean(inside) == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_of_few_samples_one_more_score_lies_in_it_in_nine_of_ten_cases(count: int) -> None:
+    """The mean of a coarse gap, which is often equal on two sets, and of two fine ones."""
+    rng, shape = np.random.default_rng(count), (2000, count + 1)
+
+    def gap(images: int, share: float) -> npt.NDArray[np.float64]:
+        first, second = rng.binomial(images, share, (2, *shape))
+        return 100 * np.abs(first - second) / images
+
+    scores = (gap(10, 0.95) + gap(360, 0.97) + gap(1200, 0.999)) / 3
+    narrow, wide = (
+        np.mean([prediction_interval(row[:-1].tolist(), rounding=rounding).holds(row[-1]) for row in scores])
+        for rounding in (0.0, 10 / 3 / math.sqrt(12))
+    )
+    assert narrow < 0.89 < wide
+
+
+def test_the_least_spread_of_a_score_is_what_an_image_moves_it_by() -> None:
+    builder = new_builder()
+    builder.best = {"random": {"sure": {"lr": 0.1}}}
+    for seed, fine in enumerate((0.1, 0.2)):
+        metrics = {"forget_gap": 10.0, "utility_gap": fine}
+        builder.trial(
+            "evaluation", "sure", value=5 + fine / 2, metrics=metrics, hp={"lr": 0.1}, size=10, forget_seed=seed
+        )
+    found = expected(
+        builder.record(), Configuration("random", "sure", {"lr": 0.1}, None, "search"), 10, draws_vary=True
+    )
+    assert isinstance(found, Expected)
+    half = stats.t.ppf(0.95, 1) * 5 / math.sqrt(12) * math.sqrt(1.5)
+    assert found.gaps[SCORE].high == pytest.approx(5.075 + half)
 
 
 def test_the_mean_of_the_method_that_was_best_flatters() -> None:
