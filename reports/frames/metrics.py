@@ -41,7 +41,9 @@ def metric_summary(
         return pd.DataFrame(columns=COLUMNS)
     out = summarise(values, ["forget_size", "method"], list(columns)).query("n > 0")
     if compared:
-        roundings = {size: score_rounding(record, own) for size, own in rows.groupby("forget_size")}
+        roundings = {
+            size: score_rounding(record, own) for size, own in rows.groupby("forget_size") if "score" in columns
+        }
         out = out.merge(_verdicts(values, list(columns), roundings), on=["forget_size", "method", "metric"], how="left")
     else:
         out = out.assign(**_UNCOMPARED)
