@@ -163,14 +163,17 @@ def _set_in(kind: type) -> set[str]:
 
 
 class _First(list[str]):
-    """What workers search for modules before all else: what this process does.
+    """What workers search for modules before Python's own: what this process does.
 
     Ray adds the folder of the script and the one that one types in, where a file `random.py` would hide Python's module.
     """
 
     def extend(self, folders: Iterable[str]) -> None:
-        first = os.path.realpath(sys.path[0]) if sys.path else None
-        super().extend(folder for folder in folders if os.path.realpath(folder) == first)
+        found = list(map(os.path.realpath, sys.path))
+        python = os.path.realpath(Path(os.__file__).parent)
+        before = found[: found.index(python)] if python in found else found
+        kept = {folder: before.index(real) for folder in folders if (real := os.path.realpath(folder)) in before}
+        super().extend(sorted(kept, key=kept.__getitem__, reverse=True))  # a worker puts each before those it has
 
 
 def job() -> Any:

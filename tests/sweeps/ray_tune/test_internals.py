@@ -28,6 +28,7 @@ from sweeps.ray_tune.internals import (
     check,
     fewer_processes,
     forget_finished,
+    job,
     no_progress,
     quiet,
     uncounted,
@@ -158,3 +159,21 @@ def test_finished_trials_are_let_go_of_or_all_are_kept(missing: str | None) -> N
     assert forget_finished(controller) == (set() if missing else {done})
     for kept in vars(controller).values():
         assert set(kept) == ({done, running} if missing else {running})
+
+
+def test_workers_search_first_what_this_process_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script's folder, behind one that the script put first, too; one that stands behind Python's modules is left out."""
+    script, typed_in, other = (tmp_path / name for name in ("script", "typed_in", "other"))
+    python = Path(os.__file__).parent
+
+    def found(*folders: Path | str) -> list[str]:
+        of_job = job()
+        monkeypatch.setattr(sys, "path", list(map(str, folders)))
+        of_job._py_driver_sys_path.extend([str(script), str(typed_in)])  # as Ray does
+        monkeypatch.undo()
+        return [Path(folder).name for folder in of_job._py_driver_sys_path]
+
+    assert found(script, python, other) == ["script"]
+    assert found(other, script, python, typed_in) == ["script"]
+    assert found(other, python, typed_in) == []
+    assert found(script, typed_in, python) == ["typed_in", "script"]  # a worker puts each before those that it has
