@@ -46,8 +46,10 @@ class _Panel:
     @property
     def end(self) -> float | None:
         """Where its axis ends, if the original's bar goes beyond."""
-        of = self.baselines["method"] == frames.UNTOUCHED
-        longest = max([0.0, *self.summary["mean"], *self.values["value"], *self.baselines.loc[~of, "mean"]])
+        of, runs_of = (frame["method"] == frames.UNTOUCHED for frame in (self.baselines, self.baseline_values))
+        means = pd.concat([self.summary, self.baselines[~of]])
+        runs = [*self.values["value"], *self.baseline_values.loc[~runs_of, "value"]]
+        longest = max([0.0, *(means["mean"] + means["std"].fillna(0)), *runs])
         return 1.05 * longest if longest and (self.baselines.loc[of, "mean"] > LONGEST * longest).any() else None
 
 

@@ -208,6 +208,13 @@ def test_its_bar_is_hatched_and_cut_where_it_would_dwarf_the_others(
         assert drawn.layout.xaxis.range is None
 
 
+def test_the_cut_axis_holds_every_run_of_the_noise_floor(builder: RecordBuilder) -> None:
+    far = {"original": np.full(5, 50.0), "sure": np.full(5, 1.0), "oracle": np.array([0.1, 0.1, 0.1, 0.1, 3.0])}
+    drawing = figures.gap_bars(build(builder, far), "random", method_styles(["sure"]))
+    assert drawing is not None
+    assert figures.figure_of(drawing.wide()).layout.xaxis.range[1] == pytest.approx(1.05 * 3)
+
+
 def test_equal_methods_are_told_from_it_in_five_per_cent_at_most() -> None:
     rng, told, rounds = np.random.default_rng(0), 0, 2000
     for _ in range(rounds):
