@@ -71,14 +71,20 @@ def needed_sentence(record: SweepRecord, apart: Apart) -> str:
     return f"{more}, if the present difference is the true one: {command}"
 
 
-def original_sentence(record: SweepRecord, scenario: str) -> str:
-    """Whether methods are any better than no unlearning; empty where the original was not evaluated."""
+def original_sentence(record: SweepRecord, scenario: str, *, sized: bool = False) -> str:
+    """Whether methods are any better than no unlearning; empty where the original was not evaluated.
+
+    Args:
+        sized: name the forget size, where others stand beside it.
+    """
     original = beside_original(record, scenario)
     if original is None:
         return ""
     unit = " points" if score_unit(record) == POINTS else ""
     score = uncertain(original.mean, original.spread, original.runs) + unit
     scores = f"No unlearning (the original) scores {score}"
+    if sized and original.size is not None:
+        scores += f" at forget size {original.size:,}"
     if original.untested:
         return f"{scores}; no method is tested against it: {original.untested}."
     told = {

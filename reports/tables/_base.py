@@ -57,7 +57,11 @@ def by_method(
     if any(row.last for row in rows):
         notes += _each(scenarios, partial(floor_note, record))
     if "score" in metrics and any(row.last for row in rows):
-        notes += _each(scenarios, partial(original_sentence, record))
+        notes += [
+            f"{scenario_label(s)}: {text}" if len(scenarios) > 1 else text
+            for s in scenarios
+            if (text := original_sentence(record, s, sized=sizes))
+        ]
     if any(m == "score" or m.endswith("_gap") for m in metrics):
         notes += _each(scenarios, partial(oracles_note, record))
     if "score" in metrics:

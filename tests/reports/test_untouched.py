@@ -180,7 +180,7 @@ def test_its_row_is_the_last_and_unmarked(record: SweepRecord) -> None:
         assert row.last
         assert row.method is None
         assert not any(cell.best or cell.tied for cell in row.cells)
-        assert original_sentence(record, "random") in table.notes
+        assert original_sentence(record, "random", sized="stability" in table.key) in table.notes
     gaps_alone = tables.metric_table(record, "random", ["forget_gap"], key="k", title="t")
     assert gaps_alone is not None
     assert not [note for note in gaps_alone.notes if "scores" in note]
@@ -213,6 +213,24 @@ def test_the_cut_axis_holds_every_run_of_the_noise_floor(builder: RecordBuilder)
     drawing = figures.gap_bars(build(builder, far), "random", method_styles(["sure"]))
     assert drawing is not None
     assert figures.figure_of(drawing.wide()).layout.xaxis.range[1] == pytest.approx(1.05 * 3)
+
+
+def test_beside_other_sizes_and_scenarios_it_says_of_which_it_speaks(builder: RecordBuilder) -> None:
+    builder.spec["scenarios"]["partial_class"] = {"tune_size": 50, "sizes": [50]}
+    for seed in range(3):
+        for method, score in (("sure", 1.0), ("original", 3.0)):
+            of = {"metrics": {"forget_gap": score}, "forget_seed": seed}
+            builder.trial("evaluation", method, value=score + seed, **of)
+            builder.trial("evaluation", method, value=9 * score + seed, size=10, **of)
+        builder.trial("evaluation", "sure", value=1.0, scenario="partial_class", size=50, forget_seed=seed)
+    record = builder.record()
+    sizes, scenarios = tables.stability_table(record, "random"), tables.score_table(record)
+    assert sizes is not None
+    assert scenarios is not None
+    said = "No unlearning (the original) scores 4.0 ± 1.0 points"
+    told = "; told to be better: SURE (5 %, Holm-corrected)."
+    assert f"{said} at forget size 100{told}" in sizes.notes
+    assert f"Random: {said}{told}" in scenarios.notes  # the other's was not evaluated
 
 
 def test_equal_methods_are_told_from_it_in_five_per_cent_at_most() -> None:
