@@ -363,6 +363,8 @@ def _lead(rows: pd.DataFrame) -> float | None:
 
 def _no_baseline(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     """Where nobody can say whether it is any better to unlearn than to leave the model as it is."""
+    if record.in_hindsight:  # nothing would be tested against it: see `beside_original`
+        return
     planned = ("evaluation", scenario, UNTOUCHED) in record.planned
     if not planned and len(evaluations(record, scenario)) and not len(evaluations(record, scenario, UNTOUCHED)):
         fact = "the original as it is was not evaluated, so that it is not known which methods are better than no unlearning"
@@ -375,8 +377,10 @@ def _no_better(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     if original is None or original.untested:
         return
     spread = f" ± {original.spread:.2g}" if original.runs > 1 else ""
-    remedy = f"more trials (search.trials), or more {original.unit}s ({original.key})"
-    for methods, said in ((original.not_apart, "is not told to be better"), (original.worse, "is told to be worse")):
+    either = f"more trials (search.trials), or more {original.unit}s ({original.key})"
+    not_apart = original.not_apart, "is not told to be better", either
+    worse = original.worse, "is told to be worse", "more trials (search.trials)"  # on more of those it is worse, too
+    for methods, said, remedy in (not_apart, worse):
         for method in methods:
             fact = f"it {said} than no unlearning, which scores {original.mean:.3g}{spread}"
             yield Remark("no_better", scenario, method, fact, remedy)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -90,13 +92,14 @@ def test_who_is_told_from_it(record: SweepRecord) -> None:
     )
     assert line in list(answers(record, whole=False))
     told = [(r.method, str(r)) for r in remarks(record) if r.kind == "no_better"]
-    remedy = "more trials (search.trials), or more forget sets (evaluation.seeds)"
+    trials = "more trials (search.trials)"
+    remedy = f"{trials}, or more forget sets (evaluation.seeds)"
     assert told == [
         (
             "finetune",
             f"it is not told to be better than no unlearning, which scores {mean:.3g} ± {spread:.2g}: {remedy}",
         ),
-        ("neg_grad", f"it is told to be worse than no unlearning, which scores {mean:.3g} ± {spread:.2g}: {remedy}"),
+        ("neg_grad", f"it is told to be worse than no unlearning, which scores {mean:.3g} ± {spread:.2g}: {trials}"),
     ]
     assert best_params(record)["remarks"]["random/finetune"] == [told[0][1]]
     assert not [s for s in verdict(record, "random").limits if "no unlearning" in s]  # it is among the answers
@@ -134,6 +137,12 @@ def test_scores_in_hindsight_are_not_tested_against_the_one_that_has_no_choice(b
     why = "; no method is tested against it: it has no epochs to choose from in hindsight, as the methods' scores have"
     assert original_sentence(record, "random").endswith(f"{why}.")
     assert not verdict(record, "random").headline.endswith(NONE_BETTER)
+
+
+def test_where_it_would_not_be_tested_nobody_is_told_to_add_it(builder: RecordBuilder) -> None:
+    without = build(builder, {m: GAPS[m] for m in ("sure", "finetune")})
+    assert [r for r in remarks(without) if r.kind == "baseline"]
+    assert not [r for r in remarks(replace(without, in_hindsight=True)) if r.kind == "baseline"]
 
 
 def test_without_it_nothing_is_said_of_it(builder: RecordBuilder) -> None:
