@@ -365,6 +365,8 @@ def _no_baseline(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     """Where nobody can say whether it is any better to unlearn than to leave the model as it is."""
     if record.in_hindsight:  # nothing would be tested against it: see `beside_original`
         return
+    if UNTOUCHED in record.left_out.get(scenario, []):  # it was evaluated: `_narrowed` says that it is left out
+        return
     planned = ("evaluation", scenario, UNTOUCHED) in record.planned
     if not planned and len(evaluations(record, scenario)) and not len(evaluations(record, scenario, UNTOUCHED)):
         fact = "the original as it is was not evaluated, so that it is not known which methods are better than no unlearning"

@@ -145,6 +145,12 @@ def test_where_it_would_not_be_tested_nobody_is_told_to_add_it(builder: RecordBu
     assert not [r for r in remarks(replace(without, in_hindsight=True)) if r.kind == "baseline"]
 
 
+def test_where_the_last_run_left_it_out_it_is_not_said_that_it_was_not_evaluated(builder: RecordBuilder) -> None:
+    without = replace(build(builder, {m: GAPS[m] for m in ("sure", "finetune")}), left_out={"random": ["original"]})
+    told = [r for r in remarks(without) if "original" in str(r)]
+    assert [r.kind for r in told] == ["narrowed"]
+
+
 def test_without_it_nothing_is_said_of_it(builder: RecordBuilder) -> None:
     record = build(builder, {m: GAPS[m] for m in ("oracle", "sure", "finetune")})
     assert beside_original(record, "random") is None
