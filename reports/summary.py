@@ -187,6 +187,9 @@ def _headline(record: SweepRecord, won: frames.Standing, name: str) -> str:
     original = beside_original(record, won.scenario)
     if original is not None and not original.untested and not original.better:
         return NONE_BETTER
+    if len(won.scores) == 1:
+        tested = original is not None and not original.untested
+        return f"{name} is told to be better than no unlearning" if tested else f"{name} is the only method evaluated"
     if not won.behind:
         return NOTHING_APART
     if not won.equals:

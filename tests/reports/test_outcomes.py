@@ -74,7 +74,7 @@ def test_one_method_alone_wins_nothing(builder):
     for seed in range(5):
         builder.trial("evaluation", "sure", value=1.0 + 0.01 * seed, forget_seed=seed)
     answer = verdict(builder.record(), "random")
-    assert answer.headline == "Random: no method can be told apart"
+    assert answer.headline == "Random: SURE is the only method evaluated"
     assert answer.sentences[0].startswith("SURE is the only method evaluated: score 1.020 ± 0.016 points over 5")
 
 
@@ -117,7 +117,9 @@ def test_no_headline_says_more_than_the_numbers(columns):
         return
     first = min(m for m in means if means[m] == min(means.values()))
     apart = told_apart(first, {m: c for m, c in zip(names, columns, strict=True) if m in means})
-    if not apart:
+    if len(means) == 1:
+        assert answer.headline == f"Random: {method_label(first)} is the only method evaluated"
+    elif not apart:
         assert answer.headline == "Random: no method can be told apart"
         assert answer.method is None
     elif len(apart) == len(means) - 1:

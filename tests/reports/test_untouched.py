@@ -112,6 +112,14 @@ def test_where_none_is_better_the_headline_says_so(builder: RecordBuilder) -> No
     assert verdict(record, "random").headline.endswith(f": {NONE_BETTER}")
 
 
+def test_a_sole_method_is_not_said_to_be_like_others(builder: RecordBuilder) -> None:
+    alone = verdict(build(builder, {"sure": GAPS["sure"]}), "random").headline
+    assert alone.endswith(": SURE is the only method evaluated")
+    for sets, told in ((5, "is told to be better than no unlearning"), (2, "is the only method evaluated")):
+        gaps = {m: GAPS[m] for m in ("original", "sure")}
+        assert verdict(build(RecordBuilder(), gaps, sets=sets), "random").headline.endswith(f": SURE {told}")
+
+
 def test_on_two_forget_sets_nothing_is_told(builder: RecordBuilder) -> None:
     record = build(builder, GAPS, sets=2)
     why = "; no method is tested against it: on fewer than 3 forget sets nothing is told apart"
