@@ -66,8 +66,10 @@ def run_studies(
     assert cache.identity, "the cache is prepared before the run"
     shared = {SPEC: _for_workers(spec), CACHE: cache.place, IDENTITY: cache.identity, FOLDER: str(Path.cwd())}
 
+    bundle = bundle_of(spec)  # without the spec: Ray Tune unpickles what `resources_of` holds at every trial
+
     def resources_of(config: dict[str, Any]) -> Any:
-        return tune.PlacementGroupFactory([bundle_of(spec)], name=config[SLOT])
+        return tune.PlacementGroupFactory([bundle], name=config[SLOT])
 
     with (
         interruptible() as signals,
@@ -82,11 +84,12 @@ def run_studies(
             slots = _start_ray(ray, spec, ray_address, verbose, scratch / "ray")
             signals.take_over()  # Ray has set its own
             os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
-            searcher = StudySearcher(studies, shared, slots)
+            searcher = StudySearcher(studies, slots)
+            does = tune.with_parameters(trainable or UnlearningTrainable, shared=shared)
             if trackers:
                 loggers.append(TrialLogger(searcher, trackers))
             tuner = tune.Tuner(
-                tune.with_resources(trainable or UnlearningTrainable, resources_of),
+                tune.with_resources(does, resources_of),
                 tune_config=tune.TuneConfig(
                     search_alg=searcher,
                     scheduler=PrunerScheduler(searcher),

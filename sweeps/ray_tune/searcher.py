@@ -30,10 +30,9 @@ class StudySearcher(Searcher):
         failure: what went wrong here or in the storage; Ray Tune passes over some errors, so nothing more is served after one.
     """
 
-    def __init__(self, studies: Multiplexer, shared: dict[str, Any], slots: int) -> None:
+    def __init__(self, studies: Multiplexer, slots: int) -> None:
         super().__init__()
         self.studies = studies
-        self.shared = shared
         self.assignments: dict[str, Assignment] = {}
         self.slots = Slots(slots)
         self.failure: Exception | None = None
@@ -57,7 +56,7 @@ class StudySearcher(Searcher):
             return None
         assignment = self._waiting.popleft()
         self.assignments[trial_id], self._slot_of[trial_id] = assignment, slot
-        return {**self.shared, JOB: assignment.job.dump(), SLOT: slot}
+        return {JOB: assignment.job.dump(), SLOT: slot}
 
     def look_ahead(self) -> None:
         """Have the next trial ready, if there is one: no worker that becomes free is to wait for the sampler and the storage."""

@@ -28,12 +28,16 @@ PATIENCE = 10.0
 
 
 class UnlearningTrainable(tune.Trainable):
-    """One trial is one `Job`; each step is one `Report`. The actor outlives its trials."""
+    """One trial is one `Job`; each step is one `Report`. The actor outlives its trials.
 
-    def setup(self, config: dict[str, Any]) -> None:
+    What all trials share comes once, with the actor: of a trial's configuration Ray Tune makes a dozen copies and texts.
+    """
+
+    def setup(self, config: dict[str, Any], shared: dict[str, Any]) -> None:
         import torch  # noqa: PLC0415  # only workers need it; the driver that pickles this class does not
 
-        torch.set_num_threads(threads_for(json.loads(config[SPEC])["resources"]["cpus_per_trial"]))
+        torch.set_num_threads(threads_for(json.loads(shared[SPEC])["resources"]["cpus_per_trial"]))
+        self._shared = shared
         self._reports = self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -51,12 +55,13 @@ class UnlearningTrainable(tune.Trainable):
         """Nothing, as nothing is saved."""
 
     def _start(self, config: dict[str, Any]) -> Iterator[Update]:
-        if Path(config[FOLDER]).is_dir():  # relative paths in a spec are the driver's
-            os.chdir(config[FOLDER])
-            if config[FOLDER] not in sys.path:
-                sys.path.append(config[FOLDER])  # as for who types there: last, so that it hides nothing
+        shared = self._shared
+        if Path(shared[FOLDER]).is_dir():  # relative paths in a spec are the driver's
+            os.chdir(shared[FOLDER])
+            if shared[FOLDER] not in sys.path:
+                sys.path.append(shared[FOLDER])  # as for who types there: last, so that it hides nothing
         try:
-            worker = _worker(config[SPEC], config[CACHE], config[IDENTITY])
+            worker = _worker(shared[SPEC], shared[CACHE], shared[IDENTITY])
         except (SweepError, ShareError) as error:
             return iter([Update("stopped", reason=str(error))])
         except Exception:  # not the trial's fault: the data cannot be read here, or the cache not written

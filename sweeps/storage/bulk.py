@@ -16,7 +16,12 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sql
-from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.distributions import (
+    BaseDistribution,
+    check_distribution_compatibility,
+    distribution_to_json,
+    json_to_distribution,
+)
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -49,14 +54,17 @@ class TrialWriter:
     def create(self, study_id: int, template: FrozenTrial) -> tuple[int, int]:
         """A new trial as `template` is, RUNNING and without values, with its identifier in the storage and its number.
 
-        The first of a study, and any in other ranges than the one before, is made by Optuna, which checks its ranges.
+        Raises:
+            ValueError: its ranges are of another kind than those that the study has of the same name.
         """
         assert template.state == TrialState.RUNNING, "only a trial that runs is written in parts"
-        if self._tables is None or self._checked.get(study_id) != template.distributions:
+        if self._tables is None:
             trial_id = self.storage.create_new_trial(study_id, template_trial=template)
-            self._checked[study_id] = template.distributions
             return trial_id, self.storage.get_trial_number_from_id(trial_id)
         with self._engine.begin() as connection:
+            if self._checked.get(study_id) != template.distributions:
+                self._tables.check(connection, study_id, template.distributions)
+                self._checked[study_id] = template.distributions
             trial_id, number = self._tables.insert_trial(connection, study_id, template.datetime_start)
             self._tables.insert(connection, "trial_params", _params(trial_id, template))
             self._tables.insert(connection, "trial_user_attributes", _attrs(trial_id, template.user_attrs))
@@ -128,6 +136,11 @@ class Tables:
         trials = tables["trials"]
         this: sql.BindParameter[int] = sql.bindparam("this")
         mine = trials.c.trial_id == this
+        params = tables["trial_params"]
+        of_study = sql.select(params.c.distribution_json).join(trials, trials.c.trial_id == params.c.trial_id)
+        self._ranges = of_study.where(
+            trials.c.study_id == sql.bindparam("study"), params.c.param_name == sql.bindparam("name")
+        ).limit(1)
         self._state = sql.select(trials.c.state).where(mine)
         self._before = sql.select(sql.func.count()).where(
             trials.c.study_id == sql.bindparam("study"), trials.c.trial_id < this
@@ -144,6 +157,17 @@ class Tables:
     def state(self, connection: sql.Connection, trial_id: int) -> object:
         """The name of a trial's state."""
         return connection.scalar(self._state, {"this": trial_id})
+
+    def check(self, connection: sql.Connection, study_id: int, ranges: Mapping[str, BaseDistribution]) -> None:
+        """Refuse ranges that do not go with the study's, as Optuna's own way to make a trial does.
+
+        Raises:
+            ValueError: they are of another kind, or a choice among others.
+        """
+        for name, mine in ranges.items():
+            known = connection.scalar(self._ranges, {"study": study_id, "name": name})
+            if known is not None:
+                check_distribution_compatibility(json_to_distribution(known), mine)
 
     def insert_trial(self, connection: sql.Connection, study_id: int, started: datetime | None) -> tuple[int, int]:
         """The row of a trial with the study's next number, which counts those before it, as Optuna's own does."""

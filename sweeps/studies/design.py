@@ -71,10 +71,13 @@ class DesignStudy(OpenStudy):
 
     points: Mapping[Key, Point] | None = None
     to_come: int = 0
+    _final: int | None = None
+    _missing: Sequence[Point] | None = None
 
     def set_points(self, points: Sequence[Point], to_come: int = 0) -> None:
         """Fix what is to be run, equal points once; `to_come` more trials are planned that depend on these."""
         self.points, self.to_come = {point.key: point for point in points}, to_come
+        self._changed()
 
     def record_design(self, winner: Winner | None) -> None:
         """Keep the points in the storage, with the winner whose they are (or who came out of them)."""
@@ -94,7 +97,9 @@ class DesignStudy(OpenStudy):
 
     @property
     def final(self) -> int:
-        return len(self.final_keys.keys() & (self.points or {}).keys())
+        if self._final is None:  # asked for of every study at every trial
+            self._final = len(self.final_keys.keys() & (self.points or {}).keys())
+        return self._final
 
     @property
     def failed(self) -> int:
@@ -103,10 +108,12 @@ class DesignStudy(OpenStudy):
     def _counts(self, trial: FrozenTrial) -> bool:
         return trial_key(trial) in (self.points or {})
 
-    def missing(self) -> list[Point]:
+    def missing(self) -> Sequence[Point]:
         """Points neither finished nor running."""
-        points = self.points or {}
-        return [p for key, p in points.items() if key not in self.final_keys and not self.running_keys[key]]
+        if self._missing is None:  # likewise
+            points = (self.points or {}).items()
+            self._missing = [p for key, p in points if key not in self.final_keys and not self.running_keys[key]]
+        return self._missing
 
     def status(self, key: Key) -> TrialState | None:
         """How the trial of a point ended; None while it has not."""
@@ -119,6 +126,9 @@ class DesignStudy(OpenStudy):
             self.retries.remove(retry)
         attrs = {} if retry is None else retry.attrs
         return self._ask(point, self._distributions(), attrs)
+
+    def _changed(self) -> None:
+        self._final = self._missing = None
 
     def _distributions(self) -> dict[str, BaseDistribution]:
         points = list((self.points or {}).values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -90,8 +90,11 @@ class Multiplexer:
         self.data: str = self._sweep.user_attrs.get(DATA, "")
         self.finished_now = 0
         self.selection = Selection(self.spec, storage, params or {}, self.searches, self.designs)
-        for design in self.designs:
-            self.selection.settle(design)
+        self._settle(self.designs)
+        waiting = (s.plan.draws[0] for s in self.searches.values() if s.remaining > 0)
+        self._urgent = {need for draw in waiting for need in plan.needs(draw)}
+        self._startable: list[SearchStudy] = []
+        self._look_for_startable()
 
     def _open(self, plan: StudyPlan, warm_start: Sequence[Params], retry: RetryFilter) -> None:
         if plan.stage == "search":
@@ -146,9 +149,7 @@ class Multiplexer:
         return all(study.done for study in self.open_studies)
 
     def _take_urgent_reference(self) -> Assignment | None:
-        return self._take_reference(
-            need for s in self.searches.values() if s.remaining > 0 for need in self.plan.needs(s.plan.draws[0])
-        )
+        return self._take_reference(self._urgent)
 
     def _take_any_reference(self) -> Assignment | None:
         for study in self._unfinished:
@@ -156,10 +157,7 @@ class Multiplexer:
                 return self._assign(study, *study.ask(point))
         return None
 
-    def _take_reference(self, needs: Iterable[ReferenceNeed]) -> Assignment | None:
-        if not self._unfinished:
-            return None
-        needed = set(needs)
+    def _take_reference(self, needed: Set[ReferenceNeed]) -> Assignment | None:
         for study in self._unfinished:
             for point in study.missing():
                 if ReferenceNeed(_kind(study), point.draw, point.number) in needed:
@@ -169,7 +167,6 @@ class Multiplexer:
     def _take_design(self) -> Assignment | None:
         waiting: set[ReferenceNeed] = set()
         for study in self.designs:
-            self.selection.settle(study)
             for point in study.missing():
                 needs = self.plan.needs(point.draw, study.plan.oracles)
                 if self._ready(needs):
@@ -178,9 +175,7 @@ class Multiplexer:
         return self._take_reference(waiting)
 
     def _take_search(self) -> Assignment | None:
-        open_searches = [
-            s for s in self.searches.values() if s.remaining > 0 and self._ready(self.plan.needs(s.plan.draws[0]))
-        ]
+        open_searches = [s for s in self._startable if s.remaining > 0]
         if not open_searches:
             return None
         study = min(open_searches, key=lambda s: (s.running, s.final))
@@ -194,6 +189,11 @@ class Multiplexer:
     def _ready(self, needs: Iterable[ReferenceNeed]) -> bool:
         return all(need in self._there or self._is_there(need) for need in needs)
 
+    def _look_for_startable(self) -> None:
+        """Which searches have their references."""
+        searches = self.searches.values()
+        self._startable = [s for s in searches if self._ready(self.plan.needs(s.plan.draws[0]))]
+
     def _is_there(self, need: ReferenceNeed) -> bool:
         study = self._references_of.get((need.draw.scenario, need.kind))
         if study is None or study.status(Point.of_reference(need).key) != TrialState.COMPLETE:
@@ -202,6 +202,11 @@ class Multiplexer:
         return True
 
     # --- results ---
+
+    def _settle(self, designs: Iterable[DesignStudy]) -> None:
+        """Fix the points of those of which it is known what they run."""
+        for design in designs:
+            self.selection.settle(design)
 
     def report(self, assignment: Assignment, report: Update) -> bool:
         """Record epochs; True where the study's pruner stops the trial (it is then told PRUNED by `finish`)."""
@@ -250,6 +255,9 @@ class Multiplexer:
         self.finished_now += 1
         if study.plan.stage == "reference":
             self._unfinished = [reference for reference in self.references if not reference.done]
+            self._look_for_startable()
+        else:
+            self._settle(d for d in self.designs if d.plan.key[1:] == study.plan.key[1:])
         for listener in self.listeners:
             listener(assignment, outcome)
 

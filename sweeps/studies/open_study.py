@@ -176,6 +176,7 @@ class OpenStudy:
         )
         trial_id, template.number = self._writer.create(self.study_id, template)
         self.running_keys[point.key] += 1
+        self._changed()
         self._ids[template.number] = trial_id
         return template, job
 
@@ -233,7 +234,11 @@ class OpenStudy:
         return trial
 
     def _stopped(self, trial: FrozenTrial) -> None:
-        self.running_keys[trial_key(trial)] -= 1
+        key = trial_key(trial)
+        self.running_keys[key] -= 1
+        if not self.running_keys[key]:
+            del self.running_keys[key]
+        self._changed()
         del self._ids[trial.number]
         self._live.pop(trial.number, None)
         self._closed(trial)
@@ -242,12 +247,16 @@ class OpenStudy:
         """Whether a trial is one of the plan."""
         return True
 
+    def _changed(self) -> None:  # most studies need not know
+        """A trial runs, or no longer does, or is final."""
+
     def _closed(self, trial: FrozenTrial) -> None:  # most studies need not know
         """A trial has been told, for good or to be run again."""
 
     def _count(self, state: TrialState, key: Key, values: Sequence[float] | None) -> None:
         self.final_states[state.name] += 1
         self.final_keys[key] = state
+        self._changed()
         if state == TrialState.COMPLETE and values:
             score = sum(values) / len(values)
             self.best_value = score if self.best_value is None else min(score, self.best_value)

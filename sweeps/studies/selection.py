@@ -18,7 +18,7 @@ from sweeps.studies.confirmation import Confirmation, confirm
 from sweeps.studies.design import DesignStudy, ended_trials
 from sweeps.studies.search import SearchStudy
 from sweeps.studies.trials import STOP_EPOCH, Key, Point, draw_params
-from sweeps.studies.winners import Ranking, Winner, last_epoch, stops
+from sweeps.studies.winners import Candidate, Ranking, Winner, last_epoch, stops
 
 Params = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -46,6 +46,7 @@ class Selection:
         self._plan = make_plan(spec)
         self._space = cache(spec.space)
         self._settled: set[str] = set()
+        self._leaders: dict[tuple[str, str], list[Candidate]] = {}
         self._confirmed: dict[tuple[str, str], Confirmation] = {}
         self._winners: dict[tuple[str, str], Winner] = {}
 
@@ -126,9 +127,11 @@ class Selection:
         pending_retries = set() if opened is None else {retry.number for retry in opened.retries}
         ended: Mapping[Key, FrozenTrial] = {} if study is None else ended_trials(study, pending_retries)
         ranking, rounds = Ranking(self.spec, plan), self.spec.search.confirm
+        if (scenario, method) not in self._leaders:  # the search is done: each round begins with the same
+            self._leaders[scenario, method] = ranking.leaders(search)
         return confirm(
             ranking,
-            ranking.leaders(search),
+            self._leaders[scenario, method],
             rounds,
             plan.draws,
             lambda values, draw: ended.get(_point(plan, values, draw).key),

@@ -253,7 +253,7 @@ def test_killed_every_few_writes_on_a_disk(small: Spec, tmp_path: Path, url: str
         assert drivers < 100
         storage = open_storage(url)
         kill = (
-            killed_before_statement(storage, 97)
+            killed_before_statement(storage, 61)
             if isinstance(storage, RDBStorage)
             else killed_before_write(storage, 31)
         )

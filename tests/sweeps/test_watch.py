@@ -23,7 +23,7 @@ class Pool:
 
     def __init__(self, spec: Any, storage: BaseStorage) -> None:
         self.studies = open_studies(spec, storage)
-        self.searcher = StudySearcher(self.studies, {}, 2)
+        self.searcher = StudySearcher(self.studies, 2)
         self.now = 0.0
         self.ended: list[str] = []
         self.silences: list[tuple[Assignment, float, float, str]] = []

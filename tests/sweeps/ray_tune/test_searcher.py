@@ -21,7 +21,7 @@ def asked(storage: BaseStorage) -> int:
 
 
 def test_the_next_trial_is_asked_for_once_the_last_one_runs(tiny: SpecMaker, storage: BaseStorage) -> None:
-    searcher = StudySearcher(open_studies(tiny(), storage), {}, slots=1)
+    searcher = StudySearcher(open_studies(tiny(), storage), slots=1)
     ahead = LookAhead(searcher)
     before = asked(storage)
     assert searcher.suggest("a")
@@ -40,7 +40,7 @@ def test_the_next_trial_is_asked_for_once_the_last_one_runs(tiny: SpecMaker, sto
 
 def test_it_is_finished_when_nothing_runs_and_nothing_can(tiny: SpecMaker, storage: BaseStorage) -> None:
     spec = tiny(methods={"finetune": {}}, evaluation={"seeds": 1}, sensitivity={"enabled": False})
-    searcher = StudySearcher(open_studies(spec, storage), {}, slots=2)
+    searcher = StudySearcher(open_studies(spec, storage), slots=2)
     ahead, number = LookAhead(searcher), 0
     while (config := searcher.suggest(str(number))) not in (None, Searcher.FINISHED):
         job = searcher.assignments[str(number)].job

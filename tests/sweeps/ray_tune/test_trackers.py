@@ -101,7 +101,7 @@ class Notes(Tracker):
 
 def test_an_epoch_is_logged_once(tiny: SpecMaker, storage: BaseStorage) -> None:
     """As it was told first: the epoch that counts may be told once more at the end."""
-    searcher = StudySearcher(open_studies(tiny(), storage), {}, slots=1)
+    searcher = StudySearcher(open_studies(tiny(), storage), slots=1)
     searcher.suggest("a")
     notes, trial = Notes(), SimpleNamespace(trial_id="a")
     logger = TrialLogger(searcher, [notes])
