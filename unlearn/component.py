@@ -18,7 +18,7 @@ from unlearn.gaps import declared
 
 #: Attributes that are facts of methods, of scenarios, of models or of metrics.
 FLAGS = (
-    *("searched", "epoch_rule", "one_epoch"),
+    *("searched", "unread", "epoch_rule", "one_epoch"),
     *("of_class", "sized", "alters_training", "original_per_draw", "draws_vary"),
     "has_symmetries",
     "compares_models",

@@ -8,9 +8,10 @@ import platform
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ray import tune
@@ -33,7 +34,7 @@ class UnlearningTrainable(tune.Trainable):
     What all trials share comes once, with the actor: of a trial's configuration Ray Tune makes a dozen copies and texts.
     """
 
-    def setup(self, config: dict[str, Any], shared: dict[str, Any]) -> None:
+    def setup(self, config: dict[str, Any], shared: Mapping[str, str] = MappingProxyType({})) -> None:
         import torch  # noqa: PLC0415  # only workers need it; the driver that pickles this class does not
 
         torch.set_num_threads(threads_for(json.loads(shared[SPEC])["resources"]["cpus_per_trial"]))

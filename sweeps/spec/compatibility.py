@@ -82,11 +82,13 @@ def _places(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
 
 def _may_come_and_go(parts: tuple[str, ...], old: Any, new: Any) -> bool:
     """Methods and scenarios, by whatever name (one of a package has dots in it), their files, and the sizes of a scenario;
-    the code of a network goes with its name."""
+    the code of a network goes with its name. What a method does not read may go: older versions took it."""
     if parts[0] in {"files", "code"}:
         return old is None or new is None
     if len(parts) == 2 and parts[0] in {"methods", "scenarios"}:
         return old is None or new is None
+    if len(parts) == 3 and parts[0] == "methods" and new is None:
+        return parts[2] in component_facts("methods", parts[1]).declared.get("unread", ())
     return len(parts) == 3 and parts[0] == "scenarios" and parts[2] in {"sizes", "label"}
 
 

@@ -129,7 +129,7 @@ def _listed(section: str, shared: Node) -> list[Node]:
         key: {
             "description": facts.about,
             "type": ["object", "null"],
-            "properties": {**shared, **_options(facts, ranged=ranged)},
+            "properties": {**shared, **_options(facts, facts.declared.get("unread", ()), ranged=ranged)},
             "additionalProperties": False,
         }
         for key, facts in _known(FOLDERS[section])
@@ -148,11 +148,11 @@ def _known(folder: str) -> Iterator[tuple[str, ComponentFacts]]:
     return ((key, component_facts(folder, key)) for key in keys(folder))
 
 
-def _options(facts: ComponentFacts, ours: Collection[str] = (), *, ranged: bool = False) -> Node:
-    """What a component takes, but for what it is given by us; with `ranged` a range may stand for a number."""
+def _options(facts: ComponentFacts, without: Collection[str] = (), *, ranged: bool = False) -> Node:
+    """What a component takes of a sweep file, so all `without` some; with `ranged` a range may stand for a number."""
     nodes: Node = {}
     for name, hint in facts.options.items():
-        if name in ours:
+        if name in without:
             continue
         kind = plain_type(hint)
         node: Node = {"type": _JSON_TYPES[kind]} if kind in _JSON_TYPES else {}

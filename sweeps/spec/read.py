@@ -287,7 +287,7 @@ def _fill_ranges(data: dict[str, Any]) -> list[Problem]:
         if not isinstance(own, dict):
             filled[name] = own
             continue
-        ranges = shipped_ranges(name)
+        ranges, declared = shipped_ranges(name), component_facts("methods", name).declared
         last = own.get("epochs", epochs)
         decay = ranges.get("lr_decay_epoch")
         if decay and isinstance(last, int):
@@ -296,9 +296,15 @@ def _fill_ranges(data: dict[str, Any]) -> list[Problem]:
         filled[name] = {**ranges, **{key: _over(ranges.get(key), value) for key, value in own.items()}}
         problems += [
             Problem(f"methods.{name}.{field}", "needs a range or a value", "", "add {low: …, high: …, scale: …}")
-            for field in component_facts("methods", name).declared["searched"]
+            for field in declared["searched"]
             if field not in filled[name]
         ]
+        if "rules" not in data:  # a sweep that has begun goes on with what it was given
+            problems += [
+                Problem(f"methods.{name}.{field}", "is not read by this method", shown(own[field]), "leave it out")
+                for field in declared.get("unread", ())
+                if field in own
+            ]
     data["methods"] = filled
     return problems
 

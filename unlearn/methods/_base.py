@@ -16,6 +16,9 @@ from unlearn.graphs import Recorder, Step
 from unlearn.models import Classifier
 from unlearn.steps import SGD, Batches, Bounds, Count, Rate, Streams, Weight
 
+#: Hyperparameters of every method, none of which is read by one that does not train.
+OF_TRAINING = ("lr", "lr_decay_epoch", "epochs", "momentum", "weight_decay", "retain_batch_size")
+
 
 @dataclass
 class UnlearningData:
@@ -78,6 +81,8 @@ class Method(ABC):
 
     #: Hyperparameters a search tunes; every one of them changes the result.
     searched: ClassVar[tuple[str, ...]] = ("lr", "lr_decay_epoch")
+    #: Hyperparameters of its base that it does not read; a sweep file that gives one is refused.
+    unread: ClassVar[tuple[str, ...]] = ()
     #: How the reported epoch is chosen: the least objective, or SCRUB-R's rule, for which epoch 0 counts too.
     epoch_rule: ClassVar[Literal["objective", "scrub_r"]] = "objective"
     #: Whether `unlearn` yields once, whatever `epochs` is.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from unlearn.methods._base import ForgetMethod, UnlearningData
 from unlearn.methods._boundary import expanding_loss
@@ -17,6 +18,8 @@ __all__ = ["BoundaryExpanding"]
 @dataclass(frozen=True, kw_only=True)
 class BoundaryExpanding(ForgetMethod):
     """Minimise CE(D_f → class C) under a head widened to C + 1 classes. An epoch is one pass over D_f."""
+
+    unread: ClassVar[tuple[str, ...]] = ("retain_batch_size",)
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
         new_class = fresh_linear(model.feature_dim, 1, rng.generator("new_class")).to(model.head.weight)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from unlearn.methods._base import ForgetMethod, UnlearningData
 from unlearn.methods._boundary import with_nearest_classes
@@ -20,6 +21,8 @@ class BoundaryShrinking(ForgetMethod):
     Attributes:
         epsilon: length of the step across the boundary, in pixels of [0, 1].
     """
+
+    unread: ClassVar[tuple[str, ...]] = ("retain_batch_size",)
 
     epsilon: Weight = 0.1
 

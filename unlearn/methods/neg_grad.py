@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch.nn import functional as F
 
@@ -17,6 +18,8 @@ __all__ = ["NegGrad"]
 @dataclass(frozen=True, kw_only=True)
 class NegGrad(ForgetMethod):
     """Minimise −CE(D_f). It reads no retain data, so an epoch is one pass over D_f."""
+
+    unread: ClassVar[tuple[str, ...]] = ("retain_batch_size",)
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
         optimizer = self.optimizer(model)

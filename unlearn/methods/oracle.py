@@ -21,11 +21,12 @@ class Oracle(Method):
     Its gap to the reference oracle, which differs in the seed alone, is the noise floor of every gap.
 
     Attributes:
-        milestones: epochs after which the learning rate is multiplied by 0.1; `lr_decay_epoch` is not read.
+        milestones: epochs after which the learning rate is multiplied by 0.1.
         augment: as of `unlearn.training.Recipe`.
     """
 
     searched: ClassVar[tuple[str, ...]] = ()
+    unread: ClassVar[tuple[str, ...]] = ("lr_decay_epoch",)
     one_epoch: ClassVar[bool] = True
 
     epochs: Count = 150

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from unlearn.methods._base import Method, UnlearningData
+from unlearn.methods._base import OF_TRAINING, Method, UnlearningData
 from unlearn.models import Classifier
 from unlearn.steps import Streams
 
@@ -15,12 +15,10 @@ __all__ = ["Original"]
 
 @dataclass(frozen=True, kw_only=True)
 class Original(Method):
-    """Leave the model as it is; it yields once. Its gaps are those before unlearning (the paper's *Original*).
-
-    No hyperparameter is read.
-    """
+    """Leave the model as it is; it yields once. Its gaps are those before unlearning (the paper's *Original*)."""
 
     searched: ClassVar[tuple[str, ...]] = ()
+    unread: ClassVar[tuple[str, ...]] = OF_TRAINING
     one_epoch: ClassVar[bool] = True
 
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:

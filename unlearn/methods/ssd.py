@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from unlearn.arithmetic import full_precision
-from unlearn.methods._base import Method, UnlearningData
+from unlearn.methods._base import OF_TRAINING, Method, UnlearningData
 from unlearn.models import Classifier
 from unlearn.steps import Batches, Bounds, Streams
 
@@ -36,6 +36,7 @@ class SSD(Method):
     """
 
     searched: ClassVar[tuple[str, ...]] = ("alpha", "dampening")
+    unread: ClassVar[tuple[str, ...]] = OF_TRAINING
     one_epoch: ClassVar[bool] = True
 
     alpha: Annotated[float, Bounds(0.0, 1e6)] = 10.0

@@ -119,6 +119,30 @@ def searches_what_matters(build: Build) -> None:
         must(not same, f"searched names {name!r}, which changes nothing")
 
 
+def reads_the_rest(build: Build) -> None:
+    """No hyperparameter in `unread` is read."""
+    method = build()
+    read = read_by(method)
+    for name in type(method).unread:
+        must(_has(method, name), f"unread names {name!r}, which is none of its fields")
+        must(name not in read, f"unread names {name!r}, which it reads")
+
+
+def read_by(method: Method) -> set[str]:
+    """The hyperparameters that a small run reads."""
+    fields, found = [field.name for field in dataclasses.fields(method)], set[str]()
+
+    class Watched(type(method)):  # type: ignore[misc]  # its base is known only here
+        def __getattribute__(self, name: str) -> Any:
+            found.add(name)
+            return super().__getattribute__(name)
+
+    watched = Watched(**{name: getattr(method, name) for name in fields if method.__dataclass_fields__[name].init})
+    found.clear()
+    small_problem().unlearned(watched)
+    return found & set(fields)
+
+
 def runs_under_autocast(build: Build) -> None:
     """It runs in bfloat16."""
     problem = small_problem()
@@ -159,6 +183,7 @@ METHOD_CHECKS: tuple[Callable[[Build], None], ...] = (
     takes_one_sample,
     counts_samples,
     searches_what_matters,
+    reads_the_rest,
     runs_under_autocast,
     repeats_its_steps,
 )

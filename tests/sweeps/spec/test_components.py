@@ -10,6 +10,7 @@ import pytest
 
 from sweeps.errors import SpecError
 from sweeps.spec import check_here, load_spec, parse_spec, remarks, stored_spec
+from sweeps.spec.compatibility import check_compatible
 from sweeps.spec.measured import gaps_of
 from tests.sweeps.conftest import TINY
 from tests.sweeps.spec import own_components
@@ -187,6 +188,14 @@ def problems(**changes: Any) -> list[str]:
         (
             {"training": {"epochs": 3, "milestones": ["2"]}},
             "training.milestones: must be a whole number, got '2' — remove the",
+        ),
+        (
+            {"methods": {"sure": {}, "original": {"epochs": 3}}},
+            "methods.original.epochs: is not read by this method, got 3 — leave it out",
+        ),
+        (
+            {"methods": {"ssd": {"lr": {"low": 0.01, "high": 0.1}}}},
+            "methods.ssd.lr: is not read by this method, got {'low': 0.01, 'high': 0.1} — leave it out",
         ),
         ({"resources": {"custom": {"x": "1"}}}, "resources.custom.x: must be a number, got '1' — remove the quotes"),
         (
@@ -370,6 +379,17 @@ def test_a_stored_spec_opens_though_a_rule_came_later() -> None:
     with pytest.raises(SpecError):
         parse_spec(stored)
     assert stored_spec(stored).dump() == stored
+
+
+def test_a_sweep_that_was_begun_with_what_a_method_does_not_read_goes_on_with_it_or_without() -> None:
+    without = parse_spec({**TINY, "methods": {"sure": {}, "ssd": {"alpha": 1.0}}})
+    begun = without.dump()
+    begun["methods"]["ssd"]["epochs"] = 3
+    assert parse_spec(begun).dump() == begun
+    check_compatible(begun, without.dump())
+    begun["methods"]["sure"]["epochs"] = 3
+    with pytest.raises(SpecError, match=r"methods\.sure\.epochs: was 3 in the existing sweep"):
+        check_compatible(begun, without.dump())
 
 
 def test_no_searched_hyperparameter_is_called_as_what_tells_trials_apart() -> None:

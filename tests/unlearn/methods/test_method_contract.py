@@ -24,7 +24,7 @@ from unlearn.errors import UnlearnError
 from unlearn.methods import Batches, Bounds, Method, Streams
 from unlearn.registry import find, keys
 from unlearn.testing import METHOD_CHECKS
-from unlearn.testing.methods import changes_the_model, counts_samples
+from unlearn.testing.methods import changes_the_model, counts_samples, read_by
 
 KEYS = keys("methods")
 #: What cannot hold of no unlearning at all.
@@ -96,6 +96,10 @@ class TestContract:
         if key == "original" and check in UNLEARNS:
             pytest.skip("it unlearns nothing")
         check(partial(build, key))
+
+    def test_what_it_does_not_read_is_said(self, key):
+        fields = {field.name for field in dataclasses.fields(find("methods", key))}
+        assert fields - read_by(build(key)) == set(find("methods", key).unread)
 
     def test_another_seed_gives_another_model_where_chance_plays(self, key):
         first, second = (resnet_problem().unlearned(build(key), seed) for seed in (SEED, SEED + 1))
