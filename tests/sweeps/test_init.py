@@ -169,6 +169,7 @@ def test_the_schema_takes_every_form_that_the_program_takes(change: dict[str, An
         {"search": {"trials": "5"}},
         {"methods": ["sur"]},
         {"methods": {"finetune": {"lrr": 1}}},
+        {"methods": {"original": {"epochs": 3}}},
         {"methods": {"finetune": {"lr": "fast"}}},
         {"methods": {"finetune": {"lr": {"lowest": 1}}}},
         {"model": {"name": "resnet18", "widht": 4}},
