@@ -74,7 +74,10 @@ _OTHER_ALPHAS = {"l1_sparse": "L1 weight", "ssd": "selection weight"}
 
 def row_label(method: str) -> str:
     """How a method or a baseline is called in a row of numbers."""
-    return BASELINE_LABELS.get(method) or method_label(method)
+    label, known = method_label(method), BASELINE_LABELS.get(method)
+    if known is None:
+        return label
+    return known if label == _of_method(method) else f"{label} ({known})"
 
 
 def parameter_label(name: str, method: str | None = None) -> str:

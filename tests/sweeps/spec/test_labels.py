@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reports import write_report
-from reports.names import labelled, method_label, scenario_label
+from reports.names import BASELINE_LABELS, labelled, method_label, row_label, scenario_label
 from sweeps.errors import SpecError
 from sweeps.spec import load_spec
 from sweeps.spec.compatibility import check_compatible
@@ -82,6 +82,17 @@ def test_a_label_that_another_method_bears_has_its_key_beside_it() -> None:
     builder.spec["labels"] = {"finetune": "SURE"}
     with labelled(builder.record()):
         assert (method_label("sure"), method_label("finetune")) == ("SURE", "SURE (finetune)")
+
+
+def test_a_baseline_bears_its_label_beside_what_it_is() -> None:
+    builder = new_builder()
+    builder.spec["labels"] = {"oracle": "Retrain"}
+    with labelled(builder.record()):
+        assert [row_label(m) for m in ("oracle", "original", "sure")] == [
+            "Retrain (Oracle, retrained: the noise floor)",
+            BASELINE_LABELS["original"],
+            "SURE",
+        ]
 
 
 @pytest.mark.parametrize(
