@@ -101,9 +101,13 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
     """Which methods can be told apart, the least score with its rivals, its trade-off, and where others are better."""
     won = frames.standing(record, scenario)
     label = scenario_label(scenario)
+    if won.method is None and not frames.methods(record, scenario):
+        return _verdict(
+            scenario, f"{label}: no method to compare", {WHICH: ["The sweep has baselines alone: add a method."]}
+        )
     if won.method is None:
         return _verdict(
-            scenario, f"{label}: nothing known yet", {WHICH: ["No search trial of this scenario has completed."]}
+            scenario, f"{label}: nothing known yet", {WHICH: ["No trial of a method has completed in this scenario."]}
         )
     top = won.scores.iloc[0]
     name, score = method_label(won.method), uncertain(top["mean"], top["std"], int(top["n"])) + _unit(record)

@@ -113,7 +113,7 @@ def test_no_headline_says_more_than_the_numbers(columns):
         m: np.mean([v for v in c if v is not None]) for m, c in zip(names, columns, strict=True) if set(c) != {None}
     }
     if not means:
-        assert answer.headline == "Random: nothing known yet"
+        assert answer.headline == ("Random: nothing known yet" if names else "Random: no method to compare")
         return
     first = min(m for m in means if means[m] == min(means.values()))
     apart = told_apart(first, {m: c for m, c in zip(names, columns, strict=True) if m in means})
@@ -164,6 +164,15 @@ def test_nothing_completed(builder):
     answer = verdict(builder.record(), "random")
     assert answer.method is None
     assert answer.headline == "Random: nothing known yet"
+
+
+def test_baselines_alone_are_not_compared(builder):
+    builder.spec["methods"] = ["oracle", "original"]
+    for seed in range(3):
+        for method in ("oracle", "original"):
+            builder.trial("evaluation", method, value=1.0 + seed, forget_seed=seed)
+    answer = verdict(builder.record(), "random")
+    assert (answer.method, answer.headline) == (None, "Random: no method to compare")
 
 
 def test_optimism_is_evaluation_less_search(builder):
