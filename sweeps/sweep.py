@@ -33,7 +33,7 @@ from sweeps.spec import (
     read_stored,
     stored_spec,
 )
-from sweeps.spec.compatibility import check_compatible
+from sweeps.spec.compatibility import check_compatible, sections_of
 from sweeps.spec.earlier import as_begun
 from sweeps.storage import open_storage, storage_errors
 from sweeps.storage.lease import Lease
@@ -45,6 +45,9 @@ from sweeps.studies.trials import plain
 from sweeps.text import clean_all
 from unlearn.facts import component_facts
 from unlearn.files import write_atomically
+
+#: Of a sweep's study: every section that a run of it has had and that a later one may leave out.
+SECTIONS = "sections"
 
 
 @dataclass(frozen=True)
@@ -172,12 +175,14 @@ class Sweep:
         study = optuna.create_study(study_name=self.spec.name, storage=storage, load_if_exists=True)
         dump = self.spec.dump()
         dump.pop("storage", None)
-        before = study.user_attrs.get("spec")
+        before, last = frozen_spec(storage, self.spec.name), study.user_attrs.get("spec")
         if before is not None:
             check_compatible(as_begun(before), dump)
             if before.get("dataset") != dump["dataset"]:
                 self._check_moved(study.user_attrs.get(DATA, ""))
-        if before != dump:
+        if study.user_attrs.get(SECTIONS) != (sections := sections_of(before or {}, dump)):
+            study.set_user_attr(SECTIONS, sections)
+        if last != dump:
             study.set_user_attr("spec", dump)
         if data is not None:
             study.set_user_attr("dataset", plain(asdict(data)))
@@ -272,12 +277,14 @@ def checked(sweep: Sweep) -> Facts:
 
 
 def frozen_spec(storage: BaseStorage, name: str) -> dict[str, Any] | None:
-    """The resolved spec that a sweep was last run with; None where nothing was."""
+    """The resolved spec that a sweep was last run with, and the sections that runs before had and it left out; None where
+    nothing was."""
     try:
-        found: dict[str, Any] | None = optuna.load_study(study_name=name, storage=storage).user_attrs.get("spec")
+        attrs = optuna.load_study(study_name=name, storage=storage).user_attrs
     except KeyError:
         return None
-    return found
+    last: dict[str, Any] | None = attrs.get("spec")
+    return last if last is None else {**last, **sections_of(attrs.get(SECTIONS, {}), last)}
 
 
 def already_checked(sweep: Sweep, storage: BaseStorage) -> bool:

@@ -25,12 +25,18 @@ FREE = {
     "metrics.best_epoch",
 }
 
+#: Of whose entries a run may leave some out.
+COME_AND_GO = ("methods", "scenarios", "files")
+
 
 def check_compatible(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse a spec under which finished trials would mean something else.
 
     More trials, seeds and sizes, and added (or left out) methods and scenarios continue; and so do files and data that lie
     elsewhere now: a file's content is compared here, that of the data by whoever freezes the spec.
+
+    Args:
+        before: with what runs before the last one had and that one left out (`sections_of`): its trials would count again.
 
     Raises:
         SpecError: with every key that differs.
@@ -50,6 +56,12 @@ def check_compatible(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     ]
     if problems:
         raise SpecError(str(now.get("name")), problems)
+
+
+def sections_of(*dumps: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The methods and scenarios of resolved specs, each as the last one has it that has it at all, and their files."""
+    found = {part: {k: v for dump in dumps for k, v in (dump.get(part) or {}).items()} for part in COME_AND_GO}
+    return {part: of for part, of in found.items() if of}
 
 
 def _differences(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from reports import load_curves, load_trials
 from sweeps.cli.answers import answers
 from sweeps.cli.options import Options
-from sweeps.errors import SweepError
+from sweeps.errors import SpecError, SweepError
 from sweeps.record import remarks
 from sweeps.spec import parse_spec
 from sweeps.sweep import Sweep
@@ -120,3 +121,27 @@ def test_methods_that_a_later_run_left_out_are_named_where_they_ran(stored: Swee
         "what is done is not repeated"
     )
     assert f"note: partial_class: {remark}" in list(answers(record, whole=False))
+
+
+@pytest.mark.parametrize(
+    ("section", "entry"),
+    [
+        ("methods", {"finetune": {"lr": {"low": 0.001, "high": 0.002}}}),
+        ("scenarios", {"partial_class": {"target_class": 3, "tune_size": 40, "sizes": [40]}}),
+    ],
+)
+def test_what_a_run_leaves_out_comes_back_as_it_was(
+    section: str, entry: dict[str, Any], tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its trials are there still, and would count as those of another range, or of another class."""
+    monkeypatch.chdir(tmp_path)
+    both = {**TINY, "scenarios": {**TINY["scenarios"], "random": {"tune_size": 40, "sizes": [40]}}}
+    (name,) = entry
+    without = {**both, section: {key: body for key, body in both[section].items() if key != name}}
+    for document in (both, without, without, both, without):
+        sweep = Sweep.at(parse_spec(document), Path("runs"))
+        sweep.freeze(prepare(sweep))
+    again = Sweep.at(parse_spec({**both, section: {**both[section], **entry}}), Path("runs"))
+    for asked in (again.checked_to_continue, lambda: again.freeze(prepare(again))):
+        with pytest.raises(SpecError, match=rf"{section}\.{name}\.\S+: was .* in the existing sweep, got "):
+            asked()
