@@ -20,7 +20,7 @@ from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.job import Job, Update
 from sweeps.resources import device_of, threads_for
-from unlearn.shared import ShareError
+from unlearn.errors import UnlearnError
 
 REPORT, JOB, SPEC, CACHE, IDENTITY, FOLDER, SLOT = "report", "job", "spec", "cache", "identity", "folder", "slot"
 
@@ -63,9 +63,9 @@ class UnlearningTrainable(tune.Trainable):
                 sys.path.append(shared[FOLDER])  # as for who types there: last, so that it hides nothing
         try:
             worker = _worker(shared[SPEC], shared[CACHE], shared[IDENTITY])
-        except (SweepError, ShareError) as error:
+        except (SweepError, UnlearnError) as error:  # the data cannot be read here, say
             return iter([Update("stopped", reason=str(error))])
-        except Exception:  # not the trial's fault: the data cannot be read here, or the cache not written
+        except Exception:  # not the trial's fault either: the cache cannot be written
             return iter([Update("stopped", reason=traceback.format_exc(limit=-8))])
         reports: Iterator[Update] = worker.run(Job.load(config[JOB]))
         return reports
