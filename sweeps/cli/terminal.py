@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 
@@ -28,14 +28,16 @@ def errors_to_exit_code(command: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> int:
+        code = DONE
         try:
-            return command(*args, **kwargs)
+            code = command(*args, **kwargs)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # else Python finds as it ends that nobody reads it, and says so
         except (SweepError, UnlearnError) as error:
             echo(mask(str(error)))
             return BAD_INPUT
         except BrokenPipeError:  # whoever reads the output has seen enough, as `head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return DONE
+            _nowhere(sys.stdout)
         except OSError as error:
             if error.filename is None:
                 raise
@@ -43,23 +45,41 @@ def errors_to_exit_code(command: Callable[..., int]) -> Callable[..., int]:
             if error.errno in FULL:
                 echo("  remedy: make room there; the same command then goes on, nothing finished is lost")
             return BAD_INPUT
+        return code
 
     return wrapped
 
 
+class _Console(Console):
+    """Rich ends with exit code 1 where nobody reads what it prints, which would mean that trials failed."""
+
+    def on_broken_pipe(self) -> None:
+        if not self.stderr:
+            raise BrokenPipeError
+        _nowhere(sys.stderr)
+
+
 def stdout_console() -> Console:
     """Of stdout; a pipe has no width: nothing is cut or wrapped in it."""
-    return Console() if sys.stdout.isatty() else Console(width=10_000)
+    return _Console() if sys.stdout.isatty() else _Console(width=10_000)
 
 
 def stderr_console() -> Console:
     """Of stderr, likewise."""
-    return Console(stderr=True) if sys.stderr.isatty() else Console(stderr=True, width=200)
+    return _Console(stderr=True) if sys.stderr.isatty() else _Console(stderr=True, width=200)
 
 
 def echo(text: str) -> None:
-    """A line for the user, on stderr."""
-    print(clean(text), file=sys.stderr, flush=True)
+    """A line for the user, on stderr. That nobody reads it stops nothing: a sweep whose progress goes into `head` runs on."""
+    try:
+        print(clean(text), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _nowhere(sys.stderr)
+
+
+def _nowhere(stream: TextIO) -> None:
+    """Let what is printed from now on go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def tell(text: str) -> None:

@@ -16,6 +16,7 @@ from benchmarks.trivial_sweep import finish_trivially
 from sweeps.cli.app import app
 from sweeps.cli.options import Options
 from tests.sweeps.conftest import OLD_NAME
+from tests.sweeps.processes import finish, start
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
@@ -149,3 +150,27 @@ def test_validate() -> None:
 )
 def test_a_command_that_follows_names_the_sweep_that_ran(overrides: list[str] | None, word: str) -> None:
     assert Options("digits", Path("runs"), overrides=overrides).word == word
+
+
+@pytest.mark.parametrize("arguments", [["methods"], ["scenarios", "--json"]])
+def test_who_has_read_enough_of_an_answer_hears_no_error(arguments: list[str], tmp_path: Path) -> None:
+    process = start(arguments, tmp_path, tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process.stderr:
+        assert (process.stderr.read(), process.wait()) == ("", 0)
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [(["run", "smoke", "--dry-run"], 0), (["validate", "absent"], 2)])
+def test_that_nobody_reads_what_is_told_beside_an_answer_stops_nothing(
+    arguments: list[str], expected: int, tmp_path: Path
+) -> None:
+    """Notes and errors go to stderr: a run whose progress went into `head` ended with code 0, as if it were done."""
+    read, write = os.pipe()
+    os.close(read)
+    process = start(arguments, tmp_path, tmp_path, stderr=write)
+    os.close(write)
+    code, out, _ = finish(process)
+    assert code == expected
+    assert ("storage: sqlite:///" in out) == (code == 0)
