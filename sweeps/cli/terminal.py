@@ -39,9 +39,11 @@ def errors_to_exit_code(command: Callable[..., int]) -> Callable[..., int]:
         except BrokenPipeError:  # whoever reads the output has seen enough, as `head` does
             _nowhere(sys.stdout)
         except OSError as error:
-            if error.filename is None:
+            if error.filename is None and error.errno not in FULL:
                 raise
-            echo(f"{error.filename} cannot be read or written: {error.strerror}")
+            if error.filename is None:
+                _nowhere(sys.stdout)
+            echo(f"{error.filename or 'the output'} cannot be read or written: {error.strerror}")
             if error.errno in FULL:
                 echo("  remedy: make room there; the same command then goes on, nothing finished is lost")
             return BAD_INPUT
@@ -70,10 +72,10 @@ def stderr_console() -> Console:
 
 
 def echo(text: str) -> None:
-    """A line for the user, on stderr. That nobody reads it stops nothing: a sweep whose progress goes into `head` runs on."""
+    """A line for the user, on stderr. That it reaches nobody stops nothing: a sweep whose progress goes into `head` runs on."""
     try:
         print(clean(text), file=sys.stderr, flush=True)
-    except BrokenPipeError:
+    except OSError:  # no reader is left, the terminal was closed, or the disk of a log is full
         _nowhere(sys.stderr)
 
 

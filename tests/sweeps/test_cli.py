@@ -174,3 +174,16 @@ def test_that_nobody_reads_what_is_told_beside_an_answer_stops_nothing(
     code, out, _ = finish(process)
     assert code == expected
     assert ("storage: sqlite:///" in out) == (code == 0)
+
+
+def test_an_answer_into_a_file_on_a_full_disk(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "sweeps.cli", "methods"],
+            cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        alone = subprocess.run([sys.executable, "-m", "sweeps.cli", "validate", "absent"], stderr=full, check=False)
+    first, remedy = done.stderr.splitlines()
+    assert first == "the output cannot be read or written: No space left on device"
+    assert "make room there" in remedy
+    assert (done.returncode, alone.returncode) == (2, 2)
