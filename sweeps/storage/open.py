@@ -16,7 +16,7 @@ from pathlib import Path
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from sweeps.errors import SweepError
@@ -60,9 +60,11 @@ def open_storage(url: str, *, to_read: bool = False) -> BaseStorage:
         return storage
     except (*STORAGE_ERRORS, OSError, ImportError, ValueError, RuntimeError, KeyError) as error:
         reason = _first_line(error)
+        remedy = "use sqlite:///PATH, journal:PATH or postgresql://USER@HOST/DATABASE, and see that the server is up"
+        if type(error) is DatabaseError:  # SQLite's file is damaged, or none of its own
+            remedy = "restore the file from a copy, or move it away and begin anew: trained models are in the cache"
         raise SweepError(
-            f"storage must be a readable database URL, got {mask(url)}: {mask(reason)}\n"
-            "  remedy: use sqlite:///PATH, journal:PATH or postgresql://USER@HOST/DATABASE, and see that the server is up"
+            f"storage must be a readable database URL, got {mask(url)}: {mask(reason)}\n  remedy: {remedy}"
         ) from error
 
 

@@ -31,6 +31,16 @@ def test_sqlite_is_opened_in_write_ahead_mode_and_plain_optuna_reads_it(tmp_path
     database.close()
 
 
+@pytest.mark.parametrize("content", [b"no database at all, but a text", b"SQLite format 3\0" + b"\1" * 2000])
+def test_a_damaged_file_is_to_be_restored(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "study.db").write_bytes(content)
+    with pytest.raises(
+        SweepError, match=r"(not a database|malformed)\n  remedy: restore the file from a copy, or move it away"
+    ):
+        open_storage(f"sqlite:///{tmp_path / 'study.db'}")
+    assert (tmp_path / "study.db").read_bytes() == content
+
+
 def test_tables_of_another_optuna_are_refused_whatever_was_opened_before(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     for _ in range(3):
