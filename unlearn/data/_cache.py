@@ -90,7 +90,7 @@ def _build(entry: Path, build: Builder) -> None:
             "class_names": names,
             "source": source,
             "summary": asdict(data.summary),
-            "bytes": {array: _file(temporary, array).stat().st_size for array in ARRAYS},
+            "bytes": {file.stem: file.stat().st_size for file in sorted(temporary.glob("*.npy"))},
         }
         (temporary / "about.json").write_text(json.dumps(about, indent=1))
         for file in temporary.iterdir():
@@ -109,7 +109,7 @@ def _open(entry: Path) -> ImageDataset | None:
     """The entry's data set, or None where it is absent or damaged."""
     try:
         about = json.loads((entry / "about.json").read_text())
-        if any(_file(entry, array).stat().st_size != about["bytes"][array] for array in ARRAYS):
+        if any(_file(entry, array).stat().st_size != size for array, size in about["bytes"].items()):
             return None
         stored = about["summary"]
         summary = Summary(**{**stored, "mean": tuple(stored["mean"]), "std": tuple(stored["std"])})

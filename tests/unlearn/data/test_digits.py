@@ -21,3 +21,13 @@ def test_the_cache_holds_the_same_data(tmp_path):
         np.testing.assert_array_equal(kept.test_labels, data.test_labels)
         np.testing.assert_array_equal(kept.ids.train, data.ids.train)
         np.testing.assert_array_equal(kept.ids.test, data.ids.test)
+
+
+def test_an_entry_of_the_cache_that_lacks_its_ids_is_made_again(tmp_path, caplog):
+    """A clean-up by age takes single files; without its ids an image would be known by its place among those to train on."""
+    ids = open_dataset("digits", tmp_path, {}).ids
+    for file in tmp_path.glob("digits-*/*_ids.npy"):
+        file.unlink()
+
+    np.testing.assert_array_equal(open_dataset("digits", tmp_path, {}).ids.train, ids.train)
+    assert "is damaged; set aside" in caplog.text
