@@ -81,7 +81,8 @@ class SweepFolder:
             else:
                 path.unlink()
         if self.path.is_dir() and not any(self.path.iterdir()):
-            self.path.rmdir()
+            self.path.resolve().rmdir()
+            self.path.unlink(missing_ok=True)  # a link to it
 
     def check_place(self, name: str, runs: Path) -> None:
         """Refuse what was copied or renamed: whatever is asked of it would be done in the folder of the sweep's own name.

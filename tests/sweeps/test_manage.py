@@ -106,6 +106,15 @@ def test_remove_leaves_no_empty_folder(runs: Path) -> None:
     assert not (runs / NAME).exists()
 
 
+def test_remove_through_a_link_leaves_neither_it_nor_the_folder(runs: Path, tmp_path: Path) -> None:
+    (runs / NAME).rename(tmp_path / "large")
+    (runs / NAME).symlink_to(tmp_path / "large")
+    result = sweeps("remove", NAME, "--yes", runs=runs)
+    assert result.exit_code == 0, result.output
+    assert not (runs / NAME).is_symlink()
+    assert not (tmp_path / "large").exists()
+
+
 def test_remove_asks_first_and_does_nothing_without_an_answer(runs: Path) -> None:
     result = sweeps("remove", NAME, runs=runs)
     assert result.exit_code == 2
