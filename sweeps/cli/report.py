@@ -18,7 +18,7 @@ from sweeps.errors import SweepError
 from sweeps.outputs.dashboard import decorate, server
 from sweeps.outputs.report import check_figures, compare, export_figures, write_outputs
 from sweeps.record import SweepRecord
-from sweeps.record.best_params import best_params, write_best_params
+from sweeps.record.best_params import best_params, is_best_params, write_best_params
 from sweeps.secrets import mask
 from sweeps.spec import dump_yaml
 from sweeps.storage import open_storage
@@ -79,6 +79,9 @@ def export_params(options: Options, output: Path | None) -> int:
     if not record.best:
         raise SweepError(f"no search of {record.name!r} has a finished trial yet")
     if output is not None:
+        if output.is_file() and output.stat().st_size and not is_best_params(output):
+            rule = "--output must be a new file, or one of best parameters, so that nothing else is overwritten"
+            raise SweepError(f"{rule}, got {output}")
         write_best_params(record, output)
         print(output)
     else:

@@ -116,6 +116,15 @@ def fingerprint_of(path: Path) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def is_best_params(path: Path) -> bool:
+    """Whether a file is one of best parameters."""
+    try:
+        document = read_yaml(path)
+    except SweepError:
+        return False
+    return isinstance(document, dict) and document.get("format") == FORMAT
+
+
 def write_best_params(record: SweepRecord, path: Path) -> Path:
     """Write `best_params.yaml`, atomically."""
     write_atomically(path, dump_yaml(best_params(record)).encode())

@@ -170,6 +170,19 @@ def test_export_as_json_has_the_yamls_parameters(runs: Path) -> None:
     assert as_json(sweeps("export", NAME, "--json", runs=runs)) == printed
 
 
+def test_export_overwrites_best_parameters_alone(runs: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("name: mine\n")
+    result = sweeps("export", NAME, "-o", str(mine), runs=runs)
+    assert result.exit_code == 2
+    assert f"so that nothing else is overwritten, got {mine}" in result.stderr
+    assert mine.read_text() == "name: mine\n"
+    mine.write_text("")
+    for _ in range(2):
+        assert sweeps("export", NAME, "-o", str(mine), runs=runs).exit_code == 0
+    assert as_json(sweeps("export", NAME, "--json", runs=runs)) == yaml.safe_load(mine.read_text())
+
+
 def test_validate_as_json() -> None:
     good = as_json(sweeps("validate", "smoke", "--json"))
     assert good["valid"]
