@@ -29,6 +29,10 @@ class SweepError(Exception):
     """Bad input or an unusable place; the message is for the user, no traceback is shown, exit code 2."""
 
 
+class LostError(SweepError):
+    """The sweep's storage is another driver's now, or away: why a driver has ended itself by a signal."""
+
+
 class SpecError(SweepError):
     """Everything that is wrong with a sweep file, at once."""
 

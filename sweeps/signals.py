@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from sweeps.errors import SweepError
+from sweeps.errors import LostError, SweepError
 
 
 class Interrupted(KeyboardInterrupt):
@@ -55,7 +55,7 @@ def interruptible() -> Iterator[_Signals]:
     signals.take_over()
     try:
         yield signals
-    except Interrupted:
+    except (Interrupted, LostError):
         raise
     except (KeyboardInterrupt, Exception) as error:  # Ray's compiled code turns ours into one of its own
         if not signals.came and not isinstance(error, KeyboardInterrupt):

@@ -37,7 +37,7 @@ from sweeps.spec.compatibility import check_compatible, sections_of
 from sweeps.spec.earlier import as_begun
 from sweeps.storage import open_storage, storage_errors
 from sweeps.storage.lease import Lease
-from sweeps.storage.urls import storage_exists
+from sweeps.storage.urls import local_file, storage_exists
 from sweeps.studies.given import Params, warm_start
 from sweeps.studies.multiplexer import DATA, Multiplexer
 from sweeps.studies.retries import RetryFilter, no_trial
@@ -245,7 +245,7 @@ def run_sweep(
     warm_start(sweep.spec)  # a file that cannot be used is refused before anything is made
     with interruptible(), storage_errors():
         storage = sweep.prepare()
-        with Lease(storage, sweep.spec.name):
+        with Lease(storage, sweep.spec.name, local_file(sweep.url)):
             sweep = sweep.continued(storage)
             data = None if already_checked(sweep, storage) else checked(sweep)
             sweep, grounds = sweep.decided(tell)

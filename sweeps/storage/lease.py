@@ -18,7 +18,7 @@ from typing import Any
 import optuna
 from optuna.storages import BaseStorage
 
-from sweeps.errors import SweepError
+from sweeps.errors import LostError, SweepError
 
 logger = logging.getLogger(__name__)
 
@@ -35,17 +35,27 @@ class Lease:
 
     A lease is taken over at once when it was held by a process of this machine that is dead. Any other is taken over when its
     beats have been watched to stand still for 90 s by this process's own clock: the clocks of two machines may differ, and a
-    machine's may be set. A driver that finds its lease taken (it was suspended, say) stops itself by SIGTERM.
+    machine's may be set. A driver that finds its lease taken (it was suspended, say), or the storage's file away, into which it
+    would write on unseen, stops itself by SIGTERM.
 
     Args:
+        file: of the storage, where it is one.
         on_wait: called once with why entering takes time.
     """
 
-    def __init__(self, storage: BaseStorage, sweep: str, on_wait: Callable[[str], None] = logger.warning) -> None:
+    def __init__(
+        self,
+        storage: BaseStorage,
+        sweep: str,
+        file: Path | None = None,
+        on_wait: Callable[[str], None] = logger.warning,
+    ) -> None:
         self.study = optuna.create_study(study_name=sweep, storage=storage, load_if_exists=True)
         self.sweep = sweep
         self.identity = uuid.uuid4().hex
-        self.lost = False
+        self.lost = ""
+        self._file = file
+        self._inode = _inode(file)
         self._on_wait = on_wait
         self._beats = 0
         self._stop = threading.Event()
@@ -75,8 +85,8 @@ class Lease:
         with contextlib.suppress(Exception):  # the storage is gone: then the lease ends by itself
             if not self._taken():
                 self.study.set_user_attr(KEY, None)
-        if self.lost:
-            raise SweepError(f"sweep {self.sweep!r} was taken over by another driver; this one has stopped") from error
+        if lost := self.lost or self._moved():
+            raise LostError(lost) from error
 
     def _watch(self, held: Facts) -> None:
         """Return once the lease has stood still for long enough.
@@ -122,16 +132,34 @@ class Lease:
     def _taken(self) -> bool:
         return (self.study.user_attrs.get(KEY) or {}).get("id") not in {None, self.identity}
 
+    def _moved(self) -> str:
+        """What to say where the storage's file is no longer where it was; nothing where it is."""
+        if _inode(self._file) == self._inode:
+            return ""
+        return (
+            f"the storage {self._file} was moved or deleted while sweep {self.sweep!r} ran, which has stopped\n"
+            "  remedy: move it back; the same command then resumes"
+        )
+
     def _refresh(self) -> None:
         while not self._stop.wait(REFRESH_SECONDS):
             try:
-                if self._taken():
-                    self.lost = True
+                self.lost = self._moved() or (
+                    f"sweep {self.sweep!r} was taken over by another driver; this one has stopped"
+                    if self._taken()
+                    else ""
+                )
+                if self.lost:
                     os.kill(os.getpid(), signal.SIGTERM)
                     return
                 self._write()
             except Exception:  # the storage is busy or away for a moment; whether it is for good, the driver will see
                 logger.debug("the lease could not be refreshed", exc_info=True)
+
+
+def _inode(file: Path | None) -> int | None:
+    """What tells a file from another of its name; None where there is none."""
+    return file.stat().st_ino if file is not None and file.exists() else None
 
 
 def holder(user_attrs: Facts) -> Facts | None:

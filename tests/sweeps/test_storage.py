@@ -15,6 +15,7 @@ import pytest
 
 from sweeps.errors import SpecError, SweepError
 from sweeps.secrets import mask
+from sweeps.signals import interruptible
 from sweeps.spec import parse_spec
 from sweeps.storage import lease, open_storage
 from sweeps.storage.lease import KEY, Lease, holder
@@ -200,6 +201,36 @@ def test_the_lease_of_a_dead_process_of_this_machine_is_taken_over_at_once(
     assert holder(optuna.load_study(study_name="s", storage=storage).user_attrs) is None
     with Lease(storage, "s", on_wait=pytest.fail):
         pass
+
+
+@pytest.mark.parametrize(
+    ("change", "told"), [("moved", "was moved or deleted"), ("taken", "was taken over by another")]
+)
+def test_a_driver_that_writes_in_vain_stops_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, told: str
+) -> None:
+    """What is written into a file that has gone from its folder nobody finds again."""
+    monkeypatch.setattr(lease, "REFRESH_SECONDS", 0.05)
+    file = tmp_path / "study.db"
+    storage = open_storage(f"sqlite:///{file}")
+
+    def write_in_vain() -> None:
+        if change == "moved":
+            file.rename(tmp_path / "elsewhere.db")
+        else:
+            write_lease(storage)
+        time.sleep(10)
+        pytest.fail("it was not stopped")
+
+    with pytest.raises(SweepError, match=told), interruptible(), Lease(storage, "s", file):
+        write_in_vain()
+
+
+def test_a_storage_that_is_away_in_the_end_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "study.db"
+    storage = open_storage(f"sqlite:///{file}")
+    with pytest.raises(SweepError, match="was moved or deleted"), Lease(storage, "s", file):
+        file.unlink()
 
 
 @pytest.mark.usefixtures("quick")
