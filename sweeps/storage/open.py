@@ -133,9 +133,13 @@ def remembering(storage: BaseStorage) -> BaseStorage:
 def _copy(file: Path) -> Path:
     """A copy of a storage's file, with what SQLite has not yet moved into it, in a folder of its own."""
     folder = Path(tempfile.mkdtemp(prefix="sweeps-storage-"))
-    for part in (file, file.with_name(f"{file.name}-wal")):
-        if part.exists():
-            shutil.copyfile(part, folder / part.name)
+    try:
+        for part in (file, file.with_name(f"{file.name}-wal")):
+            if part.exists():
+                shutil.copyfile(part, folder / part.name)
+    except OSError:  # it may not be read
+        shutil.rmtree(folder)
+        raise
     return folder / file.name
 
 

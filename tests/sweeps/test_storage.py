@@ -7,6 +7,7 @@ import platform
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -30,6 +31,17 @@ def test_sqlite_is_opened_in_write_ahead_mode_and_plain_optuna_reads_it(tmp_path
     with sqlite3.connect(tmp_path / "deep" / "study.db") as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     database.close()
+
+
+def test_a_copy_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder stands for a file that may not be read, as root may read all."""
+    (tmp_path / "study.db").mkdir()
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(SweepError, match="storage must be a readable database URL"):
+        open_storage(f"sqlite:///{tmp_path / 'study.db'}", to_read=True)
+    assert not any((tmp_path / "temporary").iterdir())
 
 
 @pytest.mark.parametrize("content", [b"no database at all, but a text", b"SQLite format 3\0" + b"\1" * 2000])
