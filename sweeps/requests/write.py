@@ -27,7 +27,12 @@ def check_empty(folder: Path) -> None:
 
 
 def write_answer(answer: Answer, folder: Path) -> list[Path]:
-    """Write the three files, the weights first; returns their paths."""
+    """Write the three files, the weights first; returns their paths.
+
+    Raises:
+        SweepError: another request has answered there since it was looked at.
+    """
+    check_empty(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.contiguous() for name, tensor in answer.state.items()}
     told = clean_all(answer.record)
