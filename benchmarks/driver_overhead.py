@@ -50,7 +50,7 @@ WORDS = {"profile", "dashboard"}
 class Trivial(UnlearningTrainable):
     """Answers every job at once, with 20 epochs and as many metrics as a real trial has."""
 
-    def setup(self, config: dict[str, Any], shared: Any = None) -> None:
+    def setup(self, config: dict[str, Any]) -> None:
         self._reports = self._start(config)  # without torch, which takes a real worker seconds to import
 
     def _start(self, config: dict[str, Any]) -> Iterator[Update]:

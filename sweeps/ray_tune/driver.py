@@ -37,7 +37,7 @@ def run_studies(
     folder: Path = Path(),
     ray_address: str | None = None,
     verbose: bool = False,
-    trainable: type | None = None,
+    trainable: type[Any] | None = None,
 ) -> None:
     """Run every missing trial of `studies`; returns when nothing more can be run.
 
@@ -59,7 +59,7 @@ def run_studies(
     from sweeps.ray_tune.loggers import TrialLogger, make_trackers  # noqa: PLC0415
     from sweeps.ray_tune.scheduler import PrunerScheduler  # noqa: PLC0415
     from sweeps.ray_tune.searcher import LookAhead, StudySearcher  # noqa: PLC0415
-    from sweeps.ray_tune.trainable import CACHE, FOLDER, IDENTITY, SLOT, SPEC, UnlearningTrainable  # noqa: PLC0415
+    from sweeps.ray_tune.trainable import CACHE, FOLDER, IDENTITY, SLOT, SPEC, UnlearningTrainable, bound  # noqa: PLC0415
 
     check("ray")
     spec = studies.spec
@@ -85,11 +85,10 @@ def run_studies(
             signals.take_over()  # Ray has set its own
             os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
             searcher = StudySearcher(studies, slots)
-            does = tune.with_parameters(trainable or UnlearningTrainable, shared=shared)
             if trackers:
                 loggers.append(TrialLogger(searcher, trackers))
             tuner = tune.Tuner(
-                tune.with_resources(does, resources_of),
+                tune.with_resources(bound(trainable or UnlearningTrainable, shared), resources_of),
                 tune_config=tune.TuneConfig(
                     search_alg=searcher,
                     scheduler=PrunerScheduler(searcher),

@@ -11,8 +11,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from ray import tune
 
@@ -31,14 +30,16 @@ PATIENCE = 10.0
 class UnlearningTrainable(tune.Trainable):
     """One trial is one `Job`; each step is one `Report`. The actor outlives its trials.
 
-    What all trials share comes once, with the actor: of a trial's configuration Ray Tune makes a dozen copies and texts.
+    Attributes:
+        shared: what all trials share: see `bound`.
     """
 
-    def setup(self, config: dict[str, Any], shared: Mapping[str, str] = MappingProxyType({})) -> None:
+    shared: ClassVar[Mapping[str, str]]
+
+    def setup(self, config: dict[str, Any]) -> None:
         import torch  # noqa: PLC0415  # only workers need it; the driver that pickles this class does not
 
-        torch.set_num_threads(threads_for(json.loads(shared[SPEC])["resources"]["cpus_per_trial"]))
-        self._shared = shared
+        torch.set_num_threads(threads_for(json.loads(self.shared[SPEC])["resources"]["cpus_per_trial"]))
         self._reports = self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -56,7 +57,7 @@ class UnlearningTrainable(tune.Trainable):
         """Nothing, as nothing is saved."""
 
     def _start(self, config: dict[str, Any]) -> Iterator[Update]:
-        shared = self._shared
+        shared = self.shared
         if Path(shared[FOLDER]).is_dir():  # relative paths in a spec are the driver's
             os.chdir(shared[FOLDER])
             if shared[FOLDER] not in sys.path:
@@ -69,6 +70,15 @@ class UnlearningTrainable(tune.Trainable):
             return iter([Update("stopped", reason=traceback.format_exc(limit=-8))])
         reports: Iterator[Update] = worker.run(Job.load(config[JOB]))
         return reports
+
+
+def bound(trainable: type[UnlearningTrainable], shared: Mapping[str, str]) -> type[UnlearningTrainable]:
+    """The trainable with what all its trials share.
+
+    That comes with the class: of a trial's configuration Ray Tune makes a dozen copies and texts, and what it keeps in its object
+    store (`tune.with_parameters`) goes with the raylet, after which the driver ends without a word.
+    """
+    return type(trainable.__name__, (trainable,), {"shared": dict(shared)})
 
 
 @lru_cache(maxsize=1)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ray import tune
-
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.job import Update
-from sweeps.ray_tune.trainable import CACHE, FOLDER, IDENTITY, REPORT, SPEC, UnlearningTrainable
+from sweeps.ray_tune.trainable import CACHE, FOLDER, IDENTITY, REPORT, SPEC, UnlearningTrainable, bound
 from sweeps.spec import parse_spec
 from tests.sweeps.conftest import TINY
 
@@ -19,8 +17,7 @@ def test_data_that_are_gone_are_told_without_a_traceback(tmp_path: Path) -> None
     cache.prepare()
     spec = parse_spec({**TINY, "dataset": {"name": "image_folder", "root": str(tmp_path / "away")}})
     shared = {SPEC: json.dumps(spec.dump()), CACHE: str(cache.folder), IDENTITY: cache.identity, FOLDER: str(tmp_path)}
-    trainable = tune.with_parameters(UnlearningTrainable, shared=shared)
-    told = Update.load(trainable({}).step()[REPORT])
+    told = Update.load(bound(UnlearningTrainable, shared)({}).step()[REPORT])
     assert told.outcome == "stopped"
     assert told.reason is not None
     assert (
