@@ -19,7 +19,7 @@ from sweeps.record import (
 
 #: Names listed in full; of more, how many they are.
 MOST_NAMED = 4
-EDGES, FLOOR = "winners at the end of a range", "searches that reached the noise floor"
+EDGES = "winners at the end of a range"
 
 
 def answers(record: SweepRecord, *, whole: bool) -> Iterator[str]:
@@ -81,11 +81,8 @@ def _full(remark: Remark) -> str:
 def _short(found: Sequence[Remark]) -> Iterator[str]:
     """Remarks of one kind in one line."""
     edges = [f"{r.method} {r.name}" for r in found if r.kind == "edge"]
-    floors = [str(r.method) for r in found if r.kind == "floor"]
     if edges:
         yield f": {EDGES}: {_named(edges)}; how to widen it: -v"
-    if floors:
-        yield f": {FLOOR}, where chance ranks their leaders: {_named(floors)}; what helps: -v"
     whole = {"coarse", "alike", "uneven", "narrowed", "recipe", "guessing", "original", "code"}
     yield from (_full(r) for r in found if r.kind in whole)
 

@@ -1,4 +1,4 @@
-"""What limits a sweep's answer, with remedies: ends of ranges, the noise floor, coarse scores, forget sets, budgets, recipes."""
+"""What limits a sweep's answer, with remedies: ends of ranges, coarse scores, forget sets, budgets, recipes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from sweeps.codes import changed, in_text
 from sweeps.jobs.job import CODE, GUESSING, RETAIN_SAMPLES
-from sweeps.record.apart import FLOOR, UNTOUCHED, beside_original, evaluations, in_common
+from sweeps.record.apart import UNTOUCHED, beside_original, evaluations, in_common
 from sweeps.record.record import SweepRecord
 from sweeps.record.rounding import entering
 from sweeps.spec.draws import ALIKE
@@ -46,7 +46,6 @@ class Remark:
 
     kind: Literal[
         "edge",
-        "floor",
         "coarse",
         "alike",
         "uneven",
@@ -74,7 +73,6 @@ def remarks(record: SweepRecord) -> list[Remark]:
     scenarios = dict.fromkeys(scenario for _, scenario, _ in record.planned)
     kinds = (
         _at_the_edge,
-        _at_the_floor,
         _coarse,
         _alike,
         _uneven,
@@ -162,32 +160,6 @@ def _natural(name: str, end: str, entry: Mapping[str, Any], epochs: int | None) 
     if end == "low":
         return bound == 0 or (isinstance(bound, int) and bound == 1)
     return name == "alpha" and bound == 1
-
-
-def _at_the_floor(record: SweepRecord, scenario: str) -> Iterator[Remark]:
-    """Searches whose best score is no worse than what a retrained oracle scores."""
-    floor = _floor(record, scenario)
-    if not len(floor):
-        return
-    for method, own in _searches(record, scenario):
-        best = float(own["value"].min())
-        if best <= floor.mean():
-            spread = "" if len(floor) < 2 else f" ± {floor.std():.2g}"
-            fact = f"the search's best score, {best:.3g}, is no worse than the noise floor ({floor.mean():.3g}{spread})"
-            remedy = "there chance ranks its leaders; confirm more of them on more forget sets (search.confirm)"
-            yield Remark("floor", scenario, str(method), fact, remedy)
-
-
-def _floor(record: SweepRecord, scenario: str) -> pd.Series[float]:
-    """Scores of the retrained oracle: on the tuning forget sets where it was confirmed, else of the evaluation."""
-    trials = record.counted
-    mine = trials[(trials["scenario"] == scenario) & (trials["method"] == FLOOR) & (trials["state"] == "COMPLETE")]
-    confirmed = mine.loc[mine["stage"] == "confirmation", "value"].dropna().astype(float)
-    if len(confirmed):
-        return confirmed
-    evaluated = evaluations(record, scenario, FLOOR)
-    size = record.tuned_size(scenario)
-    return evaluated.loc[evaluated["forget_size"] == size, "score"].dropna() if size else evaluated["score"].dropna()
 
 
 def _coarse(record: SweepRecord, scenario: str) -> Iterator[Remark]:

@@ -110,14 +110,12 @@ def searched(builder: RecordBuilder) -> RecordBuilder:
     return builder
 
 
-def test_a_search_at_the_noise_floor(searched: RecordBuilder) -> None:
-    assert remarks(searched.record()) == []
+def test_a_least_of_several_trials_is_not_held_against_the_mean_of_the_noise_floor(searched: RecordBuilder) -> None:
+    """Of eight trials that each score by a standard deviation worse, the least is below it in three searches of four."""
     for seed, value in enumerate((0.4, 0.8)):
         searched.trial("evaluation", "oracle", value=value, forget_seed=seed)
-    record = searched.record()
-    assert kinds(record) == [("floor", "sure")]
-    assert "best score, 0.5, is no worse than the noise floor (0.6 ± 0.28)" in str(remarks(record)[0])
-    assert any("searches that reached the noise floor" in line for line in answers(record, whole=False))
+    assert remarks(searched.record()) == []
+    assert not any("noise floor" in line for line in answers(searched.record(), whole=False))
 
 
 def test_searches_of_unequal_budgets(searched: RecordBuilder) -> None:
@@ -135,12 +133,6 @@ def test_searches_of_unequal_budgets(searched: RecordBuilder) -> None:
     assert f"{said[0].upper()}{said[1:]}." in verdict(record, "random").limits
     searched.trial("search", "finetune", value=4.0, hp={"lr": 2})
     searched.trial("search", "finetune", state="FAIL", hp={"lr": 3})
-    assert remarks(searched.record()) == []
-
-
-def test_the_floor_of_the_tuning_sets_comes_first(searched: RecordBuilder) -> None:
-    searched.trial("evaluation", "oracle", value=9.0)
-    searched.trial("confirmation", "oracle", value=0.1)
     assert remarks(searched.record()) == []
 
 
