@@ -136,10 +136,20 @@ def test_searches_of_unequal_budgets(searched: RecordBuilder) -> None:
     assert remarks(searched.record()) == []
 
 
-@pytest.mark.parametrize(("shares", "said"), [((0.8, 0.6), "70 %"), ((0.5, 0.5), None), ((math.nan, math.nan), None)])
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ((0.8, 0.6), ("70 %", "18 %")),
+        ((0.5, 0.5), ("50 %", "11 %")),
+        ((0.4, 0.4), None),
+        ((math.nan, math.nan), None),
+        ((0.3,) * 4, ("30 %", "13 %")),  # of more sets already where they have less in common
+        ((0.8,), None),  # two sets tell nothing apart
+    ],
+)
 @pytest.mark.parametrize("scenario", ["random", "full_class"])
 def test_forget_sets_that_mostly_repeat_each_other(
-    builder: RecordBuilder, shares: tuple[float, float], said: str | None, scenario: str
+    builder: RecordBuilder, shares: tuple[float, ...], said: tuple[str, str] | None, scenario: str
 ) -> None:
     builder.planned = {("evaluation", scenario, "sure"): 3, ("evaluation", scenario, "scrub"): 3}
     for method in ("sure", "scrub"):
@@ -148,9 +158,13 @@ def test_forget_sets_that_mostly_repeat_each_other(
     record = builder.record()
     found = [r for r in remarks(record) if r.kind == "alike"]
     expected = said is not None and scenario == "random"
-    assert [f"forget sets of 100 have {said} of their samples in common on average" in r.fact for r in found] == [
-        True
-    ] * expected
+    share, level = said or ("", "")
+    for r in found:
+        assert f"forget sets of 100 have {share} of their samples in common on average" in r.fact
+        assert (
+            f"two methods that are equal on all samples are told apart in up to {level} of such evaluations" in r.fact
+        )
+    assert len(found) == expected
     assert [f"note: random: {r}" in list(answers(record, whole=False)) for r in found] == [True] * expected
     seen = verdict(record, scenario)
     assert sum("of their samples in common on average" in sentence for sentence in seen.sentences) == expected
@@ -225,7 +239,7 @@ def test_what_is_advised_against_a_coarse_score_is_of_the_images_that_make_it_so
     for lr, value in ((1, 1.0), (2, 1.05)):
         curve = [{accuracy: 90.0}, {accuracy: 91.0}]
         builder.trial("search", "sure", value=value, hp={"lr": lr}, curve=curve, scenario=scenario)
-    for seed, common in enumerate((math.nan, share)):
+    for seed, common in enumerate((math.nan, share, share)):
         builder.trial("evaluation", "sure", value=1.0, forget_seed=seed, in_first=common, scenario=scenario)
     found = {remark.kind: remark.remedy for remark in remarks(builder.record())}
     assert found["coarse"] == f"{remedy}more sets to confirm on (search.confirm)"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, POWER, Pairs, compare, holm, least_difference, units_needed
+from sweeps.spec.draws import misled
 
 Draw = Callable[[np.random.Generator, int, int], npt.NDArray[np.float64]]
 METHODS = 9
@@ -134,16 +135,26 @@ def test_a_skewed_score_beside_a_steady_one_is_told_apart_more_often():
     assert 0.07 < told < 0.2
 
 
-@pytest.mark.parametrize(("share", "least", "most"), [(0.25, 0.1, 0.22), (0.5, 0.28, 0.42), (0.86, 0.55, 0.75)])
-def test_sets_that_repeat_each_other_tell_apart_what_is_equal_on_others(share: float, least: float, most: float):
-    """Methods that are equal on all 100 images of a class, on eight forget sets from half of them, each run without chance."""
-    rng, repeats, told = np.random.default_rng(0), 400, 0
+@pytest.mark.parametrize(
+    ("sets", "share", "trainings"),
+    [(8, 0.1, 1), (8, 0.24, 1), (8, 0.5, 1), (8, 0.86, 1), (3, 0.5, 1), (16, 0.1, 1), (2, 0.5, 4)],
+)
+def test_sets_that_repeat_each_other_tell_apart_what_is_equal_on_others(sets: int, share: float, trainings: int):
+    """Two methods that are equal on all 100 images of a class, on forget sets from half of them, each run without chance."""
+    levels = [range(trainings), range(sets)]
+    index = pd.MultiIndex.from_product(levels, names=["training", "forget_seed"])
+    rng, repeats, told = np.random.default_rng(0), 1000, 0
     for _ in range(repeats):
         images = rng.normal(size=100)
         half = images[:50] - images.mean()
-        score = [rng.permutation(half)[: round(50 * share)].mean() for _ in range(8)]
-        told += Pairs.of(pd.DataFrame({"a": score, "b": 0.0})).p[0] < LEVEL
-    assert least < told / repeats < most
+        score = [rng.permutation(half)[: round(50 * share)].mean() for _ in index]
+        told += Pairs.of(pd.DataFrame({"a": score, "b": 0.0}, index=index)).p[0] < LEVEL
+    assert told / repeats == pytest.approx(misled(sets, share, trainings), abs=0.045)
+
+
+def test_sets_that_are_too_few_or_have_nothing_in_common_mislead_nobody():
+    assert misled(2, 0.9) == misled(8, 0.0) == 0
+    assert misled(3, 1.0) == 1
 
 
 @pytest.mark.parametrize(("trainings", "draws"), [(3, 2), (5, 4)])
