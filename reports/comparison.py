@@ -12,13 +12,13 @@ from reports import frames
 from reports.content import Block, Section
 from reports.figures.side_by_side import gaps_side_by_side
 from reports.figures.sizes_side_by_side import sizes_side_by_side
-from reports.format import MISSING, Cell, Row, Table, number, uncertain
+from reports.format import Cell, Row, Table
 from reports.names import labelled, method_label, metric, row_label, scenario_label, score_label
 from reports.page.render import render_comparison
 from reports.sampled import sampled_in
 from reports.styles import MethodStyle, method_styles
 from reports.writers import write_table, write_text
-from sweeps.record import SweepRecord
+from sweeps.record import MISSING, SweepRecord, number, uncertain
 
 __all__ = ["compared", "labels_of", "scenario_section", "write_comparison"]
 

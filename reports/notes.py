@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from reports import figures, frames, tables
 from reports.figures import Drawing, Plain, figure_of
-from reports.format import MISSING, Table, number, significant, uncertain
+from reports.format import Table
 from reports.names import (
     labelled,
     method_label,
@@ -23,7 +23,7 @@ from reports.sampled import sampled
 from reports.styles import method_styles
 from reports.summary import cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
 from reports.writers import as_markdown, to_markdown
-from sweeps.record import STAGES, SweepRecord
+from sweeps.record import MISSING, STAGES, SweepRecord, number, significant, uncertain
 
 __all__ = ["Shown", "shown", "study_note"]
 

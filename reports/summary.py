@@ -10,11 +10,10 @@ import pandas as pd
 
 from reports import frames
 from reports.caveats import canary_sentence, cost_words
-from reports.format import significant, uncertain
 from reports.names import POINTS, method_label, metric, scenario_label, score_unit
 from reports.sampled import counted, overlap_sentence
 from reports.told import listed, needed_sentence, original_sentence, power_sentence, rivals_sentence
-from sweeps.record import SweepRecord, beside_original, remarks, told_apart
+from sweeps.record import SweepRecord, beside_original, remarks, significant, told_apart, uncertain
 
 __all__ = ["Verdict", "cost_sentence", "missing_work", "one_draw_sentence", "protocol_sentence", "verdict"]
 

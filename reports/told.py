@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.format import significant, uncertain
 from reports.names import POINTS, method_label, score_unit
-from sweeps.record import LEAST_UNITS, Apart, SweepRecord, beside_original, command_for
+from sweeps.record import LEAST_UNITS, Apart, SweepRecord, beside_original, command_for, significant, uncertain
 
 __all__ = ["COMPARED", "listed", "needed_sentence", "original_sentence", "power_sentence", "rivals_sentence"]
 

@@ -11,11 +11,10 @@ import pandas as pd
 
 from reports import frames
 from reports.figures._base import FEW, INK, Drawing, Panels, Trace, axis_title, bar, error_bars, scatter
-from reports.format import significant
 from reports.names import POINTS, measures, metric, row_label, scenario_label, score_label, score_unit
 from reports.sampled import sampled, sampled_over
 from reports.styles import BASELINE_STYLES, MethodStyle
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, significant, uncertain
 
 __all__ = ["attack_bars", "gap_bars", "score_bars"]
 
@@ -166,7 +165,7 @@ def _baselines(panel: _Panel, shown: Sequence[MethodStyle]) -> Iterator[Trace]:
 def _mean(rows: pd.DataFrame, label: str, own: dict[str, Any], mark: Mapping[str, Any], point: bool) -> Trace:
     """A method's mean; its standard deviation too where it has too many runs to show each."""
     mean, std, n = ([*rows[name], float("nan")][0] for name in ("mean", "std", "n"))
-    told = f"%{{x:.4g}} ± {std:.2g} (n = {n:.0f})" if len(rows) else ""
+    told = f"{uncertain(mean, std, int(n))} (n = {n:.0f})" if len(rows) else ""
     common = {
         "x": [mean] if len(rows) else [None],
         "y": [label],

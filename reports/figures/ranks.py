@@ -10,7 +10,7 @@ from reports.figures._base import Drawing, Panels, axis_title, scatter
 from reports.names import scenario_label
 from reports.sampled import sampled
 from reports.styles import MethodStyle
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, significant
 
 __all__ = ["mean_ranks"]
 
@@ -56,6 +56,6 @@ def mean_ranks(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle
             " Band: ranks that Nemenyi's test cannot tell from the best at the 5 % level (critical difference "
             f"{critical:.2f})."
         )
-    note += f" Friedman's test that all rank alike: p = {friedman:.2g}." if math.isfinite(friedman) else ""
+    note += f" Friedman's test that all rank alike: p = {significant(friedman, 2)}." if math.isfinite(friedman) else ""
     title = f"{scenario_label(scenario)}: mean rank of every method"
     return Drawing(f"{scenario}-ranks", title, note, panels)

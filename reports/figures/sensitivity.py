@@ -9,9 +9,8 @@ import pandas as pd
 
 from reports import frames
 from reports.figures._base import INK, Drawing, Panels, Trace, axis_title, columns_for, scatter
-from reports.format import number
 from reports.names import method_label, metric, parameter_label, scenario_label
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, number
 
 __all__ = ["DIVERGING", "DIVERGING_DARK", "sensitivity_heatmap", "unmoved"]
 

@@ -10,11 +10,11 @@ import pandas as pd
 
 from reports import frames
 from reports.caveats import fewer_gaps_note, floor_note, oracles_note, score_note
-from reports.format import MISSING, Cell, Row, Table, uncertain
+from reports.format import Cell, Row, Table
 from reports.names import metric, row_label, scenario_label, score_label
 from reports.sampled import sampled_over
 from reports.told import original_sentence
-from sweeps.record import SweepRecord
+from sweeps.record import MISSING, SweepRecord, uncertain
 
 
 def by_method(

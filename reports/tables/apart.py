@@ -7,11 +7,11 @@ import math
 import pandas as pd
 
 from reports import frames
-from reports.format import MISSING, Cell, Row, Table, significant, uncertain
+from reports.format import Cell, Row, Table
 from reports.names import method_label, row_label, scenario_label, score_label, units
 from reports.sampled import sampled
 from reports.told import needed_sentence
-from sweeps.record import MOST_UNITS, Rival, SweepRecord, told_apart
+from sweeps.record import MISSING, MOST_UNITS, Rival, SweepRecord, significant, told_apart, uncertain
 
 
 def apart_table(record: SweepRecord, scenario: str) -> Table | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from reports import frames
-from reports.format import MISSING, Cell, Row, Table, uncertain
+from reports.format import Cell, Row, Table
 from reports.names import measures, method_label, metric, scenario_label, score_label
 from reports.sampled import sampled
 from reports.tables._base import by_method, statistic_cell
-from sweeps.record import SweepRecord
+from sweeps.record import MISSING, SweepRecord, uncertain
 
 #: Epochs behind a top-5 column.
 TOP = 5

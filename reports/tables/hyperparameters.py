@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from reports import frames
-from reports.format import MISSING, Cell, Row, Table, number
+from reports.format import Cell, Row, Table
 from reports.names import method_label, metric, parameter_label, scenario_label
-from sweeps.record import SweepRecord
+from sweeps.record import MISSING, SweepRecord, number
 
 
 def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:

@@ -9,10 +9,10 @@ import pandas as pd
 
 from reports import frames
 from reports.caveats import attack_chance_note, cost_notes
-from reports.format import Cell, Row, Table, uncertain
+from reports.format import Cell, Row, Table
 from reports.names import measures, method_label, scenario_label, score_label
 from reports.tables._base import by_method, with_baselines
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, uncertain
 
 
 def score_table(record: SweepRecord) -> Table | None:

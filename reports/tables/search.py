@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from reports import frames
 from reports.caveats import first_trials_sentence, part_note
-from reports.format import Cell, Row, Table, significant, uncertain
+from reports.format import Cell, Row, Table
 from reports.names import method_label, scenario_label
 from reports.sampled import overlap_sentence, sampled
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, significant, uncertain
 
 
 def progress_table(record: SweepRecord) -> Table:

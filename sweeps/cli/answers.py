@@ -14,7 +14,9 @@ from sweeps.record import (
     beside_original,
     command_for,
     remarks,
+    significant,
     told_apart,
+    uncertain,
 )
 
 #: Names listed in full; of more, how many they are.
@@ -44,7 +46,7 @@ def _comparison(record: SweepRecord, apart: Apart) -> Iterator[str]:
         yield f"nothing is told apart on {over}, at least {LEAST_UNITS} are needed: {needed}"
         return
     least = sorted(r.least for r in apart.rivals)
-    between = " to ".join(dict.fromkeys(f"{value:.2g}" for value in (least[0], least[-1])))
+    between = " to ".join(dict.fromkeys(significant(value, 2) for value in (least[0], least[-1])))
     power = f"{over} tell differences of about {between} at 80 % power"
     if apart.apart:
         rest = f"not from {_named(apart.not_apart)}" if apart.not_apart else "so from every other method"
@@ -61,8 +63,7 @@ def _comparison(record: SweepRecord, apart: Apart) -> Iterator[str]:
 
 def _beside(original: BesideOriginal) -> str:
     """Whether it is any better to unlearn than to leave the model as it is."""
-    spread = f" ± {original.spread:.2g}" if original.runs > 1 else ""
-    scores = f"no unlearning (the original) scores {original.mean:.3g}{spread}"
+    scores = f"no unlearning (the original) scores {uncertain(original.mean, original.spread, original.runs)}"
     if original.untested:
         return f"{scores}; no method is tested against it: {original.untested}"
     told = {

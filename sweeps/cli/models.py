@@ -17,6 +17,7 @@ from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, count_of, errors_to_exit_code, stdout_console, tell
 from sweeps.errors import SweepError
 from sweeps.kept import KeptModel, delete_kept_models, kept_models
+from sweeps.record import significant
 from sweeps.secrets import mask
 from sweeps.sweep import Sweep
 
@@ -65,7 +66,7 @@ def _row(model: KeptModel) -> tuple[str, ...]:
     file = model.state if model.place is None else model.place.rpartition("/")[2]
     named = (model.scenario, model.method, str(model.forget_size))
     older = " (of an earlier winner)" if model.superseded else ""
-    return (*named, str(model.forget_seed), run, str(model.epoch), f"{model.score:.3g}", size, f"{file}{older}")
+    return (*named, str(model.forget_seed), run, str(model.epoch), significant(model.score), size, f"{file}{older}")
 
 
 def outcome(models: Sequence[KeptModel], sweep: Sweep, options: Options) -> Iterator[str]:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from sweeps.cli.terminal import clock, duration, echo
 from sweeps.plan import FLOOR, STAGES, StudyPlan
+from sweeps.record import significant
 from sweeps.studies.multiplexer import Assignment, Multiplexer
 from sweeps.text import clean
 
@@ -187,7 +188,7 @@ def summary(studies: Multiplexer, pace: Pace) -> str:
     ]
     if best:
         value, where = min(best)
-        parts.append(f"best {value:.3g} ({where})")
+        parts.append(f"best {significant(value)} ({where})")
     return ", ".join(parts)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import stderr_console
-from sweeps.record import FLOOR, UNTOUCHED, SweepRecord, evaluations, told_apart
+from sweeps.record import FLOOR, UNTOUCHED, SweepRecord, evaluations, told_apart, uncertain
 from unlearn.gaps import POINTS, Measures
 
 #: What each baseline is.
@@ -42,8 +42,7 @@ def _mean(record: SweepRecord, scenario: str, method: str, baseline: str | None 
     scores = rows.loc[rows["method"] == method, "score"].dropna()
     if not len(scores):
         return ""
-    spread = f" ± {scores.std():.2g}" if len(scores) > 1 else ""
-    return f"{scores.mean():.3g}{spread} ({len(scores)})"
+    return f"{uncertain(scores.mean(), scores.std(), len(scores))} ({len(scores)})"
 
 
 def _score(record: SweepRecord) -> str:

@@ -16,7 +16,7 @@ from sweeps.cli.as_json import print_json
 from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, FAILED, RETRY, count_of, errors_to_exit_code, stdout_console, tell
-from sweeps.record import SweepRecord, beside_original, load_sweep, remarks, told_apart
+from sweeps.record import SweepRecord, beside_original, load_sweep, remarks, significant, told_apart, uncertain
 from sweeps.record.commands import looked_at, options_among
 from sweeps.record.progress import StudyProgress, progress
 from sweeps.storage.lease import holder
@@ -80,9 +80,8 @@ def _score(study: StudyProgress) -> str:
     if math.isnan(study.score):
         return ""
     if study.stage == "search":
-        return f"{study.score:.3g} (best)"
-    spread = "" if math.isnan(study.spread) else f" ± {study.spread:.2g}"
-    return f"{study.score:.3g}{spread} (n = {study.runs})"
+        return f"{significant(study.score)} (best)"
+    return f"{uncertain(study.score, study.spread, study.runs)} (n = {study.runs})"
 
 
 def continuing(record: SweepRecord, options: Options) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,7 @@ from sweeps.cli.options import Options
 from sweeps.cli.progress import LINE_SECONDS, MOST_CHARACTERS, Bars, Tally
 from sweeps.cli.status import continuing, driver_of, who_runs
 from sweeps.cli.terminal import DONE, FAILED, count_of, duration, errors_to_exit_code
-from sweeps.record import SweepRecord, load_sweep
+from sweeps.record import SweepRecord, load_sweep, significant, uncertain
 from sweeps.record.fingerprint import fingerprint
 from sweeps.record.progress import StudyProgress, leaders, pace, progress
 from sweeps.signals import interruptible
@@ -156,9 +155,9 @@ def _to_come(view: View) -> str:
 def _best(study: StudyProgress) -> str:
     """Which method, its score, and what that is the score of."""
     if study.stage == "search":
-        return f"{study.method} {study.score:.3g} (its best search trial, one forget set)"
-    spread = "" if math.isnan(study.spread) else f" ± {study.spread:.2g}"
-    return f"{study.method} {study.score:.3g}{spread} ({study.stage}, n = {study.runs})"
+        return f"{study.method} {significant(study.score)} (its best search trial, one forget set)"
+    score = uncertain(study.score, study.spread, study.runs)
+    return f"{study.method} {score} ({study.stage}, n = {study.runs})"
 
 
 def failures(record: SweepRecord) -> dict[tuple[str, int], str]:

@@ -20,6 +20,7 @@ from sweeps.record.apart import (
 from sweeps.record.commands import ONCE, extending, options_among, typed_runs, with_setting, without_options
 from sweeps.record.find import find_sweep, sweeps_in
 from sweeps.record.load import load_sweep
+from sweeps.record.numbers import MISSING, decimals, number, significant, uncertain
 from sweeps.record.once import once
 from sweeps.record.record import COLUMNS, SweepRecord, empty_record
 from sweeps.record.remarks import Remark, remarks
@@ -33,6 +34,7 @@ __all__ = [
     "FLOOR",
     "LEAST_UNITS",
     "LEVEL",
+    "MISSING",
     "MOST_UNITS",
     "ONCE",
     "POWER",
@@ -48,6 +50,7 @@ __all__ = [
     "beside_original",
     "command_for",
     "compare",
+    "decimals",
     "draws_vary",
     "empty_record",
     "evaluations",
@@ -56,13 +59,16 @@ __all__ = [
     "in_common",
     "load_sweep",
     "moved_by",
+    "number",
     "once",
     "options_among",
     "remarks",
     "score_rounding",
+    "significant",
     "sweeps_in",
     "told_apart",
     "typed_runs",
+    "uncertain",
     "unit_of",
     "with_setting",
     "without_options",

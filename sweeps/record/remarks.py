@@ -13,6 +13,7 @@ import pandas as pd
 from sweeps.codes import changed, in_text
 from sweeps.jobs.job import CODE, GUESSING, RETAIN_SAMPLES
 from sweeps.record.apart import UNTOUCHED, beside_original, evaluations, in_common
+from sweeps.record.numbers import significant, uncertain
 from sweeps.record.record import SweepRecord
 from sweeps.record.rounding import entering
 from sweeps.spec.draws import MISLED, misled
@@ -178,8 +179,9 @@ def _coarse(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     close = sum(lead < step for lead in leads)
     if 2 * close > len(leads):
         label = Measures(record.measures).label(gap).short
+        moved, by = significant(steps[gap], 2), significant(step, 2)
         fact = (
-            f"one image moves {label} by {steps[gap]:.2g} points and the score by {step:.2g}, which is more than lies between "
+            f"one image moves {label} by {moved} points and the score by {by}, which is more than lies between "
             f"the first two of {close} of {len(leads)} searches"
         )
         remedies = [*_finer(record, scenario, gap), "more sets to confirm on (search.confirm)"]
@@ -354,11 +356,11 @@ def _no_better(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     original = beside_original(record, scenario)
     if original is None or original.untested:
         return
-    spread = f" ± {original.spread:.2g}" if original.runs > 1 else ""
+    score = uncertain(original.mean, original.spread, original.runs)
     either = f"more trials (search.trials), or more {original.unit}s ({original.key})"
     not_apart = original.not_apart, "is not told to be better", either
     worse = original.worse, "is told to be worse", "more trials (search.trials)"  # on more of those it is worse, too
     for methods, said, remedy in (not_apart, worse):
         for method in methods:
-            fact = f"it {said} than no unlearning, which scores {original.mean:.3g}{spread}"
+            fact = f"it {said} than no unlearning, which scores {score}"
             yield Remark("no_better", scenario, method, fact, remedy)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.format import Cell, Row, Table, number, significant, uncertain
+from reports.format import Cell, Row, Table
 from reports.styles import method_styles
 from reports.writers import slug, to_latex, to_markdown, write_table, write_text
+from sweeps.record import number, significant, uncertain
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,10 @@ def test_hyperparameters_as_a_person_writes_them(value: object, text: str):
     assert number(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (1234.5, "1234"), (0.012345, "0.0123"), (1e-9, "1.00e-09")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (1234.5, "1234"), (0.012345, "0.0123"), (1e-9, "1.00e-09"), (9.996, "10.0"), (-0.99996, "-1.00")],
+)
 def test_significant(value: float, text: str):
     assert significant(value) == text
 

@@ -87,7 +87,7 @@ def test_who_is_told_from_it(record: SweepRecord) -> None:
     )
     assert said in verdict(record, "random").sentences
     line = (
-        f"random: no unlearning (the original) scores {mean:.3g} ± {spread:.2g}; told to be better: sure; told to be worse: "
+        f"random: no unlearning (the original) scores {mean:.1f} ± {spread:.1f}; told to be better: sure; told to be worse: "
         "neg_grad; not told apart from it: finetune (5 % level)"
     )
     assert line in list(answers(record, whole=False))
@@ -97,9 +97,9 @@ def test_who_is_told_from_it(record: SweepRecord) -> None:
     assert told == [
         (
             "finetune",
-            f"it is not told to be better than no unlearning, which scores {mean:.3g} ± {spread:.2g}: {remedy}",
+            f"it is not told to be better than no unlearning, which scores {mean:.1f} ± {spread:.1f}: {remedy}",
         ),
-        ("neg_grad", f"it is told to be worse than no unlearning, which scores {mean:.3g} ± {spread:.2g}: {trials}"),
+        ("neg_grad", f"it is told to be worse than no unlearning, which scores {mean:.1f} ± {spread:.1f}: {trials}"),
     ]
     assert best_params(record)["remarks"]["random/finetune"] == [told[0][1]]
     assert not [s for s in verdict(record, "random").limits if "no unlearning" in s]  # it is among the answers

@@ -197,7 +197,7 @@ def test_an_objective_coarser_than_the_differences_that_it_ranks(
     found = remarks(builder.record())
     assert [r.kind for r in found] == (["coarse"] if coarse else [])
     if coarse:
-        assert "one image moves ΔUtility by 0.7 points and the score by 0.35" in found[0].fact
+        assert "one image moves ΔUtility by 0.70 points and the score by 0.35" in found[0].fact
         assert "1 of 1 searches" in found[0].fact
         assert "dev" in found[0].remedy
 
@@ -255,7 +255,7 @@ def test_an_image_is_worth_what_it_is_among_all_retain_samples(builder: RecordBu
         curve = [part, {"retain_accuracy": accuracy, "retain_samples": 500}]
         builder.trial("search", "sure", value=value, hp={"lr": lr}, curve=curve)
     (found,) = remarks(builder.record())
-    assert "one image moves ΔRA by 0.2 points" in found.fact
+    assert "one image moves ΔRA by 0.20 points" in found.fact
 
 
 def referred(builder: RecordBuilder, oracles: list[tuple[float, float]], **more: float) -> SweepRecord:

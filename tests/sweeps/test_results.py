@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
+from reports.tables import score_table
 from sweeps.cli import results
+from sweeps.cli.status import study_table
 from sweeps.record import Winner
 from sweeps.record.best_params import best_params
 from sweeps.record.progress import progress
@@ -37,8 +39,19 @@ def test_methods_by_their_means_with_what_is_told(
     ]
     assert places == sorted(places)
     text = " ".join(captured.err.split())
-    for said in ("1 ± 0.082 (4)", "9.05 ± 0.13 (4)", "0.6 ± 0.14 (2)", "least", "worse", "noise floor", "points"):
+    for said in ("1.00 ± 0.08 (4)", "9.05 ± 0.13 (4)", "0.60 ± 0.14 (2)", "least", "worse", "noise floor", "points"):
         assert said in text
+
+
+def test_terminal_and_page_print_a_score_alike() -> None:
+    builder = evaluated()
+    builder.planned = {("evaluation", "random", m): 4 for m in ("finetune", "sure", "scrub", "oracle")}
+    record = builder.record()
+    page = score_table(record)
+    assert page is not None
+    printed = {row.cells[1].text for row in page.rows}
+    assert printed == {cell.partition(" (")[0] for *_, cell in study_table(list(progress(record))).rows}
+    assert printed == {row[2].partition(" (")[0] for row in results._rows(record, "random")}
 
 
 def test_before_an_evaluation_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:

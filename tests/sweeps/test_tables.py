@@ -54,11 +54,11 @@ def test_counts_that_are_all_0_have_no_column() -> None:
     table = study_table([done])
     assert (table.values, table.rows) == (
         ["done", "planned", "score"],
-        [("search", "random", "sure", "8", "8", "1.5 (best)")],
+        [("search", "random", "sure", "8", "8", "1.50 (best)")],
     )
     table = study_table([done, failed])
     assert table.values == ["done", "planned", "failed", "score"]
-    assert [row[3:] for row in table.rows] == [("8", "8", "0", "1.5 (best)"), ("8", "8", "2", "")]
+    assert [row[3:] for row in table.rows] == [("8", "8", "0", "1.50 (best)"), ("8", "8", "2", "")]
 
 
 @pytest.mark.parametrize("width", [120, 80, 60, 40])
