@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from sweeps.codes import changed, in_text
@@ -15,7 +14,7 @@ from sweeps.jobs.job import CODE, GUESSING, RETAIN_SAMPLES
 from sweeps.record.apart import UNTOUCHED, beside_original, evaluations, in_common
 from sweeps.record.numbers import significant, uncertain
 from sweeps.record.record import SweepRecord
-from sweeps.record.rounding import entering
+from sweeps.record.rounding import entering, image_step
 from sweeps.spec.draws import MISLED, misled
 from sweeps.studies.winners import Winner
 from unlearn.gaps import Measures
@@ -170,7 +169,7 @@ def _coarse(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     objective = record.spec.get("objective") or {}
     if not len(own) or objective.get("name", "average_gap") != "average_gap":
         return
-    steps = _steps(record, own, list(objective.get("gaps") or []))
+    steps = _steps(record, scenario, own, list(objective.get("gaps") or []))
     if not steps:
         return
     gap = max(steps, key=lambda g: steps[g])
@@ -199,16 +198,16 @@ def _finer(record: SweepRecord, scenario: str, gap: str) -> Iterator[str]:
         yield "a larger forget set (tune_size)"
 
 
-def _steps(record: SweepRecord, curves: pd.DataFrame, gaps: list[str]) -> dict[str, float]:
-    """The least distance of two values of each accuracy whose gap enters the score: one image's worth."""
+def _steps(record: SweepRecord, scenario: str, curves: pd.DataFrame, gaps: list[str]) -> dict[str, float]:
+    """One image's worth of each accuracy whose gap enters the score, and which has moved."""
     measures = Measures(record.measures)
     accuracies = measures.family("accuracy", map(str, curves.columns))
-    found = {}
+    found, sizes = {}, pd.Series([record.tuned_size(scenario)], dtype=float)
     for name in accuracies:
         rows = _whole(curves) if name == "retain_accuracy" else curves
-        values = np.unique(np.round(rows[name].dropna().to_numpy(float), 6))
-        if measures.gap_name(name) in gaps and len(values) > 1:
-            found[measures.gap_name(name)] = float(np.diff(values).min())
+        values = rows[name].astype(float).round(6)
+        if measures.gap_name(name) in gaps and values.nunique() > 1:
+            found[measures.gap_name(name)] = image_step(name, values, sizes)
     return found
 
 

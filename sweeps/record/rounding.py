@@ -12,7 +12,7 @@ from sweeps.objective import Objective
 from sweeps.record.record import SweepRecord
 from unlearn.gaps import Measures
 
-__all__ = ["entering", "moved_by", "objective_in", "score_rounding"]
+__all__ = ["entering", "image_step", "moved_by", "objective_in", "score_rounding"]
 
 #: Prefix of the columns that hold metrics at the epoch that counts.
 _AT = "metric."
@@ -37,12 +37,19 @@ def score_rounding(record: SweepRecord, rows: pd.DataFrame) -> float:
     """The standard deviation that rounding gives a difference of scores among evaluations of one forget size; 0 where unknown.
 
     The score itself comes in the steps of its finest gap. The coarsest one, of a few images to forget, may be equal by chance on
-    all of three forget sets, and the fine ones then look like proof. So each gap counts with the least distance of two
-    values of what it is a gap of, and with what that moves the score by.
+    all of three forget sets, and the fine ones then look like proof. So each gap counts with one image's worth, or where it is
+    of no accuracy with the least distance of two values of what it is a gap of, and with what that moves the score by.
     """
     measures, gaps = Measures(record.measures), entering(record, rows, _AT)
     names = [str(c).removeprefix(_AT) for c in rows if str(c).startswith(_AT)]
-    steps = {gap: _step(rows[f"{_AT}{name}"]) for name in names if (gap := measures.gap_name(name)) in gaps}
+    accuracies = measures.family("accuracy", names)
+    steps = {
+        gap: image_step(name, rows[f"{_AT}{name}"], rows["forget_size"])
+        if name in accuracies
+        else _step(rows[f"{_AT}{name}"])
+        for name in names
+        if (gap := measures.gap_name(name)) in gaps
+    }
     return math.hypot(*moved_by(record, rows, steps)) / math.sqrt(6)
 
 
@@ -55,6 +62,21 @@ def moved_by(record: SweepRecord, rows: pd.DataFrame, steps: Mapping[str, float]
     except (KeyError, ValueError):
         return []
     return [objective.score({**means, gap: means[gap] + step}) - usual for gap, step in steps.items() if gap in means]
+
+
+def image_step(name: str, values: pd.Series[float], forget_sizes: pd.Series[float]) -> float:
+    """What one image is worth of an accuracy (%), as far as is known; 0 where nothing is.
+
+    Of the forget set by its size; of others by the least distance of two values, all right and all wrong among them: few values
+    may lie far apart.
+    """
+    values, sizes = values.dropna(), forget_sizes.dropna()
+    if not len(values):
+        return 0.0
+    if name == "forget_accuracy" and len(sizes):
+        return 100 / float(sizes.max())
+    inside = values.astype(float).between(0, 100, inclusive="neither").any()
+    return _step(pd.concat([values.astype(float), pd.Series([0.0, 100.0])])) if inside else 0.0
 
 
 def _step(values: pd.Series[float]) -> float:

@@ -12,7 +12,8 @@ import pytest
 from reports import frames, tables
 from reports.sampled import counted, overlap_sentence, sampled
 from reports.summary import verdict
-from sweeps.record import compare, score_rounding, told_apart
+from sweeps.record import compare, evaluations, score_rounding, told_apart
+from sweeps.record.rounding import image_step
 from sweeps.record.statistics import LEVEL, least_difference
 from tests.reports.conftest import RecordBuilder, new_builder
 
@@ -78,7 +79,7 @@ def test_equal_methods_on_few_images_are_told_apart_in_five_per_cent_at_most(siz
     rng, repeats, told = np.random.default_rng(size + sets), 120, 0
     record, seeds = new_builder().record(), np.repeat(range(sets), 9)
     for _ in range(repeats):
-        rows = pd.DataFrame({"seed": seeds, "method": np.tile(range(9), sets)})
+        rows = pd.DataFrame({"seed": seeds, "method": np.tile(range(9), sets), "forget_size": size})
         for name, images, share in (("forget", size, 0.8), ("heldout", 360, 0.97), ("retain", 1200, 0.999)):
             oracles = 100 * rng.binomial(images, share, sets)[seeds] / images
             rows[f"metric.{name}_accuracy"] = 100 * rng.binomial(images, share, len(rows)) / images
@@ -88,6 +89,26 @@ def test_equal_methods_on_few_images_are_told_apart_in_five_per_cent_at_most(siz
         verdicts = compare(rows.pivot(index="seed", columns="method", values="score"), score_rounding(record, rows))
         told += bool((~verdicts["best"] & ~verdicts["tied"]).any())
     assert told / repeats <= LEVEL
+
+
+def test_one_image_is_worth_no_more_than_it_is_where_few_values_are_seen(builder: RecordBuilder) -> None:
+    """All right or all wrong on 80 images: one image is worth 1.25 points of it, not the 100 that lie between the values seen."""
+    for method, accuracy in (("sure", 0.0), ("scrub", 100.0)):
+        for seed in range(3):
+            metrics = {"forget_accuracy": accuracy, "forget_gap": accuracy}
+            builder.trial("evaluation", method, value=accuracy, metrics=metrics, forget_seed=seed, size=80)
+    builder.spec["objective"] = {"name": "average_gap", "gaps": ["forget_gap"]}
+    record = builder.record()
+    rows = evaluations(record, "random")
+    assert image_step("forget_accuracy", rows["metric.forget_accuracy"], rows["forget_size"]) == 1.25
+    assert score_rounding(record, rows) == pytest.approx(1.25 / math.sqrt(6))
+
+
+@pytest.mark.parametrize(
+    ("values", "step"), [([97.5, 97.5], 2.5), ([90.0, 95.0], 5.0), ([0.0, 100.0], 0.0), ([], 0.0)]
+)
+def test_right_and_wrong_on_all_images_are_values_too(values: list[float], step: float) -> None:
+    assert image_step("heldout_accuracy", pd.Series(values, dtype=float), pd.Series([80.0])) == pytest.approx(step)
 
 
 def test_equal_scores_are_never_told(builder: RecordBuilder) -> None:

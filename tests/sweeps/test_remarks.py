@@ -202,6 +202,17 @@ def test_an_objective_coarser_than_the_differences_that_it_ranks(
         assert "dev" in found[0].remedy
 
 
+def test_an_image_to_forget_is_worth_what_the_size_says_where_all_or_none_are_right(builder: RecordBuilder) -> None:
+    builder.spec["objective"] = {"name": "average_gap", "gaps": ["forget_gap"]}
+    builder.planned = {("search", "random", "sure"): 2}
+    for lr, value in ((1, 40.0), (2, 40.0)):
+        builder.trial(
+            "search", "sure", value=value, hp={"lr": lr}, curve=[{"forget_accuracy": a} for a in (0.0, 100.0)]
+        )
+    (found,) = remarks(builder.record())
+    assert "one image moves ΔUA by 1.0 points and the score by 1.0, which" in found.fact
+
+
 def test_what_an_image_moves_the_score_by_counts_gaps_that_never_moved(builder: RecordBuilder) -> None:
     """All retain images right in every epoch, and an attack that is no accuracy: of the mean of three, a third is the image's."""
     builder.spec["objective"] = {"name": "average_gap", "gaps": ["utility_gap", "retain_gap", "mia_knn_forget_gap"]}
