@@ -81,7 +81,8 @@ def _optimism_notes(record: SweepRecord, scenario: str, confirmed: bool) -> list
             f"Confirmed: on further tuning forget sets, {searched} images, {at}; chosen by it, and so still flattered."
         )
     shared = overlap_sentence(record, scenario)
-    evaluated = f"Evaluated: on {sampled(record, scenario).nouns}, {images} images, {at}; it decides nothing."
+    decided = "each run's epoch" if record.in_hindsight else "nothing"
+    evaluated = f"Evaluated: on {sampled(record, scenario).nouns}, {images} images, {at}; it decides {decided}."
     return [
         *notes,
         evaluated,

@@ -104,9 +104,7 @@ def test_one_image_is_worth_no_more_than_it_is_where_few_values_are_seen(builder
     assert score_rounding(record, rows) == pytest.approx(1.25 / math.sqrt(6))
 
 
-@pytest.mark.parametrize(
-    ("values", "step"), [([97.5, 97.5], 2.5), ([90.0, 95.0], 5.0), ([0.0, 100.0], 0.0), ([], 0.0)]
-)
+@pytest.mark.parametrize(("values", "step"), [([97.5, 97.5], 2.5), ([90.0, 95.0], 5.0), ([0.0, 100.0], 0.0), ([], 0.0)])
 def test_right_and_wrong_on_all_images_are_values_too(values: list[float], step: float) -> None:
     assert image_step("heldout_accuracy", pd.Series(values, dtype=float), pd.Series([80.0])) == pytest.approx(step)
 

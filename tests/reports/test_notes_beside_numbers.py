@@ -251,6 +251,16 @@ def test_an_unfinished_search_is_no_evaluation(builder: RecordBuilder) -> None:
     ]
 
 
+def test_an_evaluation_in_hindsight_decides_the_epochs(builder: RecordBuilder) -> None:
+    builder.spec["protocol"] = "paper"
+    builder.in_hindsight = True
+    builder.trial("search", "sure", value=1.0, hp={"lr": 1})
+    builder.trial("evaluation", "sure", value=2.0)
+    table = tables.optimism_table(builder.record(), "random")
+    assert table is not None
+    assert "Evaluated: on forget sets, test images, in hindsight; it decides each run's epoch." in table.notes
+
+
 def test_a_block_without_its_measure_says_why(builder: RecordBuilder) -> None:
     builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.5}, "finetune": {"lr": 0.01}}}
     builder.trial("evaluation", "sure", value=1.0, metrics={"forget_gap": 1.0})
