@@ -13,8 +13,10 @@ from scipy.special import stdtrit
 
 from sweeps.objective import Objective
 from sweeps.record import SweepRecord, beside_original, in_common, moved_by
+from sweeps.record.rounding import objective_in
 from sweeps.requests.choice import Configuration, mean_scores
 from sweeps.spec.draws import ALIKE
+from unlearn.gaps import POINTS, Measures
 
 LEVEL = 0.9
 #: How the objective's score is called among the gaps.
@@ -83,7 +85,10 @@ def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_var
     rounding = {SCORE: image / math.sqrt(12)}
     gaps = {
         name: prediction_interval(
-            [float(value) for value in values], step=100 / nearest, rounding=rounding.get(name, 0.0)
+            [float(value) for value in values],
+            step=100 / nearest,
+            rounding=rounding.get(name, 0.0),
+            most=_most(record, name, list(columns)),
         )
         for name, values in columns.items()
         if values.notna().all()
@@ -93,6 +98,15 @@ def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_var
     best_of = len(scores) if scores and chosen.method == min(scores, key=scores.__getitem__) else 1
     alike = in_common(record, chosen.scenario, nearest)
     return Expected(nearest, len(trials), of, alike, best_of, gaps, _original(record, chosen, nearest))
+
+
+def _most(record: SweepRecord, name: str, measured: Sequence[str]) -> float:
+    """The greatest value that a gap, or the score of those measured, can have, as far as is known."""
+    measures, objective = Measures(record.measures), objective_in(record)
+    if name == SCORE and objective.name == "tow":
+        return 1.0
+    gaps = objective.counts(measured) if name == SCORE else [name]
+    return 100.0 if all(measures.label(gap).unit == POINTS for gap in gaps) else math.inf
 
 
 def _original(record: SweepRecord, chosen: Configuration, size: int) -> dict[str, Any] | None:
@@ -137,9 +151,9 @@ def _evaluated(record: SweepRecord, chosen: Configuration) -> pd.DataFrame:
 
 
 def prediction_interval(
-    values: Sequence[float], level: float = LEVEL, step: float = 0.0, rounding: float = 0.0
+    values: Sequence[float], level: float = LEVEL, step: float = 0.0, rounding: float = 0.0, most: float = math.inf
 ) -> Interval:
-    """Student's prediction interval for one more value of a normal variable, cut at 0: gaps are not negative.
+    """Student's prediction interval for one more value of a normal variable, cut at 0, for gaps are not negative, and at `most`.
 
     mean ± t(n − 1, (1 + level) / 2) · s · √(1 + 1/n), for n ≥ 2 values.
 
@@ -152,7 +166,7 @@ def prediction_interval(
     half = float(stdtrit(n - 1, (1 + level) / 2)) * max(stdev(values), rounding) * math.sqrt(1 + 1 / n)
     if half < 1e-9:  # equal, but for the rounding of means
         half = step
-    return Interval(mean, max(0.0, mean - half), mean + half)
+    return Interval(mean, max(0.0, mean - half), min(most, mean + half))
 
 
 __all__ = ["LEVEL", "SCORE", "Expected", "Interval", "comparable", "expected", "prediction_interval"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,28 @@ def test_an_interval_is_students() -> None:
     assert (found.mean, found.low) == (2.0, 0.0)
     assert found.high == pytest.approx(2 + half)
     assert prediction_interval([5.0, 5.0]).low == 5.0
+
+
+@pytest.mark.parametrize(
+    ("objective", "values", "most"),
+    [
+        ({"name": "average_gap", "gaps": ["forget_gap"]}, (10.0, 90.0, 95.0), {"score": 100.0, "forget_gap": 100.0}),
+        ({"name": "tow"}, (0.1, 0.9, 0.9), {"score": 1.0}),
+    ],
+)
+def test_no_gap_of_percentages_is_expected_beyond_100(
+    objective: dict[str, Any], values: tuple[float, ...], most: dict[str, float]
+) -> None:
+    builder = new_builder()
+    builder.spec["objective"] = objective
+    for seed, value in enumerate(values):
+        metrics = {"forget_gap": value, "weight_distance_gap": 3 * value}
+        builder.trial("evaluation", "sure", value=value, hp={"lr": 0.1}, metrics=metrics, forget_seed=seed, size=10)
+    chosen = Configuration("random", "sure", {"lr": 0.1}, None, "search")
+    found = expected(builder.record(), chosen, 10, draws_vary=True)
+    assert isinstance(found, Expected)
+    assert {name: found.gaps[name].high for name in most} == most
+    assert found.gaps["weight_distance_gap"].high > 3 * max(values)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1])
