@@ -61,7 +61,7 @@ def sampled_over(record: SweepRecord, scenarios: Iterable[str]) -> str:
     nouns = {s: sampled(record, s).nouns for s in dict.fromkeys(scenarios)}
     if len(set(nouns.values())) == 1:
         return next(iter(nouns.values()))
-    return "; ".join(f"{scenario_label(s)}: {noun}" for s, noun in nouns.items())
+    return _each({scenario_label(s): noun for s, noun in nouns.items()})
 
 
 def sampled_in(named: Mapping[str, SweepRecord], scenario: str) -> str:
@@ -69,7 +69,11 @@ def sampled_in(named: Mapping[str, SweepRecord], scenario: str) -> str:
     nouns = {label: sampled(record, scenario).nouns for label, record in named.items()}
     if len(set(nouns.values())) == 1:
         return next(iter(nouns.values()))
-    return "; ".join(f"{label}: {noun}" for label, noun in nouns.items())
+    return _each(nouns)
+
+
+def _each(nouns: Mapping[str, str]) -> str:
+    return f"evaluations ({'; '.join(f'{label}: {noun}' for label, noun in nouns.items())})"
 
 
 def counted(record: SweepRecord, scenario: str, n: int, size: int | None) -> str:

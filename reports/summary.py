@@ -89,11 +89,11 @@ def cost_sentence(record: SweepRecord) -> str:
     every = pd.concat(known).dropna(subset=["stop_epoch"])
     if not len(every):
         return ""
-    return (
-        f"In hindsight (the paper's convention) the mean score over scenarios and methods with a stop epoch would be "
-        f"{significant(every['hindsight_mean'].mean())} instead of {significant(every['score_mean'].mean())}: "
-        "the difference is what nobody can know beforehand."
-    )
+    best, known_before = (significant(every[name].mean()) for name in ("hindsight_mean", "score_mean"))
+    said = "In hindsight (the paper's convention) the mean score over scenarios and methods with a stop epoch would be"
+    if best == known_before:
+        return f"{said} the same, {best}."
+    return f"{said} {best} instead of {known_before}: the difference is what nobody can know beforehand."
 
 
 def verdict(record: SweepRecord, scenario: str) -> Verdict:

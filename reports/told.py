@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.names import POINTS, method_label, score_unit
-from sweeps.record import LEAST_UNITS, Apart, SweepRecord, beside_original, command_for, significant, uncertain
+from sweeps.record import (
+    LEAST_UNITS,
+    MOST_UNITS,
+    Apart,
+    SweepRecord,
+    beside_original,
+    command_for,
+    significant,
+    uncertain,
+)
 
 __all__ = ["COMPARED", "listed", "needed_sentence", "original_sentence", "power_sentence", "rivals_sentence"]
 
@@ -60,7 +69,8 @@ def needed_sentence(record: SweepRecord, apart: Apart) -> str:
         return ""
     rival = apart.next_told
     if rival is None or rival.needed is None:
-        return "No number of them below a thousand would tell the rest apart, if the present differences are the true ones."
+        most = _units(apart.unit, MOST_UNITS)
+        return f"No {most} or fewer would tell the rest apart, if the present differences are the true ones."
     further = max(rival.needed - rival.units, 1)
     name = method_label(rival.method)
     command = command_for(record, apart, rival.units + further)

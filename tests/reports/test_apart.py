@@ -113,7 +113,7 @@ def test_equal_scores_are_never_told(builder: RecordBuilder) -> None:
     evaluate(builder, sure=(1.0, 2.0, 3.0), finetune=(1.0, 2.0, 3.0))
     answer = verdict(builder.record(), "random")
     assert answer.method is None
-    assert any(s.startswith("No number of them below a thousand") for s in answer.sentences)
+    assert any(s.startswith("No 1000 forget sets or fewer would") for s in answer.sentences)
 
 
 def test_several_trainings_are_the_observations(builder: RecordBuilder) -> None:

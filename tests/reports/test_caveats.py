@@ -271,7 +271,7 @@ def test_where_searches_began(builder: RecordBuilder) -> None:
     builder.trials[0]["origin"] = "warm start"
     builder.trial("evaluation", "sure", value=1.0)
     begun = (
-        "1 search trials were at values known beforehand (published); the published values were chosen by the test set"
+        "1 search trial was at values known beforehand (published); the published values were chosen by the test set"
     )
     assert f"{begun} of cifar10." in notes(tables.optimism_table(builder.record(), "random"))
 

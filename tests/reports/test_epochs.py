@@ -63,6 +63,12 @@ def test_the_cost_of_not_knowing_is_the_mean_difference_run_by_run(stopped: Reco
     assert "would be 2.00 instead of 4.00" in cost_sentence(stopped.record())
 
 
+def test_a_cost_of_nothing_is_no_difference(builder: RecordBuilder):
+    for seed in range(2):
+        builder.trial("evaluation", "sure", value=2.0, forget_seed=seed, stop_epoch=1, hindsight_score=2.0)
+    assert cost_sentence(builder.record()).endswith("with a stop epoch would be the same, 2.00.")
+
+
 def test_the_stop_epoch_stands_beside_the_hyperparameters(stopped: RecordBuilder):
     table = tables.hyperparameter_table(stopped.record(), "random")
     assert rows(table)[-1] == ["stop epoch", "2§", "–"]

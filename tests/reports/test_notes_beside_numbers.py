@@ -287,6 +287,16 @@ def test_equal_sweeps_differ_in_nothing(builder: RecordBuilder) -> None:
     assert list(table.notes) == ["Nothing: the sweeps are equal in every setting."]
 
 
+def test_scenarios_that_repeat_different_things_are_named_with_them(builder: RecordBuilder) -> None:
+    builder.spec["scenarios"] = {"random": {"tune_size": 100}, "full_class": {"tune_size": 100}}
+    for scenario in builder.spec["scenarios"]:
+        for number in range(2):
+            builder.trial("evaluation", "sure", value=1.0, scenario=scenario, forget_seed=number, run=number)
+    table = tables.score_table(builder.record())
+    assert table is not None
+    assert "Mean ± std over evaluations (Random: forget sets; Full class: runs on the one forget set)." in table.notes
+
+
 def test_several_sweeps_say_what_their_n_counts(builder: RecordBuilder) -> None:
     builder.spec["scenarios"] = {"full_class": {"tune_size": 100}}
     for run in range(2):
