@@ -23,7 +23,8 @@ def apart_table(record: SweepRecord, scenario: str) -> Table | None:
     best, score = method_label(apart.best), f"{score_label(record).lower()}{units(record, ['score'])}"
     columns = ("Method", "Difference", "Told apart", "Could be told", f"More {apart.unit}s needed", "n")
     notes = [
-        f"Difference: {score} less that of {best}, the least, over the {apart.unit}s that both have (n).",
+        f"Difference: {score} less that of {best}, the least, over the {apart.unit}s that both have (n); ± is its standard "
+        "deviation, or what rounding alone gives where that is more.",
         f"Could be told: the least true difference that n {apart.unit}s tell in 80 % of such evaluations, if the spread found is "
         "the true one, which n of them tell but roughly.",
         "Needed: for that, if the present difference is the true one too. It is mostly more, for the least of several means "

@@ -64,8 +64,8 @@ class Pairs:
             samples: one column per method, one row per run; lower is better; NaN where a method has no result. With index levels
                 `training` and `run`, runs of one forget set are averaged first, then, where there are several trainings,
                 the forget sets of one training: what is averaged is no independent witness.
-            rounding: the standard deviation that rounding gives a difference, where more is known of it than values show
-                (`score_rounding`).
+            rounding: the standard deviation that rounding gives a difference (`score_rounding`); 0 where it is not known, and the
+                least distance of two values stands for it, which is too much where values are few and far apart.
         """
         from scipy.special import stdtr  # noqa: PLC0415  # a quarter of a second, which `sweeps status` does not wait
 
@@ -82,7 +82,7 @@ class Pairs:
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.where(there, differences, 0).sum(0) / units
             squares = np.where(there, (differences - mean) ** 2, 0).sum(0)
-            spread = np.maximum(np.sqrt(squares / (units - 1)), max(_rounding(values), rounding))
+            spread = np.maximum(np.sqrt(squares / (units - 1)), rounding or _rounding(values))
             t = np.where(mean == 0, 0, np.abs(mean) / (spread / np.sqrt(units)))
         raw = np.where(units >= LEAST_UNITS, 2 * stdtr(np.maximum(units - 1, 1), -t), np.nan)
         return cls(tuple(map(str, samples.columns)), first, second, mean, spread, units, holm(raw))

@@ -102,6 +102,10 @@ def test_one_image_is_worth_no_more_than_it_is_where_few_values_are_seen(builder
     rows = evaluations(record, "random")
     assert image_step("forget_accuracy", rows["metric.forget_accuracy"], rows["forget_size"]) == 1.25
     assert score_rounding(record, rows) == pytest.approx(1.25 / math.sqrt(6))
+    found = told_apart(record, "random")
+    assert found is not None
+    assert found.apart == ["scrub"]
+    assert found.rivals[0].spread == pytest.approx(1.25 / math.sqrt(6))
 
 
 @pytest.mark.parametrize(("values", "step"), [([97.5, 97.5], 2.5), ([90.0, 95.0], 5.0), ([0.0, 100.0], 0.0), ([], 0.0)])
