@@ -1,4 +1,4 @@
-"""What SIGINT and SIGTERM do to a run."""
+"""What SIGINT, SIGTERM and SIGHUP (the terminal was closed) do to a run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,22 @@ from typing import Any
 from sweeps.errors import LostError, SweepError
 
 
+def _numbers() -> list[int]:
+    """What asks a driver to stop; what is ignored stays so, as `nohup` has it of SIGHUP."""
+    asks: list[int] = [signal.SIGINT, signal.SIGTERM]
+    hang_up = getattr(signal, "SIGHUP", None)  # not on Windows
+    return asks if hang_up is None or signal.getsignal(hang_up) is signal.SIG_IGN else [*asks, hang_up]
+
+
 class Interrupted(KeyboardInterrupt):
-    """The user (SIGINT) or the system (SIGTERM) asked the driver to stop."""
+    """The user (SIGINT, SIGHUP) or the system (SIGTERM) asked the driver to stop."""
 
 
 class _Signals:
-    """What SIGINT and SIGTERM do in the main thread."""
+    """What these signals do in the main thread."""
 
     def __init__(self) -> None:
+        self.numbers = _numbers()
         self.came: list[str] = []
 
     def take_over(self) -> None:
@@ -34,13 +42,13 @@ class _Signals:
         raise Interrupted(self.came[-1])
 
     def _set(self, handler: Any) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in self.numbers:
             signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[_Signals]:
-    """SIGINT and SIGTERM raise `Interrupted` in the main thread.
+    """SIGINT, SIGTERM and SIGHUP raise `Interrupted` in the main thread.
 
     Raises:
         SweepError: in another thread, which gets no signals.
@@ -50,8 +58,8 @@ def interruptible() -> Iterator[_Signals]:
             "a sweep must be run in the main thread of its process, which Ctrl-C reaches: call it there, or start sweeps run as "
             "a process of its own"
         )
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     signals = _Signals()
+    before = {number: signal.getsignal(number) for number in signals.numbers}
     signals.take_over()
     try:
         yield signals
@@ -68,15 +76,12 @@ def interruptible() -> Iterator[_Signals]:
 
 @contextlib.contextmanager
 def postponed() -> Iterator[None]:
-    """A SIGINT or SIGTERM that comes in the block is handled at its end, and does not cut it in two."""
+    """A signal that comes in the block is handled at its end, and does not cut it in two."""
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
         yield
         return
     came: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, frame: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    before = {number: signal.signal(number, lambda number, frame: came.append(number)) for number in _numbers()}
     try:
         yield
     finally:

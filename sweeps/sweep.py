@@ -237,7 +237,7 @@ def run_sweep(
 
     Raises:
         SweepError: bad input, or another driver at work.
-        Interrupted: on SIGINT or SIGTERM.
+        Interrupted: on SIGINT, SIGTERM or SIGHUP.
     """
     from sweeps.ray_tune.driver import run_studies  # noqa: PLC0415  # commands that only look do not wait for it
 

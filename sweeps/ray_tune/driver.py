@@ -46,7 +46,7 @@ def run_studies(
         trainable: the Ray Tune class that does the jobs; `UnlearningTrainable` by default.
 
     Raises:
-        Interrupted: SIGINT or SIGTERM came; what was in flight is queued again by the next run.
+        Interrupted: SIGINT, SIGTERM or SIGHUP came; what was in flight is queued again by the next run.
         SweepError: Ray could not be started or reached, a logger not used, or the storage or the cache failed.
     """
     if studies.done:

@@ -27,6 +27,19 @@ def test_a_signal_waits_for_the_end_of_the_block() -> None:
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
+def test_a_terminal_that_is_closed_stops_a_run_unless_it_was_started_not_to_mind() -> None:
+    handler = signal.getsignal(signal.SIGHUP)
+    with pytest.raises(Interrupted, match="SIGHUP"), interruptible():
+        signal.raise_signal(signal.SIGHUP)
+    assert signal.getsignal(signal.SIGHUP) == handler
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible(), postponed():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, handler)
+
+
 def test_another_thread_is_told_to_leave_a_run_to_the_main_one() -> None:
     def enter() -> None:
         with interruptible():
