@@ -289,7 +289,8 @@ def _guessing(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     if not (own["method"] == "original").any():  # it stands under the first scenario that shares it
         own = pd.concat([own, models[models["method"] == "original"]])
     found = own[accuracy].astype(float)
-    poor = found[found <= own[GUESSING].astype(float)]
+    guess = own[GUESSING].astype(float)
+    poor = found[(found <= guess) & (guess < 100)]  # of one class alone every guess is right
     if len(poor):
         fact = (
             f"{len(poor)} of {len(own)} originals and oracles {'is' if len(poor) == 1 else 'are'} no better than guessing on the "

@@ -364,6 +364,12 @@ def test_models_that_have_learnt_nothing(
             assert not any("guessing" in limit for limit in seen.limits)
 
 
+def test_models_that_have_but_one_class_to_retain_are_not_told_to_guess(builder: RecordBuilder) -> None:
+    builder.planned = {("reference", "random", "oracle"): 1}
+    builder.trial("reference", "oracle", metrics={"retain_accuracy": 100.0}, guessing=100.0)
+    assert kinds(builder.record()) == []
+
+
 @pytest.mark.parametrize(
     ("codes", "before", "changed"),
     [
