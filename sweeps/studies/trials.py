@@ -108,4 +108,5 @@ def draw_params(draw: ForgetDraw) -> Values:
 
 def plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Facts as JSON gives them back, texts such that any reader takes them."""
-    return {name: clean_all(json.loads(json.dumps(value))) for name, value in attrs.items()}
+    found: dict[str, Any] = json.loads(json.dumps(dict(attrs)))
+    return {name: clean_all(value) for name, value in found.items()}
