@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +94,16 @@ class Ids:
     def _tested(self) -> frozenset[str]:
         return frozenset(map(str, self.test))
 
+    @cached_property
+    def _by_text(self) -> dict[str, str]:
+        """File names by what they read: an accent may be a letter's own or stand behind it, as some systems write all of them.
+
+        Without those that read alike.
+        """
+        names = [*self._rows, *self._tested]
+        read = Counter(texts := [normalize("NFC", name) for name in names])
+        return {text: name for text, name in zip(texts, names, strict=True) if read[text] == 1}
+
     @property
     def _kind(self) -> str:
         if self.root is not None:
@@ -103,12 +114,14 @@ class Ids:
         """An id as it is known here: whole numbers without leading zeros, paths without what leads to the folder."""
         if self.root is None:
             return str(int(name)) if name.isascii() and name.isdigit() and len(name) < 19 else name
-        path = Path(name)
+        path, root = Path(name), self.root.absolute()
         if path.is_absolute():
-            return (
-                path.relative_to(self.root.absolute()).as_posix() if path.is_relative_to(self.root.absolute()) else name
-            )
-        return path.as_posix()
+            if not path.is_relative_to(root):
+                return name
+            path = path.relative_to(root)
+        found = path.as_posix()
+        known = found in self._rows or found in self._tested
+        return found if known else self._by_text.get(normalize("NFC", found), found)
 
 
 def listed(names: Sequence[object]) -> str:

@@ -50,6 +50,17 @@ def test_file_names_are_relative_to_the_folder(tmp_path: Path) -> None:
     assert looked.ids == data.ids
 
 
+def test_an_accent_may_be_a_letters_own_or_stand_behind_it(tmp_path: Path) -> None:
+    """As in lists made on one system of files that another one named."""
+    ids = Ids(
+        ["train/ca\u0301t/1.png", "train/caf\u00e9/1.png", "train/o\u0308/1.png", "train/\u00f6/1.png"], (), tmp_path
+    )
+    both = ["train/c\u00e1t/1.png", f"{tmp_path}/train/cafe\u0301/1.png", "train/\u00f6/1.png", "train/o\u0308/1.png"]
+    assert ids.rows(both).tolist() == [0, 1, 3, 2]
+    with pytest.raises(IdsError, match="these are there several times"):
+        ids.rows(["train/caf\u00e9/1.png", "train/cafe\u0301/1.png"])
+
+
 def test_every_wrong_id_is_told_at_once() -> None:
     ids = Ids(NAMES, ["test/cat/0.png"], Path("/data"))
     with pytest.raises(IdsError) as told:
