@@ -63,13 +63,13 @@ def misled(sets: int, share: float, trainings: int = 1) -> float:
     Args:
         sets: how many forget sets each training has. trainings: which are what is tested over where there are several.
     """
-    from scipy.special import stdtr, stdtrit  # noqa: PLC0415  # a quarter of a second, which `sweeps validate` mostly does not wait
-
     units = trainings if trainings > 1 else sets
     if units <= UNTESTED or share <= 0:
         return 0.0
     if share >= 1:
         return 1.0
+    from scipy.special import stdtr, stdtrit  # noqa: PLC0415  # a quarter of a second, which `sweeps validate` mostly does not wait
+
     wider = math.sqrt(1 + sets * trainings * share / (2 * (1 - share)))
     return float(2 * stdtr(units - 1, -stdtrit(units - 1, 0.975) / wider))
 

@@ -174,9 +174,9 @@ def test_images_of_another_size_than_the_network_takes(model: Any, told: str, tm
 def test_a_list_may_take_a_whole_class_as_every_method_can(tmp_path: Path, weights: Path) -> None:
     forget, original = write_ids(tmp_path / "threes.txt", THREES), {"weights": str(weights)}
     scenarios = {"request": {"scenario": "listed", "forget": forget}}
-    methods = {
-        name: {"epochs": 1} if "epochs" in component_facts("methods", name).options else {} for name in keys("methods")
-    }
+    facts = {name: component_facts("methods", name) for name in keys("methods")}
+    counts = {name: "epochs" in of.options.keys() - set(of.declared["unread"]) for name, of in facts.items()}
+    methods = {name: {"epochs": 1} if counts[name] else {} for name in facts}
     spec = load_spec(write(tmp_path, scenarios=scenarios, original=original, methods=methods))
     checked(Sweep.at(spec, tmp_path / "runs"))  # as a run does, which would refuse it
     worker = Worker(spec, Cache(tmp_path / "cache"))
