@@ -176,11 +176,12 @@ class Sweep:
         dump = self.spec.dump()
         dump.pop("storage", None)
         before, last = frozen_spec(storage, self.spec.name), study.user_attrs.get("spec")
-        if before is not None:
-            check_compatible(as_begun(before), dump)
-            if before.get("dataset") != dump["dataset"]:
+        begun = {} if before is None else as_begun(before)
+        if begun:
+            check_compatible(begun, dump)
+            if begun.get("dataset") != dump["dataset"]:
                 self._check_moved(study.user_attrs.get(DATA, ""))
-        if study.user_attrs.get(SECTIONS) != (sections := sections_of(before or {}, dump)):
+        if study.user_attrs.get(SECTIONS) != (sections := sections_of(begun, dump)):
             study.set_user_attr(SECTIONS, sections)
         if last != dump:
             study.set_user_attr("spec", dump)

@@ -117,6 +117,14 @@ def test_other_rules_are_refused(runs: Path, storage: BaseStorage) -> None:
             sweep.freeze(storage)
 
 
+def test_a_scenario_that_was_left_out_comes_back_by_its_own_rules(runs: Path, storage: BaseStorage) -> None:
+    for scenarios in (["full_class"], None):
+        spec = load_spec(str(OLD / "old.yaml"), scenarios=scenarios)
+        sweep = Sweep.at(spec, runs).continued()
+        sweep.freeze(storage)
+    assert sweep.spec.scenarios["canary"].options == {"pool": 50}
+
+
 def test_it_is_extended_by_its_own_rules(runs: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(runs.parent)
     asked = ["evaluate", NAME, "--set", "evaluation.seeds=4", "--set", "evaluation.trainings=2", "--dry-run"]
