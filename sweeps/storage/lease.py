@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, JournalStorage
 
 from sweeps.errors import LostError, SweepError
 
@@ -55,7 +55,8 @@ class Lease:
         self.identity = uuid.uuid4().hex
         self.lost = ""
         self._file = file
-        self._inode = _inode(file)
+        self._is_journal = isinstance(storage, JournalStorage)
+        self._mark = self._found()
         self._on_wait = on_wait
         self._beats = 0
         self._stop = threading.Event()
@@ -132,9 +133,22 @@ class Lease:
     def _taken(self) -> bool:
         return (self.study.user_attrs.get(KEY) or {}).get("id") not in {None, self.identity}
 
+    def _found(self) -> bytes | int | None:
+        """What tells the storage's file from another in its place; None where there is none.
+
+        A journal is opened anew for every record, and keeps its first line; some network file systems number it anew. SQLite's
+        file stays open, and is not to be opened besides, for closing that would end its locks.
+        """
+        if self._file is None or not self._file.exists():
+            return None
+        if not self._is_journal:
+            return self._file.stat().st_ino
+        with self._file.open("rb") as lines:
+            return lines.readline()
+
     def _moved(self) -> str:
         """What to say where the storage's file is no longer where it was; nothing where it is."""
-        if _inode(self._file) == self._inode:
+        if self._found() == self._mark:
             return ""
         return (
             f"the storage {self._file} was moved or deleted while sweep {self.sweep!r} ran, which has stopped\n"
@@ -155,11 +169,6 @@ class Lease:
                 self._write()
             except Exception:  # the storage is busy or away for a moment; whether it is for good, the driver will see
                 logger.debug("the lease could not be refreshed", exc_info=True)
-
-
-def _inode(file: Path | None) -> int | None:
-    """What tells a file from another of its name; None where there is none."""
-    return file.stat().st_ino if file is not None and file.exists() else None
 
 
 def holder(user_attrs: Facts) -> Facts | None:

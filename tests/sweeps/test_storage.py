@@ -238,6 +238,23 @@ def test_a_driver_that_writes_in_vain_stops_and_says_why(
         write_in_vain()
 
 
+def test_a_journal_that_gets_another_inode_is_the_same_while_it_begins_alike(tmp_path: Path) -> None:
+    """As on some network file systems; every record is appended to what then lies there."""
+    file = tmp_path / "study.log"
+    storage = open_storage(f"journal:{file}")
+    with Lease(storage, "s", file):
+        (tmp_path / "copy").write_bytes(file.read_bytes())
+        (tmp_path / "copy").replace(file)
+
+    def write_on() -> None:
+        file.rename(tmp_path / "elsewhere.log")
+        optuna.create_study(study_name="t", storage=storage)
+        assert file.exists()
+
+    with pytest.raises(SweepError, match="was moved or deleted"), Lease(storage, "s", file):
+        write_on()
+
+
 def test_a_storage_that_is_away_in_the_end_is_told(tmp_path: Path) -> None:
     file = tmp_path / "study.db"
     storage = open_storage(f"sqlite:///{file}")
