@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -359,6 +360,9 @@ def main() -> None:
     """Entry point of the console script: exit codes 0 done, 1 trials failed for good, 2 bad input, 130 interrupted."""
     gc.set_threshold(COLLECT_EVERY)
     _find_code_here()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as by `>&-`
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # for as long as the process lives
     for stream in (sys.stdout, sys.stderr):  # a terminal may lack α or ±
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -31,8 +31,7 @@ def errors_to_exit_code(command: Callable[..., int]) -> Callable[..., int]:
         code = DONE
         try:
             code = command(*args, **kwargs)
-            if sys.stdout is not None:
-                sys.stdout.flush()  # else Python finds as it ends that nobody reads it, and says so
+            sys.stdout.flush()  # else Python finds as it ends that nobody reads it, and says so
         except (SweepError, UnlearnError) as error:
             echo(mask(str(error)))
             return BAD_INPUT

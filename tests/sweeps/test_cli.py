@@ -186,3 +186,11 @@ def test_an_answer_into_a_file_on_a_full_disk(tmp_path: Path) -> None:
     assert first == "the output cannot be read or written: No space left on device"
     assert "make room there" in remedy
     assert (done.returncode, alone.returncode) == (2, 2)
+
+
+def test_streams_that_are_closed_stop_nothing(tmp_path: Path) -> None:
+    """What is told to a closed stderr is not told as an answer, either."""
+    command = f"UNLEARN_SWEEPS_CACHE={tmp_path} {sys.executable} -m sweeps.cli"
+    for ask, code in (("methods >&-", 0), ("validate absent 2>&-", 2), ("run smoke --dry-run >&- 2>&-", 0)):
+        done = subprocess.run(f"{command} {ask}", shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
