@@ -81,7 +81,7 @@ class Method(ABC):
 
     #: Hyperparameters a search tunes; every one of them changes the result.
     searched: ClassVar[tuple[str, ...]] = ("lr", "lr_decay_epoch")
-    #: Hyperparameters of its base that it does not read; a sweep file that gives one is refused.
+    #: Hyperparameters that its `unlearn` does not read; a sweep file that gives one is refused.
     unread: ClassVar[tuple[str, ...]] = ()
     #: How the reported epoch is chosen: the least objective, or SCRUB-R's rule, for which epoch 0 counts too.
     epoch_rule: ClassVar[Literal["objective", "scrub_r"]] = "objective"
@@ -94,6 +94,11 @@ class Method(ABC):
     momentum: Annotated[float, Bounds(0.0, 0.999)] = 0.9
     weight_decay: Annotated[float, Bounds(0.0, 1.0)] = 5e-4
     retain_batch_size: Count = 256
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "unlearn" in vars(cls) and "unread" not in vars(cls):
+            cls.unread = ()  # what its base does not read, an `unlearn` of its own may
 
     @abstractmethod
     def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:

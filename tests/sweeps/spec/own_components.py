@@ -13,6 +13,7 @@ from unlearn.data import ImageDataset, Labels, Pixels
 from unlearn.gaps import compares_models
 from unlearn.methods import Method, UnlearningData
 from unlearn.methods.finetune import FineTune
+from unlearn.methods.neg_grad import NegGrad
 from unlearn.metrics import Outputs
 from unlearn.models import Classifier
 from unlearn.models.small_resnet import small_resnet
@@ -106,3 +107,15 @@ def own_distance(model: Classifier, oracle: Classifier) -> dict[str, float]:
 @compares_models
 def no_distance(model: Classifier) -> dict[str, float]:
     return {}
+
+
+class Renamed(NegGrad):
+    """Ascent as it is."""
+
+
+class Balanced(NegGrad):
+    """Ascent, and descent on what is retained."""
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
+        yield from FineTune(lr=self.lr, retain_batch_size=self.retain_batch_size).unlearn(model, data, rng)
+        yield from super().unlearn(model, data, rng)

@@ -381,6 +381,13 @@ def test_a_stored_spec_opens_though_a_rule_came_later() -> None:
     assert stored_spec(stored).dump() == stored
 
 
+def test_an_unlearn_of_ones_own_may_read_what_that_of_its_base_does_not() -> None:
+    ranges = {"lr": 0.01, "forget_batch_size": 64, "lr_decay_epoch": 3, "retain_batch_size": 64}
+    assert parse_spec({**TINY, "methods": {"sure": {}, f"{OWN}:Balanced": ranges}}).methods
+    (told,) = problems(methods={"sure": {}, f"{OWN}:Renamed": ranges})
+    assert told == f"methods.{OWN}:Renamed.retain_batch_size: is not read by this method, got 64 — leave it out"
+
+
 def test_a_sweep_that_was_begun_with_what_a_method_does_not_read_goes_on_with_it_or_without() -> None:
     without = parse_spec({**TINY, "methods": {"sure": {}, "ssd": {"alpha": 1.0}}})
     begun = without.dump()
