@@ -37,7 +37,8 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.get_closest_marker("ray") is None)  # they take longest, one after another
+    # what comes first stays with one process, which makes its fixtures once; those with Ray take longest, one after another
+    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("together", "ray")])
     if config.getoption("--slow"):
         return
     for item in items:

@@ -43,6 +43,8 @@ from tests.sweeps.conftest import serve
 from unlearn.data import IdsError
 from unlearn.model_files import model_facts
 
+pytestmark = pytest.mark.together
+
 MEAN, STD = torch.tensor([0.4, 0.3, 0.35]).view(3, 1, 1), torch.tensor([0.3, 0.35, 0.4]).view(3, 1, 1)
 CLASSES = ("0", "1", "2")
 SWEEP = """
