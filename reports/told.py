@@ -96,15 +96,10 @@ def original_sentence(record: SweepRecord, scenario: str, *, sized: bool = False
         scores += f" at forget size {original.size:,}"
     if original.untested:
         return f"{scores}; no method is tested against it: {original.untested}."
-    told = {
-        "told to be better": original.better,
-        "told to be worse": original.worse,
-        "not told apart from it": original.not_apart,
-    }
-    of = sum(map(len, told.values()))
+    of = sum(map(len, original.told.values()))
     named = (
         f"{what}: {listed(found, _MOST_NAMED) or f'{len(found)} of {of} methods'}"
-        for what, found in told.items()
+        for what, found in original.told.items()
         if found
     )
     return f"{scores}; {'; '.join(named)} (5 %, Holm-corrected)."

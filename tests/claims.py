@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 PRINTED = (
     *sorted((ROOT / "reports").rglob("*.py")),
     *(ROOT / "sweeps" / "cli" / name for name in ("answers.py", "status.py", "watch.py")),
+    ROOT / "sweeps" / "record" / "apart.py",
     ROOT / "sweeps" / "record" / "remarks.py",
     ROOT / "sweeps" / "record" / "load.py",
 )

@@ -66,12 +66,7 @@ def _beside(original: BesideOriginal) -> str:
     scores = f"no unlearning (the original) scores {uncertain(original.mean, original.spread, original.runs)}"
     if original.untested:
         return f"{scores}; no method is tested against it: {original.untested}"
-    told = {
-        "told to be better": original.better,
-        "told to be worse": original.worse,
-        "not told apart from it": original.not_apart,
-    }
-    named = "; ".join(f"{what}: {_named(names)}" for what, names in told.items() if names)
+    named = "; ".join(f"{what}: {_named(names)}" for what, names in original.told.items() if names)
     return f"{scores}; {named} (5 % level)"
 
 

@@ -131,6 +131,15 @@ class BesideOriginal:
     not_apart: tuple[str, ...]
 
     @property
+    def told(self) -> dict[str, tuple[str, ...]]:
+        """Methods by what is told of them beside it."""
+        return {
+            "told to be better": self.better,
+            "told to be worse": self.worse,
+            "not told apart from it": self.not_apart,
+        }
+
+    @property
     def key(self) -> str:
         """The key of the spec that adds units."""
         return KEYS[self.unit]

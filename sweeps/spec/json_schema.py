@@ -149,7 +149,7 @@ def _known(folder: str) -> Iterator[tuple[str, ComponentFacts]]:
 
 
 def _options(facts: ComponentFacts, without: Collection[str] = (), *, ranged: bool = False) -> Node:
-    """What a component takes of a sweep file, so all `without` some; with `ranged` a range may stand for a number."""
+    """What a component takes of a sweep file, all but `without`; with `ranged` a range may stand for a number."""
     nodes: Node = {}
     for name, hint in facts.options.items():
         if name in without:
