@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 import torch
@@ -16,8 +15,9 @@ from torch.nn import functional as F
 from unlearn.errors import UnlearnError
 from unlearn.sgd import SGD
 from unlearn.steps import descend
+from unlearn.switches import host_waits
 
-__all__ = ["CudaGraphs", "Recorder", "Step", "recorder_of"]
+__all__ = ["CudaGraphs", "Recorder", "Step", "in_repeated_step", "recorder_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,13 @@ STALE = (
 OFTEN = 64
 #: So many steps after those that come before a recording, several follow that are repeated and not compared.
 UNCOMPARED = 6
+
+_in_repeated_step = ContextVar("_in_repeated_step", default=False)
+
+
+def in_repeated_step() -> bool:
+    """Whether a gradient step is being taken, or recorded, that a GPU repeats: what the host has to do for it is done once."""
+    return _in_repeated_step.get()
 
 
 class Recorder(Protocol):
@@ -74,27 +81,15 @@ class CudaGraphs:
             outside.wait_stream(self._stream)
 
     def record(self, call: Callable[[], None]) -> Callable[[], object]:
-        """A graph of `call`."""
+        """A graph of `call`.
+
+        CUDA itself refuses to wait meanwhile, but older versions of torch are not ready for that: what draws random numbers fails
+        from then on, and so does every other recording. So torch is to refuse it before.
+        """
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream), _no_waiting():
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream), host_waits("error"):
             call()
         return graph.replay
-
-
-@contextmanager
-def _no_waiting() -> Iterator[None]:
-    """Within, torch refuses to let the host wait for a GPU.
-
-    CUDA would refuse it too, but older versions of torch are not ready for that: what draws random numbers fails from then on,
-    and so does every other recording.
-    """
-    before = torch.cuda.get_sync_debug_mode()
-    with warnings.catch_warnings(action="ignore"):  # that it does not see everything
-        torch.cuda.set_sync_debug_mode("error")
-    try:
-        yield
-    finally:
-        torch.cuda.set_sync_debug_mode(before)
 
 
 def recorder_of(device: torch.device, before: int = 32) -> Recorder | None:
@@ -184,8 +179,12 @@ class Step:
             self._compare(recorder, recorded, inputs)
 
     def _take(self, *inputs: Tensor) -> None:
-        descend(self._optimizer, self._loss(*inputs))
-        self._after()
+        before = _in_repeated_step.set(self._recorder is not None)
+        try:
+            descend(self._optimizer, self._loss(*inputs))
+            self._after()
+        finally:
+            _in_repeated_step.reset(before)
         self._optimizer.zero_grad()  # a repeated step leaves no gradients either
 
     def _now(self) -> object:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
-__all__ = ["Switches", "isolated", "kept_backends", "seed_global_generators"]
+__all__ = ["Switches", "host_waits", "isolated", "kept_backends", "seed_global_generators"]
 
 #: How a switch is read, and how it is set.
 Switch = tuple[Callable[[], Any], Callable[[Any], object]]
@@ -53,6 +53,19 @@ def isolated(seed: int) -> Iterator[None]:
         yield
     finally:
         before.restore()
+
+
+@contextmanager
+def host_waits(how: Literal["default", "error"]) -> Iterator[None]:
+    """Within, torch lets the host wait for a GPU, or refuses to."""
+    before = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings(action="ignore"):  # that it does not see everything
+        torch.cuda.set_sync_debug_mode(how)
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings(action="ignore"):
+            torch.cuda.set_sync_debug_mode(before)
 
 
 def seed_global_generators(seed: int) -> None:

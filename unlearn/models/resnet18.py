@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from torch import nn
-from torchvision.models.resnet import BasicBlock
+from torch import Tensor, nn
 
 from unlearn.component import has_symmetries, takes_all_options
 from unlearn.models._base import Classifier
+from unlearn.models._norm import BatchNorm
 from unlearn.models._symmetry import residual_network
 from unlearn.steps import Count
 
@@ -26,14 +26,13 @@ SYMMETRIES = residual_network(("backbone.conv1", "backbone.bn1"), _BLOCKS)
 @has_symmetries
 @takes_all_options
 def resnet18(image_shape: tuple[int, int, int], num_classes: int, *, width: Count = 64) -> Classifier:
-    """Four stages of two torchvision basic blocks with `width`, 2·, 4· and 8·`width` channels; 11.2 million weights at 64.
+    """Four stages of two basic blocks with `width`, 2·, 4· and 8·`width` channels; 11.2 million weights at 64.
 
     Penultimate features: the globally averaged last stage, 8·`width` of them.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         conv1=nn.Conv2d(image_shape[0], width, 3, 1, 1, bias=False),
-        bn1=nn.BatchNorm2d(width),
-        relu=nn.ReLU(inplace=True),
+        bn1=BatchNorm(width, relu=True),
         layer1=_stage(width, width, 1),
         layer2=_stage(width, 2 * width, 2),
         layer3=_stage(2 * width, 4 * width, 2),
@@ -49,13 +48,24 @@ def resnet18(image_shape: tuple[int, int, int], num_classes: int, *, width: Coun
 
 
 def _stage(width_in: int, width: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(_block(width_in, width, stride), _block(width, width, 1))
+    return nn.Sequential(_Block(width_in, width, stride), _Block(width, width, 1))
 
 
-def _block(width_in: int, width: int, stride: int) -> nn.Module:
-    """torchvision's block, whose channel counts are free for any width."""
-    projection = None
-    if stride != 1 or width_in != width:
-        projection = nn.Sequential(nn.Conv2d(width_in, width, 1, stride, bias=False), nn.BatchNorm2d(width))
-    block: nn.Module = BasicBlock(width_in, width, stride, projection)
-    return block
+class _Block(nn.Module):
+    """Two 3×3 convolutions around a shortcut, projected where shapes differ; torchvision's basic block, with its names."""
+
+    def __init__(self, width_in: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width_in, width, 3, stride, 1, bias=False)
+        self.bn1 = BatchNorm(width, relu=True)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = BatchNorm(width, relu=True)
+        self.downsample: nn.Sequential | None = None
+        if stride != 1 or width_in != width:
+            projection = nn.Conv2d(width_in, width, 1, stride, bias=False)
+            self.downsample = nn.Sequential(projection, BatchNorm(width, relu=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out: Tensor = self.bn2(self.conv2(self.bn1(self.conv1(x))), shortcut)
+        return out
