@@ -29,6 +29,10 @@ class SweepError(Exception):
     """Bad input or an unusable place; the message is for the user, no traceback is shown, exit code 2."""
 
 
+class DeviceLostError(SweepError):
+    """A process can no longer use its GPU (CUDA: what fails once fails for ever): only a new one can."""
+
+
 class LostError(SweepError):
     """The sweep's storage is another driver's now, or away: why a driver has ended itself by a signal."""
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from sweeps.codes import as_text, own_digests, used_by
-from sweeps.errors import SweepError
+from sweeps.errors import DeviceLostError, SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.epochs import Chosen, EpochRule, LeastScore, ScrubR
 from sweeps.jobs.guessing import guessing
@@ -39,6 +39,7 @@ from unlearn.shared import ShareError
 from unlearn.switches import Switches
 from unlearn.training import Recipe
 from unlearn.workspace import Given, Setting, Task, Workspace
+from unlearn.workspace.device import still_works
 
 logger = logging.getLogger(__name__)
 
@@ -119,8 +120,11 @@ class Worker:
     def run(self, job: Job) -> Iterator[Update]:
         """Do one job, reporting every epoch (with `prune`) or every few seconds; the last report is done.
 
-        Nothing is raised: a failure is a report with its reason. A trial that changes what trials share ends as an error, and
-        that is loaded afresh; process-wide switches are as before at every report, and after a trial that is cut off.
+        A failure is a report with its reason. A trial that changes what trials share ends as an error, and that is loaded
+        afresh; process-wide switches are as before at every report, and after a trial that is cut off.
+
+        Raises:
+            DeviceLostError: this process can do no more jobs.
         """
         if self._reports is not None:
             self._reports.close()  # cut off before its end
@@ -142,6 +146,9 @@ class Worker:
                     yield Update("error", reason=reason, facts=report.facts)
                     return
                 yield report
+        except DeviceLostError:
+            ended = True  # nothing can be looked at
+            raise
         finally:
             if not ended:
                 reports.close()
@@ -182,7 +189,12 @@ class Worker:
             full = error.errno in NO_ROOM
             reason = f"{error.strerror}: {error.filename or self.workspace.store.folder}" if full else _traceback()
             yield Update("stopped" if full else "error", reason=reason, facts=facts)
-        except Exception:  # whatever a method or a user's own component raises is this trial's failure, kept whole
+        except (
+            Exception
+        ) as error:  # whatever a method or a user's own component raises is this trial's failure, kept whole
+            if not still_works(self.workspace.device):  # the process cannot go on; under MPS another may be the cause
+                first, *_ = str(error).splitlines() or [type(error).__name__]
+                raise DeviceLostError(f"the worker's GPU can no longer be used: {first}") from error
             yield Update("error", reason=_traceback(), facts=facts)
 
     def _reference(self, job: Job) -> Update:

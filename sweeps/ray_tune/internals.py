@@ -11,6 +11,7 @@ import importlib
 import inspect
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sweeps.errors import SweepError
+from sweeps.errors import DeviceLostError, SweepError
 from sweeps.jobs.job import DIED
 
 logger = logging.getLogger(__name__)
@@ -322,6 +323,8 @@ def no_progress() -> list[Any]:
 
 def how_it_died(text: str) -> str:
     """What Ray knows of a worker's death, in a few words."""
+    if lost := re.search(rf"{DeviceLostError.__name__}: (.+)", text):
+        return lost[1]
     if any(words in text for words in OUT_OF_MEMORY_WORDS):
         return OUT_OF_MEMORY
     return "the worker's node died" if any(words in text for words in NODE_DIED_WORDS) else DIED

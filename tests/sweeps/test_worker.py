@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import Any, ClassVar
 import pytest
 
 from sweeps.codes import in_text
-from sweeps.errors import SweepError
+from sweeps.errors import DeviceLostError, SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.job import Job, Update
 from sweeps.jobs.worker import Worker
 from sweeps.objective import scrub_r_epoch
 from sweeps.plan import ForgetDraw
 from sweeps.ray_tune.driver import _for_workers
+from sweeps.ray_tune.internals import how_it_died
 from sweeps.ray_tune.trainable import _worker
 from sweeps.resources import device_of, threads_for
 from sweeps.spec import Spec
@@ -120,6 +122,26 @@ def test_a_method_that_cannot_be_imported_where_a_worker_runs_fails_alone(
     (failed, *_) = worker.run(job("method_there:Mine"))
     assert failed.outcome == "error"
     assert "not here" in (failed.reason or "")
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_process_that_has_lost_its_gpu_ends(
+    works: bool, tiny: Callable[..., Spec], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No GPU is needed to see what follows from its being lost; the trial is run again in a new process, as others that died."""
+    raises = "tests.sweeps.bad_methods:Raises"
+    worker = Worker(tiny(methods={raises: {"lr": 0.01}}), Cache(cache))
+    monkeypatch.setattr("sweeps.jobs.worker.still_works", lambda device: works)
+    if works:
+        (told,) = worker.run(job(raises))
+        assert told.outcome == "error"
+        return
+    monkeypatch.setattr(worker.workspace, "check_unchanged", lambda: pytest.fail("looked at what is lost"))
+    with pytest.raises(DeviceLostError) as lost:
+        list(worker.run(job(raises)))
+    death = "".join(traceback.format_exception(lost.value))
+    reason = "the worker's GPU can no longer be used: a bug in the method"
+    assert how_it_died(death) == reason
 
 
 def test_without_a_stop_epoch_the_least_score_counts(worker: Worker) -> None:

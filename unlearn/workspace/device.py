@@ -44,6 +44,15 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+def still_works(device: torch.device) -> bool:
+    """Whether this process can go on using the device: after a kernel's invalid access it cannot."""
+    try:
+        synchronize(device)
+    except RuntimeError:
+        return False
+    return True
+
+
 def seconds_a_call(call: Callable[[], object], device: torch.device, *, least: float, ready: int = 1) -> float:
     """The mean time of calls that follow each other, for `least` seconds or a little longer; `ready` first ones do not count."""
     for _ in range(ready):
