@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,13 @@ from sweeps.secrets import mask
 from sweeps.signals import interruptible
 from sweeps.spec import (
     Facts,
+    Sizes,
     Spec,
     check_here,
     check_sizes,
     continued,
     dump_yaml,
+    facts,
     open_data,
     read_stored,
     stored_spec,
@@ -191,8 +193,8 @@ class Sweep:
         grounds = {} if precision is None else {"precision": plain(precision)}
         study.set_user_attr("provenance", known | grounds | clean_all(provenance(self.spec, known)))
         components = json.loads(json.dumps(self.spec.component_facts()))
-        for name, facts in (("measures", self._declared_measures()), ("components", components)):
-            if study.user_attrs.get(name, []) != (cleaned := clean_all(facts)):
+        for name, found in (("measures", self._declared_measures()), ("components", components)):
+            if study.user_attrs.get(name, []) != (cleaned := clean_all(found)):
                 study.set_user_attr(name, cleaned)
         elsewhere = None if self.url == self.folder.own_storage else mask(self.url)  # a folder may be moved or copied
         text = dump_yaml({**dump, "storage": elsewhere}, stored=True)
@@ -206,7 +208,7 @@ class Sweep:
     def _declared_measures(self) -> list[dict[str, Any]]:
         """What the sweep's metrics say of their own values, for reports."""
         families = [*self.spec.metrics.every_epoch, *self.spec.metrics.best_epoch]
-        return [dict(facts) for family in families for facts in component_facts("metrics", family).measures]
+        return [dict(found) for family in families for found in component_facts("metrics", family).measures]
 
     @property
     def outputs(self) -> tuple[Path, Path]:
@@ -250,16 +252,42 @@ def run_sweep(
             sweep = sweep.continued(storage)
             data = None if already_checked(sweep, storage) else checked(sweep)
             sweep, grounds = sweep.decided(tell)
-            plan, first = make_plan(sweep.spec, stages), warm_start(sweep.spec)
+            first = warm_start(sweep.spec)
             sweep.freeze(storage, data, grounds)
-            studies = Multiplexer(plan, storage, params=params, warm_start=first, retry=retry)
-            if data is not None:
-                begins(studies, data)
-            with watch(studies) if watch is not None else contextlib.nullcontext():
-                run_studies(
-                    studies, sweep.cache, folder=sweep.folder.tensorboard, ray_address=ray_address, verbose=verbose
-                )
+            with sharing(sweep, data, ray_address, tell) as spec:
+                studies = Multiplexer(make_plan(spec, stages), storage, params=params, warm_start=first, retry=retry)
+                if data is not None:
+                    begins(studies, data)
+                with watch(studies) if watch is not None else contextlib.nullcontext():
+                    run_studies(
+                        studies, sweep.cache, folder=sweep.folder.tensorboard, ray_address=ray_address, verbose=verbose
+                    )
     return studies
+
+
+@contextlib.contextmanager
+def sharing(sweep: Sweep, data: Facts | None, ray_address: str | None, tell: Callable[[str], object]) -> Iterator[Spec]:
+    """Within, trials share this machine's GPUs as `resources.mps` asks; yields the spec with how many share one.
+
+    Args:
+        data: what is known of it.
+    """
+    if sweep.spec.resources.mps is False:
+        yield sweep.spec
+        return
+    if ray_address is not None:
+        tell("GPUs: resources.mps has no effect on a cluster, whose nodes start MPS themselves (docs/cluster.md)")
+        yield sweep.spec
+        return
+    from sweeps.jobs.sharing import shared  # noqa: PLC0415  # few sweeps ask for it
+
+    folder = sweep.cache.folder
+
+    def sizes() -> Sizes:
+        return (data or facts(sweep.spec, open_data(sweep.spec, folder))).sizes
+
+    with shared(sweep.spec, sizes, folder, tell) as spec:
+        yield spec
 
 
 def checked(sweep: Sweep) -> Facts:
@@ -269,12 +297,12 @@ def checked(sweep: Sweep) -> Facts:
         SpecError: with everything that the data cannot give, or why the original cannot be used.
         DataError: the data cannot be read.
     """
-    facts = check_sizes(sweep.spec, sweep.cache.folder)
+    found = check_sizes(sweep.spec, sweep.cache.folder)
     if sweep.spec.original is None:
-        return facts
+        return found
     from sweeps.jobs.original import look_at_original  # noqa: PLC0415  # torch comes with it
 
-    return replace(facts, original=str(look_at_original(sweep.spec, sweep.cache)))
+    return replace(found, original=str(look_at_original(sweep.spec, sweep.cache)))
 
 
 def frozen_spec(storage: BaseStorage, name: str) -> dict[str, Any] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 
 from rich.filesize import decimal
 
@@ -10,6 +12,7 @@ from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import count_of, duration, stdout_console, tell
 from sweeps.cost import Cost, estimate
 from sweeps.jobs.cache import Cache
+from sweeps.jobs.sharing import shared, speed_of_sharing
 from sweeps.jobs.speed import Measuring, Speed, speed_of
 from sweeps.plan import Plan
 from sweeps.record.record import named_together
@@ -30,8 +33,16 @@ def print_plan(spec: Spec, plan: Plan) -> None:
         tell(f"{scenario} forgets {named_together(classes)}")
     for note in overlap_notes(spec, data):
         tell(f"note: {note}")
-    for line in cost_lines(plan, about.sizes):
-        tell(line)
+    with as_run(plan, about.sizes, tell) as shared_plan:
+        for line in cost_lines(shared_plan, about.sizes):
+            tell(line)
+
+
+@contextmanager
+def as_run(plan: Plan, sizes: Sizes, tell: Callable[[str], object] = lambda text: None) -> Iterator[Plan]:
+    """Within, the plan is as it would be run on this machine: with as many trials on a GPU as would share one."""
+    with shared(plan.spec, lambda: sizes, Cache.at(plan.spec.cache).folder, tell) as spec:
+        yield replace(plan, spec=spec)
 
 
 def cost_lines(plan: Plan, sizes: Sizes) -> Iterator[str]:
@@ -66,7 +77,8 @@ def cost_of(
     measuring: Measuring | None = None,
 ) -> tuple[Cost, Speed | None]:
     """What a plan costs, or what is left of it, by how fast this machine is."""
-    speed = speed_of(plan.spec, sizes, Cache.at(plan.spec.cache).folder, measuring)
+    spec, cache = plan.spec, Cache.at(plan.spec.cache).folder
+    speed = speed_of_sharing(spec, sizes, cache) or speed_of(spec, sizes, cache, measuring)
     return estimate(plan, sizes, speed, left), speed
 
 

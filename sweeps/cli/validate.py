@@ -87,9 +87,11 @@ def validate_json(file: str, overrides: list[str] | None, *, explain: bool = Fal
     plan = make_plan(found.spec)
     costs: dict[str, Any] = {}
     if explain:
-        from sweeps.cli.cost import cost_of, open_facts  # noqa: PLC0415  # likewise
+        from sweeps.cli.cost import as_run, cost_of, open_facts  # noqa: PLC0415  # likewise
 
-        costs["cost"] = asdict(cost_of(plan, open_facts(found.spec).sizes)[0])
+        sizes = open_facts(found.spec).sizes
+        with as_run(plan, sizes) as shared_plan:
+            costs["cost"] = asdict(cost_of(shared_plan, sizes)[0])
     print_json(
         {
             "valid": True,

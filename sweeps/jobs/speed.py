@@ -26,6 +26,8 @@ from unlearn.model_files import model_facts, model_files
 MOST_SECONDS = 120.0
 #: For so long it is taken for true that a machine is as fast as it was.
 KEPT_SECONDS = 86_400.0
+#: What a measuring process says before it measures in rounds.
+READY = "ready"
 #: Of a training step, where models in the cache say how long that takes: a pass without gradients is about so much of it.
 FORWARD_SHARE = 0.35
 
@@ -80,7 +82,7 @@ class Measuring:
 def is_known(spec: Spec, cache: Path) -> bool:
     """Whether `speed_of` would very likely not measure, as far as that can be said without the data."""
     kept = any(map(_kept, _files(cache).glob(f"{_key(spec)}-*.json")))
-    return kept or _of_models(spec, cache / "models") is not None
+    return kept or is_shared(spec) or _of_models(spec, cache / "models") is not None
 
 
 def speed_of(spec: Spec, sizes: Sizes, cache: Path, measuring: Measuring | None = None) -> Speed | None:
@@ -92,8 +94,14 @@ def speed_of(spec: Spec, sizes: Sizes, cache: Path, measuring: Measuring | None 
         cache: its folder.
         measuring: that was begun for this; by default one is begun where it is needed.
     """
-    file = _files(cache) / f"{_key(spec)}-{_hash([sizes.image_shape, sizes.classes])}.json"
-    return _of_models(spec, cache / "models") or _kept(file) or _measured(asked_for(spec, sizes), file, measuring)
+    asked = asked_for(spec, sizes)
+    file = measurement_file(cache, spec, sizes)
+    return _of_models(spec, cache / "models") or _kept(file) or _measured(asked, file, measuring)
+
+
+def measurement_file(cache: Path, spec: Spec, sizes: Sizes, kind: str = "") -> Path:
+    """Where what was measured on this host for a sweep is kept, in the folder of its cache."""
+    return _files(cache) / f"{_key(spec)}-{_hash([sizes.image_shape, sizes.classes])}{kind}.json"
 
 
 def _files(cache: Path) -> Path:
@@ -107,6 +115,11 @@ def _key(spec: Spec) -> str:
 
 def _hash(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def is_shared(spec: Spec) -> bool:
+    """Whether trials of a sweep may share a GPU of this machine by MPS."""
+    return spec.resources.mps is not False and spec.resources.gpus_per_trial > 0
 
 
 def _graphs(spec: Spec) -> bool:
@@ -138,13 +151,20 @@ def _of_models(spec: Spec, models: Path) -> Speed | None:
 
 
 def _kept(file: Path) -> Speed | None:
+    with contextlib.suppress(TypeError):
+        return Speed(**(kept_facts(file) or {}))
+    return None
+
+
+def kept_facts(file: Path) -> dict[str, Any] | None:
     """What was measured not long ago."""
     try:
         if time.time() - file.stat().st_mtime > KEPT_SECONDS:
             return None
-        return Speed(**json.loads(file.read_text()))
-    except (OSError, ValueError, TypeError):
+        facts: dict[str, Any] = json.loads(file.read_text())
+    except (OSError, ValueError):
         return None
+    return facts
 
 
 def asked_for(spec: Spec, sizes: Sizes) -> dict[str, Any]:

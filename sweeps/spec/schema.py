@@ -351,6 +351,8 @@ class Resources(Part):
         trial_timeout: seconds after which the worker of a trial is ended, and the trial fails for good.
         cuda_graphs: whether GPUs repeat gradient steps by themselves, recorded as CUDA graphs, where that gives the same weights:
             `auto` those of this package's own methods and networks, `true` all.
+        mps: `auto` lets trials that share a GPU of this machine compute on it at the same time, by NVIDIA's Multi-Process
+            Service, which the run begins and ends; with `gpus_per_trial: 1` as many share one as are fastest together.
     """
 
     workers: Positive | None = None
@@ -359,6 +361,7 @@ class Resources(Part):
     custom: dict[str, Annotated[float, Field(gt=0)]] = {}
     trial_timeout: Annotated[float, Field(gt=0)] | None = None
     cuda_graphs: Literal[True, False, "auto"] = "auto"
+    mps: Literal["auto", False] = False
 
 
 class Logging(Part):
