@@ -3,7 +3,7 @@
     python -m benchmarks.gpu [--device cuda:0] [--minutes 7.5]      --tiny: seconds, on a CPU; its figures mean nothing
 
 Needs no data: images are made up (`gpu_images.py`). Rates are medians of three rounds. A step's share is of the rate of bfloat16
-matrix products on the same device. Several processes share the GPU as it is: under MPS where its daemon runs, else in turn.
+matrix products on the same device. Several processes share the GPU by MPS where that is installed, else in turn.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from logging.handlers import QueueHandler
 from pathlib import Path
@@ -23,74 +23,22 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu_rates import Load, flops_per_image, matrix_rate, rate_of_processes, step_rate
+from benchmarks.gpu_rates import Load, flops_per_image, matrix_rate, of_processes, rate_of_processes, step_rate
+from benchmarks.gpu_size import EVERY_EPOCH, TINY, Size
+from benchmarks.gpu_trial import seconds_of_trial
+from sweeps.jobs.mps import served_by_mps
 from unlearn.arithmetic import set_gpu_products
 from unlearn.graphs import Step
 from unlearn.registry import find
 from unlearn.run import run_unlearning
-from unlearn.scenarios.random import RandomSamples
 from unlearn.switches import kept_backends
-from unlearn.training import Recipe
-from unlearn.workspace import Setting, Task, Workspace
+from unlearn.workspace import Workspace
 from unlearn.workspace.device import place_of
-from unlearn.workspace.precision import PRECISIONS, Precision, compare_precisions
+from unlearn.workspace.precision import PRECISIONS, compare_precisions
 
-EVERY_EPOCH = ("accuracy", "mia_loss")
 BEST_EPOCH = ("mia_confidence", "mia_knn_forget", "mia_knn_train", "weight_distance")
 #: Epochs of an original's whole training (the paper's).
 WHOLE = 150
-
-
-@dataclass(frozen=True)
-class Size:
-    """How large everything is.
-
-    Attributes:
-        matrix: rows of the matrices; trained: epochs of each reference; epochs: of the trial; compared: of those that are taken
-            step by step and with CUDA graphs; seconds: of one round.
-    """
-
-    width: int = 64
-    pixels: int = 32
-    batches: tuple[int, ...] = (256, 64)
-    images: int = 50_000
-    test: int = 10_000
-    matrix: int = 8192
-    processes: tuple[int, ...] = (2, 4)
-    trained: int = 3
-    epochs: int = 20
-    compared: int = 4
-    forget: int = 5000
-    seconds: float = 1.0
-
-    def setting(self, precision: Precision) -> Setting:
-        """References and trials of this size; references train for a few epochs only."""
-        recipe = Recipe(epochs=self.trained, batch_size=self.batches[0], milestones=())
-        images = {"train": self.images, "test": self.test, "size": self.pixels}
-        return Setting(
-            dataset="benchmarks.gpu_images:patterns",
-            dataset_options=images,
-            model="resnet18",
-            model_options={"width": self.width},
-            recipe=recipe,
-            precision=precision,
-        )
-
-
-TINY = Size(
-    width=2,
-    pixels=8,
-    batches=(32,),
-    images=400,
-    test=100,
-    matrix=128,
-    processes=(1,),
-    trained=1,
-    epochs=3,
-    compared=2,
-    forget=40,
-    seconds=0.02,
-)
 
 
 def matrices(size: Size, device: torch.device) -> Iterator[str]:
@@ -121,8 +69,7 @@ def steps(size: Size, device: torch.device) -> Iterator[str]:
             "CUDA graph, float32": partial(step_rate, replace(graph, precision="float32")),
             "CUDA graph, kernels chosen by timing": partial(step_rate, replace(graph, benchmark=True)),
         }
-        for count in size.processes if batch == size.batches[-1] else ():
-            ways[f"eager, processes: {count}"] = partial(rate_of_processes, load, count)
+        for count in size.processes:
             ways[f"CUDA graph, processes: {count}"] = partial(rate_of_processes, graph, count)
         for name, rate in ways.items():
             try:
@@ -144,21 +91,28 @@ def trial(size: Size, device: torch.device, cache: Path) -> Iterator[str]:
     if workspaces[True].recorder is None:
         yield "with CUDA graphs: left out: CUDA graphs need a CUDA device"
         yield from _trial(size, workspaces[False], size.epochs)
+        yield from _searching(size, workspaces[False], cache / "False")
         return
     ends = []
     for workspace in workspaces.values():
         end = yield from _trial(size, workspace, size.compared)
         ends.append({name: value.clone() for name, value in end.items()})
-    same = all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
-    yield f"the weights of both are {'equal to the last bit' if same else 'NOT the same'}"
+    yield f"the weights of both differ by {_distance(*ends):.2g} of their length (those that are repeated may round otherwise)"
     yield from _trial(size, workspaces[True], size.epochs)
+    yield from _searching(size, workspaces[True], cache / "True")
     while not said.empty():
         yield f"not all of its steps were graphs: {said.get().getMessage()}"
 
 
+def _distance(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> float:
+    """Between two states, as a share of the length of the first."""
+    states = [torch.cat([tensor.double().flatten() for tensor in state.values()]) for state in (one, other)]
+    return float((states[0] - states[1]).norm() / states[0].norm())
+
+
 def _trial(size: Size, workspace: Workspace, epochs: int) -> Generator[str, None, Mapping[str, torch.Tensor]]:
     """One trial and its weights, and where its time went; its references first."""
-    task = Task(scenario=RandomSamples(), forget_size=size.forget, forget_seed=0)
+    task = size.task
     how = "step by step" if workspace.recorder is None else "with CUDA graphs"
     references = {"original": workspace.original(task), "oracle": workspace.oracle(task)}
     for name, reference in references.items():
@@ -166,10 +120,8 @@ def _trial(size: Size, workspace: Workspace, epochs: int) -> Generator[str, None
         yield f"{name}, {how}: {seconds:.3g} s an epoch; {WHOLE} epochs would take {WHOLE * seconds / 60:.3g} min"
     for families in (EVERY_EPOCH, *((family,) for family in BEST_EPOCH)):
         workspace.oracle_metrics(task, families)
-    batches = {"retain_batch_size": size.batches[0], "forget_batch_size": size.batches[-1]}
-    method = find("methods", "sure")(epochs=epochs, **batches)
     started = time.perf_counter()
-    *_, last = run_unlearning(workspace, task, method, 0, EVERY_EPOCH)
+    *_, last = run_unlearning(workspace, task, size.sure(epochs), 0, EVERY_EPOCH)
     of_epochs = time.perf_counter() - started
     taken = {}
     for family in BEST_EPOCH:
@@ -185,6 +137,17 @@ def _trial(size: Size, workspace: Workspace, epochs: int) -> Generator[str, None
     return last.model.state_dict()
 
 
+def _searching(size: Size, workspace: Workspace, cache: Path) -> Iterator[str]:
+    """What a trial of a search takes, alone and beside others."""
+    what = f"a trial of a search, {size.epochs} epochs of SURE"
+    yield f"{what}, alone: {seconds_of_trial(size, workspace):.3g} s"
+    graphs = workspace.recorder is not None
+    asked = {"device": str(workspace.device), "cache": str(cache), "size": asdict(size), "graphs": graphs}
+    for count in size.processes:
+        seconds = max(of_processes("benchmarks.gpu_trial", asked, count))
+        yield f"{what}, {count} at once: {seconds:.3g} s, one in {seconds / count:.3g} s"
+
+
 def precisions(size: Size, device: torch.device, cache: Path) -> Iterator[str]:
     """What `precision: auto` makes of it, and the gaps of one trial in either precision beside those of another seed."""
     found = compare_precisions(Workspace(size.setting("float32"), cache, device, cuda_graphs=True))
@@ -194,10 +157,9 @@ def precisions(size: Size, device: torch.device, cache: Path) -> Iterator[str]:
     gaps: dict[str, Mapping[str, float]] = {}
     for precision in PRECISIONS:
         workspace = Workspace(size.setting(precision), cache / "True", device, cuda_graphs=True)
-        task = Task(scenario=RandomSamples(), forget_size=size.forget, forget_seed=0)
         method = find("methods", "finetune")(epochs=size.trained, retain_batch_size=size.batches[0])
         for seed in (0, 1):
-            *_, last = run_unlearning(workspace, task, method, seed, EVERY_EPOCH)
+            *_, last = run_unlearning(workspace, size.task, method, seed, EVERY_EPOCH)
             gaps[f"{precision}, seed {seed}"] = last.metrics
     names = [name for name in gaps["float32, seed 0"] if name.endswith("_gap")]
     yield "gaps to the oracle of the same precision, in points: " + ", ".join(names)
@@ -209,7 +171,8 @@ def report(size: Size, device: torch.device, minutes: float) -> Iterator[str]:
     """Everything, as lines; what begins too late is left out."""
     begun = time.perf_counter()
     yield f"{place_of(device).device}, torch {torch.__version__}, CUDA {torch.version.cuda}, {platform.machine()}"
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, served_by_mps() as lack:
+        yield "several processes share it " + ("by MPS" if lack is None else f"in turn, as {lack}")
         sections: dict[str, Callable[[], Iterator[str]]] = {
             "matrix products": lambda: matrices(size, device),
             "a trial": lambda: trial(size, device, Path(folder)),

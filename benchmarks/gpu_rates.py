@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from typing import IO
+from typing import IO, Any
 
 import torch
 from torch.nn import functional as F
@@ -145,7 +145,12 @@ def rate_of_processes(load: Load, count: int) -> float:
     """Images a second of so many processes at once, together; each has warmed up before any begins."""
     if load.graphs and recorder_of(load.place) is None:
         raise RuntimeError(NO_GRAPHS)
-    command = [sys.executable, "-m", "benchmarks.gpu_rates", json.dumps(asdict(load))]
+    return sum(of_processes("benchmarks.gpu_rates", asdict(load), count))
+
+
+def of_processes(module: str, asked: dict[str, Any], count: int) -> list[float]:
+    """The number that each of so many processes of a module ends with, all of which begin at once when all are ready."""
+    command = [sys.executable, "-m", module, json.dumps(asked)]
     with ExitStack() as stack:
         workers = [
             stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
@@ -159,7 +164,13 @@ def rate_of_processes(load: Load, count: int) -> float:
             assert worker.stdin is not None
             worker.stdin.write("go\n")
             worker.stdin.flush()
-        return sum(float(worker.communicate()[0]) for worker in workers)
+        return [float(worker.communicate()[0]) for worker in workers]
+
+
+def wait_for_others() -> None:
+    """In one of several processes: say that it is ready, and wait until all are."""
+    print("ready", flush=True)
+    sys.stdin.readline()
 
 
 def _stdout(process: subprocess.Popen[str]) -> IO[str]:
@@ -170,12 +181,7 @@ def _stdout(process: subprocess.Popen[str]) -> IO[str]:
 def main() -> None:
     """Time one load among several processes, which begin together."""
     torch.set_num_threads(1)
-
-    def ready() -> None:
-        print("ready", flush=True)
-        sys.stdin.readline()
-
-    print(step_rate(Load(**json.loads(sys.argv[1])), ready))
+    print(step_rate(Load(**json.loads(sys.argv[1])), wait_for_others))
 
 
 if __name__ == "__main__":

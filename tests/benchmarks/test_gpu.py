@@ -25,7 +25,8 @@ def test_it_runs_through_on_a_cpu() -> None:
     assert int(eager.replace(",", "")) > 0
     assert "  CUDA graph: left out: CUDA graphs need a CUDA device" in text
     assert "with CUDA graphs: left out: CUDA graphs need a CUDA device" in text
-    assert re.search(r"  eager, processes: 1: [\d,]+ images/s", text)
+    assert re.search(r"a trial of a search, 3 epochs of SURE, alone: \S+ s\n", text)
+    assert re.search(r"a trial of a search, 3 epochs of SURE, 1 at once: (\S+) s, one in \1 s\n", text)
     assert "  CUDA graph, processes: 1: left out: CUDA graphs need a CUDA device" in text
     assert re.search(r"original, step by step: \S+ s an epoch; 150 epochs would take \S+ min", text)
     assert "a trial of 3 epochs of SURE, step by step" in text
@@ -49,7 +50,7 @@ def test_a_trial_whose_steps_were_not_repeated_says_so(
         "3 epochs of SURE, with CUDA graphs",
     ):
         assert f"a trial of {told}: " in text
-    assert "the weights of both are equal to the last bit" in text
+    assert "the weights of both differ by 0 of their length" in text
     assert ("not all of its steps were graphs: steps are not repeated" in text) != can
     assert (recorder.repeated > 0) == can
 
