@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,20 +48,11 @@ def test_its_own_tests_pass(environment: dict[str, str]) -> None:
     assert done.stdout.startswith("...")
 
 
-def test_its_components_are_listed_and_its_sweep_validates(environment: dict[str, str]) -> None:
-    def sweeps(*arguments: str) -> str:
-        command = [sys.executable, "-m", "sweeps.cli", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-
-    listed = {entry["key"]: entry for entry in json.loads(sweeps("methods", "--json"))}
-    assert listed["noisy_finetune"]["searched"] == ["lr", "noise"]
-    assert "two_moons" in sweeps("datasets")
-    assert json.loads(sweeps("validate", str(EXAMPLE / "sweep.yaml"), "--json"))["valid"]
-
-
 SWEEP = """
 import json, sys
 from pathlib import Path
+from typer.testing import CliRunner
+from sweeps.cli.app import app
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.worker import Worker
 from sweeps.plan import make_plan
@@ -71,6 +63,8 @@ from sweeps.studies.multiplexer import Multiplexer
 from sweeps.sweep import Sweep
 from tests.sweeps.conftest import serve
 
+asked = ["methods", "--json"], ["datasets"], ["validate", sys.argv[1], "--json"]
+done = [CliRunner().invoke(app, command) for command in asked]
 fewer = ["search.trials=2", "search.confirm=none", "references.oracles=1"]
 sweep = Sweep.at(load_spec(sys.argv[1], fewer), Path(sys.argv[2]))
 storage = sweep.prepare()
@@ -81,14 +75,34 @@ record = load_sweep(storage, sweep.spec.name)
 trials = record.trials[record.trials["stage"] == "evaluation"]
 gap = trials["metric.calibration_error_gap"]
 found = {"states": sorted(set(trials["state"])), "n": len(trials), "gap": gap.notna().all().item()}
-print(json.dumps(found | {"winners": sorted(record.winners["random"])}))
+told = [(each.exit_code, each.stdout) for each in done]
+print(json.dumps({"told": told, "found": found | {"winners": sorted(record.winners["random"])}}))
 """
 
 
-def test_its_sweep_runs(environment: dict[str, str], tmp_path: Path) -> None:
-    """Through the studies and a worker in one process: Ray adds nothing that the package could break."""
-    command = [sys.executable, "-c", SWEEP, str(EXAMPLE / "sweep.yaml"), str(tmp_path)]
+@pytest.fixture(scope="module")
+def done(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What commands say of it, and its sweep, in one process, as each would import torch.
+
+    Through the studies and a worker: Ray adds nothing that the package could break.
+    """
+    command = [sys.executable, "-c", SWEEP, str(EXAMPLE / "sweep.yaml"), str(tmp_path_factory.mktemp("runs"))]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=EXAMPLE.parents[1])
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found == {"states": ["COMPLETE"], "n": 4, "gap": True, "winners": ["finetune", "noisy_finetune"]}
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_its_components_are_listed_and_its_sweep_validates(done: dict[str, Any]) -> None:
+    codes, (methods, datasets, validated) = zip(*done["told"], strict=True)
+    assert codes == (0, 0, 0)
+    listed = {entry["key"]: entry for entry in json.loads(methods)}
+    assert listed["noisy_finetune"]["searched"] == ["lr", "noise"]
+    assert "two_moons" in datasets
+    assert json.loads(validated)["valid"]
+
+
+def test_its_sweep_runs(done: dict[str, Any]) -> None:
+    assert done["found"] == {
+        "states": ["COMPLETE"], "n": 4, "gap": True, "winners": ["finetune", "noisy_finetune"]
+    }  # fmt: skip
