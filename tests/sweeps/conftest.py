@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import lzma
 import os
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -63,6 +64,16 @@ def tiny() -> Callable[..., Spec]:
         return parse_spec({**TINY, **changes})
 
     return make
+
+
+@pytest.fixture
+def hiding_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One types in a folder with a file named as a module of Python's; it stands last on the search path."""
+    folder = tmp_path / "typed-in"
+    folder.mkdir()
+    (folder / "queue.py").write_text("raise RuntimeError('the user's own')\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [*filter(None, sys.path), str(folder)])
 
 
 @pytest.fixture

@@ -99,7 +99,9 @@ def test_seconds_and_disk(tiny: SpecMaker) -> None:
     assert (estimate(kept, DIGITS, Speed(0, 0, 500, "")).disk or 0) - cost.disk == 500 * trials
 
 
-def test_a_speed_is_measured_else_taken_from_models_of_this_kind(tiny: SpecMaker, tmp_path: Path, cache: Path) -> None:
+def test_a_speed_is_measured_else_taken_from_models_of_this_kind(
+    tiny: SpecMaker, tmp_path: Path, cache: Path, hiding_queue: None
+) -> None:
     spec = tiny()
     measured = speed_of(spec, DIGITS, tmp_path)
     assert measured is not None
@@ -124,10 +126,12 @@ def test_a_speed_is_measured_else_taken_from_models_of_this_kind(tiny: SpecMaker
 def test_what_measures_may_begin_before_the_sizes_are_known(tiny: SpecMaker, tmp_path: Path) -> None:
     spec, wider = tiny(), tiny(model={"name": "small_resnet", "width": 3})
     assert not is_known(spec, tmp_path)
-    early, never_asked = Measuring.begun(), Measuring.begun()
+    early = Measuring.begun()
     assert early is not None
-    assert never_asked is not None
     assert (measured := speed_of(spec, DIGITS, tmp_path, early)) is not None
+    never_asked = Measuring.begun()
+    assert never_asked is not None
+    assert not never_asked.ended
     for process in (early, never_asked):
         process.close()
         assert process.ended
@@ -141,6 +145,7 @@ def test_the_speed_is_that_of_steps_as_trials_take_them(tiny: SpecMaker, monkeyp
     """On a recorder for CPUs; trials that run on no GPU repeat none."""
     recorder = Recording()
     monkeypatch.setattr("sweeps.jobs.measuring.recorder_of", lambda device, before: recorder)
+    monkeypatch.setattr("sweeps.jobs.measuring.SECONDS", 0.1)  # it is no good measurement, and need be none
     of_cpus = asked_for(tiny(), DIGITS)
     own = {"name": "torchvision:resnet18"}
     for model, graphs, expected in (

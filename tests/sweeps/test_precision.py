@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,9 @@ from sweeps.errors import SpecError, SweepError
 from sweeps.jobs import precision as module
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.precision import decide_apart, decide_precision
-from sweeps.jobs.speed import speed_of
 from sweeps.jobs.worker import setting_of
 from sweeps.record import load_sweep
-from sweeps.spec import Sizes, continued, remarks
+from sweeps.spec import continued, remarks
 from sweeps.spec.compatibility import check_compatible
 from sweeps.sweep import Sweep, already_checked, checked
 from tests.sweeps.conftest import TINY, SpecMaker
@@ -73,7 +71,9 @@ def test_nothing_is_trained_where_the_hardware_has_none(
     assert "the machine of the driver has none" in far["because"]
 
 
-def test_in_a_process_of_its_own_it_is_the_same(tiny: SpecMaker, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_process_of_its_own_it_is_the_same(
+    tiny: SpecMaker, cache: Path, hiding_queue: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As where trials run on GPUs, of which there is none here."""
     told: list[str] = []
     here = decide_precision(tiny(precision="auto"), Cache(cache))
@@ -95,17 +95,6 @@ def test_a_process_that_fails_says_why(tiny: SpecMaker, cache: Path, monkeypatch
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
     with pytest.raises(SweepError, match=r"ended with 1\n  remedy: write precision: float32 or precision: bfloat16"):
         decide_apart(tiny(precision="auto"), Cache(cache))
-
-
-def test_files_where_the_user_types_hide_no_module(
-    tiny: SpecMaker, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The folder stands last on the search path, in a process of its own as here."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "queue.py").write_text("raise RuntimeError('the user's own')\n")
-    monkeypatch.setattr(sys, "path", [*filter(None, sys.path), str(tmp_path)])
-    assert decide_apart(tiny(precision="auto"), Cache(cache))["asked"] == "auto"
-    assert speed_of(tiny(), Sizes(10, 10, 10, image_shape=(1, 8, 8), classes=10), tmp_path / "cache") is not None
 
 
 def test_it_is_decided_once_and_kept(
