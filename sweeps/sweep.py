@@ -177,24 +177,25 @@ class Sweep:
         study = optuna.create_study(study_name=self.spec.name, storage=storage, load_if_exists=True)
         dump = self.spec.dump()
         dump.pop("storage", None)
-        before, last = frozen_spec(storage, self.spec.name), study.user_attrs.get("spec")
+        attrs = study.user_attrs
+        before, last = frozen_spec(storage, self.spec.name), attrs.get("spec")
         begun = {} if before is None else as_begun(before)
         if begun:
             check_compatible(begun, dump)
             if begun.get("dataset") != dump["dataset"]:
-                self._check_moved(study.user_attrs.get(DATA, ""))
-        if study.user_attrs.get(SECTIONS) != (sections := sections_of(begun, dump)):
+                self._check_moved(attrs.get(DATA, ""))
+        if attrs.get(SECTIONS) != (sections := sections_of(begun, dump)):
             study.set_user_attr(SECTIONS, sections)
         if last != dump:
             study.set_user_attr("spec", dump)
         if data is not None:
             study.set_user_attr("dataset", plain(asdict(data)))
-        known = study.user_attrs.get("provenance", {})
+        known = attrs.get("provenance", {})
         grounds = {} if precision is None else {"precision": plain(precision)}
         study.set_user_attr("provenance", known | grounds | clean_all(provenance(self.spec, known)))
         components = json.loads(json.dumps(self.spec.component_facts()))
         for name, found in (("measures", self._declared_measures()), ("components", components)):
-            if study.user_attrs.get(name, []) != (cleaned := clean_all(found)):
+            if attrs.get(name, []) != (cleaned := clean_all(found)):
                 study.set_user_attr(name, cleaned)
         elsewhere = None if self.url == self.folder.own_storage else mask(self.url)  # a folder may be moved or copied
         text = dump_yaml({**dump, "storage": elsewhere}, stored=True)

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from unlearn.component import ComponentFacts
 from unlearn.files import user_cache, write_atomically
@@ -44,7 +45,14 @@ def component_facts(folder: str, key: str) -> ComponentFacts:
 
 
 def _look(folder: str, key: str) -> ComponentFacts:
-    return ComponentFacts.of(find(folder, key), options=folder != "metrics")
+    look = _seen if is_own(folder, key) else ComponentFacts.of
+    return look(find(folder, key), options=folder != "metrics")
+
+
+@cache
+def _seen(found: Any, *, options: bool) -> ComponentFacts:
+    """Of a class or function of this package, which a run asks for trial after trial."""
+    return ComponentFacts.of(found, options=options)
 
 
 @cache
