@@ -161,14 +161,14 @@ def test_who_has_read_enough_of_an_answer_hears_no_error(arguments: list[str], t
         assert (process.stderr.read(), process.wait()) == ("", 0)
 
 
-@pytest.mark.parametrize(("arguments", "expected"), [(["run", "smoke", "--dry-run"], 0), (["validate", "absent"], 2)])
+@pytest.mark.parametrize(("arguments", "expected"), [(["run", "digits", "--dry-run"], 0), (["validate", "absent"], 2)])
 def test_that_nobody_reads_what_is_told_beside_an_answer_stops_nothing(
-    arguments: list[str], expected: int, tmp_path: Path
+    arguments: list[str], expected: int, tmp_path: Path, cache: Path
 ) -> None:
     """Notes and errors go to stderr: a run whose progress went into `head` ended with code 0, as if it were done."""
     read, write = os.pipe()
     os.close(read)
-    process = start(arguments, tmp_path, tmp_path, stderr=write)
+    process = start(arguments, tmp_path, cache, stderr=write)
     os.close(write)
     code, out, _ = finish(process)
     assert code == expected

@@ -78,8 +78,11 @@ def test_facts_are_those_of_the_files_as_they_are(tmp_path: Path) -> None:
     assert "forget_batch_size" in first[1]
     assert _tell(tmp_path) == [first[0], [name for name in first[1] if name != "forget_batch_size"], True]
     (kept,) = (tmp_path / "cache" / "unlearn-sweeps" / "facts").iterdir()
+    stamp = json.loads(kept.read_bytes())["stamp"]
+    assert facts._read(kept, stamp) is not None
+    assert facts._read(kept, f"{stamp}0") is None
     kept.write_bytes(kept.read_bytes()[:-20])
-    assert _tell(tmp_path)[2]
+    assert facts._read(kept, stamp) is None  # so they are found anew, as before any were kept
 
 
 def test_the_stamp_tells_every_change_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,8 +135,11 @@ def _train_slowly(arguments):
 
 def test_two_processes_train_once(store, tmp_path):
     log = tmp_path / "log"
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        loaded = pool.map(_train_slowly, [(store.folder, log)] * 2, chunksize=1)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        other = pool.apply_async(_train_slowly, [(store.folder, log)])
+        while not other.ready() and not log.exists():  # this one comes while the other trains
+            time.sleep(0.01)
+        loaded = [_train_slowly((store.folder, log)), other.get()]
 
     assert sorted(loaded) == [False, True]
     assert len(log.read_text().splitlines()) == 1
