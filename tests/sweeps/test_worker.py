@@ -81,7 +81,8 @@ def uncosted(metrics: dict[str, float]) -> dict[str, float]:
 def test_a_reference_says_whether_it_only_guesses(
     lr: float, learns: bool, tiny: Callable[..., Spec], cache: Path
 ) -> None:
-    worker = Worker(tiny(training={"epochs": 8, "milestones": [7], "lr": lr}), Cache(cache))
+    # with seed 0, the first weights of one of the two are right about more images than that, by chance
+    worker = Worker(tiny(seed=1, training={"epochs": 8, "milestones": [7], "lr": lr}), Cache(cache))
     for kind in ("original", "oracle"):
         (update,) = worker.run(Job(kind, DRAW, "dev"))
         assert (update.metrics["retain_accuracy"] > update.facts["guessing"]) == learns
