@@ -34,6 +34,8 @@ __all__ = ["Sharing", "shared", "speed_of_sharing"]
 KIND = "-sharing"
 #: So many trials on a GPU are tried.
 COUNTS = (1, 2, 4)
+#: For so long in each round, but for what comes before a step is repeated.
+ROUND_SECONDS = 1.5
 #: More of them must be so much faster together.
 GAIN = 1.05
 #: And take no more of its memory than this part while they only train: data, attacks and references come on top.
@@ -174,7 +176,7 @@ class _Trainee:
     def __init__(self, asked: Mapping[str, Any]) -> None:
         command, pipe = command_of("sweeps.jobs.measuring"), subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
-        self._write({**asked, "rounds": True})
+        self._write({**asked, "rounds": ROUND_SECONDS})
 
     def __enter__(self) -> _Trainee:
         return self
