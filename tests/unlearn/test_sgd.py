@@ -68,10 +68,11 @@ for key in {*registry.keys("methods")} - {"ssd"}:  # gradients sample by sample 
     small_problem().unlearned(registry.find("methods", key)(epochs=1))
 problem = small_problem()
 list(train(problem.start(), problem.data.retain, Recipe(epochs=1), Streams(SEED).generator("shuffle")))
+registry.find("models", "resnet18")((3, 8, 8), 2, width=1)
 print("torch._dynamo" in sys.modules)
 """
 
 
-def test_neither_training_nor_any_other_method_than_ssd_imports_torchs_compiler():
+def test_neither_training_nor_resnet18_nor_any_other_method_than_ssd_imports_torchs_compiler():
     answer = subprocess.run([sys.executable, "-c", COMPILER], check=True, capture_output=True, text=True).stdout
     assert answer == "False\n"
