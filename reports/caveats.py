@@ -135,8 +135,12 @@ def _cost_of(rows: pd.DataFrame) -> str:
 
 
 def attack_chance_note(record: SweepRecord, scenario: str, sizes: Iterable[int]) -> str:
-    """What chance alone adds to an attack on a forget set of each size; empty where no attack's decisions are known."""
+    """What chance alone adds to an attack on a forget set of each size; empty where no attack's decisions are known.
+
+    An attack that decides on unseen images too takes as many of both: no more than there are of either.
+    """
     trials = evaluations(record, scenario)
+    unseen = record.class_images.get(scenario, record.images).get("test")
     known = {
         k: n
         for k in measures(record).family("attack", frames.metrics_of(trials))
@@ -151,7 +155,8 @@ def attack_chance_note(record: SweepRecord, scenario: str, sizes: Iterable[int])
         for name, factor in known.items():
             share = float(rows[f"{frames.EPOCH}{name}"].mean()) / 100
             if math.isfinite(share):
-                chance = 100 * math.sqrt(max(share * (1 - share), 0) / (factor * size))
+                each_kind = size if factor == 1 or unseen is None else min(size, unseen)
+                chance = 100 * math.sqrt(max(share * (1 - share), 0) / (factor * each_kind))
                 each.append(f"{metric(record, name).short} ± {chance:.2g}")
         parts += [f"at size {size} {', '.join(each)}"] if each else []
     if not parts:

@@ -104,6 +104,8 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
         classes={
             label: [(position, text) for position, text in of] for label, of in dataset.get("classes", {}).items()
         },
+        images={part: n for part, n in dataset.get("sizes", {}).items() if part in ("train", "dev", "test")},
+        class_images=dataset.get("class_images", {}),
         measures=attrs.get("measures", []),
         winners=winners,
         in_hindsight=old or paper,

@@ -54,6 +54,8 @@ class SweepRecord:
         data_digest: of its pixels and labels; likewise.
         data_identity: what tells it from others, by the order of its class names too; likewise.
         classes: the forget classes of each scenario that has some, as [position, name]; likewise.
+        images: how many the data set has, by part (train, dev, test). class_images: those of the forget classes of each scenario
+            that has some, by part (dev, test); both empty in records of older versions, as far as these kept none.
         measures: what metrics declare of their values, for those that are not shipped (`unlearn.gaps.Measures` reads it).
         winners: of every method that searches, {scenario: {method: winner}}: what its evaluation runs with, else what came out
             of the confirmation, else of the search.
@@ -78,6 +80,8 @@ class SweepRecord:
     data_digest: str = ""
     data_identity: str = ""
     classes: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
+    class_images: dict[str, dict[str, int]] = field(default_factory=dict)
     measures: list[dict[str, Any]] = field(default_factory=list)
     winners: dict[str, dict[str, Winner]] = field(default_factory=dict)
     draws_vary: dict[str, bool] = field(default_factory=dict)

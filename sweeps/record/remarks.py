@@ -14,7 +14,7 @@ from sweeps.jobs.job import CODE, GUESSING, RETAIN_SAMPLES
 from sweeps.record.apart import UNTOUCHED, beside_original, evaluations, in_common
 from sweeps.record.numbers import significant, uncertain
 from sweeps.record.record import SweepRecord
-from sweeps.record.rounding import entering, image_step
+from sweeps.record.rounding import entering, image_step, images_of
 from sweeps.spec.draws import MISLED, misled
 from sweeps.studies.winners import Winner
 from unlearn.gaps import Measures
@@ -202,12 +202,13 @@ def _steps(record: SweepRecord, scenario: str, curves: pd.DataFrame, gaps: list[
     """One image's worth of each accuracy whose gap enters the score, and which has moved."""
     measures = Measures(record.measures)
     accuracies = measures.family("accuracy", map(str, curves.columns))
-    found, sizes = {}, pd.Series([record.tuned_size(scenario)], dtype=float)
+    found, size = {}, record.tuned_size(scenario)
+    part: Literal["dev", "test"] = "dev" if record.spec.get("protocol") == "strict" else "test"
     for name in accuracies:
         rows = _whole(curves) if name == "retain_accuracy" else curves
         values = rows[name].astype(float).round(6)
         if measures.gap_name(name) in gaps and values.nunique() > 1:
-            found[measures.gap_name(name)] = image_step(name, values, sizes)
+            found[measures.gap_name(name)] = image_step(name, values, images_of(record, scenario, name, size, part))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from sweeps.objective import Objective
 from sweeps.record.record import SweepRecord
 from unlearn.gaps import Measures
 
-__all__ = ["entering", "image_step", "moved_by", "objective_in", "score_rounding"]
+__all__ = ["entering", "image_step", "images_of", "moved_by", "objective_in", "score_rounding"]
 
 #: Prefix of the columns that hold metrics at the epoch that counts.
 _AT = "metric."
@@ -40,11 +41,14 @@ def score_rounding(record: SweepRecord, rows: pd.DataFrame) -> float:
     all of three forget sets, and the fine ones then look like proof. So each gap counts with one image's worth, or where it is
     of no accuracy with the least distance of two values of what it is a gap of, and with what that moves the score by.
     """
+    scenario = str(rows["scenario"].iloc[0]) if "scenario" in rows and len(rows) else ""
+    sizes = rows["forget_size"].dropna()
+    size = int(sizes.max()) if len(sizes) else None
     measures, gaps = Measures(record.measures), entering(record, rows, _AT)
     names = [str(c).removeprefix(_AT) for c in rows if str(c).startswith(_AT)]
     accuracies = measures.family("accuracy", names)
     steps = {
-        gap: image_step(name, rows[f"{_AT}{name}"], rows["forget_size"])
+        gap: image_step(name, rows[f"{_AT}{name}"], images_of(record, scenario, name, size))
         if name in accuracies
         else _step(rows[f"{_AT}{name}"])
         for name in names
@@ -64,19 +68,36 @@ def moved_by(record: SweepRecord, rows: pd.DataFrame, steps: Mapping[str, float]
     return [objective.score({**means, gap: means[gap] + step}) - usual for gap, step in steps.items() if gap in means]
 
 
-def image_step(name: str, values: pd.Series[float], forget_sizes: pd.Series[float]) -> float:
+def image_step(name: str, values: pd.Series[float], images: int | None) -> float:
     """What one image is worth of an accuracy (%), as far as is known; 0 where nothing is.
 
-    Of the forget set by its size; of others by the least distance of two values, all right and all wrong among them: few values
-    may lie far apart.
+    Args:
+        images: of how many it is (`images_of`); None where that is not known, and the least distance of two values, all right and
+            all wrong among them, stands for one image: few values may lie far apart.
     """
-    values, sizes = values.dropna(), forget_sizes.dropna()
+    values = values.dropna().astype(float)
     if not len(values):
         return 0.0
-    if name == "forget_accuracy" and len(sizes):
-        return 100 / float(sizes.max())
-    inside = values.astype(float).between(0, 100, inclusive="neither").any()
-    return _step(pd.concat([values.astype(float), pd.Series([0.0, 100.0])])) if inside else 0.0
+    if name != "forget_accuracy" and not values.between(0, 100, inclusive="neither").any():
+        return 0.0
+    return 100 / images if images else _step(pd.concat([values, pd.Series([0.0, 100.0])]))
+
+
+def images_of(
+    record: SweepRecord, scenario: str, name: str, size: int | None, part: Literal["dev", "test"] = "test"
+) -> int | None:
+    """Of how many images an accuracy is, at a forget size; None where an older version did not keep it.
+
+    Args:
+        part: which images are held out.
+    """
+    if name == "forget_accuracy":
+        return size
+    if name == "retain_accuracy":
+        return record.images["train"] - size if "train" in record.images and size is not None else None
+    if name == "class_accuracy":
+        return record.class_images.get(scenario, {}).get(part)
+    return record.images.get(part) if name == "heldout_accuracy" else None
 
 
 def _step(values: pd.Series[float]) -> float:

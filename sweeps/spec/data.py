@@ -44,12 +44,14 @@ class Facts:
         read: counts, shape, range and source.
         classes: the forget classes of each scenario that has some, as (position, name).
         sizes: as numbers.
+        class_images: of the forget classes of each scenario that has some, how many dev and test images there are.
         original: how well an original that is given classifies them; empty where the sweep trains its own.
     """
 
     read: str
     classes: dict[str, list[tuple[int, str]]]
     sizes: Sizes
+    class_images: dict[str, dict[str, int]]
     original: str = ""
 
 
@@ -107,9 +109,15 @@ def facts(spec: Spec, data: ImageDataset) -> Facts:
     Raises:
         IdsError: as `split_data`.
     """
-    splits, labels = split_data(spec, data), data.test_labels
-    sizes = Sizes(len(splits.train), len(splits.dev), len(labels), data.image_shape, data.num_classes)
-    return Facts(data.description, forget_classes(spec, data), sizes)
+    splits, classes = split_data(spec, data), forget_classes(spec, data)
+    labels = {"dev": data.train_labels[splits.dev], "test": data.test_labels}
+    dev, test = map(len, labels.values())
+    sizes = Sizes(len(splits.train), dev, test, data.image_shape, data.num_classes)
+    of_classes = {
+        label: {part: int(np.isin(found, [position for position, _ in of]).sum()) for part, found in labels.items()}
+        for label, of in classes.items()
+    }
+    return Facts(data.description, classes, sizes, of_classes)
 
 
 def check_data(spec: Spec, cache: Path) -> str:

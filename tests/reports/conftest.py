@@ -28,6 +28,8 @@ class RecordBuilder:
     in_hindsight: bool = False
     protocol_note: str = ""
     measures: list[dict[str, Any]] = field(default_factory=list)
+    images: dict[str, int] = field(default_factory=dict)
+    class_images: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def trial(
         self,
@@ -113,7 +115,8 @@ class RecordBuilder:
         best = {s: {m: w.hyperparameters for m, w in methods.items()} for s, methods in winners.items()}
         parts = (self.planned, trials, curves, best, self.importances)
         about = {"in_hindsight": self.in_hindsight, "protocol_note": self.protocol_note, "fingerprint": "0f1e2d"}
-        return SweepRecord(self.name, self.spec, provenance, *parts, winners=winners, measures=self.measures, **about)
+        data = {"images": self.images, "class_images": self.class_images, "measures": self.measures}
+        return SweepRecord(self.name, self.spec, provenance, *parts, winners=winners, **data, **about)
 
 
 @pytest.fixture

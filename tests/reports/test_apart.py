@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from reports import frames, tables
 from reports.sampled import counted, overlap_sentence, sampled
 from reports.summary import verdict
 from sweeps.record import compare, evaluations, score_rounding, told_apart
-from sweeps.record.rounding import image_step
+from sweeps.record.rounding import image_step, images_of
 from sweeps.record.statistics import LEVEL, least_difference
 from tests.reports.conftest import RecordBuilder, new_builder
 
@@ -100,7 +100,7 @@ def test_one_image_is_worth_no_more_than_it_is_where_few_values_are_seen(builder
     builder.spec["objective"] = {"name": "average_gap", "gaps": ["forget_gap"]}
     record = builder.record()
     rows = evaluations(record, "random")
-    assert image_step("forget_accuracy", rows["metric.forget_accuracy"], rows["forget_size"]) == 1.25
+    assert image_step("forget_accuracy", rows["metric.forget_accuracy"], 80) == 1.25
     assert score_rounding(record, rows) == pytest.approx(1.25 / math.sqrt(6))
     found = told_apart(record, "random")
     assert found is not None
@@ -110,7 +110,28 @@ def test_one_image_is_worth_no_more_than_it_is_where_few_values_are_seen(builder
 
 @pytest.mark.parametrize(("values", "step"), [([97.5, 97.5], 2.5), ([90.0, 95.0], 5.0), ([0.0, 100.0], 0.0), ([], 0.0)])
 def test_right_and_wrong_on_all_images_are_values_too(values: list[float], step: float) -> None:
-    assert image_step("heldout_accuracy", pd.Series(values, dtype=float), pd.Series([80.0])) == pytest.approx(step)
+    assert image_step("heldout_accuracy", pd.Series(values, dtype=float), None) == pytest.approx(step)
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "step"),
+    [
+        ("heldout_accuracy", "dev", 5.0),
+        ("heldout_accuracy", "test", 2.0),
+        ("class_accuracy", "dev", 12.5),
+        ("class_accuracy", "test", 10.0),
+        ("retain_accuracy", "test", 1.25),
+        ("forget_accuracy", "test", 2.5),
+    ],
+)
+def test_one_image_is_counted_by_how_many_there_are(
+    builder: RecordBuilder, name: str, part: Literal["dev", "test"], step: float
+) -> None:
+    """Half right and all right: between the two values lie ten images of twenty, and not one."""
+    builder.images = {"train": 120, "dev": 20, "test": 50}
+    builder.class_images = {"random": {"dev": 8, "test": 10}}
+    images = images_of(builder.record(), "random", name, 40, part)
+    assert image_step(name, pd.Series([50.0, 100.0]), images) == pytest.approx(step)
 
 
 def test_equal_scores_are_never_told(builder: RecordBuilder) -> None:

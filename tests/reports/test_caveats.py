@@ -204,6 +204,16 @@ def test_what_chance_adds_to_attacks_on_few_samples(builder: RecordBuilder) -> N
     assert "at size 100 MIA-I ± 3.5" in notes(tables.attack_table(builder.record(), "random"))
 
 
+def test_chance_counts_no_more_unseen_images_than_there_are(builder: RecordBuilder) -> None:
+    """Of a class with ten test images an attack takes ten of each kind: √(0.25 / 20) = 11 points, however many are forgotten."""
+    builder.images, builder.class_images = {"test": 360}, {"random": {"dev": 4, "test": 10}}
+    metrics = {"mia_loss": 50.0, "mia_loss_gap": 1.0, "mia_confidence": 50.0, "mia_confidence_gap": 1.0}
+    builder.trial("evaluation", "sure", value=1.0, metrics=metrics, size=100)
+    assert attack_chance_note(builder.record(), "random", [100]).endswith("at size 100 MIA-I ± 11, MIA-II ± 5.")
+    builder.class_images = {}
+    assert attack_chance_note(builder.record(), "random", [100]).endswith("at size 100 MIA-I ± 3.5, MIA-II ± 5.")
+
+
 def test_that_chance_is_the_binomials() -> None:
     draws = np.random.default_rng(0).binomial(20, 0.5, 20_000) / 20
     assert 100 * draws.std() == pytest.approx(11.2, abs=0.2)

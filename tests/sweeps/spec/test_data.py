@@ -131,6 +131,13 @@ def test_classes_by_name_are_those_positions(tiny: SpecMaker, tmp_path: Path) ->
         "full_class": [(1, "dog")],
         "confusion": [(2, "emu"), (0, "cat")],
     }
+    assert check_sizes(
+        spec, tmp_path
+    ).class_images == {  # of each class a tenth of twenty, and the five of the test set
+        "partial_class": {"dev": 2, "test": 5},
+        "full_class": {"dev": 2, "test": 5},
+        "confusion": {"dev": 4, "test": 10},
+    }
     by_position = tiny(dataset=dataset, scenarios={**scenarios, "confusion": {"classes": [2, 0]}})
     data = open_data(spec, tmp_path)
     splits = split_data(spec, data)
