@@ -52,15 +52,19 @@ def power_sentence(record: SweepRecord, apart: Apart) -> str:
     """The differences that so many forget sets could have told; why none could, where there are too few."""
     if not apart.rivals:
         return ""
-    shared = min(r.units for r in apart.rivals)
-    if shared < LEAST_UNITS:
+    if not apart.tested:
+        shared = max(r.units for r in apart.rivals)
         return f"They share {_units(apart.unit, shared)}: below {LEAST_UNITS} nothing is told apart."
-    least = sorted(r.least for r in apart.rivals)
+    least = sorted(r.least for r in apart.tested)
     low, high = significant(least[0], 2), significant(least[-1], 2)
     unit = " points" if score_unit(record) == POINTS else ""
     between = f"{low}{unit}" if low == high else f"{low} to {high}{unit}, by method"
-    over = _units(apart.unit, shared)
-    return f"Differences that {over} tell with 80 % probability, if their spread is the true one: {between}."
+    over = _units(apart.unit, *sorted({r.units for r in apart.tested}))
+    said = f"Differences that {over} tell with 80 % probability, if their spread is the true one: {between}."
+    if not apart.untested:
+        return said
+    few = listed(apart.untested, _MOST_NAMED) or f"{len(apart.untested)} methods"
+    return f"{said} With {few} it shares fewer than {LEAST_UNITS} {apart.unit}s: nothing is told there."
 
 
 def needed_sentence(record: SweepRecord, apart: Apart) -> str:
@@ -73,10 +77,12 @@ def needed_sentence(record: SweepRecord, apart: Apart) -> str:
         return f"No {most} or fewer would tell the rest apart, if the present differences are the true ones."
     further = max(rival.needed - rival.units, 1)
     name = method_label(rival.method)
-    command = command_for(record, apart, rival.units + further)
+    command = command_for(record, apart, rival, further)
+    more = f"{further} more {_noun(apart.unit, further)}"
     if rival.units < LEAST_UNITS:
-        return f"At least {_units(apart.unit, further, 'more')} {'is' if further == 1 else 'are'} needed: {command}"
-    more = f"About {_units(apart.unit, further, 'more')} would tell {name} from it"
+        of = f" to tell {name} from it" if apart.tested else ""
+        return f"At least {more} {'is' if further == 1 else 'are'} needed{of}: {command}"
+    more = f"About {more} would tell {name} from it"
     return f"{more}, if the present difference is the true one: {command}"
 
 
@@ -105,5 +111,10 @@ def original_sentence(record: SweepRecord, scenario: str, *, sized: bool = False
     return f"{scores}; {'; '.join(named)} (5 %, Holm-corrected)."
 
 
-def _units(unit: str, count: int, more: str = "") -> str:
-    return f"{count} {more + ' ' if more else ''}{unit}{'' if count == 1 else 's'}"
+def _units(unit: str, *counts: int) -> str:
+    """So many of them, or from the least to the most."""
+    return f"{counts[0]}{f' to {counts[-1]}' if len(counts) > 1 else ''} {_noun(unit, counts[-1])}"
+
+
+def _noun(unit: str, count: int) -> str:
+    return unit if count == 1 else f"{unit}s"

@@ -39,13 +39,14 @@ def answers(record: SweepRecord, *, whole: bool) -> Iterator[str]:
 
 
 def _comparison(record: SweepRecord, apart: Apart) -> Iterator[str]:
-    shared = min(r.units for r in apart.rivals)
-    over = count_of(shared, apart.unit)
-    if shared < LEAST_UNITS:
-        needed = command_for(record, apart, LEAST_UNITS)
+    if not apart.tested:
+        most = max(apart.rivals, key=lambda r: r.units)
+        over, needed = count_of(most.units, apart.unit), command_for(record, apart, most, LEAST_UNITS - most.units)
         yield f"nothing is told apart on {over}, at least {LEAST_UNITS} are needed: {needed}"
         return
-    least = sorted(r.least for r in apart.rivals)
+    least = sorted(r.least for r in apart.tested)
+    low, high = (how(r.units for r in apart.tested) for how in (min, max))
+    over = count_of(high, apart.unit) if low == high else f"{low} to {count_of(high, apart.unit)}"
     between = " to ".join(dict.fromkeys(significant(value, 2) for value in (least[0], least[-1])))
     power = f"{over} tell differences of about {between} at 80 % power"
     if apart.apart:
@@ -53,11 +54,17 @@ def _comparison(record: SweepRecord, apart: Apart) -> Iterator[str]:
         yield f"{apart.best} is told apart from {_named(apart.apart)} (5 % level), {rest}; {power}"
     else:
         yield f"no method is told apart (5 % level); {power}"
+    if apart.untested:
+        few = f"fewer than {LEAST_UNITS} {apart.unit}s"
+        yield f"{apart.best} shares {few} with {_named(apart.untested)}: nothing is told there"
     rival = apart.next_told
     if rival is not None and rival.needed is not None:
-        more = max(rival.needed - rival.units, 1)
-        command = command_for(record, apart, rival.units + more)
-        would = f"about {count_of(more, f'more {apart.unit}')} would tell {rival.method} from {apart.best}"
+        further = max(rival.needed - rival.units, 1)
+        command, more = command_for(record, apart, rival, further), count_of(further, f"more {apart.unit}")
+        if rival.units < LEAST_UNITS:
+            yield f"at least {more} {'is' if further == 1 else 'are'} needed to tell {rival.method} from {apart.best}: {command}"
+            return
+        would = f"about {more} would tell {rival.method} from {apart.best}"
         yield f"{would}, if the present difference is the true one: {command}"
 
 

@@ -95,6 +95,16 @@ class Apart:
         return [r.method for r in self.rivals if not r.apart]
 
     @property
+    def tested(self) -> list[Rival]:
+        """Those that share enough units with the best for anything to be told."""
+        return [r for r in self.rivals if r.units >= LEAST_UNITS]
+
+    @property
+    def untested(self) -> list[str]:
+        """The others."""
+        return [r.method for r in self.rivals if r.units < LEAST_UNITS]
+
+    @property
     def next_told(self) -> Rival | None:
         """The rival not yet told from the best that needs the fewest units; None where none can be counted."""
         waiting = [r for r in self.rivals if not r.apart and r.needed is not None]
@@ -145,10 +155,30 @@ class BesideOriginal:
         return KEYS[self.unit]
 
 
-def command_for(record: SweepRecord, apart: Apart, units: int) -> str:
-    """The command that adds evaluations until there are so many units."""
-    runs = int((record.spec.get("evaluation") or {}).get("runs") or 1)
-    return extending(record, apart.key, -(-units // runs) if apart.unit == "run" else units)
+def command_for(record: SweepRecord, apart: Apart, rival: Rival, more: int) -> str:
+    """The command that adds evaluations until the best method shares so many more units with a rival.
+
+    Those on which either has failed for good are asked for beside them, and no fewer than are planned.
+    """
+    asked = record.spec.get("evaluation") or {}
+    units, runs = rival.units + more + _lost(record, apart, rival), int(asked.get("runs") or 1)
+    planned = int(asked.get(apart.key.removeprefix("evaluation.")) or 1)
+    return extending(record, apart.key, max(planned, -(-units // runs) if apart.unit == "run" else units))
+
+
+def _lost(record: SweepRecord, apart: Apart, rival: Rival) -> int:
+    """How many units the best method and a rival do not share because one of them has failed there for good."""
+    trials = record.counted
+    rows = trials[(trials["stage"] == "evaluation") & (trials["scenario"] == apart.scenario)]
+    rows = _numbered(record, apart.scenario, rows if apart.size is None else rows[rows["forget_size"] == apart.size])
+    levels = ["training"] if apart.unit == "training" else ["training", "draw"]
+
+    def units(method: str, state: str) -> set[tuple[int, ...]]:
+        own = rows[(rows["method"] == method) & (rows["state"] == state)]
+        return set(own[levels].itertuples(index=False, name=None))
+
+    failed = units(apart.best, "FAIL") | units(rival.method, "FAIL")
+    return len(failed - (units(apart.best, "COMPLETE") & units(rival.method, "COMPLETE")))
 
 
 @once
@@ -161,13 +191,18 @@ def evaluations(record: SweepRecord, scenario: str, baseline: str | None = None)
     trials = record.trials
     mine = (trials["stage"] == "evaluation") & (trials["scenario"] == scenario) & (trials["state"] == "COMPLETE")
     rows = trials[mine & ~trials["requeued"] & ~trials["superseded"]]
-    training, draw, run = (_numbers(rows, name) for name in ("training", "forget_seed", "run"))
-    if not draws_vary(record, scenario):
-        draw, run = draw * (run.max() + 1 if len(run) else 1) + run, run * 0
-    rows = rows.assign(training=training, draw=draw, run=run, score=rows["value"].astype(float))
+    rows = _numbered(record, scenario, rows).assign(score=rows["value"].astype(float))
     rows = rows[~rows["method"].isin(BASELINES) if baseline is None else rows["method"] == baseline]
     keys = ["method", "forget_size", *UNIT_LEVELS]
     return rows.sort_values("number").drop_duplicates(keys, keep="last")
+
+
+def _numbered(record: SweepRecord, scenario: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Trials with the numbers of their training, draw and run there."""
+    training, draw, run = (_numbers(rows, name) for name in ("training", "forget_seed", "run"))
+    if not draws_vary(record, scenario):
+        draw, run = draw * (run.max() + 1 if len(run) else 1) + run, run * 0
+    return rows.assign(training=training, draw=draw, run=run)
 
 
 def draws_vary(record: SweepRecord, scenario: str) -> bool:

@@ -12,7 +12,9 @@ import pytest
 from reports import frames, tables
 from reports.sampled import counted, overlap_sentence, sampled
 from reports.summary import verdict
-from sweeps.record import compare, evaluations, score_rounding, told_apart
+from reports.told import needed_sentence, power_sentence
+from sweeps.cli.answers import answers
+from sweeps.record import SweepRecord, compare, evaluations, score_rounding, told_apart
 from sweeps.record.rounding import image_step, images_of
 from sweeps.record.statistics import LEVEL, least_difference
 from tests.reports.conftest import RecordBuilder, new_builder
@@ -271,3 +273,54 @@ def test_with_repeated_runs_it_tells_them(builder: RecordBuilder) -> None:
         pytest.approx(math.sqrt(by_hand[axis])) for axis in ("training", "forget set", "run")
     ]
     assert table.notes[-1] == "The spread over trainings rests on 2 of them."
+
+
+def failing(builder: RecordBuilder, *, seeds: int = 4) -> SweepRecord:
+    """SURE and FineTune on all of the sets, SCRUB on the first alone: it failed on the others."""
+    builder.spec["evaluation"] = {"seeds": seeds}
+    for seed in range(seeds):
+        for method, value in (("sure", 1.0), ("finetune", 5.0), ("scrub", 9.0)):
+            builder.planned["evaluation", "random", method] = seeds
+            ends = {"state": "FAIL"} if method == "scrub" and seed else {"value": value + 0.1 * seed}
+            builder.trial("evaluation", method, forget_seed=seed, **ends)
+    return builder.record()
+
+
+def test_a_method_that_failed_on_some_sets_hides_nothing_of_the_others(builder: RecordBuilder) -> None:
+    record = failing(builder)
+    apart = told_apart(record, "random")
+    assert apart is not None
+    assert (apart.apart, apart.untested) == (["finetune"], ["scrub"])
+    said = power_sentence(record, apart)
+    assert said.startswith("Differences that 4 forget sets tell with 80 % probability")
+    assert said.endswith("With SCRUB it shares fewer than 3 forget sets: nothing is told there.")
+    lines = list(answers(record, whole=False))
+    assert lines[0].startswith(
+        "random: sure is told apart from finetune (5 % level), not from scrub; 4 forget sets tell"
+    )
+    assert lines[1] == "random: sure shares fewer than 3 forget sets with scrub: nothing is told there"
+
+
+def test_sets_are_asked_for_beside_those_that_failed(builder: RecordBuilder) -> None:
+    """Two more than the one that SCRUB shares are the seeds 4 and 5: on 1, 2 and 3 it has failed."""
+    record = failing(builder)
+    apart = told_apart(record, "random")
+    assert apart is not None
+    command = "sweeps evaluate tiny --set evaluation.seeds=6"
+    assert needed_sentence(record, apart) == f"At least 2 more forget sets are needed to tell SCRUB from it: {command}"
+    assert f"random: at least 2 more forget sets are needed to tell scrub from sure: {command}" in answers(
+        record, whole=False
+    )
+
+
+def test_no_fewer_sets_are_asked_for_than_are_planned(builder: RecordBuilder) -> None:
+    """Of eight sets that are planned two are done."""
+    evaluate(builder, sure=(1.0, 2.0), finetune=(3.0, 5.0))
+    builder.spec["evaluation"] = {"seeds": 8}
+    record = builder.record()
+    apart = told_apart(record, "random")
+    assert apart is not None
+    assert (
+        needed_sentence(record, apart)
+        == "At least 1 more forget set is needed: sweeps evaluate tiny --set evaluation.seeds=8"
+    )
