@@ -60,10 +60,15 @@ def protocol_sentence(record: SweepRecord) -> str:
     strict = "Protocol strict: the search was scored on held-out dev images and tuning forget sets"
     if record.in_hindsight:
         return f"{strict}. But {hindsight}. That is optimistic."
-    return (
-        f"{strict}; configuration and stop epoch were chosen there. Only the evaluation read the test set, at the stop epoch, "
-        "and decided nothing."
-    )
+    sources = {winner.source for found in record.winners.values() for winner in found.values()}
+    readers = "the evaluation"
+    if len(frames.stage_trials(record, "sensitivity")):
+        readers += " and the sensitivity grids"
+    only = f"Only {readers} read the test set, and decided nothing."
+    if sources == {"given"}:
+        return f"Protocol strict: configurations and stop epochs were given, and nothing was searched for them here. {only}"
+    unless = ", but for what was given" if "given" in sources else ""
+    return f"{strict}; configuration and stop epoch were chosen there{unless}. {only}"
 
 
 def one_draw_sentence(record: SweepRecord) -> str:

@@ -14,6 +14,7 @@ __all__ = [
     "hindsight_gaps",
     "measured_gaps",
     "on_one_draw",
+    "own_rule",
     "score_definition",
     "score_gaps",
     "winner_of",
@@ -34,6 +35,14 @@ def on_one_draw(record: SweepRecord, scenario: str) -> list[str]:
     """Methods whose stop epoch was chosen on the forget set of the search alone."""
     found = record.winners.get(scenario, {})
     return [m for m, w in found.items() if w.stop_epoch is not None and w.source == "search"]
+
+
+def own_rule(record: SweepRecord, scenario: str) -> list[str]:
+    """Methods that choose their epoch in each run by a rule of their own, which looks at the original (epoch 0) too."""
+    if not record.in_hindsight:
+        return [m for m, w in record.winners.get(scenario, {}).items() if w.stop_epoch is None]
+    curves = record.curves
+    return list(dict.fromkeys(curves.loc[(curves["scenario"] == scenario) & (curves["epoch"] == 0), "method"]))
 
 
 def measured_gaps(record: SweepRecord, scenario: str) -> list[str]:

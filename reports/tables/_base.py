@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 from reports import frames
 from reports.caveats import fewer_gaps_note, floor_note, oracles_note, score_note
 from reports.format import Cell, Row, Table
-from reports.names import metric, row_label, scenario_label, score_label
+from reports.names import method_label, metric, row_label, scenario_label, score_label
 from reports.sampled import sampled_over
 from reports.told import original_sentence
 from sweeps.record import MISSING, SweepRecord, uncertain
@@ -51,8 +51,13 @@ def by_method(
             rows.append(Row((*head, Cell(label, label), *body, *tail), None if below else method, last=below))
     headers = [*(["Forget size"] if sizes else []), "Method", *columns, *(["n"] if counts else [])]
     over = sampled_over(record, frame["scenario"])
-    notes = [f"Mean ± std over {over}" + (" (n)." if counts else "."), convention or convention_note(record)]
     scenarios = list(dict.fromkeys(frame["scenario"]))
+    own_rule = dict.fromkeys(m for s in scenarios for m in frames.own_rule(record, s) if m in set(frame["method"]))
+    notes = [
+        f"Mean ± std over {over}" + (" (n)." if counts else "."),
+        convention or convention_note(record),
+        *([own_rule_note(own_rule)] if own_rule and not convention else []),
+    ]
     metrics = set(frame["metric"].fillna("score")) if "metric" in frame else {"score"}
     if any(row.last for row in rows):
         notes += _each(scenarios, partial(floor_note, record))
@@ -87,7 +92,13 @@ def convention_note(record: SweepRecord) -> str:
     """At which epoch a table's numbers stand."""
     if record.in_hindsight:
         return "In hindsight: each run at the epoch of its least score on the very forget set and images that are reported."
-    return "At the stop epoch, which tuning chose before the evaluation."
+    return "At the stop epoch, which was known before the evaluation."
+
+
+def own_rule_note(methods: Iterable[str]) -> str:
+    """Of which methods that is not so."""
+    named = ", ".join(map(method_label, methods))
+    return f"No stop epoch, for the method chooses it in each run itself: {named}."
 
 
 def with_baselines(record: SweepRecord, scenario: str, frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

@@ -39,10 +39,23 @@ def top5_table(record: SweepRecord, scenario: str) -> Table | None:
     at = frames.size_label(record, scenario)
     title = f"{scenario_label(scenario)}: best epoch (top-1) against the mean of the five best (top-5), {at}"
     said = "In hindsight: the least score on the very forget set and images that are reported, as the paper does."
-    epochs = (record.spec.get("unlearning") or {}).get("epochs")
-    if epochs is not None and epochs < TOP:
-        said += f" Runs have {epochs} epochs: top-5 is the mean of all of them."
+    if own := [m for m in frames.own_rule(record, scenario) if m in set(frame["method"])]:
+        said += f" Top-1 of a method with a rule of its own is the epoch of that: {', '.join(map(method_label, own))}."
+    said += _short_runs(record, scenario)
     return by_method(record, frame, key=f"{scenario}-top5", title=title, compared=True, columns=order, convention=said)
+
+
+def _short_runs(record: SweepRecord, scenario: str) -> str:
+    """Whether runs have fewer epochs than a top-5 column is the mean of; empty where none has."""
+    curves = frames.evaluation_curves(record, scenario, record.shown_size(scenario))
+    epochs = curves.groupby("method", sort=False)["epoch"].nunique()
+    short = epochs[epochs < TOP]
+    if not len(short):
+        return ""
+    if len(short) == len(epochs) and short.nunique() == 1:
+        return f" Runs have {short.iloc[0]} epochs: top-5 is the mean of all of them."
+    named = ", ".join(method_label(str(m)) for m in short.index)
+    return f" Fewer than {TOP} epochs, of all of which top-5 is the mean: {named}."
 
 
 def hindsight_table(record: SweepRecord, scenario: str) -> Table | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reports import frames
 from reports.format import Cell, Row, Table
 from reports.names import method_label, metric, parameter_label, scenario_label
+from reports.tables._base import own_rule_note
 from sweeps.record import MISSING, SweepRecord, number
 
 
@@ -52,10 +53,8 @@ def _origin_notes(record: SweepRecord, scenario: str, unconfirmed: list[str]) ->
     given = [method_label(m) for m, w in winners.items() if w.source == "given" and w.hyperparameters]
     if given:
         notes.append(f"Given, not found by a search of this sweep: {', '.join(given)}.")
-    own = [method_label(m) for m, w in winners.items() if w.stop_epoch is None]
-    if own and not record.in_hindsight:
-        notes.append(f"No stop epoch, for the method chooses it in each run itself: {', '.join(own)}.")
-    return notes
+    own = frames.own_rule(record, scenario)
+    return [*notes, own_rule_note(own)] if own else notes
 
 
 def importance_table(record: SweepRecord, scenario: str) -> Table | None:

@@ -90,6 +90,23 @@ def test_headline_tables_say_at_which_epoch(stopped: RecordBuilder):
     assert "at the stop epoch" in table.title
     assert rows(table)[1] == ["SURE", "4.0 ± 1.4"]
     assert "In hindsight" not in " ".join(table.notes)
+    assert "At the stop epoch, which was known before the evaluation." in table.notes
+    assert "No stop epoch, for the method chooses it in each run itself: SCRUB." in table.notes
+
+
+def test_top1_of_a_method_with_a_rule_of_its_own_is_not_called_the_best_epoch(stopped: RecordBuilder):
+    """SCRUB's rule takes the first epoch (3.0 on average), and the mean of all of its epochs is 4.25: top-1 is no least score."""
+    scores = [curve for curves in CURVES.values() for curve in curves]
+    for trial, curve in zip(stopped.trials, scores, strict=True):
+        trial["top5.forget_gap"] = sum(curve) / len(curve)
+    table = tables.top5_table(stopped.record(), "random")
+    assert table is not None
+    said = "Top-1 of a method with a rule of its own is the epoch of that: SCRUB. Runs have 3 epochs: top-5 is the mean of all"
+    assert said in " ".join(table.notes)
+    stopped.curves = [c for c in stopped.curves if c["method"] == "scrub" or c["epoch"] == 1]
+    table = tables.top5_table(stopped.record(), "random")
+    assert table is not None
+    assert "Fewer than 5 epochs, of all of which top-5 is the mean: SURE, SCRUB." in " ".join(table.notes)
 
 
 @pytest.mark.parametrize("protocol", ["strict", "paper"])

@@ -14,7 +14,7 @@ from scipy import stats
 from reports import frames, tables
 from reports.names import method_label
 from reports.summary import missing_work, protocol_sentence, verdict
-from sweeps.record import STAGES
+from sweeps.record import STAGES, Winner
 from tests.reports.conftest import new_builder
 
 
@@ -234,5 +234,14 @@ def test_models_that_were_to_be_kept_and_were_not_are_missing(builder):
 
 def test_the_protocol_is_stated(builder):
     assert "held-out dev images" in protocol_sentence(builder.record())
+    assert protocol_sentence(builder.record()).endswith("Only the evaluation read the test set, and decided nothing.")
+    builder.trial("sensitivity", "sure", value=1.0)
+    both = "Only the evaluation and the sensitivity grids read the test set, and decided nothing."
+    assert protocol_sentence(builder.record()).endswith(f"were chosen there. {both}")
+    builder.winners = {"random": {"sure": Winner({"lr": 0.1}, 1, "given"), "scrub": Winner({"lr": 0.1}, 1, "search")}}
+    assert "were chosen there, but for what was given." in protocol_sentence(builder.record())
+    del builder.winners["random"]["scrub"]
+    given = "Protocol strict: configurations and stop epochs were given, and nothing was searched for them here."
+    assert protocol_sentence(builder.record()) == f"{given} {both}"
     builder.spec["protocol"] = "paper"
     assert "scored on the test set" in protocol_sentence(builder.record())
