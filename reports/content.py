@@ -144,7 +144,11 @@ def _without_grid(record: SweepRecord, scenario: str, block: Block) -> Block:
 def _reason_importance(record: SweepRecord, scenario: str, otherwise: str) -> str:
     """Why no importances are known."""
     searched = len(frames.stage_trials(record, "search", scenario, "COMPLETE")) > 0
-    return "Not known: each search has too few completed trials for it." if searched else otherwise
+    return (
+        "Not known: each search has too few completed trials, one hyperparameter, or scores too much alike."
+        if searched
+        else otherwise
+    )
 
 
 def _reason_apart(record: SweepRecord, scenario: str, otherwise: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -24,6 +24,7 @@ __all__ = [
     "columns_for",
     "error_bars",
     "figure_of",
+    "least_to_most",
     "scatter",
     "single_runs",
     "template",
@@ -251,6 +252,12 @@ def axis_title(text: str, standoff: int = 4) -> dict[str, Any]:
 def columns_for(panels: int) -> int:
     """Columns of a wide page for that many panels, without a hole where one can be avoided."""
     return panels if panels < 4 else 2 if panels == 4 else 3
+
+
+def least_to_most(counts: Iterable[float]) -> str:
+    """`4`, or `1 to 4` where they are not equal."""
+    found = sorted({int(count) for count in counts}) or [0]
+    return f"{found[0]} to {found[-1]}" if len(found) > 1 else f"{found[0]}"
 
 
 def error_bars(mean: Sequence[float], std: Sequence[float]) -> dict[str, Any]:

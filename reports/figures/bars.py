@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from reports import frames
-from reports.figures._base import FEW, INK, Drawing, Panels, Trace, axis_title, bar, error_bars, scatter
+from reports.figures._base import FEW, INK, Drawing, Panels, Trace, axis_title, bar, error_bars, least_to_most, scatter
 from reports.names import POINTS, measures, metric, row_label, scenario_label, score_label, score_unit
 from reports.sampled import sampled, sampled_over
 from reports.styles import BASELINE_STYLES, MethodStyle
@@ -210,7 +210,7 @@ def _oracle_line(value: float, ends: Sequence[str], first: bool) -> Trace:
 def _spread_words(panels: Sequence[_Panel], nouns: str) -> str:
     counts = [int(n) for panel in panels for n in panel.summary["n"]]
     low, high = min(counts, default=0), max(counts, default=0)
-    n = f"n = {high}" if low == high else f"n = {low} to {high}"
+    n = f"n = {least_to_most(counts)}"
     if low > FEW:
         return f"Mean ± std, cut at 0, over {n} {nouns}."
     rings = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from reports import frames
-from reports.figures._base import Drawing, Panels, axis_title, bar, columns_for
+from reports.figures._base import Drawing, Panels, axis_title, bar, columns_for, least_to_most
 from reports.names import parameter_label, scenario_label
 from reports.styles import MethodStyle
 from sweeps.record import SweepRecord
@@ -46,8 +46,7 @@ def importance_bars(record: SweepRecord, scenario: str, styles: dict[str, Method
             x={"title": axis_title("share (%)"), "range": [0, 100]},
             y={"autorange": "reversed", "matches": "y" if i else None, "showgrid": False, "type": "category"},
         )
-    low, high = int(frame["trials"].min()), int(frame["trials"].max())
-    count = f"{high}" if low == high else f"{low} to {high}"
+    count = least_to_most(frame["trials"])
     note = f"PED-ANOVA on n = {count} completed trials a method: the share of each hyperparameter in what tells the best tenth"
     note += " (at least five) from all. A method's shares add up to 100 %; with few trials they are rough."
     title = f"{scenario_label(scenario)}: importance of the hyperparameters in each search"

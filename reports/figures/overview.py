@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from reports import frames
-from reports.figures._base import Drawing, Panels, Trace, axis_title, scatter
+from reports.figures._base import Drawing, Panels, Trace, axis_title, least_to_most, scatter
 from reports.names import metric, scenario_label
 from reports.sampled import sampled
 from reports.styles import MethodStyle
@@ -43,7 +43,7 @@ def dot_plot(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle])
             y={**rows, "zeroline": False},  # rows of equal height in every panel, from the top down
         )
 
-    n = int(frame["n"].max())
+    n = least_to_most(frame["n"])
     title = f"{scenario_label(scenario)}: all measures at once, {frames.size_label(record, scenario)}"
     note = f"Means over n = {n} {sampled(record, scenario).nouns}. Nearer to the left is nearer to the oracle (and quicker)."
     return Drawing(f"{scenario}-comparison", title, note, panels, columns=min(len(units), 3), legend=shown)

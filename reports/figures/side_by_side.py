@@ -9,7 +9,7 @@ from html import escape
 import pandas as pd
 
 from reports import frames
-from reports.figures._base import Drawing, Panels, Trace, axis_title, columns_for, error_bars, scatter
+from reports.figures._base import Drawing, Panels, Trace, axis_title, columns_for, error_bars, least_to_most, scatter
 from reports.names import metric, scenario_label, score_label
 from reports.sampled import sampled_in
 from reports.styles import MethodStyle
@@ -42,8 +42,7 @@ def gaps_side_by_side(
         )
 
     markers = ", ".join(f"{' '.join(reversed(_symbol(k).split('-')))} {s}" for k, s in enumerate(sweeps))
-    low, high = (int(rivals["n"].min()), int(rivals["n"].max())) if len(rivals) else (0, 0)
-    n = f"{high}" if low == high else f"{low} to {high}"
+    n = least_to_most(rivals["n"])
     over = sampled_in({s: named[s] for s in sweeps}, scenario)
     note = f"Mean ± std (cut at 0) over n = {n} {over}, each sweep at its own size. Markers: {markers}."
     title = f"{scenario_label(scenario)}: gaps to the oracle, sweep by sweep"

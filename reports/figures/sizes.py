@@ -7,7 +7,18 @@ from html import escape
 import pandas as pd
 
 from reports import frames
-from reports.figures._base import FEW, Drawing, Panels, Trace, axis_title, columns_for, error_bars, scatter, single_runs
+from reports.figures._base import (
+    FEW,
+    Drawing,
+    Panels,
+    Trace,
+    axis_title,
+    columns_for,
+    error_bars,
+    least_to_most,
+    scatter,
+    single_runs,
+)
 from reports.names import metric, scenario_label
 from reports.sampled import sampled
 from reports.styles import MethodStyle
@@ -62,12 +73,11 @@ def gaps_by_size(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
             y={"title": axis_title(metric(record, m).axis), "rangemode": "tozero"},
         )
 
-    low, high = int(frame["n"].min()), int(frame["n"].max())
-    counts = f"n = {high}" if low == high else f"n = {low} to {high}"
+    counts = f"n = {least_to_most(frame['n'])}"
     title = f"{scenario_label(scenario)}: gaps over forget sizes, {frames.tuning_label(record, scenario)}"
     over = f"{counts} {sampled(record, scenario).nouns}"
     spread = "Mean over" if few else "Mean ± std, cut at 0, over"
-    rings = " (small: single runs)" if few and high > 1 else ""
+    rings = " (small: single runs)" if few and frame["n"].max() > 1 else ""
     note = f"{spread} {over} a size{rings}. Lower is nearer to the oracle; flatter is more stable."
     return Drawing(f"{scenario}-sizes", title, note, panels, columns=columns_for(len(metrics)), legend=shown)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from reports import frames
-from reports.figures._base import Drawing, Panels, axis_title, bar, translucent
+from reports.figures._base import Drawing, Panels, axis_title, bar, least_to_most, translucent
 from reports.names import measures, metric, scenario_label
 from reports.sampled import sampled
 from reports.styles import BASELINE_STYLES, MethodStyle
@@ -54,7 +54,7 @@ def stacked_gaps(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
         y={"autorange": "reversed", "type": "category", "showgrid": False},
     )
 
-    n = int(frame.loc[frame["forget_size"] == size, "n"].max())
+    n = least_to_most(frame.loc[frame["forget_size"] == size, "n"])
     order = ", ".join(metric(record, m).short for m in metrics)
     note = f"Means over n = {n} {sampled(record, scenario).nouns}, from left to right: {order}. Shorter is nearer to the oracle."
     title = f"{scenario_label(scenario)}: gaps stacked, the parts of the forget set apart, {frames.size_label(record, scenario)}"

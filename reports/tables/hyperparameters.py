@@ -72,7 +72,8 @@ def importance_table(record: SweepRecord, scenario: str) -> Table | None:
         rows.append(Row((Cell(label, label), *cells, Cell(str(trials), float(trials))), str(method)))
     columns = ("Method", *map(parameter_label, names), "Trials")
     without = [method_label(m) for m in record.importances.get(scenario, {}) if not record.importances[scenario][m]]
-    notes = [f"Not known (too few completed trials, or one hyperparameter): {', '.join(without)}."] if without else []
+    why = "too few completed trials, one hyperparameter, or scores too much alike"
+    notes = [f"Not known ({why}): {', '.join(without)}."] if without else []
     title = f"{scenario_label(scenario)}: importance of the hyperparameters (PED-ANOVA, %)"
     return Table(f"{scenario}-importance", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
 

@@ -60,6 +60,16 @@ def test_the_dots_are_the_means_in_their_own_units(full_record: SweepRecord) -> 
     ]
 
 
+def test_the_dots_say_of_how_many_sets_each_is(builder: RecordBuilder) -> None:
+    for method, seeds in (("sure", 3), ("finetune", 1)):
+        for seed in range(seeds):
+            metrics = {"forget_gap": 1.0, "retain_gap": 1.0, "utility_gap": 1.0, "relative_run_time": 0.1}
+            builder.trial("evaluation", method, value=1.0, metrics=metrics, forget_seed=seed)
+    drawing = figures.dot_plot(builder.record(), "random", STYLES)
+    assert drawing is not None
+    assert drawing.note.startswith("Means over n = 1 to 3 forget sets.")
+
+
 def test_the_ring_is_at_the_stop_epoch(full_record: SweepRecord) -> None:
     drawing = figures.accuracy_curves(full_record, "random", STYLES)
     assert drawing is not None

@@ -43,3 +43,13 @@ def test_failed_and_pruned_trials_do_not_count() -> None:
     for state in (optuna.trial.TrialState.FAIL, optuna.trial.TrialState.PRUNED):
         study.tell(study.ask(SPACE.distributions), state=state)
     assert parameter_importances(study, SPACE) is None
+
+
+def test_nothing_is_said_where_the_best_score_as_the_others_do() -> None:
+    """Four trials better than the rest, which are all alike (a rule that took the original itself): the best five are all."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for number in range(LEAST_TRIALS + 2):
+        study.tell(study.ask(SPACE.distributions), 1.0 + number if number < 4 else 9.0)
+    assert parameter_importances(study, SPACE) is None
+    study.tell(study.ask(SPACE.distributions), 5.0)
+    assert parameter_importances(study, SPACE) is not None
