@@ -162,7 +162,7 @@ def print_outcome(studies: Multiplexer, options: Options, *, shown: bool = True)
     if failed:
         echo(f"{count_of(failed)} failed for good; reasons: sweeps status {name}{options.tail}")
     if missing:
-        echo(f"{count_of(missing)} could not be run: what they need failed")
+        echo(f"{count_of(missing)} could not be run: what they need failed, or was not run")
     again = typed_command().replace(f" {RETRY}", "")
     if not shown:
         echo(f"results:           sweeps status {name}{options.tail}")

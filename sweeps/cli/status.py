@@ -16,9 +16,9 @@ from sweeps.cli.as_json import print_json
 from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, FAILED, RETRY, count_of, errors_to_exit_code, stdout_console, tell
-from sweeps.record import SweepRecord, beside_original, load_sweep, remarks, significant, told_apart, uncertain
+from sweeps.record import STAGES, SweepRecord, beside_original, load_sweep, remarks, significant, told_apart, uncertain
 from sweeps.record.commands import looked_at, options_among
-from sweeps.record.progress import StudyProgress, progress
+from sweeps.record.progress import StudyProgress, progress, wait_in_vain
 from sweeps.storage.lease import holder
 from sweeps.text import shortened
 
@@ -31,8 +31,13 @@ RARE = ("running", "pruned", "failed")
 MOST_REASONS, MOST_LINES, MOST_CHARACTERS, MOST_NUMBERS = 20, 40, 400, 20
 
 
-#: The stages that a command runs which runs not all of them.
-OF_STAGE = {"search": ("search", "confirmation"), "evaluate": ("evaluation",), "sensitivity": ("sensitivity",)}
+#: The stages that a command runs which runs not all of them; of `given` parameters `sweeps run` leaves the search out.
+OF_STAGE = {
+    "search": ("search", "confirmation"),
+    "evaluate": ("evaluation",),
+    "sensitivity": ("sensitivity",),
+    "given": ("evaluation", "sensitivity"),
+}
 
 
 @errors_to_exit_code
@@ -55,7 +60,7 @@ def show_status(options: Options) -> int:
     again = continuing(record, options)
     if record.counted["outcome"].isin(["error", "died"]).any():
         tell(f"once their cause is fixed: {again} {RETRY}")
-    tell(who_runs(held, sum(study.left for study in studies), again))
+    tell(who_runs(held, sum(study.left for study in studies), going_on(record, options)))
     return FAILED if failures else DONE
 
 
@@ -91,9 +96,21 @@ def continuing(record: SweepRecord, options: Options) -> str:
     """
     command = str(looked_at(record, options.place).provenance["command"])
     _, stage, *words = shlex.split(command)
-    own = OF_STAGE.get(stage, ())
-    done = bool(own) and not any(study.left for study in progress(record) if study.stage in own)
-    return shlex.join(["sweeps", "run", *words]) if done and not options_among(words, ["--params"]) else command
+    own, left = OF_STAGE.get(stage, ()), {study.stage for study in progress(record) if study.left}
+    runs = OF_STAGE["given"] if options_among(words, ["--params"]) else STAGES
+    more = bool(own) and left.isdisjoint(own) and not left.isdisjoint(runs)
+    return shlex.join(["sweeps", "run", *words]) if more else command
+
+
+def going_on(record: SweepRecord, options: Options) -> str:
+    """What is to be done about the trials that are left: a command, or why none would run them."""
+    studies, command = list(progress(record)), continuing(record, options)
+    left = {study.stage for study in studies if study.left}
+    if options_among(shlex.split(command), ["--params"]) and left.isdisjoint(OF_STAGE["given"]):
+        return ", of the search that given parameters do without"
+    if left and wait_in_vain(studies):
+        return ", and what they need has failed"
+    return f"; continue with: {command}"
 
 
 def print_failures(record: SweepRecord, *, whole: bool) -> int:
@@ -135,11 +152,15 @@ def driver_of(storage: BaseStorage, name: str) -> Mapping[str, Any] | None:
         return None
 
 
-def who_runs(held: Mapping[str, Any] | None, left: int, again: str) -> str:
-    """Who is at work, and what is left to do."""
+def who_runs(held: Mapping[str, Any] | None, left: int, further: str) -> str:
+    """Who is at work, and what is left to do.
+
+    Args:
+        further: as `going_on` gives it.
+    """
     if held:
         return f"running: process {held['pid']} on {held['host']}; {count_of(left)} left"
-    return f"not running; {count_of(left)} left; continue with: {again}" if left else "all is done"
+    return f"not running; {count_of(left)} left{further}" if left else "all is done"
 
 
 @errors_to_exit_code

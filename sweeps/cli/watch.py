@@ -13,7 +13,7 @@ from rich.console import Console
 
 from sweeps.cli.options import Options
 from sweeps.cli.progress import LINE_SECONDS, MOST_CHARACTERS, Bars, Tally
-from sweeps.cli.status import continuing, driver_of, who_runs
+from sweeps.cli.status import driver_of, going_on, who_runs
 from sweeps.cli.terminal import DONE, FAILED, count_of, duration, errors_to_exit_code
 from sweeps.record import SweepRecord, load_sweep, significant, uncertain
 from sweeps.record.fingerprint import fingerprint
@@ -127,7 +127,7 @@ def lines_of(view: View, options: Options) -> Iterator[str]:
     """What stands below the bars."""
     record = view.record
     yield f"{record.name} ({record.spec['protocol']} protocol)"
-    yield who_runs(view.held, view.left, continuing(record, options))
+    yield who_runs(view.held, view.left, going_on(record, options))
     if to_come := _to_come(view):
         yield to_come
     best = list(leaders(view.studies))
@@ -187,6 +187,6 @@ def in_lines(looks: Looks, options: Options, **clock: Any) -> View:
         counts = "; ".join(filter(None, parts))
         say(counts, "; ".join(filter(None, [f"{time.strftime('%H:%M:%S')}  {counts}", _to_come(view)])))
         driver = (view.held or {}).get("id")
-        say(("driver", driver, view.left == 0), who_runs(view.held, view.left, continuing(view.record, options)))
+        say(("driver", driver, view.left == 0), who_runs(view.held, view.left, going_on(view.record, options)))
 
     return follow(looks, show, LINE_SECONDS, **clock)

@@ -87,6 +87,20 @@ def _score(record: SweepRecord, key: tuple[str, str, str], complete: pd.DataFram
     return {"score": float(values.mean()), "spread": float(values.std()), "runs": len(values), "sets": sets}
 
 
+def wait_in_vain(studies: Sequence[StudyProgress]) -> bool:
+    """Whether all trials left are of methods whose search has ended, or its confirmation, without a single completed trial."""
+    failed = {
+        (study.scenario, study.method)
+        for study in studies
+        if study.stage in {"search", "confirmation"}
+        and study.done
+        and not study.left
+        and not study.done - study.pruned - study.failed
+    }
+    needs = {"confirmation", "evaluation", "sensitivity"}
+    return all(s.stage in needs and (s.scenario, s.method) in failed for s in studies if s.left)
+
+
 def leaders(studies: Sequence[StudyProgress]) -> Iterator[StudyProgress]:
     """Of each scenario the study with the least score, at the surest stage that has scores of all its methods, or of any."""
     for scenario in dict.fromkeys(study.scenario for study in studies):

@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from benchmarks.trivial_sweep import finish_trivially
 from sweeps.cli.app import app
 from sweeps.cli.options import Options
-from sweeps.cli.status import continuing
+from sweeps.cli.status import continuing, going_on, who_runs
 from sweeps.record.record import empty_record
+from tests.reports.conftest import new_builder
 from tests.sweeps.conftest import SpecMaker
 
 TYPED = "sweeps run my.yaml --runs 'old runs' --set search.trials=9 --storage=journal:x --retry-failed"
@@ -39,6 +40,7 @@ def test_a_command_leads_to_where_its_sweep_is(tiny: SpecMaker) -> None:
         ("evaluate my.yaml", "evaluation", "evaluate my.yaml"),
         ("evaluate my.yaml", "sensitivity", "run my.yaml"),
         ("evaluate my.yaml --params best.yaml", "search", "evaluate my.yaml --params best.yaml"),  # it does without one
+        ("evaluate my.yaml --params best.yaml", "sensitivity", "run my.yaml --params best.yaml"),
         ("run my.yaml", "sensitivity", "run my.yaml"),
     ],
 )
@@ -46,6 +48,28 @@ def test_a_stage_that_is_done_is_not_told_to_be_run_again(tiny: SpecMaker, typed
     record = replace(empty_record(tiny()), planned={(left, "random", "sure"): 2})
     record.provenance.update(command=f"sweeps {typed}", commands=[f"sweeps {typed}"])
     assert continuing(record, Options("tiny", Path("runs"))) == f"sweeps {told}"
+
+
+def test_no_command_is_told_that_would_run_nothing(tiny: SpecMaker) -> None:
+    """Given parameters do without a search; and of a method whose search has failed nothing can be evaluated."""
+    options, typed = Options("tiny", Path("runs")), "sweeps evaluate my.yaml --params best.yaml"
+    record = replace(empty_record(tiny()), planned={("search", "random", "sure"): 2})
+    record.provenance.update(command=typed, commands=[typed])
+    assert who_runs(None, 2, going_on(record, options)) == (
+        "not running; 2 trials left, of the search that given parameters do without"
+    )
+    builder = new_builder()
+    builder.planned = {("search", "random", "sure"): 1, ("evaluation", "random", "sure"): 3}
+    builder.trial("search", "sure", state="FAIL", reason="diverged at epoch 1")
+    record = builder.record()
+    record.provenance.update(command="sweeps run my.yaml", commands=["sweeps run my.yaml"])
+    assert who_runs(None, 3, going_on(record, options)) == "not running; 3 trials left, and what they need has failed"
+    builder.planned["evaluation", "random", "finetune"] = 3
+    record = builder.record()
+    record.provenance.update(command="sweeps run my.yaml", commands=["sweeps run my.yaml"])
+    assert who_runs(None, 6, going_on(record, options)) == (
+        "not running; 6 trials left; continue with: sweeps run my.yaml"
+    )
 
 
 def test_a_sweep_run_from_python(tiny: SpecMaker) -> None:
