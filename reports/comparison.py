@@ -24,6 +24,11 @@ __all__ = ["compared", "labels_of", "scenario_section", "write_comparison"]
 
 _NO_SETTING = ("name", "cache", "storage", "resources")
 _DECISIVE = (
+    "rules",
+    "seed",
+    "original",
+    "precision",
+    "references",
     "dataset",
     "data",
     "code",

@@ -358,10 +358,13 @@ def _no_better(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     if original is None or original.untested:
         return
     score = uncertain(original.mean, original.spread, original.runs)
-    either = f"more trials (search.trials), or more {original.unit}s ({original.key})"
-    not_apart = original.not_apart, "is not told to be better", either
-    worse = original.worse, "is told to be worse", "more trials (search.trials)"  # on more of those it is worse, too
-    for methods, said, remedy in (not_apart, worse):
+    more_units = f"more {original.unit}s ({original.key})"
+    not_apart = original.not_apart, "is not told to be better", [more_units]
+    worse = original.worse, "is told to be worse", list[str]()  # on more of those it is worse, too
+    for methods, said, remedies in (not_apart, worse):
         for method in methods:
             fact = f"it {said} than no unlearning, which scores {score}"
-            yield Remark("no_better", scenario, method, fact, remedy)
+            found = record.winners.get(scenario, {}).get(method)
+            searched = ("search", scenario, method) in record.planned and (found is None or found.source != "given")
+            tuning = "more trials (search.trials)" if searched else "other hyperparameters (methods, or --params)"
+            yield Remark("no_better", scenario, method, fact, ", or ".join([tuning, *remedies]))

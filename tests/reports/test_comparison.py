@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
 import pytest
@@ -86,6 +87,16 @@ def test_scores_of_different_objectives_share_no_label(tmp_path: Path):
     assert titles[:2] == ["Average gap: a", "Tug-of-war: b"]
     shown = {(trace.xaxis, trace.name.split(", ")[1]) for trace in _figure(a, b).data}
     assert shown == {("x", "a"), ("x2", "b"), ("x3", "a"), ("x3", "b")}
+
+
+@pytest.mark.parametrize(
+    ("key", "theirs"), [("references", {"oracles": 3}), ("seed", 1), ("precision", "bfloat16"), ("rules", 1)]
+)
+def test_what_decides_the_numbers_is_said_to_differ(tmp_path: Path, key: str, theirs: Any):
+    a, b = small("a", 1.0, 3), small("b", 2.0, 3)
+    b = replace(b, spec={**b.spec, key: theirs})
+    page = write_comparison([a, b], tmp_path).read_text(encoding="utf-8")
+    assert f"The sweeps differ in {key}{'.oracles' if key == 'references' else ''}." in page
 
 
 def test_data_that_lay_in_the_same_place_are_told_apart(tmp_path: Path):

@@ -15,7 +15,7 @@ from reports.styles import method_styles
 from reports.summary import NONE_BETTER, verdict
 from reports.told import original_sentence
 from sweeps.cli.answers import answers
-from sweeps.record import SweepRecord, beside_original, compare, remarks, told_apart
+from sweeps.record import SweepRecord, Winner, beside_original, compare, remarks, told_apart
 from sweeps.record.best_params import best_params
 from sweeps.record.statistics import Pairs, holm
 from tests.reports.conftest import RecordBuilder
@@ -43,6 +43,7 @@ def build(builder: RecordBuilder, gaps: dict[str, np.ndarray], sets: int = 5) ->
 
 @pytest.fixture
 def record(builder: RecordBuilder) -> SweepRecord:
+    builder.planned = {("search", "random", method): 4 for method in ("sure", "finetune", "neg_grad")}
     return build(builder, GAPS)
 
 
@@ -71,6 +72,14 @@ def test_each_method_is_tested_against_it_and_the_tests_are_corrected_for_each_o
     every = Pairs.of(samples).against("original")["p"]
     assert (against["p"] <= every).all()
     assert against.loc["finetune", "p"] == pytest.approx(raw[1])
+
+
+def test_more_trials_are_no_remedy_where_nothing_was_searched(builder: RecordBuilder) -> None:
+    builder.planned["search", "random", "neg_grad"] = 4
+    builder.winners = {"random": {"neg_grad": Winner({"lr": 0.1}, 1, "given")}}
+    told = {r.method: r.remedy for r in remarks(build(builder, GAPS)) if r.kind == "no_better"}
+    other = "other hyperparameters (methods, or --params)"
+    assert told == {"finetune": f"{other}, or more forget sets (evaluation.seeds)", "neg_grad": other}
 
 
 def test_who_is_told_from_it(record: SweepRecord) -> None:
