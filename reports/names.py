@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 
-from sweeps.record import FLOOR, UNTOUCHED, SweepRecord
+from sweeps.record import FLOOR, UNTOUCHED, SweepRecord, entering
 from unlearn.gaps import POINTS, Label, Measures
 
 __all__ = [
@@ -132,8 +132,11 @@ def units(record: SweepRecord, names: Iterable[str]) -> str:
 def score_unit(record: SweepRecord) -> str:
     """The unit of the objective's score: percentage points where it is a mean of such gaps only."""
     objective = record.spec.get("objective") or {}
-    units = {metric(record, gap).unit for gap in objective.get("gaps") or ()} or {POINTS}
-    return POINTS if objective.get("name", "average_gap") != "tow" and units == {POINTS} else ""
+    name, gaps = objective.get("name", "average_gap"), objective.get("gaps") or ()
+    if name == "pareto":  # of every gap that is measured, one's own among them
+        gaps = entering(record, record.curves)
+    units = {metric(record, gap).unit for gap in gaps} or {POINTS}
+    return POINTS if name != "tow" and units == {POINTS} else ""
 
 
 def scenario_label(key: str) -> str:

@@ -24,7 +24,7 @@ from sweeps.record.numbers import MISSING, decimals, number, significant, uncert
 from sweeps.record.once import once
 from sweeps.record.record import COLUMNS, SweepRecord, empty_record
 from sweeps.record.remarks import Remark, remarks
-from sweeps.record.rounding import moved_by, score_rounding
+from sweeps.record.rounding import entering, moved_by, score_rounding
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, MOST_UNITS, POWER, compare
 from sweeps.studies.winners import Winner
 
@@ -53,6 +53,7 @@ __all__ = [
     "decimals",
     "draws_vary",
     "empty_record",
+    "entering",
     "evaluations",
     "extending",
     "find_sweep",

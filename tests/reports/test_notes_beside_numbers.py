@@ -16,6 +16,7 @@ from reports.content import scenario_section
 from reports.figures import Drawing
 from reports.format import Table
 from reports.frames.ranks import critical_difference
+from reports.names import POINTS, score_unit
 from reports.notes import study_note
 from reports.styles import method_styles
 from reports.summary import verdict
@@ -58,6 +59,20 @@ def test_the_dots_are_the_means_in_their_own_units(full_record: SweepRecord) -> 
         "percentage points",
         "× oracle",
     ]
+
+
+@pytest.mark.parametrize(("objective", "gaps"), [("pareto", None), ("average_gap", ["forget_gap", "minus_gap"])])
+def test_a_score_in_which_a_gap_of_another_unit_is_has_no_unit(
+    builder: RecordBuilder, objective: str, gaps: list[str] | None
+) -> None:
+    builder.measures = [{"name": "minus", "short": "Minus", "title": "Minus", "unit": "nats", "side": "forgetting"}]
+    builder.spec["objective"] = {"name": objective, "gaps": gaps}
+    gap = {"forget_gap": 1.0, "utility_gap": 1.0}
+    builder.trial("evaluation", "sure", value=1.0, metrics=gap, curve=[gap])
+    assert objective != "pareto" or score_unit(builder.record()) == POINTS
+    gap |= {"minus_gap": 1.0}
+    builder.trial("evaluation", "sure", value=1.0, metrics=gap, curve=[gap], forget_seed=1)
+    assert score_unit(builder.record()) == ""
 
 
 def test_the_dots_say_of_how_many_sets_each_is(builder: RecordBuilder) -> None:
