@@ -63,7 +63,8 @@ def _stored(record: SweepRecord, scenario: str, size: int | None, metric: str) -
     column = f"{EPOCH}{metric}"
     if not len(rows) or column not in rows:
         return {}
-    rows = rows[(rows["method"] == "oracle") & (rows["forget_size"] == size) & (rows["scored_on"] == "test")]
+    sized = (rows["forget_size"] == size) | rows["forget_size"].isna()  # of a scenario that fixes its size none is kept
+    rows = rows[(rows["method"] == "oracle") & sized & (rows["scored_on"] == "test")]
     training = rows["training"].astype(float).fillna(0).astype(int) if "training" in rows else 0
     known = rows.assign(value=rows[column].astype(float), training=training).dropna(subset=["value"])
     return dict(known.groupby(_SETS)["value"].mean().items())

@@ -89,9 +89,12 @@ def attack_table(record: SweepRecord, scenario: str) -> Table | None:
     n = max(map(len, values))
     cells = [Cell(uncertain(v.mean(), v.std(), len(v), n), v.mean() if len(v) else None) for v in values]
     oracle = Row((Cell(method_label("oracle"), method_label("oracle")), *cells, Cell(str(n), float(n))), last=True)
+    own = pd.DataFrame({"metric": attacks, "mean": [v.mean() for v in values], "std": [v.std() for v in values]})
+    own = own.assign(scenario=scenario, forget_size=size, method="oracle", n=list(map(len, values))).query("n > 0")
+    data = pd.concat([table.data, own.assign(best=False, tied=False, pairs=0)], ignore_index=True)
     chance = attack_chance_note(record, scenario, [] if size is None else [size])
     notes = (*table.notes, "Nearer to the oracle's value is better.", *filter(None, [chance]))
-    return replace(table, rows=(*table.rows, oracle), notes=notes)
+    return replace(table, rows=(*table.rows, oracle), data=data, notes=notes)
 
 
 def run_time_table(record: SweepRecord, scenario: str) -> Table | None:

@@ -46,7 +46,7 @@ class RecordBuilder:
         hp: Mapping[str, Any] | None = None,
         curve: list[Mapping[str, float]] | None = None,
         scenario: str = "random",
-        size: int = 100,
+        size: int | None = 100,
         forget_seed: int = 0,
         reason: str | None = None,
         requeued: bool = False,

@@ -110,6 +110,20 @@ def test_attacks_end_with_the_oracle(builder):
     ]
 
 
+def test_the_oracle_stands_in_the_data_of_the_attacks_too(builder):
+    """Of a scenario that fixes its size the oracles' own trials have none, and their values are known all the same."""
+    for seed, value in enumerate(
+        (50.0, 54.0)
+    ):  # one value and one gap a set: 47 or 53 and 53 or 55 without the oracle's own
+        metrics = {"mia_loss": value, "mia_loss_gap": abs(value - 53 - 2 * seed)}
+        builder.trial("evaluation", "sure", value=1.0, metrics=metrics, forget_seed=seed)
+        builder.trial("reference", "oracle", metrics={"mia_loss": 53.0 + 2 * seed}, forget_seed=seed, size=None)
+    table = tables.attack_table(builder.record(), "random")
+    assert texts(table)[-1] == ["Oracle", "54.0 ± 1.4", "2"]
+    assert table is not None
+    assert table.data.iloc[-1][["method", "metric", "mean", "n"]].tolist() == ["oracle", "mia_loss", 54.0, 2]
+
+
 def test_no_trials_no_tables(builder):
     record = builder.record()
     for lay in (tables.stability_table, tables.top5_table, tables.attack_table, tables.run_time_table):
