@@ -253,7 +253,7 @@ def _gaps(record: SweepRecord, scenario: str, method: str) -> str:
         n = max(r.n for r in rows.values())
         cells = [uncertain(rows[m].mean, rows[m].std, rows[m].n, n) if m in rows else MISSING for m in known]
         lines.append(f"| {size} | {' | '.join(cells)} | {n} |")
-    at = frames.epoch_convention(record)
+    at = frames.epoch_of(record, scenario, method)
     over = sampled(record, scenario).nouns
     return f"Mean ± std over {over}, {at}; lower is nearer to the oracle.\n\n" + "\n".join(lines)
 

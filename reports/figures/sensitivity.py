@@ -60,7 +60,7 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
     centre = frame.loc[frame[f"{x}_factor"] == 1, x].iloc[:1]
     repeats = int(frame["repeats"].max())
     runs = "one run each" if repeats < 2 else f"one run each, {repeats} at the centre,"
-    note = f"Grid of {next(iter(grids.values())).size}, {runs} {frames.epoch_convention(record)}"
+    note = f"Grid of {next(iter(grids.values())).size}, {runs} {frames.epoch_of(record, scenario, method)}"
     sizes = frame["forget_size"].dropna().unique()
     note += f", forget size {int(sizes[0])}" if len(sizes) == 1 else ""
     note += f", centre at {parameter_label(x)} = {number(float(centre.iloc[0]))}" if len(centre) else ""

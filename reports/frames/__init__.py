@@ -19,6 +19,7 @@ from reports.frames.directions import directions, pareto_front, sides, sides_of_
 from reports.frames.epochs import (
     cost_of_not_knowing,
     epoch_convention,
+    epoch_of,
     hindsight_gaps,
     measured_gaps,
     on_one_draw,
@@ -54,6 +55,7 @@ __all__ = [
     "directions",
     "edges",
     "epoch_convention",
+    "epoch_of",
     "evaluation_curves",
     "evaluations",
     "failures",

@@ -11,6 +11,7 @@ from sweeps.record import SweepRecord, Winner
 __all__ = [
     "cost_of_not_knowing",
     "epoch_convention",
+    "epoch_of",
     "hindsight_gaps",
     "measured_gaps",
     "on_one_draw",
@@ -24,6 +25,12 @@ __all__ = [
 def epoch_convention(record: SweepRecord) -> str:
     """At which epoch the numbers of evaluation and sensitivity stand, in a few words."""
     return "in hindsight" if record.in_hindsight else "at the stop epoch"
+
+
+def epoch_of(record: SweepRecord, scenario: str, method: str) -> str:
+    """The same of one method's numbers."""
+    own = method in own_rule(record, scenario)
+    return "at the epoch that its own rule chose" if own else epoch_convention(record)
 
 
 def winner_of(record: SweepRecord, scenario: str, method: str) -> Winner | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reports import figures, frames, tables, write_report
+from reports.notes import study_note
 from reports.styles import method_styles
 from reports.summary import cost_sentence, one_draw_sentence, protocol_sentence
 from sweeps.record import Winner
@@ -92,6 +93,13 @@ def test_headline_tables_say_at_which_epoch(stopped: RecordBuilder):
     assert "In hindsight" not in " ".join(table.notes)
     assert "At the stop epoch, which was known before the evaluation." in table.notes
     assert "No stop epoch, for the method chooses it in each run itself: SCRUB." in table.notes
+
+
+def test_numbers_of_one_method_say_at_which_epoch_they_are(stopped: RecordBuilder):
+    record = stopped.record()
+    assert frames.epoch_of(record, "random", "sure") == "at the stop epoch"
+    assert frames.epoch_of(record, "random", "scrub") == "at the epoch that its own rule chose"
+    assert "at the epoch that its own rule chose" in study_note(record, ("evaluation", "random", "scrub"))
 
 
 def test_top1_of_a_method_with_a_rule_of_its_own_is_not_called_the_best_epoch(stopped: RecordBuilder):

@@ -11,6 +11,7 @@ from scipy import stats
 from reports import figures, frames, tables
 from reports.frames.sensitivity import _noise
 from sweeps.objective import Objective
+from sweeps.record import Winner
 
 
 def evaluate(builder, method, values, size=100, **more):
@@ -145,7 +146,7 @@ def test_sensitivity_is_the_change_against_the_centre(builder):
 
 def test_repeats_of_the_centre_tell_a_change_from_noise(builder):
     """Repeats 10, 12, 14: mean 12, std 2, t(2) at 97.5 % is 4.303, so one more run lies within 4.303 × 2 × √(4/3) = 9.94."""
-    builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.5}}}
+    builder.winners = {"random": {"sure": Winner({"lr": 0.01, "alpha": 0.5}, stop_epoch=2)}}
     for run, gap in enumerate((10.0, 12.0, 14.0)):
         builder.trial("sensitivity", "sure", hp={"lr": 0.01, "alpha": 0.5}, metrics={"forget_gap": gap}, run=run)
     for lr, gap in ((0.008, 20.0), (0.012, 25.0)):
