@@ -19,8 +19,9 @@ __all__ = ["BatchNorm"]
 
 logger = logging.getLogger(__name__)
 
-#: Largest difference from torch's own operations, as a share of the largest number, that rounding explains.
-ROUNDING = 1e-4
+#: Of each type of activations that kernels know: the largest difference from torch's own operations that rounding explains, as a
+#: share of the largest number.
+ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 2**-7}
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -60,7 +61,7 @@ class BatchNorm(nn.BatchNorm2d):
         """What computes this at once; None where it would not pay, would not compute it, or not all that may be asked of it."""
         if (self.training and not in_repeated_step()) or (torch.is_grad_enabled() and not self.training):
             return None
-        if (kernels := _kernels_for(x.device)) is None or torch.compiler.is_compiling():
+        if torch.compiler.is_compiling():
             return None
         known = self.weight is not None and self.running_mean is not None and self.momentum is not None
         if not (known and self.weight.dtype == torch.float32):
@@ -68,14 +69,15 @@ class BatchNorm(nn.BatchNorm2d):
         if self.training and x.numel() <= x.shape[1]:
             return None  # torch says what is wrong with that
         activations = [tensor for tensor in (x, shortcut) if tensor is not None]
-        return kernels if all(_is_channels_last(tensor, x) for tensor in activations) else None
+        known = x.dtype in ROUNDING and all(_is_channels_last(tensor, x) for tensor in activations)
+        return _kernels_for(x.device, x.dtype) if known else None
 
 
 def _is_channels_last(tensor: Tensor, x: Tensor) -> bool:
     """Whether it is a batch of activations as `x` is, pixel after pixel in memory."""
     if tensor.shape != x.shape or tensor.dtype != x.dtype or tensor.dim() != 4 or tensor.numel() == 0:
         return False
-    return tensor.dtype in (torch.float32, torch.bfloat16) and tensor.is_contiguous(memory_format=torch.channels_last)
+    return tensor.is_contiguous(memory_format=torch.channels_last)
 
 
 def _activated(y: Tensor, shortcut: Tensor | None, relu: bool) -> Tensor:
@@ -121,34 +123,39 @@ class _Fused(torch.autograd.Function):
 
 def _differentiable(ctx: Any, dy: Tensor, inputs: tuple[Tensor | None, ...]) -> Iterator[Tensor | None]:
     """The gradients of x, what was added, weight and bias by torch's own operations, which have gradients themselves."""
-    x, shortcut, weight, bias = inputs
+    # aliases: one may lead to another, as what is added does to x, and that way is not this layer's
+    aliases = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
+    x, shortcut, weight, bias = aliases
     assert x is not None
     y = F.batch_norm(x, None, None, weight, bias, training=True, eps=ctx.eps)
     y = y if shortcut is None else y + shortcut
-    wanted = [tensor for tensor in inputs if tensor is not None and tensor.requires_grad]
+    wanted = [tensor for tensor in aliases if tensor is not None and tensor.requires_grad]
     found = iter(torch.autograd.grad(F.relu(y) if ctx.relu else y, wanted, dy, create_graph=True))
-    for tensor in inputs:
+    for tensor in aliases:
         yield next(found) if tensor is not None and tensor.requires_grad else None
 
 
 @cache
-def _kernels_for(device: torch.device) -> ModuleType | None:
-    """The kernels, tried out on a GPU; None where they cannot be built or do not compute what torch computes."""
+def _kernels_for(device: torch.device, dtype: torch.dtype) -> ModuleType | None:
+    """The kernels, tried out on a GPU; None where they cannot be built or do not compute what torch computes.
+
+    For activations of each type: GPUs before Ampere have no bfloat16 of their own, and Triton does not compile it for them.
+    """
     if device.type != "cuda":
         return None
     with host_waits("default"):
-        return _tried(device)
+        return _tried(device, dtype)
 
 
-def _tried(device: torch.device) -> ModuleType | None:
+def _tried(device: torch.device, dtype: torch.dtype) -> ModuleType | None:
     try:
         from unlearn.models import _norm_kernels as kernels  # noqa: PLC0415  # GPU builds of torch bring Triton, others may not
 
-        off = _difference(kernels, device)
+        off = _difference(kernels, device, dtype)
     except Exception as error:  # Triton, its compiler, the C compiler that it calls, the driver
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
     else:
-        if off < ROUNDING:
+        if off < ROUNDING[dtype]:
             return kernels
         reason = f"results are off by {off:.2g}"
     logger.warning("batch normalisation is not fused with what follows it: %s", reason)
@@ -157,9 +164,9 @@ def _tried(device: torch.device) -> ModuleType | None:
 
 @torch.inference_mode(False)  # the first who asks may be in it, and gradients cannot be had there
 @torch.no_grad()
-def _difference(kernels: ModuleType, device: torch.device) -> float:
-    """How far results and gradients are from torch's, as a share of the largest of each."""
-    x, shortcut, dy = _numbers(device)
+def _difference(kernels: ModuleType, device: torch.device, dtype: torch.dtype) -> float:
+    """How far results and gradients are from torch's in float32, as a share of the largest of each."""
+    x, shortcut, dy = (tensor.to(dtype) for tensor in _numbers(device))
     weight, bias = (torch.linspace(low, 1, x.shape[1], device=device) for low in (0.5, -1.0))
     mean, variance, seen = torch.zeros_like(weight), torch.ones_like(weight), torch.zeros((), device=device).long()
     layer = kernels.Layer(weight, bias, 1e-5, True)
@@ -168,13 +175,13 @@ def _difference(kernels: ModuleType, device: torch.device) -> float:
     found.append(kernels.forward_by(x, shortcut, layer, mean, variance))
     theirs = torch.zeros_like(weight), torch.ones_like(weight)
     with torch.enable_grad():
-        leaves = [tensor.clone().requires_grad_() for tensor in (x, weight, bias, shortcut)]
+        leaves = [tensor.float().clone().requires_grad_() for tensor in (x, weight, bias, shortcut)]
         own, by, offset, more = leaves
         wanted = F.relu(F.batch_norm(own, *theirs, by, offset, training=True) + more)
-        gradients = torch.autograd.grad(wanted, leaves, dy)
-    by_running = F.relu(F.batch_norm(x, *theirs, weight, bias) + shortcut)
+        gradients = torch.autograd.grad(wanted, leaves, dy.float())
+    by_running = F.relu(F.batch_norm(x.float(), *theirs, weight, bias) + shortcut)
     pairs = zip(found, [wanted, *theirs, *gradients, by_running], strict=True)
-    return max(float((one - other).abs().max() / other.abs().max()) for one, other in pairs)
+    return float(torch.stack([(one - other).abs().max() / other.abs().max() for one, other in pairs]).max())
 
 
 def _numbers(device: torch.device) -> tuple[Tensor, ...]:

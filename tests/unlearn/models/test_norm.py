@@ -43,7 +43,7 @@ def kernels(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.fixture
 def fused(kernels: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """Layers on a CPU compute as they do on a GPU, in a step that is repeated."""
-    monkeypatch.setattr(_norm, "_kernels_for", lambda device: kernels)
+    monkeypatch.setattr(_norm, "_kernels_for", lambda device, dtype: kernels)
     monkeypatch.setattr(_norm, "in_repeated_step", lambda: True)
 
 
@@ -154,6 +154,17 @@ def gradients(y: Tensor, of: list[Tensor]) -> list[Tensor]:
     return [*first, *second, *plain]
 
 
+def test_gradients_of_gradients_go_through_a_block_once(fused: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is added in the end is what the block began with: a gradient has two ways to it."""
+    ours, _, _ = layers(relu=True)
+    x, weight = numbers(SHAPES[0], 0).requires_grad_(), numbers((5, 5, 1, 1), 1).requires_grad_()
+    found, wanted = list[Tensor](), list[Tensor]()
+    for results in (found, wanted):
+        results.extend(gradients(ours(F.conv2d(x, weight), x), [x, weight]))
+        monkeypatch.setattr(_norm, "in_repeated_step", lambda: False)
+    assert max(map(off, found, wanted)) < 1e-4
+
+
 @pytest.mark.usefixtures("fused")
 def test_what_does_not_learn_gets_no_gradient() -> None:
     ours, _, _ = layers(relu=True)
@@ -186,7 +197,7 @@ def test_what_kernels_do_not_know_is_torchs_own(
 ) -> None:
     ours, _, _ = layers(relu=True)
     of(ours)
-    monkeypatch.setattr(_norm, "_kernels_for", lambda device: SimpleNamespace())  # nothing may be asked of them
+    monkeypatch.setattr(_norm, "_kernels_for", lambda device, dtype: SimpleNamespace())  # nothing may be asked of them
     assert ours(change(numbers(SHAPES[0], 0))).isfinite().all()
 
 
@@ -199,18 +210,29 @@ def test_one_value_a_channel_is_refused_as_by_torch() -> None:
 def test_kernels_are_tried_out_before_they_are_used(
     kernels: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert _norm._kernels_for(CPU) is None
+    single, half = torch.float32, torch.bfloat16
+    assert _norm._kernels_for(CPU, single) is None
     for mode in (nullcontext(), torch.no_grad(), torch.inference_mode()):
         with mode:
-            assert _norm._difference(kernels, CPU) < 1e-5
-            assert _norm._tried(CPU) is kernels
+            assert _norm._difference(kernels, CPU, single) < 1e-5
+            assert _norm._tried(CPU, single) is kernels
+            assert _norm._tried(CPU, half) is kernels
     assert not caplog.messages
     said = "batch normalisation is not fused with what follows it: "
-    monkeypatch.setattr(kernels, "forward", lambda *_: 1 / 0)
-    assert _norm._tried(CPU) is None
+    forward, backward = kernels.forward, kernels.backward
+
+    def old_gpus(x: Tensor, *given: Any) -> object:
+        return forward(x, *given) if x.dtype == single else 1 / 0
+
+    monkeypatch.setattr(kernels, "forward", old_gpus)
+    assert _norm._tried(CPU, single) is kernels
+    assert _norm._tried(CPU, half) is None
     assert caplog.messages.pop() == f"{said}ZeroDivisionError: division by zero"
+    monkeypatch.setattr(kernels, "backward", lambda *given: [torch.nan * one for one in backward(*given)])
+    assert _norm._tried(CPU, single) is None
+    assert caplog.messages.pop() == f"{said}results are off by nan"
     monkeypatch.setattr(_norm, "_difference", lambda *_: 0.5)
-    assert _norm._tried(CPU) is None
+    assert _norm._tried(CPU, single) is None
     assert caplog.messages.pop() == f"{said}results are off by 0.5"
     assert caplog.records[-1].levelno == logging.WARNING
 
@@ -231,7 +253,7 @@ class Waiting:
 def test_only_steps_that_are_to_be_repeated_are_fused(
     kernels: ModuleType, recorder: Waiting | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_norm, "_kernels_for", lambda device: kernels)
+    monkeypatch.setattr(_norm, "_kernels_for", lambda device, dtype: kernels)
     forward = kernels.forward
     calls: list[int] = []
     monkeypatch.setattr(kernels, "forward", lambda *given: (calls.append(1), forward(*given))[1])
@@ -270,7 +292,7 @@ def test_the_networks_blocks_are_torchvisions() -> None:
 def test_a_gpu_computes_what_torch_computes(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_norm, "in_repeated_step", lambda: True)
     gpu = torch.device("cuda", torch.cuda.current_device())
-    kernels: Any = _norm._kernels_for(gpu)
+    kernels: Any = _norm._kernels_for(gpu, dtype)
     assert kernels is not None
     with full_precision(gpu):
         for shape in [*SHAPES, (64, 128, 16, 16), (256, 64, 32, 32), (2, 512, 1, 1)]:
