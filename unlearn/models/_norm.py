@@ -61,8 +61,9 @@ class BatchNorm(nn.BatchNorm2d):
         """What computes this at once; None where it would not pay, would not compute it, or not all that may be asked of it."""
         if (self.training and not in_repeated_step()) or (torch.is_grad_enabled() and not self.training):
             return None
-        if torch.compiler.is_compiling():
-            return None
+        tracing = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]  # torch leaves it untyped
+        if tracing or torch.compiler.is_compiling():
+            return None  # neither sees what a kernel writes
         known = self.weight is not None and self.running_mean is not None and self.momentum is not None
         if not (known and self.weight.dtype == torch.float32):
             return None

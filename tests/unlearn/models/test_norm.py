@@ -201,6 +201,16 @@ def test_what_kernels_do_not_know_is_torchs_own(
     assert ours(change(numbers(SHAPES[0], 0))).isfinite().all()
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's, that there are newer ways
+@pytest.mark.usefixtures("fused")
+def test_what_is_traced_is_torchs_own() -> None:
+    ours, _, _ = layers(relu=True)
+    ours.eval()
+    with torch.no_grad():
+        traced = torch.jit.trace(ours, numbers(SHAPES[0], 0))
+        torch.testing.assert_close(traced(numbers(SHAPES[0], 1)), ours(numbers(SHAPES[0], 1)), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.usefixtures("fused")
 def test_one_value_a_channel_is_refused_as_by_torch() -> None:
     with pytest.raises(ValueError, match="more than 1 value per channel"):
