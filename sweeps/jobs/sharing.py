@@ -57,13 +57,12 @@ class Sharing:
     weights: int
 
     def best(self, most: int) -> int:
-        """The number of trials that is fastest, of those up to `most` that leave memory for what else a trial holds."""
-        best = 1
-        for count in COUNTS[1:]:
-            fits = count <= most and count * self.memory <= MEMORY
-            if fits and self.rates.get(str(count), 0) >= GAIN * self.rates[str(best)]:
-                best = count
-        return best
+        """The smallest number of trials that none beats by `GAIN`, of up to `most` whose networks leave memory for the rest."""
+        fit = [
+            count for count in COUNTS if count <= most and count * self.memory <= MEMORY and str(count) in self.rates
+        ]
+        fastest = max((self.rates[str(count)] for count in fit), default=0)
+        return next((count for count in fit if fastest < GAIN * self.rates[str(count)]), 1)
 
     @property
     def told(self) -> str:
@@ -84,14 +83,14 @@ def shared(spec: Spec, sizes: Callable[[], Sizes], cache: Path, tell: Callable[[
     if not is_shared(spec):
         yield spec
         return
-    with served_by_mps() as lack:
-        if lack is not None:
+    with contextlib.ExitStack() as mps:
+        if (lack := mps.enter_context(served_by_mps())) is not None:
             tell(f"GPUs: kernels of several trials do not run at the same time (resources.mps), as {lack}")
-            yield spec
-        elif spec.resources.gpus_per_trial != 1:
-            yield spec
-        else:
-            yield _divided(spec, sizes, cache, tell)
+        elif spec.resources.gpus_per_trial == 1:
+            spec = _divided(spec, sizes, cache, tell)
+            if spec.resources.gpus_per_trial == 1:
+                mps.close()  # nothing is shared; and where no process could train, the daemon may be why
+        yield spec
 
 
 def _divided(spec: Spec, sizes: Callable[[], Sizes], cache: Path, tell: Callable[[str], object]) -> Spec:

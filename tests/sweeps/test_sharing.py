@@ -112,6 +112,8 @@ def test_a_daemon_ends_with_a_process_that_is_killed(said: Callable[[], list[str
         ({"1": 100, "2": 104, "4": 104}, 0.01, 16, 1),
         ({"1": 100, "2": 103, "4": 120}, 0.01, 16, 4),
         ({"1": 100, "2": 140, "4": 145}, 0.01, 16, 2),
+        ({"1": 100, "2": 103, "4": 107}, 0.01, 16, 2),
+        ({"1": 100, "2": 140, "4": 170}, 0.6, 16, 1),
         ({"1": 100, "2": 140}, 0.01, 16, 2),
         ({"1": 100}, 0.01, 16, 1),
     ],
@@ -140,6 +142,7 @@ def test_a_run_lets_trials_share(workers: int | None, count: int, tmp_path: Path
     with shared(spec, lambda: SIZES, tmp_path, told.append) as found:
         assert found.resources.gpus_per_trial == 1 / count
         assert spec.resources.gpus_per_trial == 1
+        assert (PIPES in os.environ) == (count > 1)
         if count > 1:
             assert workers_of(found, [{"CPU": 8, "GPU": 2}]) == (workers or 2 * count)
             speed = speed_of_sharing(found, SIZES, tmp_path)
@@ -150,6 +153,18 @@ def test_a_run_lets_trials_share(workers: int | None, count: int, tmp_path: Path
     ]
     assert told == some * (count > 1)
     assert is_known(spec, tmp_path)  # nothing is measured beside what measures this
+
+
+def test_where_no_process_can_train_under_it_the_daemon_is_ended(
+    said: Callable[[], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "_measured", lambda asked, file: None)
+    spec, told = spec_of(workers=2), list[str]()
+    with shared(spec, lambda: SIZES, tmp_path, told.append) as found:
+        assert found is spec
+        assert said()[-1] == " quit -t 5"
+        assert PIPES not in os.environ
+    assert told == ["GPUs: each trial has one to itself (resources.mps), as the network could not be tried out on one"]
 
 
 @pytest.mark.usefixtures("said")
