@@ -5,6 +5,7 @@ It has imported all that it needs before it reads what it is asked for.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -74,7 +75,7 @@ def measure_rounds(asked: Mapping[str, Any], rounds: Iterable[object]) -> Iterat
     network = Measured(asked)
     network.of_forward(0)  # for the memory that it takes
     network.of_step(0)
-    print(READY, flush=True)
+    print(READY, file=sys.__stdout__, flush=True)
     for _ in rounds:
         step = network.of_step(asked["rounds"])
         free, total = torch.cuda.mem_get_info() if asked["gpu"] else (1, 1)
@@ -84,8 +85,9 @@ def measure_rounds(asked: Mapping[str, Any], rounds: Iterable[object]) -> Iterat
 def main() -> None:
     """Measure what is asked for on the first line of stdin, and print it; in rounds once for each line that follows."""
     asked = json.loads(sys.stdin.readline())
-    for answer in measure_rounds(asked, sys.stdin) if asked.get("rounds") else [measure(asked)]:
-        print(json.dumps(answer), flush=True)
+    with contextlib.redirect_stdout(sys.stderr):  # what a network of one's own prints is no answer
+        for answer in measure_rounds(asked, sys.stdin) if asked.get("rounds") else [measure(asked)]:
+            print(json.dumps(answer), file=sys.__stdout__, flush=True)
 
 
 if __name__ == "__main__":

@@ -207,13 +207,13 @@ def test_on_a_cluster_it_has_no_effect_and_that_is_said(said: Callable[[], list[
 
 
 def test_processes_train_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the CPU."""
+    """On the CPU; what a network of one's own prints is no answer."""
     monkeypatch.setattr(sharing, "COUNTS", (1, 2))
     monkeypatch.setattr(sharing, "ROUND_SECONDS", 0.05)
     asked = {
         "image_shape": SIZES.image_shape,
         "classes": 10,
-        "model": "small_resnet",
+        "model": "tests.sweeps.tiny_network:talking_network",
         "options": {"width": 2},
         "head": None,
         "precision": "float32",
@@ -227,7 +227,7 @@ def test_processes_train_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert found.rates.keys() == {"1", "2"}
     assert min(found.rates.values()) > 0
     assert found.memory == 0
-    assert found.weights > 1000
+    assert found.weights > 500
     assert sharing._kept(tmp_path / "speeds" / "kept.json") == found
     monkeypatch.setattr(sharing, "command_of", lambda module: [sys.executable, "-c", "input()"])
     assert sharing._measured(asked, tmp_path / "none.json") is None  # they end, as where a model cannot be built

@@ -34,3 +34,12 @@ def tiny_network(image_shape: tuple[int, int, int], num_classes: int, *, width: 
         nn.Flatten(),
     )
     return Classifier(backbone, 2 * width, num_classes, symmetries=Symmetries(axes, "backbone.3.weight"))
+
+
+@takes_all_options
+def talking_network(image_shape: tuple[int, int, int], num_classes: int, *, width: Count = 4) -> Any:
+    """The same, and says what it does."""
+    network = tiny_network(image_shape, num_classes, width=width)
+    network.register_forward_pre_hook(lambda *_: print("applied"))
+    print("built")
+    return network
