@@ -105,7 +105,8 @@ class Step:
     and in a further epoch once `OFTEN` were not. Where the device refuses to record, or parameters, velocities and buffers do
     not come out the same to the last bit, all further steps are taken as they are, and the reason is logged. Learning rates,
     which parameters and layers learn, and where parameters lie may change: then steps are recorded anew. So for a loss that keeps
-    the rules below a recorder is to change how long a run takes, and nothing else.
+    the rules below a recorder is to change how long a run takes, and nothing else; but a network may round otherwise in its steps
+    (`in_repeated_step`), as resnet18 does on a GPU.
 
     Args:
         model: whose buffers a step may change.
