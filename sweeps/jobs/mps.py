@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 
 from sweeps.jobs.child import command_of
-from sweeps.ray_tune.temporary import private_folder
+from sweeps.temporary import private_folder
 
 __all__ = ["served_by_mps"]
 

@@ -22,12 +22,12 @@ from sweeps.ray_tune.internals import (
     quiet,
     uncounted,
 )
-from sweeps.ray_tune.temporary import private_folder
 from sweeps.resources import bundle_of, places, workers_of
 from sweeps.signals import interruptible
 from sweeps.spec import Spec
 from sweeps.storage import storage_errors
 from sweeps.studies.multiplexer import Multiplexer
+from sweeps.temporary import private_folder
 
 
 def run_studies(

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.ray_tune import temporary
-from sweeps.ray_tune.temporary import private_folder, remove_stale
+from sweeps import temporary
+from sweeps.temporary import private_folder, remove_stale
 
 HOLD = (
-    "import sys, time, pathlib\nfrom sweeps.ray_tune import temporary\n"
+    "import sys, time, pathlib\nfrom sweeps import temporary\n"
     "temporary._parent = lambda: pathlib.Path(sys.argv[1])\n"
     "with temporary.private_folder() as folder:\n"
     "    (folder / 'ray').mkdir()\n    print(folder, flush=True)\n    time.sleep(600)\n"

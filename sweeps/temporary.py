@@ -1,4 +1,4 @@
-"""The folder of a driver's own Ray: private, gone with the driver, and where that was killed, removed by the next one."""
+"""The folder of what a driver begins beside itself (Ray, MPS): private, gone with the driver, else removed by the next one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_PARENT = 13
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder for Ray's files that only this user can look into, removed in the end; those of dead drivers are removed first.
+    """A folder that only this user can look into, removed in the end; those of dead drivers are removed first.
 
     A driver holds a lock on its folder, which ends with the process however that ends; process numbers would not do, as
     containers that share a temporary folder each have their own. Ray itself lets everybody into the folder that it is given:
