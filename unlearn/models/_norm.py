@@ -15,63 +15,63 @@ from torch.nn import functional as F
 from unlearn.graphs import in_repeated_step
 from unlearn.switches import host_waits
 
-__all__ = ["BatchNorm"]
+__all__ = ["normalised"]
 
 logger = logging.getLogger(__name__)
 
 #: Of each type of activations that kernels know: the largest difference from torch's own operations that rounding explains, as a
 #: share of the largest number.
 ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 2**-7}
+#: Where torch keeps what else is to happen when a module is called.
+HOOKS = "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"
 
 
-class BatchNorm(nn.BatchNorm2d):
-    """`nn.BatchNorm2d`, then an addition where something is to be added, then a ReLU if asked for.
+def normalised(norm: nn.Module, x: Tensor, shortcut: Tensor | None = None, *, relu: bool = True) -> Tensor:
+    """A batch normalisation, then an addition where something is to be added, then a ReLU where that is wanted.
 
     On a GPU that is one operation in steps that are repeated (CUDA graphs) and where no gradients are wanted: by kernels of this
     package's own (Triton), which read and write activations as often as they must, and round once where torch's operations
     round each. Elsewhere it is those, one after the other: to start a kernel of Triton's costs the host more than one of torch's.
 
     Args:
-        relu: whether a ReLU comes last.
+        norm: `nn.BatchNorm2d`; anything else in its place, or with hooks, is called as it is.
+        x: activations, shape (N, C, H, W); shortcut: of that shape.
     """
+    kernels = _kernels_of(norm, x, shortcut) if isinstance(norm, nn.BatchNorm2d) else None
+    y: Tensor
+    if kernels is None:
+        y = norm(x)
+        if shortcut is not None:
+            y += shortcut  # in place: y is of this layer alone
+        return F.relu(y, inplace=True) if relu else y
+    if norm.training:
+        running = None
+        if norm.track_running_stats:
+            running = kernels.Running(norm.running_mean, norm.running_var, norm.num_batches_tracked, norm.momentum)
+        y, *_ = _Fused.apply(x, shortcut, norm.weight, norm.bias, (kernels, running, norm.eps, relu))
+    else:
+        layer = kernels.Layer(norm.weight, norm.bias, norm.eps, relu)
+        y = kernels.forward_by(x, shortcut, layer, norm.running_mean, norm.running_var)
+    return y
 
-    def __init__(self, channels: int, *, relu: bool) -> None:
-        super().__init__(channels)
-        self.relu = relu
 
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, relu={self.relu}"  # type: ignore[no-untyped-call]  # torch leaves it untyped
-
-    def forward(self, input: Tensor, shortcut: Tensor | None = None) -> Tensor:
-        """Activations of the shape of `input`, (N, C, H, W); `shortcut` of that shape is added before the ReLU."""
-        if (kernels := self._kernels(input, shortcut)) is None:
-            return _activated(super().forward(input), shortcut, self.relu)
-        if self.training:
-            running = None
-            if self.track_running_stats:
-                running = kernels.Running(self.running_mean, self.running_var, self.num_batches_tracked, self.momentum)
-            options = kernels, running, self.eps, self.relu
-            y: Tensor = _Fused.apply(input, shortcut, self.weight, self.bias, options)[0]
-        else:
-            layer = kernels.Layer(self.weight, self.bias, self.eps, self.relu)
-            y = kernels.forward_by(input, shortcut, layer, self.running_mean, self.running_var)
-        return y
-
-    def _kernels(self, x: Tensor, shortcut: Tensor | None) -> ModuleType | None:
-        """What computes this at once; None where it would not pay, would not compute it, or not all that may be asked of it."""
-        if (self.training and not in_repeated_step()) or (torch.is_grad_enabled() and not self.training):
-            return None
-        tracing = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]  # torch leaves it untyped
-        if tracing or torch.compiler.is_compiling():
-            return None  # neither sees what a kernel writes
-        known = self.weight is not None and self.running_mean is not None and self.momentum is not None
-        if not (known and self.weight.dtype == torch.float32):
-            return None
-        if self.training and x.numel() <= x.shape[1]:
-            return None  # torch says what is wrong with that
-        activations = [tensor for tensor in (x, shortcut) if tensor is not None]
-        known = x.dtype in ROUNDING and all(_is_channels_last(tensor, x) for tensor in activations)
-        return _kernels_for(x.device, x.dtype) if known else None
+def _kernels_of(norm: nn.BatchNorm2d, x: Tensor, shortcut: Tensor | None) -> ModuleType | None:
+    """What computes this at once; None where it would not pay, would not compute it, or not all that may be asked of it."""
+    if (norm.training and not in_repeated_step()) or (torch.is_grad_enabled() and not norm.training):
+        return None
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]  # torch leaves it untyped
+    if tracing or torch.compiler.is_compiling():
+        return None  # neither sees what a kernel writes
+    if type(norm) is not nn.BatchNorm2d or any(getattr(norm, hooks) for hooks in HOOKS):
+        return None
+    known = norm.weight is not None and norm.running_mean is not None and norm.momentum is not None
+    if not (known and norm.weight.dtype == torch.float32):
+        return None
+    if norm.training and x.numel() <= x.shape[1]:
+        return None  # torch says what is wrong with that
+    activations = [tensor for tensor in (x, shortcut) if tensor is not None]
+    known = x.dtype in ROUNDING and all(_is_channels_last(tensor, x) for tensor in activations)
+    return _kernels_for(x.device, x.dtype) if known else None
 
 
 def _is_channels_last(tensor: Tensor, x: Tensor) -> bool:
@@ -79,13 +79,6 @@ def _is_channels_last(tensor: Tensor, x: Tensor) -> bool:
     if tensor.shape != x.shape or tensor.dtype != x.dtype or tensor.dim() != 4 or tensor.numel() == 0:
         return False
     return tensor.is_contiguous(memory_format=torch.channels_last)
-
-
-def _activated(y: Tensor, shortcut: Tensor | None, relu: bool) -> Tensor:
-    """In place: y is of this layer alone."""
-    if shortcut is not None:
-        y += shortcut
-    return F.relu(y, inplace=True) if relu else y
 
 
 class _Fused(torch.autograd.Function):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from unlearn.component import has_symmetries, takes_all_options
 from unlearn.models._base import Classifier
-from unlearn.models._norm import BatchNorm
+from unlearn.models._norm import normalised
 from unlearn.models._symmetry import residual_network
 from unlearn.steps import Count
 
@@ -32,7 +32,7 @@ def resnet18(image_shape: tuple[int, int, int], num_classes: int, *, width: Coun
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         conv1=nn.Conv2d(image_shape[0], width, 3, 1, 1, bias=False),
-        bn1=BatchNorm(width, relu=True),
+        bn1=nn.BatchNorm2d(width),
         layer1=_stage(width, width, 1),
         layer2=_stage(width, 2 * width, 2),
         layer3=_stage(2 * width, 4 * width, 2),
@@ -40,11 +40,22 @@ def resnet18(image_shape: tuple[int, int, int], num_classes: int, *, width: Coun
         pool=nn.AdaptiveAvgPool2d(1),
         flatten=nn.Flatten(),
     )
-    backbone = nn.Sequential(layers)
+    backbone = _Backbone(layers)
     for module in backbone.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     return Classifier(backbone, 8 * width, num_classes, symmetries=SYMMETRIES)
+
+
+class _Backbone(nn.Sequential):
+    """A first convolution, its normalisation and a ReLU, then all other layers in order."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        convolution, norm, *others = self
+        out = normalised(norm, convolution(input))
+        for layer in others:
+            out = layer(out)
+        return out
 
 
 def _stage(width_in: int, width: int, stride: int) -> nn.Sequential:
@@ -57,15 +68,22 @@ class _Block(nn.Module):
     def __init__(self, width_in: int, width: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(width_in, width, 3, stride, 1, bias=False)
-        self.bn1 = BatchNorm(width, relu=True)
+        self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.bn2 = BatchNorm(width, relu=True)
-        self.downsample: nn.Sequential | None = None
+        self.bn2 = nn.BatchNorm2d(width)
+        self.downsample: nn.Module | None = None
         if stride != 1 or width_in != width:
-            projection = nn.Conv2d(width_in, width, 1, stride, bias=False)
-            self.downsample = nn.Sequential(projection, BatchNorm(width, relu=False))
+            self.downsample = _Projection(nn.Conv2d(width_in, width, 1, stride, bias=False), nn.BatchNorm2d(width))
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
-        out: Tensor = self.bn2(self.conv2(self.bn1(self.conv1(x))), shortcut)
-        return out
+        inner = normalised(self.bn1, self.conv1(x))
+        return normalised(self.bn2, self.conv2(inner), shortcut)
+
+
+class _Projection(nn.Sequential):
+    """A convolution and its normalisation."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        convolution, norm = self
+        return normalised(norm, convolution(input), relu=False)

@@ -18,7 +18,7 @@ from torchvision.models.resnet import BasicBlock
 from unlearn.arithmetic import full_precision
 from unlearn.graphs import Step
 from unlearn.models import _norm
-from unlearn.models._norm import BatchNorm
+from unlearn.models._norm import normalised
 from unlearn.models.resnet18 import resnet18
 from unlearn.steps import SGD
 
@@ -114,36 +114,35 @@ def test_what_is_no_number_stays_none(kernels: ModuleType) -> None:
     assert int(by.isnan().sum()) == 1
 
 
-def layers(relu: bool) -> tuple[BatchNorm, Callable[..., Tensor], nn.BatchNorm2d]:
-    ours, theirs = BatchNorm(5, relu=relu), nn.BatchNorm2d(5)
-    for layer in (ours, theirs):
-        nn.init.uniform_(layer.weight, generator=torch.Generator().manual_seed(5))
-        nn.init.uniform_(layer.bias, -1, 1, generator=torch.Generator().manual_seed(6))
-
-    def apply(x: Tensor, shortcut: Tensor | None = None) -> Tensor:
-        out = theirs(x) if shortcut is None else theirs(x) + shortcut
-        return F.relu(out) if relu else out
-
-    return ours, apply, theirs
+def layer() -> nn.BatchNorm2d:
+    """With made-up weights, the same each time."""
+    norm = nn.BatchNorm2d(5)
+    nn.init.uniform_(norm.weight, generator=torch.Generator().manual_seed(5))
+    nn.init.uniform_(norm.bias, -1, 1, generator=torch.Generator().manual_seed(6))
+    return norm
 
 
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("adds", [False, True])
 @pytest.mark.usefixtures("fused")
 def test_a_layer_is_torchs_with_what_follows(relu: bool, adds: bool) -> None:
-    ours, apply, theirs = layers(relu)
+    ours, theirs = layer(), layer()
     inputs = [numbers(SHAPES[0], seed).requires_grad_() for seed in range(1 + adds)]
+
+    def both() -> tuple[Tensor, Tensor]:
+        out = theirs(inputs[0]) + inputs[1] if adds else theirs(inputs[0])
+        return normalised(ours, *inputs, relu=relu), F.relu(out) if relu else out
+
     for track in (True, False, True):
         ours.track_running_stats = theirs.track_running_stats = track
-        torch.testing.assert_close(ours(*inputs), apply(*inputs), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(*both(), rtol=1e-4, atol=1e-5)
     assert ours.num_batches_tracked == theirs.num_batches_tracked == 2
     torch.testing.assert_close(dict(ours.state_dict()), dict(theirs.state_dict()))
-    found = [*gradients(ours(*inputs), [*inputs, ours.weight, ours.bias])]
-    wanted = [*gradients(apply(*inputs), [*inputs, theirs.weight, theirs.bias])]
-    assert max(map(off, found, wanted)) < 1e-5
+    ends = [gradients(y, [*inputs, *of.parameters()]) for y, of in zip(both(), (ours, theirs), strict=True)]
+    assert max(map(off, *ends)) < 1e-5
     ours.eval(), theirs.eval()
     with torch.no_grad():
-        torch.testing.assert_close(ours(*inputs), apply(*inputs), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(*both(), rtol=1e-4, atol=1e-5)
 
 
 def gradients(y: Tensor, of: list[Tensor]) -> list[Tensor]:
@@ -156,26 +155,40 @@ def gradients(y: Tensor, of: list[Tensor]) -> list[Tensor]:
 
 def test_gradients_of_gradients_go_through_a_block_once(fused: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is added in the end is what the block began with: a gradient has two ways to it."""
-    ours, _, _ = layers(relu=True)
+    ours = layer()
     x, weight = numbers(SHAPES[0], 0).requires_grad_(), numbers((5, 5, 1, 1), 1).requires_grad_()
     found, wanted = list[Tensor](), list[Tensor]()
     for results in (found, wanted):
-        results.extend(gradients(ours(F.conv2d(x, weight), x), [x, weight]))
+        results.extend(gradients(normalised(ours, F.conv2d(x, weight), x), [x, weight]))
         monkeypatch.setattr(_norm, "in_repeated_step", lambda: False)
     assert max(map(off, found, wanted)) < 1e-4
 
 
 @pytest.mark.usefixtures("fused")
 def test_what_does_not_learn_gets_no_gradient() -> None:
-    ours, _, _ = layers(relu=True)
+    ours = layer()
     ours.weight.requires_grad_(False)
     x, shortcut = (numbers(SHAPES[0], seed) for seed in (0, 1))
     for graph in (False, True):
-        (found,) = torch.autograd.grad(ours(x, shortcut).sum(), [ours.bias], create_graph=graph)
+        (found,) = torch.autograd.grad(normalised(ours, x, shortcut).sum(), [ours.bias], create_graph=graph)
         assert found.isfinite().all()
-    ours(x, shortcut).sum().backward()
+    normalised(ours, x, shortcut).sum().backward()
     assert ours.weight.grad is None
     assert ours.bias.grad is not None
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.head = layer(), nn.Linear(80, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(normalised(self.norm, x).flatten(1))
+        return out
+
+
+def hook(*_: object) -> None:
+    """Sees what a layer gives."""
 
 
 def plain_layout(x: Tensor) -> Tensor:
@@ -189,32 +202,33 @@ def plain_layout(x: Tensor) -> Tensor:
         pytest.param(torch.Tensor.double, lambda ours: ours.double(), id="float64"),
         pytest.param(torch.Tensor.clone, lambda ours: setattr(ours, "momentum", None), id="cumulative means"),
         pytest.param(torch.Tensor.requires_grad_, lambda ours: ours.eval(), id="gradients by running statistics"),
+        pytest.param(torch.Tensor.clone, lambda ours: ours.register_forward_hook(hook), id="a hook"),
     ],
 )
 @pytest.mark.usefixtures("fused")
 def test_what_kernels_do_not_know_is_torchs_own(
-    change: Callable[[Tensor], Tensor], of: Callable[[BatchNorm], object], monkeypatch: pytest.MonkeyPatch
+    change: Callable[[Tensor], Tensor], of: Callable[[nn.BatchNorm2d], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours, _, _ = layers(relu=True)
+    ours = layer()
     of(ours)
     monkeypatch.setattr(_norm, "_kernels_for", lambda device, dtype: SimpleNamespace())  # nothing may be asked of them
-    assert ours(change(numbers(SHAPES[0], 0))).isfinite().all()
+    assert normalised(ours, change(numbers(SHAPES[0], 0))).isfinite().all()
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's, that there are newer ways
 @pytest.mark.usefixtures("fused")
 def test_what_is_traced_is_torchs_own() -> None:
-    ours, _, _ = layers(relu=True)
-    ours.eval()
+    ours = Small().eval()
     with torch.no_grad():
         traced = torch.jit.trace(ours, numbers(SHAPES[0], 0))
-        torch.testing.assert_close(traced(numbers(SHAPES[0], 1)), ours(numbers(SHAPES[0], 1)), rtol=1e-4, atol=1e-5)
+        x = numbers(SHAPES[0], 1)
+        torch.testing.assert_close(traced(x), ours(x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.usefixtures("fused")
 def test_one_value_a_channel_is_refused_as_by_torch() -> None:
     with pytest.raises(ValueError, match="more than 1 value per channel"):
-        BatchNorm(5, relu=True)(torch.ones(1, 5, 1, 1).contiguous(memory_format=torch.channels_last))
+        normalised(layer(), torch.ones(1, 5, 1, 1).contiguous(memory_format=torch.channels_last))
 
 
 def test_kernels_are_tried_out_before_they_are_used(
@@ -267,7 +281,7 @@ def test_only_steps_that_are_to_be_repeated_are_fused(
     forward = kernels.forward
     calls: list[int] = []
     monkeypatch.setattr(kernels, "forward", lambda *given: (calls.append(1), forward(*given))[1])
-    model = nn.Sequential(BatchNorm(5, relu=True), nn.Flatten(), nn.Linear(80, 2))
+    model = Small()
     step = Step(model, SGD(model.parameters(), lr=0.1), recorder=recorder)
     x, y = numbers(SHAPES[0], 0), torch.tensor([0, 1, 0])
     for _ in range(3):
@@ -297,6 +311,19 @@ def test_the_networks_blocks_are_torchvisions() -> None:
             assert all(torch.equal(one, other) for one, other in zip(*ends, strict=True))
 
 
+def test_what_stands_in_a_layers_place_is_called_as_it_is() -> None:
+    """As where layers are replaced: a ReLU and a shortcut are the block's."""
+    ours = resnet18((3, 8, 8), 10, width=4).eval()
+    x = numbers((6, 3, 8, 8), 0)
+    before = ours(x)
+    for module in [*ours.modules()]:
+        for name, child in [*module.named_children()]:
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, nn.SyncBatchNorm.convert_sync_batchnorm(child).eval())
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in ours.modules())
+    torch.testing.assert_close(ours(x), before)
+
+
 @needs_gpu
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_gpu_computes_what_torch_computes(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,12 +336,12 @@ def test_a_gpu_computes_what_torch_computes(dtype: torch.dtype, monkeypatch: pyt
             x, shortcut, dy = (numbers(shape, seed, dtype).to(gpu).requires_grad_() for seed in range(3))
             for adds in (False, True):
                 inputs = [x, shortcut] if adds else [x]
-                ours = BatchNorm(shape[1], relu=True).to(gpu)
-                y = ours(*inputs)
+                ours = nn.BatchNorm2d(shape[1]).to(gpu)
+                y = normalised(ours, *inputs)
                 assert y.grad_fn is not None
                 assert "Fused" in type(y.grad_fn).__name__
                 found = [y, *torch.autograd.grad(y, [*inputs, *ours.parameters()], dy)]
-                again = ours(*inputs)
+                again = normalised(ours, *inputs)
                 found_again = [again, *torch.autograd.grad(again, [*inputs, *ours.parameters()], dy)]
                 assert all(torch.equal(one, other) for one, other in zip(found, found_again, strict=True))
                 exact = [tensor.detach().double().requires_grad_() for tensor in (*inputs, *ours.parameters())]
