@@ -1,5 +1,6 @@
 """One torch thread per process: two cores with two threads each run slower than with one."""
 
+import atexit
 import gc
 import os
 import signal
@@ -29,14 +30,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays: no garbage collection needs to go through it."""
+    """What was imported stays: no garbage collection needs to go through it, pytest's own five at the end included."""
     gc.freeze()
     gc.enable()
-
-
-def pytest_unconfigure() -> None:
-    """Else triton, which counts what is left of it as Python ends, says so."""
-    gc.unfreeze()
+    atexit.register(gc.unfreeze)  # else triton, which counts what is left of it as Python ends, says so
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -5,6 +5,7 @@ Python's `-m` puts the folder that the user types in first on the search path: a
 
 from __future__ import annotations
 
+import gc
 import runpy
 import sys
 
@@ -15,5 +16,6 @@ def command_of(module: str) -> list[str]:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(100_000)  # seldom: imports are most of what it does, and what is imported stays
     sys.path[:] = sys.argv[2:]
     runpy.run_module(sys.argv[1], run_name="__main__")

@@ -13,7 +13,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ray import tune
+from sweeps.imports import uncollected
+
+with uncollected():
+    from ray import tune
 
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
@@ -37,7 +40,8 @@ class UnlearningTrainable(tune.Trainable):
     shared: ClassVar[Mapping[str, str]]
 
     def setup(self, config: dict[str, Any]) -> None:
-        import torch  # noqa: PLC0415  # only workers need it; the driver that pickles this class does not
+        with uncollected():
+            import torch  # noqa: PLC0415  # only workers need it; the driver that pickles this class does not
 
         torch.set_num_threads(threads_for(json.loads(self.shared[SPEC])["resources"]["cpus_per_trial"]))
         self._reports = self._start(config)
@@ -88,8 +92,9 @@ def _worker(spec: str, place: str, identity: str) -> Any:
     Raises:
         SweepError: this machine does not see the driver's cache, or torch not its GPUs.
     """
-    from sweeps.jobs.worker import Worker  # noqa: PLC0415  # likewise
-    from sweeps.spec import stored_spec  # noqa: PLC0415  # torch comes with it
+    with uncollected():
+        from sweeps.jobs.worker import Worker  # noqa: PLC0415  # likewise
+        from sweeps.spec import stored_spec  # noqa: PLC0415  # torch comes with it
 
     cache = Cache.at(place)
     until = time.monotonic() + PATIENCE

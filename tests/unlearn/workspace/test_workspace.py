@@ -44,7 +44,7 @@ def tiny(cache):
 @pytest.fixture(scope="module")
 def learned(cache):
     """Trained long enough to know its training set by heart."""
-    recipe = Recipe(epochs=12, lr=0.1, batch_size=64, milestones=(10,))
+    recipe = Recipe(epochs=9, lr=0.1, batch_size=64, milestones=(8,))
     return Workspace(Setting(model_options={"width": 8}, recipe=recipe), cache, torch.device("cpu"))
 
 
