@@ -81,6 +81,8 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
         for study in plan.studies
         if study.name in there
     }
+    # before all else is read: what a driver writes meanwhile belongs to another state, of which no outputs are made yet
+    seen = fingerprint(storage, name, (study for _, study in studies.values()))
     designs: dict[StudyKey, Design] = {
         key: found for key, (_, study) in studies.items() if (found := Design.of(study)) is not None
     }
@@ -113,7 +115,7 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
         published_left_out=leaves_published_out(spec),
         draws_vary={label: draws_vary(spec, label) for label in spec.scenarios},
         protocol_note=PAPER if paper else OLD_VERSION if old else "",
-        fingerprint=fingerprint(storage, name, (study for _, study in studies.values())),
+        fingerprint=seen,
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
 from typer.testing import CliRunner
 
@@ -13,6 +15,8 @@ from benchmarks.trivial_sweep import finish_trivially
 from sweeps.cli.app import app
 from sweeps.cli.options import Options
 from sweeps.cli.status import continuing, going_on, who_runs
+from sweeps.record import load, load_sweep
+from sweeps.record.fingerprint import fingerprint
 from sweeps.record.record import empty_record
 from tests.reports.conftest import new_builder
 from tests.sweeps.conftest import SpecMaker
@@ -84,3 +88,23 @@ def test_status_of_a_sweep_that_was_moved(tmp_path: Path, cache: Path) -> None:
     commands = [line for line in told.splitlines() if "sweeps evaluate" in line]
     assert commands
     assert all(f"--runs {tmp_path / 'moved'}" in line for line in commands)
+
+
+def test_what_ends_while_a_sweep_is_read_belongs_to_a_later_state(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else outputs that lack it would be taken for those of all there is."""
+    sweep = finish_trivially(tmp_path, outputs=False)
+    storage, read = sweep.prepare(), load._tables
+
+    def end_one_meanwhile(studies: Any, designs: Any) -> Any:
+        tables = read(studies, designs)
+        study = next(study for _, study in studies.values())
+        study.add_trial(optuna.trial.create_trial(values=[0.0] * len(study.directions)))
+        return tables
+
+    monkeypatch.setattr(load, "_tables", end_one_meanwhile)
+    record = load_sweep(storage, sweep.spec.name)
+    assert record.fingerprint != fingerprint(storage, sweep.spec.name)
+    monkeypatch.undo()
+    assert load_sweep(storage, sweep.spec.name).fingerprint == fingerprint(storage, sweep.spec.name)
