@@ -17,7 +17,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from sweeps.cli.app import app
 from sweeps.errors import SpecError
 from sweeps.folder import SweepFolder
 from sweeps.record import SweepRecord, load_sweep
@@ -190,10 +192,14 @@ def test_both_show_what_the_storage_holds_and_harm_nothing_when_they_fail(tmp_pa
 
 
 @needs_mlflow
-def test_a_server_that_is_not_there_is_said_before_any_trial(tmp_path: Path, cache: Path) -> None:
+def test_a_server_that_is_not_there_is_said_before_any_trial(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     write(tmp_path, logging={"mlflow": "http://127.0.0.1:9"}, methods={"finetune": {}})
-    code, _, err = sweeps(["search", "tiny.yaml"], tmp_path, cache)
-    assert code == 2
+    done = CliRunner().invoke(app, ["search", "tiny.yaml"])
+    err = done.stderr
+    assert done.exit_code == 2
     assert "logging.mlflow must be a tracking URI that works, got 'http://127.0.0.1:9': " in err
     assert "--set logging.mlflow=null" in err
     assert "Traceback" not in err

@@ -92,7 +92,8 @@ def test_dead_hanging_and_raising_trials_fail_with_their_reasons_and_are_run_aga
     assert 'raise ArithmeticError("a bug in the method")' in CliRunner().invoke(app, ["status", "tiny", "-v"]).stdout
 
     monkeypatch.setenv("FIXED", "1")
-    code, _, err = sweeps(["run", "tiny", "--retry-failed"], tmp_path, cache)  # as it was run before
+    retry = ["run", "tiny", "--retry-failed", "--set", "resources.workers=1"]  # as it was run before, but for that
+    code, _, err = sweeps(retry, tmp_path, cache)
     assert code == 0, err
     assert "all 16 trials are done" in err
 
