@@ -21,6 +21,7 @@ from sweeps.record.fingerprint import fingerprint
 from sweeps.record.record import COLUMNS, STUDY, SweepRecord
 from sweeps.record.winners import Studies, StudyKey, find_winners
 from sweeps.spec import leaves_published_out, stored_spec
+from sweeps.storage.snapshot import snapshot
 from sweeps.studies.design import Design
 from sweeps.studies.importance import parameter_importances
 from sweeps.studies.retries import superseded_numbers
@@ -68,6 +69,7 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
     Raises:
         SweepError: there is no such sweep in it.
     """
+    storage = snapshot(storage, name)
     try:
         attrs = optuna.load_study(study_name=name, storage=storage).user_attrs
         frozen = attrs["spec"]  # missing where the driver was stopped before it wrote anything

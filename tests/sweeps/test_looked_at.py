@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from optuna.storages import BaseStorage
 from typer.testing import CliRunner
 
 from benchmarks.trivial_sweep import finish_trivially
@@ -18,6 +20,7 @@ from sweeps.cli.status import continuing, going_on, who_runs
 from sweeps.record import load, load_sweep
 from sweeps.record.fingerprint import fingerprint
 from sweeps.record.record import empty_record
+from sweeps.storage.open import remembering
 from tests.reports.conftest import new_builder
 from tests.sweeps.conftest import SpecMaker
 
@@ -90,8 +93,9 @@ def test_status_of_a_sweep_that_was_moved(tmp_path: Path, cache: Path) -> None:
     assert all(f"--runs {tmp_path / 'moved'}" in line for line in commands)
 
 
+@pytest.mark.parametrize("opened", [lambda storage: storage, remembering], ids=["at once", "study by study"])
 def test_what_ends_while_a_sweep_is_read_belongs_to_a_later_state(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    opened: Callable[[BaseStorage], BaseStorage], tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else outputs that lack it would be taken for those of all there is."""
     sweep = finish_trivially(tmp_path, outputs=False)
@@ -99,12 +103,12 @@ def test_what_ends_while_a_sweep_is_read_belongs_to_a_later_state(
 
     def end_one_meanwhile(studies: Any, designs: Any) -> Any:
         tables = read(studies, designs)
-        study = next(study for _, study in studies.values())
+        study = optuna.load_study(study_name=next(study.study_name for _, study in studies.values()), storage=storage)
         study.add_trial(optuna.trial.create_trial(values=[0.0] * len(study.directions)))
         return tables
 
     monkeypatch.setattr(load, "_tables", end_one_meanwhile)
-    record = load_sweep(storage, sweep.spec.name)
+    record = load_sweep(opened(storage), sweep.spec.name)
     assert record.fingerprint != fingerprint(storage, sweep.spec.name)
     monkeypatch.undo()
-    assert load_sweep(storage, sweep.spec.name).fingerprint == fingerprint(storage, sweep.spec.name)
+    assert load_sweep(opened(storage), sweep.spec.name).fingerprint == fingerprint(storage, sweep.spec.name)

@@ -25,6 +25,8 @@ from sweeps.storage.bulk import TrialWriter
 from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import in_turn, kill_tree, start, sweeps, wait_until
 from tests.sweeps.test_bulk import whole_at_once, whole_publicly, written
+from tests.sweeps.test_snapshot import check_same
+from tests.sweeps.test_snapshot import written as studies_of_all_kinds
 
 pytestmark = pytest.mark.ray
 
@@ -111,6 +113,8 @@ def test_a_sweep_runs_and_resumes(where: str, storage: BaseStorage, tmp_path: Pa
     assert PASSWORD not in out + err
     assert all(word in err for word in ("resume or extend:  sweeps run tiny.yaml", "trials are done"))
     record = load_sweep(storage, "tiny")
+    if isinstance(storage, RDBStorage):
+        check_same(storage, "tiny")
     assert (record.trials["state"] != "RUNNING").all()
     assert record.counted.groupby(["stage", "scenario", "method"]).size().to_dict() == record.planned
     looks = [["status", *run[1:]], ["report", *run[1:]], [*run, "--dry-run"]]
@@ -122,6 +126,20 @@ def test_a_sweep_runs_and_resumes(where: str, storage: BaseStorage, tmp_path: Pa
         assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path
     studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
     assert PASSWORD not in str([study.user_attrs for study in studies])
+
+
+@pytest.mark.parametrize("name", ["own", "own-too"])
+def test_a_sweep_read_at_once_is_what_optuna_reads(postgres: str, name: str) -> None:
+    storage = open_storage(postgres)
+    assert isinstance(storage, RDBStorage)
+    try:
+        for study in optuna.get_all_study_names(storage):
+            if study.lower().startswith("own"):
+                optuna.delete_study(study_name=study, storage=storage)
+        check_same(studies_of_all_kinds(storage), name)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def test_trials_written_at_once_are_read_as_optuna_writes_them(postgres: str, tmp_path: Path) -> None:
