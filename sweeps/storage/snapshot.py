@@ -66,7 +66,7 @@ class Snapshot(BaseStorage):
     def __init__(self, studies: Sequence[Any], trials: Mapping[str, list[FrozenTrial]]) -> None:
         self._studies = list(studies)
         self._numbers = {study.study_name: number for number, study in enumerate(self._studies)}
-        self._trials = [trials.get(study.study_name, []) for study in self._studies]
+        self._found = [trials.get(study.study_name, []) for study in self._studies]
 
     def get_all_studies(self) -> list[Any]:
         return list(self._studies)
@@ -90,7 +90,7 @@ class Snapshot(BaseStorage):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        found = [t for t in self._trials[study_id] if states is None or t.state in states]
+        found = [t for t in self._found[study_id] if states is None or t.state in states]
         return copy.deepcopy(found) if deepcopy else found
 
 
