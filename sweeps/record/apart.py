@@ -237,6 +237,7 @@ def unit_of(record: SweepRecord, scenario: str, trainings: Sequence[object] | pd
     return "forget set" if draws_vary(record, scenario) else "run"
 
 
+@once
 def told_apart(record: SweepRecord, scenario: str) -> Apart | None:
     """The comparison of a scenario's methods; None where no method was evaluated."""
     size = record.shown_size(scenario)
@@ -256,6 +257,7 @@ def told_apart(record: SweepRecord, scenario: str) -> Apart | None:
     return Apart(scenario, None if size is None else int(size), best, unit, int(units), rivals)
 
 
+@once
 def beside_original(record: SweepRecord, scenario: str, size: int | None = None) -> BesideOriginal | None:
     """Which methods are told from the original; None where it was not evaluated, or no method was.
 

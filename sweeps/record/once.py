@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, TypeVar
 
 import pandas as pd
 
@@ -13,21 +14,23 @@ from sweeps.record.record import SweepRecord
 __all__ = ["once"]
 
 P = ParamSpec("P")
-Look = Callable[Concatenate[SweepRecord, P], pd.DataFrame]
+T = TypeVar("T")
+Look = Callable[Concatenate[SweepRecord, P], T]
 
 
-def once(look: Look[P]) -> Look[P]:
-    """Let a function of a record take each look once, as records do not change; every caller has a frame of its own to add to.
+def once(look: Look[P, T]) -> Look[P, T]:
+    """Let a function of a record take each look once, as records do not change; a frame or list is its caller's to add to.
 
     Args:
         look: its other arguments are hashable.
     """
 
     @functools.wraps(look)
-    def taken(record: SweepRecord, /, *args: P.args, **kwargs: P.kwargs) -> pd.DataFrame:
+    def taken(record: SweepRecord, /, *args: P.args, **kwargs: P.kwargs) -> T:
         key = (look, args, tuple(sorted(kwargs.items())))
         if key not in record.looks:
             record.looks[key] = look(record, *args, **kwargs)
-        return record.looks[key].copy(deep=False)
+        found: T = record.looks[key]
+        return copy.copy(found) if isinstance(found, list | pd.DataFrame) else found
 
     return taken

@@ -92,7 +92,7 @@ class SweepRecord:
     fingerprint: str = ""
 
     @cached_property
-    def looks(self) -> dict[Hashable, pd.DataFrame]:
+    def looks(self) -> dict[Hashable, Any]:
         """What functions of this record have found in it (see `once`)."""
         return {}
 
@@ -101,6 +101,13 @@ class SweepRecord:
         """The trials that count towards the plan: those queued again, and those of a superseded winner, left out."""
         trials = self.trials[~self.trials["requeued"]]
         return trials[~trials["superseded"]]
+
+    @cached_property
+    def _sizes(self) -> dict[Hashable, pd.Series[Any]]:
+        """Forget sizes of the searches' counted trials and of the evaluations' completed ones, by stage and scenario."""
+        trials = self.counted
+        of = (trials["stage"] == "search") | ((trials["stage"] == "evaluation") & (trials["state"] == "COMPLETE"))
+        return {key: own.dropna() for key, own in trials[of].groupby(["stage", "scenario"])["forget_size"]}
 
     def named_classes(self, scenario: str) -> str:
         """The forget classes of a scenario as people read them: `class 3 (cat)`; empty where it has none, or none is known."""
@@ -123,10 +130,9 @@ class SweepRecord:
     def tuned_size(self, scenario: str) -> int | None:
         """The forget size of the searches that found the winners; None where they were given, or nothing was searched."""
         sources = {winner.source for winner in self.winners.get(scenario, {}).values()}
-        trials = self.counted
-        sizes = trials.loc[(trials["stage"] == "search") & (trials["scenario"] == scenario), "forget_size"].dropna()
+        sizes = self._sizes.get(("search", scenario))
         given = "given" in sources and not sources & {"search", "confirmation"}
-        return None if given or not len(sizes) else int(sizes.mode().iloc[0])
+        return None if given or sizes is None or not len(sizes) else int(sizes.mode().iloc[0])
 
     def shown_size(self, scenario: str) -> int | None:
         """The forget size at which methods are compared: the one tuned at where it was evaluated, else the largest that was.
@@ -136,9 +142,7 @@ class SweepRecord:
         tuned = self.tuned_size(scenario)
         if tuned is None:
             tuned = (self.spec.get("scenarios", {}).get(scenario) or {}).get("tune_size")
-        trials = self.counted
-        mine = (trials["stage"] == "evaluation") & (trials["scenario"] == scenario) & (trials["state"] == "COMPLETE")
-        sizes = {int(size) for size in trials.loc[mine, "forget_size"].dropna()}
+        sizes = set(map(int, self._sizes.get(("evaluation", scenario), ())))
         if sizes and tuned not in sizes:
             return max(sizes)
         return None if tuned is None else int(tuned)

@@ -13,6 +13,7 @@ from sweeps.codes import changed, in_text
 from sweeps.jobs.job import CODE, GUESSING, RETAIN_SAMPLES
 from sweeps.record.apart import UNTOUCHED, beside_original, evaluations, in_common
 from sweeps.record.numbers import significant, uncertain
+from sweeps.record.once import once
 from sweeps.record.record import SweepRecord
 from sweeps.record.rounding import entering, image_step, images_of
 from sweeps.spec.draws import MISLED, misled
@@ -68,6 +69,7 @@ class Remark:
         return f"{self.fact}: {self.remedy}"
 
 
+@once
 def remarks(record: SweepRecord) -> list[Remark]:
     """All of a sweep, scenario by scenario."""
     scenarios = dict.fromkeys(scenario for _, scenario, _ in record.planned)
