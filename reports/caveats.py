@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import pandas as pd
 
@@ -21,6 +21,7 @@ __all__ = [
     "first_trials_sentence",
     "floor_note",
     "oracles_note",
+    "own_rule_note",
     "part_note",
     "score_note",
 ]
@@ -54,6 +55,13 @@ def oracles_note(record: SweepRecord, scenario: str) -> str:
     if high == 1:
         return "Gaps are to one oracle a forget set: its own seed is in them."
     return f"Gaps are to the mean of {high if low == high else f'{low} to {high}'} oracles a forget set."
+
+
+def own_rule_note(record: SweepRecord, scenarios: Iterable[str], shown: Collection[str]) -> str:
+    """Which of the methods shown have no stop epoch; empty where all have one."""
+    own = dict.fromkeys(m for s in scenarios for m in frames.own_rule(record, s) if m in shown)
+    named = ", ".join(map(method_label, own))
+    return f"No stop epoch, for the method chooses it in each run itself: {named}." if own else ""
 
 
 def part_note(record: SweepRecord, scenario: str) -> str:

@@ -35,7 +35,8 @@ class Sampled:
         """What n counts."""
         kind = "forget sets" if self.varies else RUNS_ON_ONE
         if self.trainings > 1:
-            return f"runs: {self.trainings} trainings, {self.sets} {kind} each"
+            repeated = f", {self.runs} on each" if self.runs > 1 else ""
+            return f"runs: {self.trainings} trainings, {self.sets} {kind} each{repeated}"
         return f"runs, {self.runs} on each forget set" if self.runs > 1 else kind
 
 
@@ -86,7 +87,9 @@ def counted(record: SweepRecord, scenario: str, n: int, size: int | None) -> str
         return f"{n} {runs} on the one forget set{of}{on}"
     fresh = "fresh " if about.overlap == 0 else ""
     if about.trainings > 1 or about.runs > 1:
-        return f"{n} runs ({about.nouns.removeprefix('runs').lstrip(':, ')}), {fresh}forget sets{of}"
+        every = max(about.trainings * about.sets * about.runs, n)
+        many = f"{n} of {every}" if n < every else f"{n}"
+        return f"{many} runs ({about.nouns.removeprefix('runs').lstrip(':, ')}), {fresh}forget sets{of}"
     return f"{n} {fresh}forget {'set' if n == 1 else 'sets'}{of}"
 
 

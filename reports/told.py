@@ -36,16 +36,18 @@ def listed(methods: Sequence[str], most: int) -> str:
 
 
 def rivals_sentence(apart: Apart) -> str:
-    """Which methods are told from the best one, and which are not; empty without rivals."""
+    """Which methods are told from the best one, and which are not; which are ahead on what both have; empty without rivals."""
     if not apart.rivals:
         return ""
     if not apart.not_apart:
         return "Told apart from every other method."
     others = len(apart.rivals)
     named = listed(apart.not_apart, _MOST_NAMED) or f"{len(apart.not_apart)} of {others} others"
-    worse = listed(apart.apart, _MOST_NAMED)
+    worse, ahead = listed(apart.apart, _MOST_NAMED), [method_label(m) for m in apart.ahead]
     sentence = f"Not told apart from it: {named}."
-    return f"{sentence} Told apart, and worse: {worse}." if worse else sentence
+    sentence += f" Told apart, and worse: {worse}." if worse else ""
+    sentence += f" On the {apart.unit}s that both have, these score less than it: {', '.join(ahead)}." if ahead else ""
+    return sentence
 
 
 def power_sentence(record: SweepRecord, apart: Apart) -> str:
@@ -69,7 +71,7 @@ def power_sentence(record: SweepRecord, apart: Apart) -> str:
 
 def needed_sentence(record: SweepRecord, apart: Apart) -> str:
     """How many more would tell the next method apart, with the command; empty where all are."""
-    if not apart.not_apart:
+    if set(apart.not_apart) <= set(apart.ahead):
         return ""
     rival = apart.next_told
     if rival is None or rival.needed is None:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from reports import frames
+from reports.caveats import own_rule_note
 from reports.figures._base import FEW, INK, Drawing, Panels, Trace, axis_title, bar, error_bars, least_to_most, scatter
 from reports.names import POINTS, measures, metric, row_label, scenario_label, score_label, score_unit
 from reports.sampled import sampled, sampled_over
@@ -59,7 +60,9 @@ def score_bars(record: SweepRecord, styles: Mapping[str, MethodStyle]) -> Drawin
     ]
     axis = f"{score_label(record).lower()}{' (points)' if score_unit(record) == POINTS else ''}"
     panels = [_panel(record, s, "score", scenario_label(s), axis) for s in evaluated]
-    note = f"{_spread_words(panels, sampled_over(record, evaluated))} {_baseline_words(panels)}"
+    shown = {m for panel in panels for m in panel.summary["method"]}
+    words = (_spread_words(panels, sampled_over(record, evaluated)), _baseline_words(panels))
+    note = " ".join(filter(None, [*words, own_rule_note(record, evaluated, shown)]))
     title = f"{score_label(record)} of every method, {frames.epoch_convention(record)}"
     return _bars(panels, styles, key="scores", title=title, note=note)
 

@@ -7,6 +7,7 @@ from html import escape
 import pandas as pd
 
 from reports import frames
+from reports.caveats import own_rule_note
 from reports.figures._base import INK, Drawing, Panels, Trace, axis_title, columns_for, scatter, translucent
 from reports.names import measures, metric, scenario_label
 from reports.sampled import sampled
@@ -53,7 +54,9 @@ def accuracy_curves(record: SweepRecord, scenario: str, styles: dict[str, Method
     bands = "; bands: ± std" if len(shown) <= _MOST_BANDS and n > 1 else ""
     known = "" if all(pd.isna(v) for v in lines.values()) else " Dashed: the oracle."
     title = f"{scenario_label(scenario)}: accuracy during unlearning, {frames.size_label(record, scenario)}"
-    known += " Ringed: the stop epoch, at which the other numbers stand." if stops and not record.in_hindsight else ""
+    if stops and not record.in_hindsight:
+        own = own_rule_note(record, [scenario], [style.key for style in shown])
+        known += " ".join(filter(None, [" Ringed: the stop epoch, at which the other numbers stand.", own]))
     least = int(averaged.loc[averaged["n"] > 0, "n"].min())  # not every run reaches the last epoch
     many = str(n) if least == n else f"{least} to {n}"
     note = f"Mean over n = {many} {sampled(record, scenario).nouns}{bands}.{known}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from html import escape
 
 from reports import frames
@@ -48,8 +49,8 @@ def mean_ranks(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle
         y={"autorange": "reversed", "type": "category"},
     )
 
-    level = "training" if sampled(record, scenario).trainings > 1 else ""
-    over = f"{blocks} trainings" if level else f"{blocks} {sampled(record, scenario).nouns}"
+    about = sampled(record, scenario)
+    over = f"{blocks} {'trainings' if about.trainings > 1 else replace(about, runs=1).nouns}"
     note = f"Ranks of the score, {frames.size_label(record, scenario)}, over n = {over} on which every method was evaluated."
     if math.isfinite(critical):
         note += (

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.frames._base import evaluations
 from reports.frames.statistics import summarise
-from sweeps.record import UNIT_LEVELS, SweepRecord, compare, score_rounding
+from sweeps.record import UNIT_LEVELS, SweepRecord, compare, metric_rounding
 
 __all__ = ["baseline_summary", "metric_summary", "metric_values"]
 
@@ -42,7 +42,7 @@ def metric_summary(
     out = summarise(values, ["forget_size", "method"], list(columns)).query("n > 0")
     if compared:
         roundings = {
-            size: score_rounding(record, own) for size, own in rows.groupby("forget_size") if "score" in columns
+            (size, m): metric_rounding(record, own, m) for size, own in rows.groupby("forget_size") for m in columns
         }
         out = out.merge(_verdicts(values, list(columns), roundings), on=["forget_size", "method", "metric"], how="left")
     else:
@@ -75,13 +75,12 @@ def run_values(record: SweepRecord, scenario: str, metrics: Sequence[str], basel
 
 
 def _verdicts(values: pd.DataFrame, metrics: Sequence[str], roundings: Mapping[Any, float]) -> pd.DataFrame:
-    """What `compare` says of every forget size and metric, one row per method; with each size's rounding of the score."""
+    """What `compare` says of every forget size and metric, one row per method; with what rounding gives each."""
     verdicts = []
     for size, group in values.groupby("forget_size"):
         for m in metrics:
             samples = group.pivot(index=list(UNIT_LEVELS), columns="method", values=m)
-            rounding = roundings[size] if m == "score" else 0.0
-            verdicts.append(compare(samples, rounding).reset_index().assign(forget_size=size, metric=m))
+            verdicts.append(compare(samples, roundings[size, m]).reset_index().assign(forget_size=size, metric=m))
     return pd.concat(verdicts, ignore_index=True)
 
 

@@ -16,7 +16,7 @@ from sweeps.record import SweepRecord, once
 
 __all__ = ["axes", "sensitivity", "sensitivity_grid", "sensitivity_summary"]
 
-_VALUES = ("value", "change", "noise", "repeats", "failed", "forget_size")
+_VALUES = ("value", "change", "centre", "noise", "repeats", "failed", "forget_size")
 
 
 def axes(record: SweepRecord) -> tuple[str, str]:
@@ -34,10 +34,10 @@ def sensitivity(record: SweepRecord, scenario: str, method: str) -> pd.DataFrame
     """One row per accuracy gap and grid point: its value and its change against the centre (percentage points, + is worse).
 
     The centre is the grid point at the best hyperparameters (where it has none, its middle). A failed point has NaNs and
-    `failed`; where the centre itself has no value, no change is known. The hyperparameters stand in columns of their own names;
-    the second is NaN for a method without it, its `_factor` of 1 − α where that was varied. `repeats` is how often the centre was
-    run, `noise` how far from their mean one more run of it would lie in 95 of 100 cases (Student's t; NaN below two): a change
-    within it is none that can be told.
+    `failed`; where the centre itself has no value, no change is known. What differs by the rounding of a mean alone is no
+    change. The hyperparameters stand in columns of their own names; the second is NaN for a method without it, its `_factor` of
+    1 − α where that was varied. `repeats` is how often the centre was run, `noise` how far from their mean one more run of it
+    would lie in 95 of 100 cases (Student's t; NaN below two): a change within it is none that can be told.
     """
     rows = stage_trials(record, "sensitivity", scenario)
     rows = rows[(rows["method"] == method) & rows["state"].isin(["COMPLETE", "FAIL"])] if len(rows) else rows
@@ -70,10 +70,12 @@ def _changes(points: pd.DataFrame, metric: pd.Series[float], centre: Mapping[str
     def at_centre(frame: pd.DataFrame) -> pd.Series[bool]:
         return (frame[x] == centre[x]) & ((frame[y] == centre[y]) | frame[y].isna())
 
-    middle = grid.loc[at_centre(grid), "value"]
+    centred = at_centre(grid)
+    middle = grid.loc[centred, "value"]
     repeats = values.loc[at_centre(values), "value"].dropna().to_numpy()
     return grid.assign(
-        change=grid["value"] - (middle.iloc[0] if len(middle) else np.nan),
+        change=(grid["value"] - (middle.iloc[0] if len(middle) else np.nan)).round(9),
+        centre=centred,
         noise=_noise(repeats, _least_step(values["value"])),
         repeats=len(repeats),
         failed=~grid["done"],
@@ -94,15 +96,18 @@ def sensitivity_grid(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def sensitivity_summary(record: SweepRecord, scenario: str, methods: list[str]) -> pd.DataFrame:
-    """One row per method and gap: largest rise and fall, mean absolute change, noise, how many beyond it, points, failures."""
+    """One row per method and gap: largest rise and fall, mean absolute change, noise, how many beyond it, points, failures.
+
+    The mean is over what lies round the centre: its own change is 0 by definition.
+    """
     rows = []
     for method in methods:
         for metric, part in sensitivity(record, scenario, method).groupby("metric", sort=False):
-            change = part["change"].dropna()
+            change = part.loc[~part["centre"], "change"].dropna()
             if len(change):
                 noise = float(part["noise"].iloc[0])
                 beyond = int((change.abs() > noise).sum()) if np.isfinite(noise) else -1
-                extent = (change.max(), change.min(), change.abs().mean(), noise, beyond)
+                extent = (max(change.max(), 0.0), min(change.min(), 0.0), change.abs().mean(), noise, beyond)
                 rows.append((method, metric, *extent, len(part), part["failed"].sum()))
     extents = ["largest_rise", "largest_fall", "mean_absolute", "noise", "beyond_noise"]
     columns = ["method", "metric", *extents, "points", "failed"]

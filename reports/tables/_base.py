@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from reports import frames
-from reports.caveats import fewer_gaps_note, floor_note, oracles_note, score_note
+from reports.caveats import fewer_gaps_note, floor_note, oracles_note, own_rule_note, score_note
 from reports.format import Cell, Row, Table
-from reports.names import method_label, metric, row_label, scenario_label, score_label
+from reports.names import metric, row_label, scenario_label, score_label
 from reports.sampled import sampled_over
 from reports.told import original_sentence
 from sweeps.record import MISSING, SweepRecord, uncertain
@@ -36,6 +36,7 @@ def by_method(
         score = score_label(record)
         frame = frame.assign(column=[score if m == "score" else metric(record, m).short for m in frame["metric"]])
     columns = [c for c in (columns or list(dict.fromkeys(frame["column"]))) if (frame["column"] == c).any()]
+    most = {c: int(own["n"].max()) for c, own in frame.groupby("column")}
     rows = []
     for size in dict.fromkeys(frame["forget_size"]) if sizes else [None]:
         part = frame if size is None else frame[frame["forget_size"] == size]
@@ -46,17 +47,16 @@ def by_method(
             head = [Cell(str(size), float(size))] if size is not None else []
             n = int(max(r.n for r in cells.values()))
             tail = [Cell(str(n), float(n))] if counts else []
-            body = (statistic_cell(cells.get(c), n if counts else 0) for c in columns)
+            body = (statistic_cell(cells.get(c), n if counts else most[c]) for c in columns)
             below, label = method in frames.BASELINES, row_label(method)
             rows.append(Row((*head, Cell(label, label), *body, *tail), None if below else method, last=below))
     headers = [*(["Forget size"] if sizes else []), "Method", *columns, *(["n"] if counts else [])]
     over = sampled_over(record, frame["scenario"])
     scenarios = list(dict.fromkeys(frame["scenario"]))
-    own_rule = dict.fromkeys(m for s in scenarios for m in frames.own_rule(record, s) if m in set(frame["method"]))
     notes = [
         f"Mean ± std over {over}" + (" (n)." if counts else "."),
         convention or convention_note(record),
-        *([own_rule_note(own_rule)] if own_rule and not convention else []),
+        *filter(None, [own_rule_note(record, scenarios, set(frame["method"])) if not convention else ""]),
     ]
     metrics = set(frame["metric"].fillna("score")) if "metric" in frame else {"score"}
     if any(row.last for row in rows):
@@ -93,12 +93,6 @@ def convention_note(record: SweepRecord) -> str:
     if record.in_hindsight:
         return "In hindsight: each run at the epoch of its least score on the very forget set and images that are reported."
     return "At the stop epoch, which was known before the evaluation."
-
-
-def own_rule_note(methods: Iterable[str]) -> str:
-    """Of which methods that is not so."""
-    named = ", ".join(map(method_label, methods))
-    return f"No stop epoch, for the method chooses it in each run itself: {named}."
 
 
 def with_baselines(record: SweepRecord, scenario: str, frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

@@ -61,7 +61,7 @@ def _row(rival: Rival) -> Row:
 
 
 def _more(rival: Rival) -> Cell:
-    if rival.apart:
+    if rival.apart or rival.ahead:
         return Cell(MISSING)
     if rival.needed is None:
         return Cell(f"> {MOST_UNITS}", math.inf)

@@ -53,7 +53,8 @@ def _short_runs(record: SweepRecord, scenario: str) -> str:
     if not len(short):
         return ""
     if len(short) == len(epochs) and short.nunique() == 1:
-        return f" Runs have {short.iloc[0]} epochs: top-5 is the mean of all of them."
+        one = short.iloc[0] == 1
+        return f" Runs have {short.iloc[0]} epoch{'' if one else 's'}: top-5 is {'that' if one else 'the mean of all of them'}."
     named = ", ".join(method_label(str(m)) for m in short.index)
     return f" Fewer than {TOP} epochs, of all of which top-5 is the mean: {named}."
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from reports import frames
+from reports.caveats import own_rule_note
 from reports.format import Cell, Row, Table
 from reports.names import method_label, metric, parameter_label, scenario_label
-from reports.tables._base import own_rule_note
-from sweeps.record import MISSING, SweepRecord, number
+from sweeps.record import MISSING, SweepRecord, number, signed
 
 
 def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
@@ -53,8 +53,7 @@ def _origin_notes(record: SweepRecord, scenario: str, unconfirmed: list[str]) ->
     given = [method_label(m) for m, w in winners.items() if w.source == "given" and w.hyperparameters]
     if given:
         notes.append(f"Given, not found by a search of this sweep: {', '.join(given)}.")
-    own = frames.own_rule(record, scenario)
-    return [*notes, own_rule_note(own)] if own else notes
+    return [*notes, *filter(None, [own_rule_note(record, [scenario], winners)])]
 
 
 def importance_table(record: SweepRecord, scenario: str) -> Table | None:
@@ -88,10 +87,7 @@ def sensitivity_table(record: SweepRecord, scenario: str, methods: list[str] | N
             (
                 Cell(method_label(r.method), method_label(r.method)),
                 Cell(metric(record, r.metric).short, r.metric),
-                *(
-                    Cell(f"{v:.2f}".replace("-", "−"), float(v))
-                    for v in (r.largest_rise, r.largest_fall, r.mean_absolute)
-                ),
+                *(Cell(signed(v, 2), float(v)) for v in (r.largest_rise, r.largest_fall, r.mean_absolute)),
                 *_noise_cells(r.noise, r.beyond_noise),
                 Cell(f"{r.points - r.failed} of {r.points}", float(r.points - r.failed)),
             ),
@@ -102,7 +98,8 @@ def sensitivity_table(record: SweepRecord, scenario: str, methods: list[str] | N
     columns = ("Method", "Gap", "Largest rise", "Largest fall", "Mean |change|", "Noise", "Beyond it", "Grid points")
     title = f"{scenario_label(scenario)}: change of the gaps over the sensitivity grid, percentage points"
     notes = [
-        "Noise: how far from the centre one more run of it lies in 95 of 100 cases, by its repeats; –: it was run once."
+        "Mean |change|: of the points round the centre.",
+        "Noise: how far from the centre one more run of it lies in 95 of 100 cases, by its repeats; –: it was run once.",
     ]
     return Table(f"{scenario}-sensitivity", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from reports import frames
-from reports.caveats import first_trials_sentence, part_note
+from reports.caveats import first_trials_sentence, own_rule_note, part_note
 from reports.format import Cell, Row, Table
 from reports.names import method_label, scenario_label
 from reports.sampled import overlap_sentence, sampled
@@ -65,11 +67,11 @@ def optimism_table(record: SweepRecord, scenario: str) -> Table | None:
         *("Evaluated", "n", "Optimism"),
     )
     title = f"{scenario_label(scenario)}: the winner's optimism, forget size {record.tuned_size(scenario)}"
-    notes = _optimism_notes(record, scenario, confirmed)
+    notes = _optimism_notes(record, scenario, confirmed, set(frame["method"]))
     return Table(f"{scenario}-optimism", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
 
 
-def _optimism_notes(record: SweepRecord, scenario: str, confirmed: bool) -> list[str]:
+def _optimism_notes(record: SweepRecord, scenario: str, confirmed: bool, shown: Collection[str]) -> list[str]:
     searched, images = ("dev", "test") if record.spec.get("protocol") == "strict" else ("test", "test")
     at = "in hindsight" if record.in_hindsight else "at the stop epoch"
     notes = [
@@ -83,8 +85,5 @@ def _optimism_notes(record: SweepRecord, scenario: str, confirmed: bool) -> list
     shared = overlap_sentence(record, scenario)
     decided = "each run's epoch" if record.in_hindsight else "nothing"
     evaluated = f"Evaluated: on {sampled(record, scenario).nouns}, {images} images, {at}; it decides {decided}."
-    return [
-        *notes,
-        evaluated,
-        *filter(None, [shared, first_trials_sentence(record, scenario), part_note(record, scenario)]),
-    ]
+    own_rule, begun = own_rule_note(record, [scenario], shown), first_trials_sentence(record, scenario)
+    return [*notes, evaluated, *filter(None, [own_rule, shared, begun, part_note(record, scenario)])]

@@ -57,6 +57,8 @@ def _comparison(record: SweepRecord, apart: Apart) -> Iterator[str]:
     if apart.untested:
         few = f"fewer than {LEAST_UNITS} {apart.unit}s"
         yield f"{apart.best} shares {few} with {_named(apart.untested)}: nothing is told there"
+    if apart.ahead:
+        yield f"on the {apart.unit}s that both have, these score less than {apart.best}: {_named(apart.ahead)}"
     rival = apart.next_told
     if rival is not None and rival.needed is not None:
         further = max(rival.needed - rival.units, 1)

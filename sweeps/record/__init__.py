@@ -20,11 +20,11 @@ from sweeps.record.apart import (
 from sweeps.record.commands import ONCE, extending, options_among, typed_runs, with_setting, without_options
 from sweeps.record.find import find_sweep, sweeps_in
 from sweeps.record.load import load_sweep
-from sweeps.record.numbers import MISSING, decimals, number, significant, uncertain
+from sweeps.record.numbers import MISSING, decimals, number, signed, significant, uncertain
 from sweeps.record.once import once
 from sweeps.record.record import COLUMNS, SweepRecord, empty_record
 from sweeps.record.remarks import Remark, remarks
-from sweeps.record.rounding import entering, moved_by, score_rounding
+from sweeps.record.rounding import entering, metric_rounding, moved_by, score_rounding
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, MOST_UNITS, POWER, compare
 from sweeps.studies.winners import Winner
 
@@ -59,12 +59,14 @@ __all__ = [
     "find_sweep",
     "in_common",
     "load_sweep",
+    "metric_rounding",
     "moved_by",
     "number",
     "once",
     "options_among",
     "remarks",
     "score_rounding",
+    "signed",
     "significant",
     "sweeps_in",
     "told_apart",

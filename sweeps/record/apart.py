@@ -66,6 +66,11 @@ class Rival:
     least: float
     needed: int | None
 
+    @property
+    def ahead(self) -> bool:
+        """Whether it scores less than the best one on the units that both have."""
+        return self.difference < -1e-9
+
 
 @dataclass(frozen=True)
 class Apart:
@@ -103,6 +108,11 @@ class Apart:
     def untested(self) -> list[str]:
         """The others."""
         return [r.method for r in self.rivals if r.units < LEAST_UNITS]
+
+    @property
+    def ahead(self) -> list[str]:
+        """Methods that score less than the best one on the units that both have: its mean is the least for others alone."""
+        return [r.method for r in self.rivals if r.ahead]
 
     @property
     def next_told(self) -> Rival | None:

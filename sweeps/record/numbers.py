@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["MISSING", "decimals", "number", "significant", "uncertain"]
+__all__ = ["MISSING", "decimals", "number", "signed", "significant", "uncertain"]
 
 MISSING = "–"
 #: Decimals that a number has at most.
@@ -60,7 +60,7 @@ def uncertain(mean: float, std: float, n: int, of: int = 0) -> str:
     places = decimals(std)
     if places is None or places > PLACES:
         return f"{_plain(mean)} ± {significant(std, 1)}"
-    return f"{_signed(mean, places)} ± {std:.{places}f}"
+    return f"{signed(mean, places)} ± {std:.{places}f}"
 
 
 def _is_rounding(std: float, mean: float) -> bool:
@@ -71,10 +71,10 @@ def _plain(mean: float) -> str:
     """A mean without a spread to tell its digits."""
     if abs(mean) < 1e-12:
         return "0.00"
-    return _signed(mean, 2) if 0.01 <= abs(mean) < 1000 else significant(mean).replace("-", "−", int(mean < 0))
+    return signed(mean, 2) if 0.01 <= abs(mean) < 1000 else significant(mean).replace("-", "−", int(mean < 0))
 
 
-def _signed(value: float, places: int) -> str:
+def signed(value: float, places: int) -> str:
     """With a minus sign, and none before a zero."""
     text = f"{value:.{places}f}"
     return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")

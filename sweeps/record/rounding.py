@@ -13,8 +13,10 @@ from sweeps.objective import Objective
 from sweeps.record.record import SweepRecord
 from unlearn.gaps import Measures
 
-__all__ = ["entering", "image_step", "images_of", "moved_by", "objective_in", "score_rounding"]
+__all__ = ["entering", "image_step", "images_of", "metric_rounding", "moved_by", "objective_in", "score_rounding"]
 
+#: The rounding of what does not come in steps: next to nothing, but known.
+EXACT = 1e-9
 #: Prefix of the columns that hold metrics at the epoch that counts.
 _AT = "metric."
 
@@ -55,6 +57,22 @@ def score_rounding(record: SweepRecord, rows: pd.DataFrame) -> float:
         if (gap := measures.gap_name(name)) in gaps
     }
     return math.hypot(*moved_by(record, rows, steps)) / math.sqrt(6)
+
+
+def metric_rounding(record: SweepRecord, rows: pd.DataFrame, metric: str) -> float:
+    """The same of one metric: one image's worth of the gap of an accuracy; costs and distances do not come in steps; else 0."""
+    if metric == "score":
+        return score_rounding(record, rows)
+    measures = Measures(record.measures)
+    names = [str(c).removeprefix(_AT) for c in rows if str(c).startswith(_AT)]
+    if metric in [*measures.family("cost", names), *measures.family("distance", names)]:
+        return EXACT
+    of = next((n for n in measures.family("accuracy", names) if measures.gap_name(n) == metric), None)
+    if of is None:
+        return 0.0
+    scenario, sizes = str(rows["scenario"].iloc[0]), rows["forget_size"].dropna()
+    images = images_of(record, scenario, of, int(sizes.max()) if len(sizes) else None)
+    return image_step(of, rows[f"{_AT}{of}"], images) / math.sqrt(6)
 
 
 def moved_by(record: SweepRecord, rows: pd.DataFrame, steps: Mapping[str, float]) -> list[float]:

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports import frames, tables
+from reports import figures, frames, tables
 from reports.sampled import counted, overlap_sentence, sampled
+from reports.styles import method_styles
 from reports.summary import verdict
-from reports.told import needed_sentence, power_sentence
+from reports.told import needed_sentence, power_sentence, rivals_sentence
 from sweeps.cli.answers import answers
 from sweeps.record import SweepRecord, compare, evaluations, score_rounding, told_apart
 from sweeps.record.rounding import image_step, images_of
@@ -324,3 +325,72 @@ def test_no_fewer_sets_are_asked_for_than_are_planned(builder: RecordBuilder) ->
         needed_sentence(record, apart)
         == "At least 1 more forget set is needed: sweeps evaluate tiny --set evaluation.seeds=8"
     )
+
+
+def lacking(builder: RecordBuilder) -> SweepRecord:
+    """SURE has failed on the two hardest of five sets, and so has the least mean; FineTune is better wherever both ran."""
+    builder.planned |= {("evaluation", "random", method): 5 for method in ("sure", "finetune", "scrub")}
+    for seed, value in enumerate((1.0, 1.2, 1.1, 9.0, 9.3)):
+        ends = {"state": "FAIL"} if seed > 2 else {"value": value + 0.5}
+        builder.trial("evaluation", "sure", forget_seed=seed, **ends)
+        builder.trial("evaluation", "finetune", value=value + 0.01 * seed, forget_seed=seed)
+        builder.trial("evaluation", "scrub", value=value + 0.8 + 0.4 * (seed % 2), forget_seed=seed)
+    return builder.record()
+
+
+def test_a_least_mean_that_is_so_by_what_is_lacking_is_told(builder: RecordBuilder) -> None:
+    record = lacking(builder)
+    apart = told_apart(record, "random")
+    assert apart is not None
+    assert (apart.best, apart.ahead) == ("sure", ["finetune"])
+    assert rivals_sentence(apart).endswith("On the forget sets that both have, these score less than it: FineTune.")
+    line = "random: on the forget sets that both have, these score less than sure: finetune"
+    assert line in answers(record, whole=False)
+    table = tables.apart_table(record, "random")
+    assert table is not None
+    assert {row.method: row.cells[4].text == "–" for row in table.rows} == {"finetune": True, "scrub": False}
+    scores = tables.score_table(record)
+    assert scores is not None
+    assert [row.cells[1].text for row in scores.rows] == ["1.60 ± 0.10 (n = 3)", "4 ± 4", "5 ± 4"]
+
+
+def test_no_number_is_told_for_one_that_is_ahead(builder: RecordBuilder) -> None:
+    """More sets would tell FineTune, the other way round: it is not true that no number of them would."""
+    lacking(builder)
+    builder.trials = [t for t in builder.trials if t["method"] != "scrub"]
+    record = builder.record()
+    apart = told_apart(record, "random")
+    assert apart is not None
+    assert apart.not_apart == apart.ahead == ["finetune"]
+    assert needed_sentence(record, apart) == ""
+
+
+def test_runs_are_counted_with_all_that_they_repeat(builder: RecordBuilder) -> None:
+    for training in range(2):
+        for seed in range(3):
+            for run in range(2):
+                for method in ("sure", "finetune", "scrub"):
+                    lost = method == "sure" and seed == 2
+                    ends = {"state": "FAIL"} if lost else {"value": 1.0 + (method != "sure") + 0.1 * seed + 0.01 * run}
+                    builder.trial("evaluation", method, forget_seed=seed, training=training, run=run, **ends)
+    record = builder.record()
+    assert sampled(record, "random").nouns == "runs: 2 trainings, 3 forget sets each, 2 on each"
+    said = "8 of 12 runs (2 trainings, 3 forget sets each, 2 on each), fresh forget sets of 100"
+    assert said in verdict(record, "random").sentences[0]
+    builder.trials = [t for t in builder.trials if t["training"] == 0]
+    record = builder.record()
+    assert "4 of 6 runs (2 on each forget set)" in verdict(record, "random").sentences[0]
+    ranks = figures.mean_ranks(record, "random", method_styles(["sure", "finetune", "scrub"]))
+    assert ranks is not None
+    assert "over n = 2 forget sets on which every method was evaluated." in ranks.note
+
+
+def test_costs_that_are_known_exactly_are_told_apart(builder: RecordBuilder) -> None:
+    """0.20, 0.23 and 0.63 of the oracle's samples in every run: nothing of that is chance; of 80 images one is 1.25 points."""
+    for method, cost, accuracy in (("sure", 0.2, 90.0), ("finetune", 0.23, 80.0), ("scrub", 0.63, 70.0)):
+        for seed in range(3):
+            metrics = {"relative_samples": cost, "forget_accuracy": accuracy, "forget_gap": 95.0 - accuracy}
+            builder.trial("evaluation", method, value=1.0, metrics=metrics, forget_seed=seed, size=80)
+    frame = frames.metric_summary(builder.record(), "random", ["relative_samples", "forget_gap"])
+    assert not frame["tied"].any()
+    assert frame.loc[frame["best"], "method"].tolist() == ["sure", "sure"]

@@ -95,6 +95,31 @@ def test_headline_tables_say_at_which_epoch(stopped: RecordBuilder):
     assert "No stop epoch, for the method chooses it in each run itself: SCRUB." in table.notes
 
 
+def test_figures_and_searches_say_which_methods_have_no_stop_epoch(stopped: RecordBuilder):
+    said = "No stop epoch, for the method chooses it in each run itself: SCRUB."
+    for method in CURVES:
+        found = stopped.winners["random"][method].hyperparameters
+        stopped.trial("search", method, value=1.0, hp=found)
+        stopped.trial("confirmation", method, value=1.5, hp=found, curve=[{"score": 1.5}] * 3, forget_seed=7)
+    record, styles = stopped.record(), method_styles(list(CURVES))
+    bars = figures.score_bars(record, styles)
+    assert bars is not None
+    assert "at the stop epoch" in bars.title
+    assert said in bars.note
+    table = tables.optimism_table(record, "random")
+    assert table is not None
+    assert said in table.notes
+    for row in stopped.curves:
+        row["forget_accuracy"] = 90.0
+    curves = figures.accuracy_curves(stopped.record(), "random", styles)
+    assert curves is not None
+    assert f"Ringed: the stop epoch, at which the other numbers stand. {said}" in curves.note
+    stopped.trials = [t for t in stopped.trials if t["method"] != "scrub"]
+    bars = figures.score_bars(stopped.record(), styles)
+    assert bars is not None
+    assert "No stop epoch" not in bars.note
+
+
 def test_numbers_of_one_method_say_at_which_epoch_they_are(stopped: RecordBuilder):
     record = stopped.record()
     assert frames.epoch_of(record, "random", "sure") == "at the stop epoch"
@@ -115,6 +140,10 @@ def test_top1_of_a_method_with_a_rule_of_its_own_is_not_called_the_best_epoch(st
     table = tables.top5_table(stopped.record(), "random")
     assert table is not None
     assert "Fewer than 5 epochs, of all of which top-5 is the mean: SURE, SCRUB." in " ".join(table.notes)
+    stopped.curves = [c for c in stopped.curves if c["epoch"] == 1]
+    table = tables.top5_table(stopped.record(), "random")
+    assert table is not None
+    assert table.notes[1].endswith("SCRUB. Runs have 1 epoch: top-5 is that.")
 
 
 @pytest.mark.parametrize("protocol", ["strict", "paper"])

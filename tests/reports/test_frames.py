@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -160,9 +161,33 @@ def test_repeats_of_the_centre_tell_a_change_from_noise(builder):
     assert figures.figure_of(drawing.wide()).data[0].text == (["(+8.0)", "0", "+13.0"],)
     table = tables.sensitivity_table(builder.record(), "random")
     assert table is not None
-    assert [c.text for c in table.rows[0].cells][2:] == ["13.00", "0.00", "7.00", "± 9.94", "1", "3 of 3"]
+    assert [c.text for c in table.rows[0].cells][2:] == ["13.00", "0.00", "10.50", "± 9.94", "1", "3 of 3"]
+    assert "Mean |change|: of the points round the centre." in table.notes
     assert "one run each, 3 at the centre, at the stop epoch" in drawing.note
     assert "In brackets: no farther from the centre than one more run" in drawing.note
+
+
+def test_the_rounding_of_a_mean_is_no_change(builder):
+    """Of three equal repeats the mean may differ from them in its last digit."""
+    gap = next(g for g in (100 * k / 361 for k in range(1, 361)) if pd.Series([g] * 3).groupby([0] * 3).mean()[0] != g)
+    builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.5}}}
+    for run, lr in enumerate((0.01, 0.01, 0.01, 0.008, 0.012)):
+        builder.trial("sensitivity", "sure", hp={"lr": lr, "alpha": 0.5}, metrics={"forget_gap": gap}, run=run)
+    record = builder.record()
+    assert figures.unmoved(record, "random", "sure") == 3
+    assert figures.sensitivity_heatmap(record, "random", "sure") is None
+    table = tables.sensitivity_table(record, "random")
+    assert table is not None
+    assert [c.text for c in table.rows[0].cells][2:] == ["0.00", "0.00", "0.00", "± 0.00", "0", "3 of 3"]
+
+
+def test_a_small_fall_is_no_negative_zero(builder):
+    builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.5}}}
+    for lr, gap in ((0.008, 2.0), (0.01, 2.001), (0.012, 2.5)):
+        builder.trial("sensitivity", "sure", hp={"lr": lr, "alpha": 0.5}, metrics={"forget_gap": gap})
+    table = tables.sensitivity_table(builder.record(), "random")
+    assert table is not None
+    assert [c.text for c in table.rows[0].cells][2:5] == ["0.50", "0.00", "0.25"]
 
 
 def test_a_prediction_interval_holds_what_it_says():
