@@ -19,7 +19,7 @@ from reports.names import (
     scenario_label,
     score_label,
 )
-from reports.sampled import sampled
+from reports.sampled import confirmed_on, sampled
 from reports.styles import method_styles
 from reports.summary import cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
 from reports.writers import as_markdown, to_markdown
@@ -39,7 +39,6 @@ _MOST_CHARACTERS = 400
 CARD_HEIGHT = 470
 _ORIGINS = {
     "search": "as the search found them",
-    "confirmation": "as they were confirmed on further tuning forget sets",
     "given": "as they were given",
 }
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
@@ -219,7 +218,8 @@ def _best(record: SweepRecord, scenario: str, method: str) -> str:
     stop = {} if found.stop_epoch is None else {"stop_epoch": found.stop_epoch}
     values = {**found.hyperparameters, **stop}
     rows = "\n".join(f"| {parameter_label(name, method)} | {number(value)} |" for name, value in values.items())
-    origin = _ORIGINS.get(found.source, found.source)
+    origins = {**_ORIGINS, "confirmation": f"as they were confirmed {confirmed_on(record, scenario)}"}
+    origin = origins.get(found.source, found.source)
     if stop and found.source == "search":
         origin += "; it rests on one draw"
     return f"{said}\n\nEvaluated are, {origin}:\n\n| hyperparameter | value |\n| --- | --- |\n{rows}"

@@ -10,7 +10,7 @@ import pandas as pd
 from reports.names import scenario_label
 from sweeps.record import FLOOR, SweepRecord, draws_vary, evaluations
 
-__all__ = ["Sampled", "counted", "overlap_sentence", "sampled", "sampled_in", "sampled_over"]
+__all__ = ["Sampled", "confirmed_on", "counted", "overlap_sentence", "sampled", "sampled_in", "sampled_over"]
 
 RUNS_ON_ONE = "runs on the one forget set"
 
@@ -93,11 +93,22 @@ def counted(record: SweepRecord, scenario: str, n: int, size: int | None) -> str
     return f"{n} {fresh}forget {'set' if n == 1 else 'sets'}{of}"
 
 
+def confirmed_on(record: SweepRecord, scenario: str) -> str:
+    """What the confirmation of a search varies; of one forget set it is the run, for that has one oracle."""
+    if draws_vary(record, scenario):
+        return "on further tuning forget sets"
+    return "in further runs on the one forget set, against the same oracle"
+
+
 def overlap_sentence(record: SweepRecord, scenario: str) -> str:
     """How much of the evaluation's forget sets the tuning sets hold; empty where that is nothing, or was not kept."""
     about = sampled(record, scenario)
     if not about.varies:
-        return "There is one forget set: search and evaluation share it, and what varies is the run."
+        searched = (record.counted["stage"] == "search") & (record.counted["scenario"] == scenario)
+        shared = ": search and evaluation share it and an oracle of it" if searched.any() else ""
+        return (
+            f"There is one forget set{shared}, and what varies is the run{' and the training' * (about.trainings > 1)}."
+        )
     if not about.overlap:
         return ""
     return f"On average {100 * about.overlap:.2g} % of these forget sets' samples are in tuning sets too."

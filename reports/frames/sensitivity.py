@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 
 from reports.frames._base import EPOCH, metrics_of, stage_trials
 from reports.names import measures
-from sweeps.record import SweepRecord, once
+from sweeps.record import SweepRecord, metric_rounding, once
 
 __all__ = ["axes", "sensitivity", "sensitivity_grid", "sensitivity_summary"]
 
@@ -51,7 +51,10 @@ def sensitivity(record: SweepRecord, scenario: str, method: str) -> pd.DataFrame
     best = record.best.get(scenario, {}).get(method, {})
     centre = {name: _centre(points[name], best, name) for name in (x, y)}
     known = measures(record).family_gaps("accuracy", metrics_of(rows))
-    parts = [_changes(points, rows[f"{EPOCH}{m}"].astype(float), centre).assign(metric=m) for m in known]
+    parts = [
+        _changes(points, rows[f"{EPOCH}{m}"].astype(float), centre, metric_rounding(record, rows, m)).assign(metric=m)
+        for m in known
+    ]
     if not parts:
         return pd.DataFrame(columns=_columns(x, y))
     out = pd.concat(parts, ignore_index=True)
@@ -61,8 +64,14 @@ def sensitivity(record: SweepRecord, scenario: str, method: str) -> pd.DataFrame
     return out.assign(scenario=scenario, method=method, forget_size=size, **factors)[_columns(x, y)]
 
 
-def _changes(points: pd.DataFrame, metric: pd.Series[float], centre: Mapping[str, float]) -> pd.DataFrame:
-    """One metric's value, its change against the centre and the noise, one row per point of a grid."""
+def _changes(
+    points: pd.DataFrame, metric: pd.Series[float], centre: Mapping[str, float], rounding: float
+) -> pd.DataFrame:
+    """One metric's value, its change against the centre and the noise, one row per point of a grid.
+
+    Args:
+        rounding: as `metric_rounding` gives it; where it is not known, the least distance of two values stands for a step.
+    """
     x, y = centre
     values = points.assign(value=metric.where(points["done"]))
     grid = values.groupby([x, y], dropna=False, as_index=False).agg(value=("value", "mean"), done=("done", "any"))
@@ -76,7 +85,7 @@ def _changes(points: pd.DataFrame, metric: pd.Series[float], centre: Mapping[str
     return grid.assign(
         change=(grid["value"] - (middle.iloc[0] if len(middle) else np.nan)).round(9),
         centre=centred,
-        noise=_noise(repeats, _least_step(values["value"])),
+        noise=_noise(repeats, rounding or _least_step(values["value"]) / np.sqrt(6)),
         repeats=len(repeats),
         failed=~grid["done"],
     )
@@ -130,12 +139,12 @@ def _factors(record: SweepRecord, values: pd.Series[float], centre: float, name:
     return (1 - values) / (1 - centre) if complement else values / centre
 
 
-def _noise(repeats: npt.NDArray[np.float64], step: float) -> float:
+def _noise(repeats: npt.NDArray[np.float64], rounding: float) -> float:
     """Half the width of the 95 % prediction interval of one more run, of at least the spread that rounding gives."""
     n = len(repeats)
     if n < 2:
         return float("nan")
-    spread = max(float(repeats.std(ddof=1)), step / np.sqrt(6))
+    spread = max(float(repeats.std(ddof=1)), rounding)
     return float(stdtrit(n - 1, 0.975) * spread * np.sqrt(1 + 1 / n))
 
 

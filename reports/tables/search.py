@@ -8,7 +8,7 @@ from reports import frames
 from reports.caveats import first_trials_sentence, own_rule_note, part_note
 from reports.format import Cell, Row, Table
 from reports.names import method_label, scenario_label
-from reports.sampled import overlap_sentence, sampled
+from reports.sampled import confirmed_on, overlap_sentence, sampled
 from sweeps.record import SweepRecord, significant, uncertain
 
 
@@ -79,9 +79,8 @@ def _optimism_notes(record: SweepRecord, scenario: str, confirmed: bool, shown: 
         f"Winner in the search: its best epoch on the one tuning forget set, {searched} images.",
     ]
     if confirmed:
-        notes.append(
-            f"Confirmed: on further tuning forget sets, {searched} images, {at}; chosen by it, and so still flattered."
-        )
+        on = confirmed_on(record, scenario)
+        notes.append(f"Confirmed: {on}, {searched} images, {at}; chosen by it, and so still flattered.")
     shared = overlap_sentence(record, scenario)
     decided = "each run's epoch" if record.in_hindsight else "nothing"
     evaluated = f"Evaluated: on {sampled(record, scenario).nouns}, {images} images, {at}; it decides {decided}."

@@ -8,7 +8,16 @@ from typing import Any
 from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, echo, errors_to_exit_code, stdout_console, tell
-from sweeps.requests import answer, check_empty, copies_line, original_line, unchanged_line, write_answer
+from sweeps.requests import (
+    FAILED,
+    UNFINISHED,
+    answer,
+    check_empty,
+    copies_line,
+    original_line,
+    unchanged_line,
+    write_answer,
+)
 from unlearn.data import read_ids
 
 
@@ -42,8 +51,9 @@ def print_record(record: dict[str, Any]) -> None:
     tell(expectation_line(record))
     if original := record["expected"].get("original"):
         tell(original_line(record["ran"]["method"], original))
-    if "not finished" in record["ran"]["method_chosen_by"]:
-        tell(f"note: the method was chosen by {record['ran']['method_chosen_by']}")
+    chosen_by = record["ran"]["method_chosen_by"]
+    if UNFINISHED in chosen_by or FAILED in chosen_by:
+        tell(f"note: the method was chosen by {chosen_by}")
     for sentence in record["unlike"]:
         tell(f"note: this request is unlike what was tuned on: {sentence}")
     if line := copies_line(record):

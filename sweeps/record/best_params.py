@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sweeps.errors import SweepError
-from sweeps.record.apart import forget_sets
+from sweeps.record.apart import draws_vary, forget_sets
 from sweeps.record.record import SweepRecord
 from sweeps.record.remarks import remarks
 from sweeps.spec import dump_yaml, read_yaml
@@ -77,8 +77,9 @@ def _scores(record: SweepRecord, scenario: str, method: str, winner: Winner) -> 
     search = trials[(trials["stage"] == "search") & (trials["scenario"] == scenario) & (trials["method"] == method)]
     own = {stage: record.at_best(stage, scenario, method) for stage in ("search", "confirmation", "evaluation")}
     scores: dict[str, Any] = {"objective": record.spec["objective"]["name"], "source": winner.source}
+    repeats = "forget sets" if draws_vary(record, scenario) else "runs on the one forget set"
     if winner.stop_epoch is not None and winner.sets:
-        scores["stop_epoch_rests_on"] = "one draw" if winner.sets == 1 else f"{winner.sets} forget sets"
+        scores["stop_epoch_rests_on"] = "one draw" if winner.sets == 1 else f"{winner.sets} {repeats}"
     if len(own["search"]):
         scores["search"] = float(own["search"]["value"].min())
     scores["search_trials"] = int((search["state"] == "COMPLETE").sum())

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sweeps.codes import changed, in_text
 from sweeps.jobs.job import CODE, GUESSING, RETAIN_SAMPLES
-from sweeps.record.apart import UNTOUCHED, beside_original, evaluations, in_common
+from sweeps.record.apart import UNTOUCHED, beside_original, draws_vary, evaluations, in_common
 from sweeps.record.numbers import significant, uncertain
 from sweeps.record.once import once
 from sweeps.record.record import SweepRecord
@@ -185,7 +185,10 @@ def _coarse(record: SweepRecord, scenario: str) -> Iterator[Remark]:
             f"one image moves {label} by {moved} points and the score by {by}, which is more than lies between "
             f"the first two of {close} of {len(leads)} searches"
         )
-        remedies = [*_finer(record, scenario, gap), "more sets to confirm on (search.confirm)"]
+        remedies = [
+            *_finer(record, scenario, gap),
+            f"more {'sets' if draws_vary(record, scenario) else 'runs'} to confirm on (search.confirm)",
+        ]
         yield Remark("coarse", scenario, None, fact, ", or ".join(remedies))
 
 

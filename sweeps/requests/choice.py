@@ -15,6 +15,10 @@ from sweeps.studies.trials import STOP_EPOCH
 from unlearn.errors import suggest
 
 
+#: What an evaluation lacks, so that means of it are not of the same forget sets.
+UNFINISHED, FAILED = "which is not finished", "in which trials have failed"
+
+
 @dataclass(frozen=True)
 class Configuration:
     """What a request is served with.
@@ -68,15 +72,17 @@ def choose(spec: Spec, record: SweepRecord, *, scenario: str, method: str | None
 
 
 def method_by(record: SweepRecord, scenario: str, named: str | None) -> str:
-    """How the method was chosen, in words; where it is the best of an evaluation that is not finished, what that lacks."""
+    """How the method was chosen, in words; what the evaluation lacks by which it is the best one."""
     if named is not None:
         return "named"
     studies = [
         s for s in progress(record) if (s.stage, s.scenario) == ("evaluation", scenario) and s.method not in BASELINES
     ]
     lacking = [f"{s.method} {s.done} of {s.planned}" for s in studies if s.left]
-    unfinished = f", which is not finished (trials done: {', '.join(lacking)})" if lacking else ""
-    return f"the least mean score in the evaluation{unfinished}"
+    failed = [f"{s.method} {s.failed} of {s.planned}" for s in studies if s.failed]
+    unfinished = f", {UNFINISHED} (trials done: {', '.join(lacking)})" if lacking else ""
+    uneven = f", {FAILED} ({', '.join(failed)})" if failed else ""
+    return f"the least mean score in the evaluation{unfinished}{uneven}"
 
 
 def mean_scores(record: SweepRecord, scenario: str) -> dict[str, float]:
@@ -98,4 +104,4 @@ def _best_method(record: SweepRecord, scenario: str) -> str:
     return min(scores, key=scores.__getitem__)
 
 
-__all__ = ["Configuration", "choose", "mean_scores", "method_by", "origin"]
+__all__ = ["FAILED", "UNFINISHED", "Configuration", "choose", "mean_scores", "method_by", "origin"]

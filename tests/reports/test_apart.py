@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 
 from reports import figures, frames, tables
+from reports.notes import study_note
 from reports.sampled import counted, overlap_sentence, sampled
 from reports.styles import method_styles
 from reports.summary import verdict
 from reports.told import needed_sentence, power_sentence, rivals_sentence
 from sweeps.cli.answers import answers
-from sweeps.record import SweepRecord, compare, evaluations, score_rounding, told_apart
+from sweeps.record import SweepRecord, Winner, compare, evaluations, score_rounding, told_apart
+from sweeps.record.best_params import best_params
 from sweeps.record.rounding import image_step, images_of
 from sweeps.record.statistics import LEVEL, least_difference
 from tests.reports.conftest import RecordBuilder, new_builder
@@ -174,7 +176,27 @@ def test_full_class_repeats_runs_on_its_one_forget_set(builder: RecordBuilder) -
     sentences = verdict(record, "full_class").sentences
     assert "over 3 runs on the one forget set of 100" in sentences[0]
     assert "fresh" not in " ".join(sentences)
-    assert sentences[1].startswith("There is one forget set: search and evaluation share it")
+    assert sentences[1] == "There is one forget set, and what varies is the run."
+    builder.winners = {"full_class": {"sure": Winner({"lr": 0.1}, 2, "confirmation", 2)}}
+    builder.trial("search", "sure", value=0.5, hp={"lr": 0.1}, scenario="full_class")
+    for seed in (1, 2):
+        scores = [{"score": 2.0}, {"score": 1.0}]
+        builder.trial(
+            "confirmation", "sure", hp={"lr": 0.1}, value=1.0, scenario="full_class", forget_seed=seed, curve=scores
+        )
+    record = builder.record()
+    shared = "There is one forget set: search and evaluation share it and an oracle of it, and what varies is the run."
+    again = "in further runs on the one forget set, against the same oracle"
+    table = tables.optimism_table(record, "full_class")
+    assert table is not None
+    assert shared in table.notes
+    assert any(note.startswith(f"Confirmed: {again}, dev images") for note in table.notes)
+    assert f"Evaluated are, as they were confirmed {again}:" in study_note(record, ("search", "full_class", "sure"))
+    builder.spec |= {"dataset": {"name": "digits"}, "methods": {"sure": {}, "finetune": {}}}
+    told = best_params(builder.record())["scores"]["full_class"]["sure"]
+    assert told["stop_epoch_rests_on"] == "2 runs on the one forget set"
+    builder.trial("evaluation", "sure", value=1.0, scenario="full_class", training=1)
+    assert overlap_sentence(builder.record(), "full_class").endswith("what varies is the run and the training.")
 
 
 @pytest.mark.parametrize(

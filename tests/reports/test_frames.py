@@ -167,6 +167,17 @@ def test_repeats_of_the_centre_tell_a_change_from_noise(builder):
     assert "In brackets: no farther from the centre than one more run" in drawing.note
 
 
+def test_one_image_is_what_equal_repeats_may_differ_by(builder):
+    """Of 40 images one is 2.5 points: t(1) at 97.5 % is 12.706, so 12.706 × 2.5/√6 × √1.5; by the values it were ten times that."""
+    builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.5}}}
+    for run, (lr, gap) in enumerate(((0.01, 0.0), (0.01, 0.0), (0.008, 25.0), (0.012, 50.0))):
+        metrics = {"forget_accuracy": 100 - gap, "forget_gap": gap}
+        builder.trial("sensitivity", "sure", hp={"lr": lr, "alpha": 0.5}, metrics=metrics, run=run, size=40)
+    frame = frames.sensitivity(builder.record(), "random", "sure")
+    assert frame["noise"].tolist() == [pytest.approx(12.706 * 2.5 / math.sqrt(6) * math.sqrt(1.5), rel=1e-4)] * 3
+    assert frames.sensitivity_summary(builder.record(), "random", ["sure"])["beyond_noise"].tolist() == [2]
+
+
 def test_the_rounding_of_a_mean_is_no_change(builder):
     """Of three equal repeats the mean may differ from them in its last digit."""
     gap = next(g for g in (100 * k / 361 for k in range(1, 361)) if pd.Series([g] * 3).groupby([0] * 3).mean()[0] != g)

@@ -253,7 +253,10 @@ def test_what_is_advised_against_a_coarse_score_is_of_the_images_that_make_it_so
     for seed, common in enumerate((math.nan, share, share)):
         builder.trial("evaluation", "sure", value=1.0, forget_seed=seed, in_first=common, scenario=scenario)
     found = {remark.kind: remark.remedy for remark in remarks(builder.record())}
-    assert found["coarse"] == f"{remedy}more sets to confirm on (search.confirm)"
+    assert (
+        found["coarse"]
+        == f"{remedy}more {'runs' if scenario == 'full_class' else 'sets'} to confirm on (search.confirm)"
+    )
     assert ("fewer samples" in found.get("alike", "")) == (share > 0.5)
 
 

@@ -6,7 +6,9 @@ import hashlib
 import json
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -326,6 +328,19 @@ def test_the_best_of_an_evaluation_that_is_not_finished_is_called_so(home: Path,
     named = command(tmp_path / "home", tmp_path / "named", wanted(home), "--method", "finetune")
     assert named.exit_code == 0
     assert lacks not in named.output
+
+
+def test_the_best_of_an_evaluation_in_which_trials_failed_is_called_so(home: Path, tmp_path: Path) -> None:
+    """A method that fails on the hard sets has the least mean of all."""
+    shutil.copytree(home / "runs", tmp_path / "home" / "runs")
+    with closing(sqlite3.connect(tmp_path / "home" / "runs" / "own" / "study.db")) as database, database:
+        study = "(SELECT study_id FROM studies WHERE study_name = 'own/evaluation/random/finetune')"
+        database.execute(f"UPDATE trials SET state = 'FAIL' WHERE study_id = {study} AND number = 0")
+    result = command(tmp_path / "home", tmp_path / "out", wanted(home))
+    said = (
+        "the method was chosen by the least mean score in the evaluation, in which trials have failed (finetune 1 of 3)"
+    )
+    assert f"note: {said}" in result.output
 
 
 def test_one_image_is_one_sample(home: Path, tmp_path: Path) -> None:
