@@ -99,7 +99,8 @@ def sensitivity_table(record: SweepRecord, scenario: str, methods: list[str] | N
     title = f"{scenario_label(scenario)}: change of the gaps over the sensitivity grid, percentage points"
     notes = [
         "Mean |change|: of the points round the centre.",
-        "Noise: how far from the centre one more run of it lies in 95 of 100 cases, by its repeats, or by rounding alone where that is more; –: it was run once.",
+        "Noise: how far from the centre one more run of it lies in 95 of 100 cases, by its repeats, or by rounding alone where "
+        "that is more; –: it was run once.",
     ]
     return Table(f"{scenario}-sensitivity", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
 

@@ -14,7 +14,6 @@ from sweeps.studies.given import read_best_params
 from sweeps.studies.trials import STOP_EPOCH
 from unlearn.errors import suggest
 
-
 #: What an evaluation lacks, so that means of it are not of the same forget sets.
 UNFINISHED, FAILED = "which is not finished", "in which trials have failed"
 

@@ -168,7 +168,7 @@ def test_repeats_of_the_centre_tell_a_change_from_noise(builder):
 
 
 def test_one_image_is_what_equal_repeats_may_differ_by(builder):
-    """Of 40 images one is 2.5 points: t(1) at 97.5 % is 12.706, so 12.706 × 2.5/√6 × √1.5; by the values it were ten times that."""
+    """Of 40 images one is 2.5 points: t(1) at 97.5 % is 12.706, so 12.706 × 2.5/√6 × √1.5; by the values ten times that."""
     builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.5}}}
     for run, (lr, gap) in enumerate(((0.01, 0.0), (0.01, 0.0), (0.008, 25.0), (0.012, 50.0))):
         metrics = {"forget_accuracy": 100 - gap, "forget_gap": gap}
