@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 
-from sweeps.record import FLOOR, UNTOUCHED, SweepRecord, entering
+from sweeps.record import FLOOR, TITLES, UNTOUCHED, SweepRecord, entering
 from unlearn.gaps import POINTS, Label, Measures
 
 __all__ = [
@@ -120,7 +120,7 @@ def method_label(key: str) -> str:
 def score_label(record: SweepRecord) -> str:
     """What the objective's score is called."""
     name = str((record.spec.get("objective") or {}).get("name", "score"))
-    return {"average_gap": "Average gap", "tow": "Tug-of-war", "pareto": "Mean gap"}.get(name, f"Score ({name})")
+    return TITLES.get(name, f"score ({name})").capitalize()
 
 
 def units(record: SweepRecord, names: Iterable[str]) -> str:

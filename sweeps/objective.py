@@ -13,6 +13,9 @@ AVERAGE_GAPS = ("forget_gap", "utility_gap", "retain_gap", "class_test_gap", "mi
 TUG_OF_WAR = ("forget_gap", "retain_gap", "utility_gap")
 TOP = 5
 
+#: What the score of each objective is called.
+TITLES = {"average_gap": "average gap", "tow": "tug-of-war", "pareto": "mean gap"}
+
 ObjectiveName = Literal["average_gap", "tow", "pareto"]
 
 
@@ -51,6 +54,11 @@ class Objective:
         else:
             entering = TUG_OF_WAR if self.name == "tow" else self.gaps
         return [gap for gap in entering if gap in names]
+
+    def unit(self, names: Collection[str]) -> str:
+        """Of the score of the gaps named: theirs where they have one, else none."""
+        units = {self.measures.label(gap).unit for gap in self.counts(names)}
+        return units.pop() if self.name != "tow" and len(units) == 1 else ""
 
     def score(self, metrics: Mapping[str, float]) -> float:
         """The one number by which epochs are compared."""

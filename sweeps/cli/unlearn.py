@@ -8,6 +8,7 @@ from typing import Any
 from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, echo, errors_to_exit_code, stdout_console, tell
+from sweeps.objective import TITLES
 from sweeps.requests import (
     FAILED,
     UNFINISHED,
@@ -63,7 +64,7 @@ def print_record(record: dict[str, Any]) -> None:
 def expectation_line(record: dict[str, Any]) -> str:
     """The gap that is to be expected, and the one that was found."""
     hopes, oracle = record["expected"], record["oracle"]
-    name = hopes["objective"].replace("_", " ")
+    name = TITLES[hopes["objective"]]
     if "unknown_because" in hopes:
         line = f"{name} to an oracle: not known before, as {hopes['unknown_because']}"
         return f"{line}; found {oracle['gaps']['score']:.2f}" if oracle else line

@@ -1,5 +1,6 @@
 """A sweep's storage as tidy tables: the only thing that reports read."""
 
+from sweeps.objective import TITLES
 from sweeps.plan import STAGES
 from sweeps.record.apart import (
     BASELINES,
@@ -39,6 +40,7 @@ __all__ = [
     "ONCE",
     "POWER",
     "STAGES",
+    "TITLES",
     "UNIT_LEVELS",
     "UNTOUCHED",
     "Apart",

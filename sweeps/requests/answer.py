@@ -23,6 +23,7 @@ from sweeps.requests.serve import Served, measured, serve
 from sweeps.resources import as_a_worker
 from sweeps.sweep import Sweep
 from unlearn.files import file_digest
+from unlearn.gaps import Measures
 from unlearn.metrics import gaps, measure
 from unlearn.training import state_digest
 
@@ -174,11 +175,14 @@ def _sizes(case: Case) -> dict[str, int]:
 
 
 def _expectation(case: Case, hopes: Expected | str) -> dict[str, Any]:
-    """Of the gaps to an oracle, in percentage points."""
+    """Of the gaps to an oracle, with their units."""
     objective = case.sweep.spec.objective.name
     if isinstance(hopes, str):
         return {"objective": objective, "unknown_because": hopes}
-    return {"objective": objective, "level": LEVEL, "from": sources(hopes), **asdict(hopes)}
+    measures = Measures(case.record.measures)
+    units = {name: measures.label(name).unit for name in hopes.gaps}
+    units[SCORE] = case.worker.objective.unit(hopes.gaps)
+    return {"objective": objective, "level": LEVEL, "from": sources(hopes), "units": units, **asdict(hopes)}
 
 
 def _unlike(case: Case) -> list[str]:

@@ -12,6 +12,7 @@ from sweeps.record.progress import progress
 from sweeps.spec import Spec
 from sweeps.studies.given import read_best_params
 from sweeps.studies.trials import STOP_EPOCH
+from sweeps.studies.winners import last_epoch, stops
 from unlearn.errors import suggest
 
 #: What an evaluation lacks, so that means of it are not of the same forget sets.
@@ -60,8 +61,10 @@ def choose(spec: Spec, record: SweepRecord, *, scenario: str, method: str | None
     if params is not None:
         narrowed = {"scenarios": {scenario: spec.scenarios[scenario]}, "methods": {key: spec.methods[key]}}
         values = dict(read_best_params(params, spec.model_copy(update=narrowed))[scenario].get(key, {}))
-        stop = values.pop(STOP_EPOCH, None)
-        return Configuration(scenario, key, {**spec.space(key).fixed, **values}, stop, "given")
+        stop, values = values.pop(STOP_EPOCH, None), {**spec.space(key).fixed, **values}
+        if stops(spec, key):  # as an evaluation of them would
+            stop = stop or last_epoch(spec, key, values)
+        return Configuration(scenario, key, values, stop, "given")
     winner = record.winners.get(scenario, {}).get(key)
     if winner is not None:
         return Configuration(scenario, key, winner.hyperparameters, winner.stop_epoch, winner.source)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
+from sweeps.objective import TITLES
 from sweeps.requests.choice import origin
 from sweeps.requests.expectation import SCORE
 from unlearn.data import few
-from unlearn.gaps import Measures
+from unlearn.gaps import POINTS, Measures
 
 #: What is measured before and after, in the page's order, in words.
 MEASURED = {
@@ -139,7 +140,9 @@ def _expected(record: Mapping[str, Any]) -> str:
     found = oracle["gaps"] if oracle else {}
     rows = []
     for name, gap in hopes["gaps"].items():
-        label = f"score ({hopes['objective']})" if name == SCORE else Measures().label(name).title
+        label = f"score ({TITLES[hopes['objective']]})" if name == SCORE else Measures().label(name).title
+        if (unit := hopes.get("units", {}).get(name, POINTS)) != POINTS:
+            label += f" ({unit or 'no unit'})"
         row = [label, f"{gap['mean']:.2f}", f"{gap['low']:.2f} … {gap['high']:.2f}"]
         if oracle:
             inside = oracle["as_expected"].get(name)
@@ -147,8 +150,8 @@ def _expected(record: Mapping[str, Any]) -> str:
         rows.append(row)
     alone = "" if oracle else " No oracle was trained for this request: its own gaps are not known."
     note = (
-        f"<p>Percentage points. From {escape(hopes['from'])} of {hopes['size']:,} samples in the sweep's evaluation, if the gaps "
-        f"of such requests are normal.{alone}</p>"
+        f"<p>Percentage points, where no other unit is named. From {escape(hopes['from'])} of {hopes['size']:,} samples in the "
+        f"sweep's evaluation, if the gaps of such requests are normal.{alone}</p>"
     )
     if original := hopes.get("original"):
         note += f"<p>{escape(original_line(record['ran']['method'], original))}.</p>"

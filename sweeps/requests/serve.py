@@ -58,7 +58,7 @@ def serve(workspace: Workspace, task: Task, chosen: Configuration, seed: int) ->
     method: Method = find("methods", chosen.method)(**chosen.hyperparameters)
     with closing(unlearn_epochs(workspace, task, method, seed)) as epochs:
         by_rule = method.epoch_rule == "scrub_r"
-        served = _by_scrub_r(workspace, task, epochs) if by_rule else _at_stop(epochs, chosen.stop_epoch)
+        served = _by_scrub_r(workspace, task, epochs) if by_rule else _at_stop(epochs, chosen, method.last_epoch)
     workspace.check_unchanged()
     return served
 
@@ -70,14 +70,18 @@ def measured(workspace: Workspace, model: Classifier, task: Task) -> dict[str, f
     return {NAMES.get(name, name): value for name, value in values.items()}
 
 
-def _at_stop(epochs: Iterator[Epoch], stop: int | None) -> Served:
-    """The model at its stop epoch, or at the last one of a run that ends before it."""
+def _at_stop(epochs: Iterator[Epoch], chosen: Configuration, last: int) -> Served:
+    """The model at its stop epoch, or at the last one of a run that ends before it; `last` is how many epochs a run has."""
     for epoch in epochs:
         if not epoch.model.finite:
             raise DivergedError(epoch.number)
-        if epoch.number == stop:
+        if epoch.number == chosen.stop_epoch:
             break
-    rule = "the stop epoch that was tuned" if epoch.number == stop else "the last epoch"
+    tuned = chosen.source in ("search", "confirmation")
+    if epoch.number == chosen.stop_epoch and (tuned or epoch.number < last):
+        rule = f"the stop epoch that was {'tuned' if tuned else 'given'}"
+    else:
+        rule = "the last epoch"
     return _served(epoch, epoch.model, epoch.number, rule)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from sweeps.objective import Objective, best_epoch, scrub_r_epoch, top_epochs
+from unlearn.gaps import Measure, Measures
 
 METRICS = {"forget_gap": 10.0, "retain_gap": 2.0, "utility_gap": 6.0, "mia_loss_gap": 4.0, "forget_accuracy": 90.0}
 
@@ -22,6 +25,14 @@ def test_average_gap_needs_a_gap() -> None:
 
 def test_tug_of_war() -> None:
     assert Objective("tow").score(METRICS) == pytest.approx(1 - 0.9 * 0.98 * 0.94)
+
+
+def test_a_score_has_the_unit_of_all_gaps_in_it() -> None:
+    own = Measures([asdict(Measure("speed", "S", "Speed", "m/s", side="utility"))])
+    assert Objective().unit(METRICS) == "percentage points"
+    assert Objective("tow").unit(METRICS) == ""
+    assert Objective(gaps=("speed_gap",), measures=own).unit(["speed_gap"]) == "m/s"
+    assert Objective("pareto", measures=own).unit([*METRICS, "speed_gap"]) == ""
 
 
 def test_pareto_has_two_values_and_compares_by_their_mean() -> None:

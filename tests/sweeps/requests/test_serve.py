@@ -73,11 +73,25 @@ def test_a_method_that_changes_the_original_is_found_out(workspace: Workspace) -
 def test_the_original_is_as_before_after_a_run(workspace: Workspace) -> None:
     before = state_digest(workspace.original(TASK).model.own_state())
     served = serve(workspace, TASK, by("finetune", stop=2, epochs=4, lr=0.05), seed=0)
-    assert (served.epoch, served.rule) == (2, "the stop epoch that was tuned")
+    assert (served.epoch, served.rule) == (2, "the stop epoch that was given")
     assert state_digest(workspace.original(TASK).model.own_state()) == before
     assert state_digest(served.model.own_state()) != before
     whole = serve(workspace, TASK, by("finetune", epochs=2, lr=0.05), seed=0)
     assert (whole.epoch, whole.rule) == (2, "the last epoch")
+
+
+@pytest.mark.parametrize(
+    ("source", "stop", "rule"),
+    [
+        ("confirmation", 1, "the stop epoch that was tuned"),
+        ("search", 2, "the stop epoch that was tuned"),
+        ("fixed", 2, "the last epoch"),
+        ("given", 2, "the last epoch"),
+    ],
+)
+def test_only_a_stop_epoch_that_was_tuned_is_called_so(workspace: Workspace, source: str, stop: int, rule: str) -> None:
+    chosen = Configuration("random", "finetune", {"epochs": 2, "lr": 0.05}, stop, source)
+    assert serve(workspace, TASK, chosen, seed=0).rule == rule
 
 
 def test_weights_that_are_no_numbers_are_told_with_their_epoch(workspace: Workspace) -> None:

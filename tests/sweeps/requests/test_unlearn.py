@@ -274,6 +274,18 @@ def test_an_oracle_says_whether_the_interval_held(home: Path, tmp_path: Path) ->
     assert f"{'inside' if inside else 'outside'} the interval" in result.output
 
 
+def test_what_is_expected_has_its_unit(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The tug-of-war lies between 0 and 1: it is no percentage points, nor is its name that of the key."""
+    assert command(home, tmp_path / "out", wanted(home, start=1), "--method", "finetune").exit_code == 0
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert set(record["expected"]["units"].values()) == {"percentage points"}
+    assert "<td>score (average gap)</td>" in page(record)
+    record["expected"] |= {"objective": "tow", "units": record["expected"]["units"] | {"score": ""}}
+    assert "<td>score (tug-of-war) (no unit)</td>" in page(record)
+    print_record(record)
+    assert "tug-of-war to an oracle: " in capsys.readouterr().out
+
+
 def test_what_the_model_as_it_is_scores_is_told(home: Path, tmp_path: Path) -> None:
     record = load_sweep(open_storage(f"sqlite:///{home}/runs/own/study.db"), "own")
     trials = record.trials[(record.trials["stage"] == "evaluation") & (record.trials["method"] == "original")]
@@ -390,6 +402,13 @@ def test_given_parameters_need_no_sweep_that_has_run_and_no_oracle(home: Path, t
         in (tmp_path / "out" / "record.html").read_text()
     )
     assert len(list((tmp_path / "cache" / "models").glob("*.safetensors"))) == 1  # the original, as it was given
+    document = best_params(sweep.record())
+    document["params"]["random"]["neg_grad_plus"].pop("stop_epoch")
+    (tmp_path / "no_stop.yaml").write_text(dump_yaml(document))
+    whole = choose(
+        sweep.spec, sweep.record(), scenario="random", method="neg_grad_plus", params=tmp_path / "no_stop.yaml"
+    )
+    assert whole.stop_epoch == 2  # the last one, as an evaluation of them would have it
     by_sweep = command(home, tmp_path / "same", forget, "--method", "neg_grad_plus")
     assert by_sweep.exit_code == 0
     assert "neg_grad_plus, tuned on random, forgets 40 training samples" in by_sweep.output
