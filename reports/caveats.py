@@ -58,10 +58,14 @@ def oracles_note(record: SweepRecord, scenario: str) -> str:
 
 
 def own_rule_note(record: SweepRecord, scenarios: Iterable[str], shown: Collection[str]) -> str:
-    """Which of the methods shown have no stop epoch; empty where all have one."""
+    """Which of the methods shown are at an epoch that a rule of their own chose; empty where none is."""
     own = dict.fromkeys(m for s in scenarios for m in frames.own_rule(record, s) if m in shown)
     named = ", ".join(map(method_label, own))
-    return f"No stop epoch, for the method chooses it in each run itself: {named}." if own else ""
+    if not own:
+        return ""
+    if record.in_hindsight:
+        return f"Not in hindsight, but at the epoch that its own rule chose in each run: {named}."
+    return f"No stop epoch, for the method chooses it in each run itself: {named}."
 
 
 def part_note(record: SweepRecord, scenario: str) -> str:

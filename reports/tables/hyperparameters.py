@@ -53,7 +53,8 @@ def _origin_notes(record: SweepRecord, scenario: str, unconfirmed: list[str]) ->
     given = [method_label(m) for m, w in winners.items() if w.source == "given" and w.hyperparameters]
     if given:
         notes.append(f"Given, not found by a search of this sweep: {', '.join(given)}.")
-    return [*notes, *filter(None, [own_rule_note(record, [scenario], winners)])]
+    own = "" if record.in_hindsight else own_rule_note(record, [scenario], winners)  # in hindsight no method has one
+    return [*notes, *filter(None, [own])]
 
 
 def importance_table(record: SweepRecord, scenario: str) -> Table | None:

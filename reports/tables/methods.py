@@ -32,12 +32,16 @@ def score_table(record: SweepRecord) -> Table | None:
     frame = pd.concat(parts, ignore_index=True)
     names = {w.scenario: scenario_label(w.scenario) + (" (search)" if w.source == "search" else "") for w in winners}
     frame = frame.assign(column=frame["scenario"].map(names))
-    title = f"{score_label(record)} by method and scenario, {frames.epoch_convention(record)}"
+    title = f"{score_label(record)} by method and scenario"
+    evaluated = any(w.source == "evaluation" for w in winners)
+    title += f", {frames.epoch_convention(record)}" if evaluated else ""
     table = by_method(
         record, frame, key="scores", title=title, compared=True, columns=list(names.values()), counts=False
     )
     if table is not None and any(w.source == "search" for w in winners):
-        table = replace(table, notes=(*table.notes, "(search): not evaluated yet, the best score of each search."))
+        about = table.notes if evaluated else table.notes[2:]  # no mean over forget sets, and no stop epoch yet
+        note = "(search): not evaluated yet, the least score of each search, on its one forget set."
+        table = replace(table, notes=(*about, note))
     return table
 
 

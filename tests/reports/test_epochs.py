@@ -158,6 +158,15 @@ def test_numbers_in_hindsight_are_called_so(stopped: RecordBuilder, tmp_path, pr
     assert table is not None
     assert "in hindsight" in table.title
     assert any(n.startswith("In hindsight: each run at the epoch of its least score") for n in table.notes)
+    stopped.curves += [{**row, "epoch": 0} for row in stopped.curves if row["method"] == "scrub" and row["epoch"] == 1]
+    own = "Not in hindsight, but at the epoch that its own rule chose in each run: SCRUB."
+    table, found = (
+        show(stopped.record()) for show in (tables.score_table, lambda r: tables.hyperparameter_table(r, "random"))
+    )
+    assert table is not None
+    assert found is not None
+    assert own in table.notes
+    assert not any("No stop epoch" in note for note in [*table.notes, *found.notes])
     assert "at the stop epoch" not in write_report(record, tmp_path, partial=False).read_text(encoding="utf-8")
 
 

@@ -28,6 +28,12 @@ def test_scores_before_evaluation_are_named_and_not_marked(builder):
     assert not table.compared
     assert not any(c.best for row in table.rows for c in row.cells)
     assert any("not evaluated yet" in note for note in table.notes)
+    assert table.title == "Average gap by method and scenario"
+    assert not any("stop epoch" in note or "Mean ±" in note for note in table.notes)
+    builder.trial("evaluation", "sure", value=2.0)
+    table = tables.score_table(builder.record())
+    assert table is not None
+    assert table.title == "Average gap by method and scenario, at the stop epoch"
 
 
 def test_stability_has_a_row_per_size_and_method(builder):
