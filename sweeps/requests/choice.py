@@ -70,8 +70,8 @@ def choose(spec: Spec, record: SweepRecord, *, scenario: str, method: str | None
         return Configuration(scenario, key, winner.hyperparameters, winner.stop_epoch, winner.source)
     if spec.space(key).ranges:
         raise SweepError(
-            f"{scenario}/{key} is not tuned: its search is not done or has failed; run the sweep first (sweeps status tells how), "
-            "or give --params FILE"
+            f"{scenario}/{key} is not tuned: its search is not done or has failed; run the sweep first (sweeps status tells "
+            "how), or give --params FILE"
         )
     return Configuration(scenario, key, dict(spec.space(key).fixed), None, "fixed")
 
