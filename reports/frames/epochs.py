@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from reports.frames._base import evaluations, gap_metrics
+from reports.frames._base import BASELINES, evaluations, gap_metrics, stage_trials
 from reports.names import measures, metric
 from sweeps.record import SweepRecord, Winner
 
@@ -28,7 +28,10 @@ def epoch_convention(record: SweepRecord) -> str:
 
 
 def epoch_of(record: SweepRecord, scenario: str, method: str) -> str:
-    """The same of one method's numbers."""
+    """The same of one method's numbers; a baseline has but one epoch, unless an older version tuned when it stops."""
+    tuned = stage_trials(record, "confirmation", scenario)
+    if method in BASELINES and not (len(tuned) and (tuned["method"] == method).any()):
+        return "at its only epoch"
     own = method in own_rule(record, scenario)
     return "at the epoch that its own rule chose" if own else epoch_convention(record)
 

@@ -125,6 +125,12 @@ def test_numbers_of_one_method_say_at_which_epoch_they_are(stopped: RecordBuilde
     assert frames.epoch_of(record, "random", "sure") == "at the stop epoch"
     assert frames.epoch_of(record, "random", "scrub") == "at the epoch that its own rule chose"
     assert "at the epoch that its own rule chose" in study_note(record, ("evaluation", "random", "scrub"))
+    for baseline in ("oracle", "original"):
+        stopped.trial("evaluation", baseline, value=1.0, metrics={"forget_gap": 1.0})
+        said = "Mean ± std over forget sets, at its only epoch; lower is nearer to the oracle."
+        assert said in study_note(stopped.record(), ("evaluation", "random", baseline))
+    stopped.trial("confirmation", "oracle", value=1.0)
+    assert frames.epoch_of(stopped.record(), "random", "oracle") == "at the stop epoch"
 
 
 def test_top1_of_a_method_with_a_rule_of_its_own_is_not_called_the_best_epoch(stopped: RecordBuilder):
