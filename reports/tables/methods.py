@@ -97,7 +97,8 @@ def attack_table(record: SweepRecord, scenario: str) -> Table | None:
     own = own.assign(scenario=scenario, forget_size=size, method="oracle", n=list(map(len, values))).query("n > 0")
     data = pd.concat([table.data, own.assign(best=False, tied=False, pairs=0)], ignore_index=True)
     chance = attack_chance_note(record, scenario, [] if size is None else [size])
-    notes = (*table.notes, "Nearer to the oracle's value is better.", *filter(None, [chance]))
+    of = "The oracle's n are forget sets, each with the mean value of its oracles."
+    notes = (*table.notes, "Nearer to the oracle's value is better.", of, *filter(None, [chance]))
     return replace(table, rows=(*table.rows, oracle), data=data, notes=notes)
 
 

@@ -114,6 +114,14 @@ def test_attacks_end_with_the_oracle(builder):
         ["SURE", "52 ± 3", "2"],
         ["Oracle", "54.0 ± 1.4", "2"],
     ]
+    for run in (1, 2):
+        for seed, value in enumerate((50.0, 54.0)):
+            metrics = {"mia_loss": value, "mia_loss_gap": abs(value - 53 - 2 * seed)}
+            builder.trial("evaluation", "sure", value=1.0, metrics=metrics, forget_seed=seed, run=run)
+    table = tables.attack_table(builder.record(), "random")
+    assert [row[-1] for row in texts(table)[1:]] == ["6", "2"]
+    assert table is not None
+    assert "The oracle's n are forget sets, each with the mean value of its oracles." in table.notes
 
 
 def test_the_oracle_stands_in_the_data_of_the_attacks_too(builder):
