@@ -71,7 +71,7 @@ def power_sentence(record: SweepRecord, apart: Apart) -> str:
 
 def needed_sentence(record: SweepRecord, apart: Apart) -> str:
     """How many more would tell the next method apart, with the command; empty where all are."""
-    if set(apart.not_apart) <= set(apart.ahead):
+    if all(r.apart or (r.ahead and r.needed is None) for r in apart.rivals):
         return ""
     rival = apart.next_told
     if rival is None or rival.needed is None:

@@ -61,7 +61,7 @@ def _row(rival: Rival) -> Row:
 
 
 def _more(rival: Rival) -> Cell:
-    if rival.apart or rival.ahead:
+    if rival.apart or (rival.ahead and rival.needed is None):
         return Cell(MISSING)
     if rival.needed is None:
         return Cell(f"> {MOST_UNITS}", math.inf)

@@ -385,6 +385,12 @@ def test_no_number_is_told_for_one_that_is_ahead(builder: RecordBuilder) -> None
     assert apart is not None
     assert apart.not_apart == apart.ahead == ["finetune"]
     assert needed_sentence(record, apart) == ""
+    builder.trials = [t for t in builder.trials if t["method"] == "finetune" or t["forget_seed"] < 2]
+    record = builder.record()
+    apart = told_apart(record, "random")
+    assert apart is not None
+    assert (apart.ahead, apart.untested) == (["finetune"], ["finetune"])
+    assert needed_sentence(record, apart).startswith("At least 1 more forget set is needed")
 
 
 def test_runs_are_counted_with_all_that_they_repeat(builder: RecordBuilder) -> None:
