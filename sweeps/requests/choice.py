@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.errors import SweepError
-from sweeps.record import BASELINES, UNTOUCHED, SweepRecord
+from sweeps.record import BASELINES, UNTOUCHED, SweepRecord, evaluations
 from sweeps.record.progress import progress
 from sweeps.spec import Spec
 from sweeps.studies.given import read_best_params
@@ -92,14 +92,9 @@ def method_by(record: SweepRecord, scenario: str, named: str | None) -> str:
 
 def mean_scores(record: SweepRecord, scenario: str) -> dict[str, float]:
     """Each method's mean score in the evaluation, at the size at which methods are compared: the least is chosen."""
-    size = record.shown_size(scenario)
-    scores = {}
-    for method in record.winners.get(scenario, {}):
-        trials = record.at_best("evaluation", scenario, method)
-        own = trials.loc[trials["forget_size"] == size, "value"].dropna()
-        if len(own):
-            scores[method] = float(own.mean())
-    return scores
+    trials = evaluations(record, scenario)  # of methods of which nothing is searched, too
+    own = trials[trials["forget_size"] == record.shown_size(scenario)].dropna(subset=["score"])
+    return {str(method): float(scores.mean()) for method, scores in own.groupby("method", sort=False)["score"]}
 
 
 def _best_method(record: SweepRecord, scenario: str) -> str:

@@ -12,7 +12,7 @@ from scipy import stats
 
 from sweeps.cli.unlearn import expectation_line
 from sweeps.objective import Objective
-from sweeps.requests.choice import Configuration
+from sweeps.requests.choice import Configuration, mean_scores
 from sweeps.requests.expectation import SCORE, Expected, Interval, comparable, expected, prediction_interval, sources
 from sweeps.requests.likeness import unlikenesses
 from sweeps.requests.page import _expected
@@ -108,6 +108,20 @@ def test_the_least_spread_of_a_score_is_what_an_image_moves_it_by() -> None:
     assert isinstance(found, Expected)
     half = stats.t.ppf(0.95, 1) * 5 / math.sqrt(12) * math.sqrt(1.5)
     assert found.gaps[SCORE].high == pytest.approx(5.075 + half)
+
+
+def test_a_method_of_which_nothing_is_searched_may_be_the_best() -> None:
+    """It has no winner, and no baseline is a method that serves."""
+    builder = new_builder()
+    builder.best = {"random": {"sure": {"lr": 0.1}}}
+    for method, value in (("sure", 3.0), ("ssd", 1.0), ("oracle", 0.5), ("original", 0.1)):
+        for seed in range(2):
+            builder.trial("evaluation", method, value=value + seed, hp={"lr": 0.1}, forget_seed=seed)
+    record = builder.record()
+    assert mean_scores(record, "random") == {"sure": 3.5, "ssd": 1.5}
+    found = expected(record, Configuration("random", "ssd", {}, None, "fixed"), 100, draws_vary=True)
+    assert isinstance(found, Expected)
+    assert (found.gaps[SCORE].mean, found.best_of) == (1.5, 2)
 
 
 def test_the_mean_of_the_method_that_was_best_flatters() -> None:
