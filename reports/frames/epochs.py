@@ -49,10 +49,10 @@ def on_one_draw(record: SweepRecord, scenario: str) -> list[str]:
 
 def own_rule(record: SweepRecord, scenario: str) -> list[str]:
     """Methods that choose their epoch in each run by a rule of their own, which looks at the original (epoch 0) too."""
-    if not record.in_hindsight:
-        return [m for m, w in record.winners.get(scenario, {}).items() if w.stop_epoch is None]
-    curves = record.curves
-    return list(dict.fromkeys(curves.loc[(curves["scenario"] == scenario) & (curves["epoch"] == 0), "method"]))
+    winners, curves = {} if record.in_hindsight else record.winners.get(scenario, {}), record.curves
+    found = [m for m, w in winners.items() if w.stop_epoch is None]
+    looked = curves.loc[(curves["scenario"] == scenario) & (curves["epoch"] == 0), "method"]  # not searched for, too
+    return list(dict.fromkeys([*found, *looked]))
 
 
 def measured_gaps(record: SweepRecord, scenario: str) -> list[str]:

@@ -114,6 +114,10 @@ def test_figures_and_searches_say_which_methods_have_no_stop_epoch(stopped: Reco
     curves = figures.accuracy_curves(stopped.record(), "random", styles)
     assert curves is not None
     assert f"Ringed: the stop epoch, at which the other numbers stand. {said}" in curves.note
+    del stopped.winners["random"]["scrub"]  # of given values nothing is searched, and there is no winner
+    assert frames.own_rule(stopped.record(), "random") == []
+    stopped.curves += [{**row, "epoch": 0} for row in stopped.curves if row["method"] == "scrub" and row["epoch"] == 1]
+    assert frames.own_rule(stopped.record(), "random") == ["scrub"]
     stopped.trials = [t for t in stopped.trials if t["method"] != "scrub"]
     bars = figures.score_bars(stopped.record(), styles)
     assert bars is not None
