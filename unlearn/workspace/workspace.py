@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unlearn.arithmetic import arithmetic
 from unlearn.data import Indices, open_dataset, splits_of
@@ -168,7 +168,7 @@ class Workspace:
     def outputs(
         self, model: Classifier, task: Task, *, validation: bool = False, retain_samples: int | None = None
     ) -> Outputs:
-        """Logits and features of `model` on every set that the task's metrics read, from one pass; the mode is restored.
+        """Logits and features of `model` on every set that the task's metrics read, from one pass; each layer's mode is restored.
 
         With `validation` also on the validation images of the forget set's classes, as the set `validation`. With
         `retain_samples` on so many of the retain set (see `Samples.retain_part`), where it has more.
@@ -178,10 +178,8 @@ class Workspace:
         sets = {"retain": retain, "forget": data.forget, "heldout": data.heldout}
         if validation:
             sets["validation"] = data.validation_alike
-        was_training = model.training
-        model.eval()
-        whole = self._forward(model, data.images, torch.cat(list(sets.values())))
-        model.train(was_training)
+        with in_eval_mode(model):
+            whole = self._forward(model, data.images, torch.cat(list(sets.values())))
         out = dict(zip(sets, whole.split([len(index) for index in sets.values()]), strict=True))
         slices = {f"forget_{name}": ("forget", rows) for name, rows in data.groups.items()}
         if data.heldout_class is not None:
@@ -195,11 +193,8 @@ class Workspace:
     def part_outputs(self, model: Classifier, *parts: Literal["train", "validation", "dev", "test"]) -> SetOutputs:
         """Logits and features of `model`, in eval mode, on all images of some parts of the data, none of them altered."""
         rows = [torch.from_numpy(self.samples.positions[part]) for part in parts]
-        was_training = model.training
-        model.eval()
-        found = self._forward(model, self.samples.images, torch.cat(rows).to(self.device))
-        model.train(was_training)
-        return found
+        with in_eval_mode(model):
+            return self._forward(model, self.samples.images, torch.cat(rows).to(self.device))
 
     def _forward(self, model: Classifier, images: Tensor, index: Tensor) -> SetOutputs:
         with torch.inference_mode(), self.arithmetic():
@@ -261,3 +256,15 @@ class Workspace:
         if not outputs.finite:
             raise DivergedError(None)
         return measure(outputs, families)
+
+
+@contextmanager
+def in_eval_mode(model: nn.Module) -> Iterator[None]:
+    """Within, `model` is in eval mode; then each of its layers is in its own again, which a method may have set apart."""
+    modes = [(module, module.training) for module in model.modules()]
+    was_training = model.training
+    model.eval()
+    yield
+    model.train(was_training)
+    for module, mode in modes:
+        module.training = mode

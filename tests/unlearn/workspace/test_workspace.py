@@ -7,14 +7,16 @@ import pytest
 import torch
 
 from unlearn.errors import UnlearnError
+from unlearn.methods.finetune import FineTune
 from unlearn.metrics import compare, gaps, measure
 from unlearn.registry import find
-from unlearn.run import run_unlearning
+from unlearn.run import run_unlearning, unlearn_epochs
 from unlearn.scenarios.canary import Canary
 from unlearn.scenarios.confusion import Confusion
 from unlearn.scenarios.full_class import FullClass
 from unlearn.scenarios.partial_class import PartialClass
 from unlearn.scenarios.random import RandomSamples
+from unlearn.testing import same_state
 from unlearn.training import Recipe
 from unlearn.workspace import Setting, Task, Workspace
 
@@ -244,6 +246,30 @@ def test_on_a_part_of_the_retain_set_gaps_are_to_the_oracle_there(learned, scena
     assert [{k: v for k, v in e.metrics.items() if k != "relative_run_time"} for e in again] == on_all
     assert [e.metrics["relative_run_time"] for e in again] == [e.metrics["relative_run_time"] for e in epochs]
     assert {len(e.outputs["retain"]) for e in again} == {len(data.retain)}
+
+
+class OnceFrozen(FineTune):
+    """FineTune that sets the modes of its layers before the first epoch, and never again."""
+
+    def unlearn(self, model, data, rng):
+        model.train()
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
+        optimizer, shuffle = self.optimizer(model), rng.generator("retain")
+        step = data.step(model, optimizer)
+        for _ in self.passes(optimizer):
+            for x, y in data.retain.epoch(self.retain_batch_size, shuffle):
+                step(x, y)
+            yield
+
+
+def test_an_evaluation_between_epochs_leaves_each_layer_in_its_mode(tiny):
+    """What is evaluated after each epoch in a sweep is what a request, which is not evaluated, ends with."""
+    this, method = task(tiny, SCENARIOS["random"]), OnceFrozen(epochs=2, lr=0.1)
+    *_, alone = unlearn_epochs(tiny, this, method, seed=3)
+    *_, evaluated = run_unlearning(tiny, this, method, seed=3)
+    assert same_state(alone.model, evaluated.model)
 
 
 def test_models_are_normalised_by_the_data(tiny):
