@@ -61,3 +61,10 @@ def test_the_mask_does_not_depend_on_how_the_forget_set_is_cut(monkeypatch):
     different = sum((a != b).sum().item() for a, b in zip(whole, parts, strict=True))
     assert different <= 2  # rounding may swap a pair at the threshold
     assert sum(mask.sum().item() for mask in whole) == round(sum(mask.numel() for mask in whole) / 2)
+
+
+def test_weights_that_the_loss_does_not_need_are_not_salient():
+    problem = linear_problem()
+    problem.data.original.backbone.register_parameter("spare", torch.nn.Parameter(torch.ones(3), requires_grad=False))
+    got = problem.unlearned(SalUn(**FULL_BATCH, forget_batch_size=1000, sparsity=0.5))
+    assert got.backbone.get_parameter("spare").tolist() == [1, 1, 1]
