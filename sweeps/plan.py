@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from sweeps.spec import Spec
+from sweeps.spec.components import bounds_of
 from sweeps.spec.space import Space
 from unlearn.bounds import Bounds
 
@@ -246,11 +247,11 @@ def _along(spec: Spec, method: str, name: str, best: float, factors: Sequence[fl
     """The values of one hyperparameter, in the order of the factors or, where its distance from 1 varies, of the values."""
     if spec.rules > 1 and varies_complement(spec.space(method), name):
         return [best if f == 1 else max(1 - (1 - best) * f, 0.0001) for f in reversed(factors)]
-    if name == "alpha":
-        return [min(best * f, 0.9999) for f in factors]
-    hint = spec.facts("methods", method).options.get(name)
-    bounds = next((b for b in getattr(hint, "__metadata__", ()) if isinstance(b, Bounds)), Bounds(-math.inf, math.inf))
-    return [min(max(best * f, bounds.low), bounds.high) for f in factors]
+    known = bounds_of(spec.facts("methods", method).options.get(name))
+    bounds = known or Bounds(-math.inf, math.inf)
+    most = next(r.high for r in spec.space(method).ranges if r.name == name) if known is None else known.high
+    weight = name == "alpha" and most <= 1  # SSD's is none
+    return [min(max(best * f, bounds.low), 0.9999 if weight else bounds.high) for f in factors]
 
 
 def varies_complement(space: Space, name: str) -> bool:
