@@ -367,7 +367,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        _answer()
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
@@ -375,6 +375,30 @@ def main() -> None:
         # torch bring, then counts what is left of it, and says so.
         if "triton" not in sys.modules:
             gc.freeze()
+
+
+def _answer() -> None:
+    """Run the command; an answer that typer itself gives, such as its help, goes where those of commands would."""
+    try:
+        try:
+            app()
+        except SystemExit as end:
+            if isinstance(
+                unread := end.__context__, BrokenPipeError
+            ):  # rich and click end with 1 where nobody reads on
+                if unread.__context__ is not None:  # a complaint of what was typed
+                    sys.exit(2)
+                raise unread from None
+            sys.stdout.flush()
+            raise
+    except OSError as error:
+        from sweeps.cli.terminal import errors_to_exit_code
+
+        sys.exit(errors_to_exit_code(_fail)(error))
+
+
+def _fail(error: OSError) -> int:
+    raise error
 
 
 def _find_code_here() -> None:

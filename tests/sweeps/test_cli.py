@@ -151,7 +151,7 @@ def test_a_command_that_follows_names_the_sweep_that_ran(overrides: list[str] | 
     assert Options("digits", Path("runs"), overrides=overrides).word == word
 
 
-@pytest.mark.parametrize("arguments", [["methods"], ["scenarios", "--json"]])
+@pytest.mark.parametrize("arguments", [["methods"], ["scenarios", "--json"], ["--help"], ["--version"]])
 def test_who_has_read_enough_of_an_answer_hears_no_error(arguments: list[str], tmp_path: Path) -> None:
     process = start(arguments, tmp_path, tmp_path)
     assert process.stdout is not None
@@ -161,7 +161,9 @@ def test_who_has_read_enough_of_an_answer_hears_no_error(arguments: list[str], t
         assert (process.stderr.read(), process.wait()) == ("", 0)
 
 
-@pytest.mark.parametrize(("arguments", "expected"), [(["run", "digits", "--dry-run"], 0), (["validate", "absent"], 2)])
+@pytest.mark.parametrize(
+    ("arguments", "expected"), [(["run", "digits", "--dry-run"], 0), (["validate", "absent"], 2), (["absent"], 2)]
+)
 def test_that_nobody_reads_what_is_told_beside_an_answer_stops_nothing(
     arguments: list[str], expected: int, tmp_path: Path, cache: Path
 ) -> None:
@@ -175,10 +177,11 @@ def test_that_nobody_reads_what_is_told_beside_an_answer_stops_nothing(
     assert ("storage: sqlite:///" in out) == (code == 0)
 
 
-def test_an_answer_into_a_file_on_a_full_disk(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["methods", "--help"])
+def test_an_answer_into_a_file_on_a_full_disk(command: str, tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "sweeps.cli", "methods"],
+            [sys.executable, "-m", "sweeps.cli", command],
             cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
         alone = subprocess.run([sys.executable, "-m", "sweeps.cli", "validate", "absent"], stderr=full, check=False)

@@ -40,7 +40,9 @@ def test_an_alpha_that_is_no_weight_is_not_cut_at_one() -> None:
     spec = load_spec("smoke", ["methods=[ssd]", "sensitivity.x=alpha", "sensitivity.y=dampening"])
     grid = sensitivity_grid(spec, "ssd", {"alpha": 10.0, "dampening": 1.0})
     assert [point["alpha"] for point in grid[::3]] == pytest.approx([8, 10, 12])
-    whole = sensitivity_grid(load_spec("smoke", ["methods=[l1_sparse]"]), "l1_sparse", {"lr": 0.01, "alpha": 0.9, "retain_batch_size": 64})
+    whole = sensitivity_grid(
+        load_spec("smoke", ["methods=[l1_sparse]"]), "l1_sparse", {"lr": 0.01, "alpha": 0.9, "retain_batch_size": 64}
+    )
     assert max(point["alpha"] for point in whole) == 0.9999
 
 

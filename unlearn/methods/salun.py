@@ -65,7 +65,9 @@ def salient_weights(model: Classifier, data: UnlearningData, sparsity: float) ->
     model.eval()
     for rows in data.forget.rows(BATCH, None):
         loss = F.cross_entropy(model(data.forget.images[rows]), data.forget.labels[rows], reduction="sum")
-        gradients = torch.autograd.grad(loss, parameters, materialize_grads=True)  # zeros of what the loss does not need
+        gradients = torch.autograd.grad(
+            loss, parameters, materialize_grads=True
+        )  # zeros of what the loss does not need
         for whole, part in zip(total, gradients, strict=True):
             whole.add_(part)
     magnitude = torch.cat([gradient.flatten() for gradient in total]).abs()
