@@ -31,6 +31,11 @@ class SweepFolder:
         return self.path / "study.db"
 
     @property
+    def database_files(self) -> list[Path]:
+        """The storage with what SQLite has not yet moved into it: without that the file lacks what was written last."""
+        return [self.database.with_name(f"{self.database.name}{end}") for end in ("", "-wal", "-shm")]
+
+    @property
     def best_params(self) -> Path:
         return self.path / "best_params.yaml"
 
@@ -61,8 +66,15 @@ class SweepFolder:
     @property
     def left(self) -> list[Path]:
         """Everything of the sweep that is there."""
-        database = [self.database.with_name(f"{self.database.name}{end}") for end in ("", "-wal", "-shm")]
-        mine = [*database, self.best_params, self.report, self.embeddings, self.artifacts, self.tensorboard, self.spec]
+        mine = [
+            *self.database_files,
+            self.best_params,
+            self.report,
+            self.embeddings,
+            self.artifacts,
+            self.tensorboard,
+            self.spec,
+        ]
         return [path for path in mine if path.exists()]
 
     @property

@@ -383,9 +383,8 @@ def _answer() -> None:
         try:
             app()
         except SystemExit as end:
-            if isinstance(
-                unread := end.__context__, BrokenPipeError
-            ):  # rich and click end with 1 where nobody reads on
+            unread = end.__context__
+            if isinstance(unread, BrokenPipeError):  # rich and click end with 1 where nobody reads on
                 if unread.__context__ is not None:  # a complaint of what was typed
                     sys.exit(2)
                 raise unread from None

@@ -119,7 +119,7 @@ def remove_sweep(options: Options, *, sure: bool) -> int:
             return DONE
     if storage is not None and studies:
         _delete_studies(storage, sweep.spec.name, studies)
-    keep = {sweep.folder.database} if storage is not None and storage.get_all_studies() else set()
+    keep = sweep.folder.database_files if storage is not None and storage.get_all_studies() else ()
     sweep.folder.delete(keep)
     tell(f"deleted {what}")
     if sweep.folder.path.exists():

@@ -135,6 +135,15 @@ def test_remove_spares_other_sweeps_of_a_shared_storage(runs: Path, tmp_path: Pa
     assert sweeps_in(storage) == ["another"]
 
 
+def test_remove_leaves_what_others_wrote_last_into_its_file(runs: Path) -> None:
+    """SQLite keeps that beside the file until the last reader is gone."""
+    url = sqlite_url(runs / NAME / "study.db")
+    open_elsewhere = open_storage(url)
+    optuna.create_study(study_name="another", storage=open_elsewhere)
+    assert sweeps("remove", NAME, "--yes", runs=runs).exit_code == 0
+    assert [study.study_name for study in open_storage(url).get_all_studies()] == ["another"]
+
+
 def test_a_running_sweep_is_not_removed(runs: Path) -> None:
     storage = open_storage(sqlite_url(runs / NAME / "study.db"))
     with Lease(storage, NAME):
