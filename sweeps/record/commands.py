@@ -32,9 +32,12 @@ def typed_runs(record: SweepRecord) -> list[list[str]]:
 
 
 def extending(record: SweepRecord, key: str, value: int) -> str:
-    """The command that runs more evaluations than there are: as last typed, with `key` set to `value`."""
-    last = (typed_runs(record) or [["run", record.name]])[-1]
-    return shlex.join(["sweeps", "evaluate", *with_setting(without_options(last[1:], ONCE), key, value)])
+    """The command that runs more evaluations than there are: as last typed, with `key` set to `value`.
+
+    Parameters that were given are given again: without them it would evaluate others, or none.
+    """
+    _, *last = (typed_runs(record) or [["run", record.name]])[-1]
+    return shlex.join(["sweeps", "evaluate", *with_setting(last, key, value)])
 
 
 def looked_at(record: SweepRecord, place: Sequence[str]) -> SweepRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -212,6 +213,17 @@ def test_status_where_nothing_can_be_told(builder: RecordBuilder) -> None:
     assert line == (
         "random: nothing is told apart on 2 forget sets, at least 3 are needed: sweeps evaluate tiny --set evaluation.seeds=3"
     )
+
+
+def test_what_is_needed_of_given_parameters_gives_them_again(builder: RecordBuilder) -> None:
+    """Without them it would evaluate what was searched, or nothing."""
+    for method in ("sure", "finetune"):
+        builder.planned["evaluation", "random", method] = 2
+        for seed in range(2):
+            builder.trial("evaluation", method, value=1.0 + seed, forget_seed=seed)
+    typed = ["sweeps evaluate tiny --params p.yaml --set evaluation.seeds=2 --retry-failed"]
+    (line,) = answers(replace(builder.record(), provenance={"commands": typed}), whole=False)
+    assert line.endswith("are needed: sweeps evaluate tiny --params p.yaml --set evaluation.seeds=3")
 
 
 def test_status_where_all_is_told_and_where_nothing_is(builder: RecordBuilder) -> None:
