@@ -86,6 +86,8 @@ class Lease:
         with contextlib.suppress(Exception):  # the storage is gone: then the lease ends by itself
             if not self._taken():
                 self.study.set_user_attr(KEY, None)
+            elif error is not None:  # of trials that the other driver has ended, say
+                self.lost = self.lost or self._taken_over
         if lost := self.lost or self._moved():
             raise LostError(lost) from error
 
@@ -130,6 +132,10 @@ class Lease:
         }
         self.study.set_user_attr(KEY, facts)
 
+    @property
+    def _taken_over(self) -> str:
+        return f"sweep {self.sweep!r} was taken over by another driver; this one has stopped"
+
     def _taken(self) -> bool:
         return (self.study.user_attrs.get(KEY) or {}).get("id") not in {None, self.identity}
 
@@ -156,13 +162,11 @@ class Lease:
         )
 
     def _refresh(self) -> None:
-        while not self._stop.wait(REFRESH_SECONDS):
+        seconds: float = min(LOOK_SECONDS, REFRESH_SECONDS)  # at first: another may have taken it at the same moment
+        while not self._stop.wait(seconds):
+            seconds = REFRESH_SECONDS
             try:
-                self.lost = self._moved() or (
-                    f"sweep {self.sweep!r} was taken over by another driver; this one has stopped"
-                    if self._taken()
-                    else ""
-                )
+                self.lost = self._moved() or (self._taken_over if self._taken() else "")
                 if self.lost:
                     os.kill(os.getpid(), signal.SIGTERM)
                     return

@@ -238,6 +238,27 @@ def test_a_driver_that_writes_in_vain_stops_and_says_why(
         write_in_vain()
 
 
+def test_what_fails_once_another_driver_has_taken_over_is_told_as_that(storage: optuna.storages.BaseStorage) -> None:
+    """It has ended this one's trials, say, before this one has looked whose the lease is."""
+
+    def tell_a_trial() -> None:
+        write_lease(storage)
+        raise RuntimeError("Trial#3 has already finished and can not be updated.")
+
+    with pytest.raises(SweepError, match="was taken over by another"), Lease(storage, "s"):
+        tell_a_trial()
+
+
+@pytest.mark.usefixtures("quick")
+def test_of_two_drivers_that_begin_at_the_same_moment_one_stops_at_once(storage: optuna.storages.BaseStorage) -> None:
+    def go_on() -> None:
+        write_lease(storage)
+        time.sleep(10)
+
+    with pytest.raises(SweepError, match="was taken over by another"), interruptible(), Lease(storage, "s"):
+        go_on()
+
+
 def test_a_journal_that_gets_another_inode_is_the_same_while_it_begins_alike(tmp_path: Path) -> None:
     """As on some network file systems; every record is appended to what then lies there."""
     file = tmp_path / "study.log"
