@@ -76,7 +76,13 @@ def _stamp() -> str | None:
     files = sorted((str(path), path.stat()) for path in PACKAGE.rglob("*.py"))
     if not files:
         return None
-    state = [release, platform.python_version(), [(name, stat.st_mtime_ns, stat.st_size) for name, stat in files]]
+    without_docs = sys.flags.optimize > 1  # as under PYTHONOPTIMIZE=2: what components are is not known then
+    state = [
+        release,
+        platform.python_version(),
+        without_docs,
+        [(name, stat.st_mtime_ns, stat.st_size) for name, stat in files],
+    ]
     return hashlib.sha256(json.dumps(state).encode()).hexdigest()
 
 

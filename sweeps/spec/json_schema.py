@@ -86,7 +86,8 @@ def json_schema() -> Node:
         "methods": _listed("methods", _LABEL),
     }
     for name, of_name in forms.items():
-        properties[name] = {"description": properties[name]["description"], "anyOf": of_name}
+        told = {key: text for key, text in properties[name].items() if key == "description"}  # none under python -OO
+        properties[name] = {**told, "anyOf": of_name}
     schema["$defs"][RangeSpec.__name__].pop("required")  # what is left out is as in the shipped range
     rounds = schema["$defs"]["Search"]["properties"]["confirm"]
     rounds["anyOf"] = [{"const": "none"}, {"type": "array", "items": rounds.pop("items")}, _OLD_ROUNDS]

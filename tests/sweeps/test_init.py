@@ -184,5 +184,11 @@ def test_the_schema_refuses_what_the_program_refuses(change: dict[str, Any]) -> 
     assert list(SCHEMA.iter_errors({**BASE, **change}))
 
 
+def test_the_schema_does_without_what_keys_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under python -OO there is no documentation to take it from."""
+    monkeypatch.setattr("sweeps.spec.json_schema.meanings", lambda section: {})
+    assert json_schema()["properties"].keys() == SCHEMA.schema["properties"].keys()
+
+
 def test_the_schema_is_printed() -> None:
     assert json.loads(CliRunner().invoke(app, ["schema"]).stdout) == json_schema()
