@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -245,6 +246,11 @@ def run_sweep(
     """
     from sweeps.ray_tune.driver import run_studies  # noqa: PLC0415  # commands that only look do not wait for it
 
+    if sys.flags.optimize > 1:
+        raise SweepError(
+            "a sweep cannot be run without docstrings, which Ray reads as it is imported\n"
+            "  remedy: leave PYTHONOPTIMIZE out, or let it be 1 (python -O)"
+        )
     check_here(sweep.spec, ray_address)
     warm_start(sweep.spec)  # a file that cannot be used is refused before anything is made
     with interruptible(), storage_errors():

@@ -75,6 +75,15 @@ def test_ray_reads_the_environment_and_says_the_words() -> None:
     assert [words for words in (*OUT_OF_MEMORY_WORDS, *NODE_DIED_WORDS) if words.encode() not in text] == []
 
 
+def test_without_docstrings_which_ray_reads_nothing_is_begun(
+    tiny: SpecMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweeps.sweep.sys", SimpleNamespace(flags=SimpleNamespace(optimize=2)))
+    with pytest.raises(SweepError, match="PYTHONOPTIMIZE"):
+        run_sweep(Sweep.at(tiny(), tmp_path), ["search"])
+    assert not any(tmp_path.iterdir())
+
+
 def test_without_a_needed_name_no_trial_is_begun(
     tiny: SpecMaker, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
