@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unlearn.errors import ModelError
-from unlearn.models._base import Classifier
+from unlearn.models._base import Classifier, in_eval_mode
 
 __all__ = ["Adapted", "adapt"]
 
@@ -150,7 +149,7 @@ def _passed(network: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     images = torch.rand(2, *image_shape, generator=torch.Generator().manual_seed(0)).to(device)
     try:
-        with _in_eval_mode(network), torch.no_grad():
+        with in_eval_mode(network), torch.no_grad():
             output = network(images)
     except Exception as error:  # whatever the user's network raises
         shape = " × ".join(map(str, image_shape))
@@ -187,15 +186,3 @@ def _gives(output: Tensor, call: _Call) -> bool:
 def _listed(network: nn.Module) -> str:
     names = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     return f"it has {', '.join(names[-5:])}" if names else "it has none"
-
-
-@contextmanager
-def _in_eval_mode(network: nn.Module) -> Iterator[None]:
-    """Within, every module is in eval mode; each comes back to its own."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -111,3 +112,16 @@ class Classifier(nn.Module):
     @property
     def num_classes(self) -> int:
         return self.head.out_features
+
+
+@contextmanager
+def in_eval_mode(network: nn.Module) -> Iterator[None]:
+    """Within, every module is in eval mode; each comes back to its own, which a method may have set apart from the others'."""
+    modes, was_training = [(module, module.training) for module in network.modules()], network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)  # a network's own `train` may do more than turn modes
+        for module, training in modes:
+            module.training = training

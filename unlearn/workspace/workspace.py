@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unlearn.arithmetic import arithmetic
 from unlearn.data import Indices, open_dataset, splits_of
@@ -19,7 +19,7 @@ from unlearn.graphs import recorder_of
 from unlearn.hardware import CudaGraphs, may_repeat
 from unlearn.methods import Batches, Method, UnlearningData
 from unlearn.metrics import Outputs, SetOutputs, compare, comparisons, measure
-from unlearn.models import Classifier
+from unlearn.models import Classifier, in_eval_mode
 from unlearn.scenarios import ForgetSet
 from unlearn.seal import Seals
 from unlearn.shared import SharedFolder
@@ -256,15 +256,3 @@ class Workspace:
         if not outputs.finite:
             raise DivergedError(None)
         return measure(outputs, families)
-
-
-@contextmanager
-def in_eval_mode(model: nn.Module) -> Iterator[None]:
-    """Within, `model` is in eval mode; then each of its layers is in its own again, which a method may have set apart."""
-    modes = [(module, module.training) for module in model.modules()]
-    was_training = model.training
-    model.eval()
-    yield
-    model.train(was_training)
-    for module, mode in modes:
-        module.training = mode
