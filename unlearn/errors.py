@@ -48,14 +48,18 @@ class MetricError(UnlearnError):
 
 
 class DivergedError(UnlearnError):
-    """The model's weights or outputs stopped being finite: in the epoch named (1-based); None where a reference trained."""
+    """The model's weights or outputs stopped being finite: in the epoch named (1-based); None where a reference trained.
 
-    def __init__(self, epoch: int | None) -> None:
-        self.epoch = epoch
+    Attributes:
+        samples: how many had passed forward and backward, where that is told.
+    """
+
+    def __init__(self, epoch: int | None, samples: int | None = None) -> None:
+        self.epoch, self.samples = epoch, samples
         super().__init__("diverged in training" if epoch is None else f"diverged at epoch {epoch}")
 
-    def __reduce__(self) -> tuple[type[DivergedError], tuple[int | None]]:
-        return (DivergedError, (self.epoch,))
+    def __reduce__(self) -> tuple[type[DivergedError], tuple[int | None, int | None]]:
+        return (DivergedError, (self.epoch, self.samples))
 
 
 def suggest(name: str, valid: Iterable[str]) -> str:

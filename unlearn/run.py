@@ -180,7 +180,7 @@ def run_unlearning(
         model, data = epoch.model, epoch.data
         outputs = workspace.outputs(model, task, validation=scrub_r, retain_samples=retain_samples)
         if not (outputs.finite and model.finite):
-            raise DivergedError(epoch.number)
+            raise DivergedError(epoch.number, data.served)
         values = measure(outputs, families)
         cost = {
             **({} if retraining.seconds is None else {"relative_run_time": epoch.seconds / retraining.seconds}),

@@ -22,7 +22,19 @@ from sweeps.errors import DeviceLostError, SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.epochs import Chosen, EpochRule, LeastScore, ScrubR
 from sweeps.jobs.guessing import guessing
-from sweeps.jobs.job import CODE, GUESSING, KEPT, NOT_KEPT, RETAIN_SAMPLES, Job, Update, curve_of, other_data, same_data
+from sweeps.jobs.job import (
+    CODE,
+    GUESSING,
+    KEPT,
+    NOT_KEPT,
+    RETAIN_SAMPLES,
+    SAMPLES,
+    Job,
+    Update,
+    curve_of,
+    other_data,
+    same_data,
+)
 from sweeps.jobs.kept import keep_model
 from sweeps.plan import ForgetDraw, tuning_draws
 from sweeps.resources import device_of
@@ -174,7 +186,7 @@ class Worker:
         facts: dict[str, Any] = {"host": platform.node(), "pid": os.getpid(), "device": str(self.workspace.device)}
         facts["data"] = data
         try:
-            parts = self._unlearn(job) if job.kind == "unlearning" else (self._reference(job) for _ in range(1))
+            parts = self._unlearn(job, facts) if job.kind == "unlearning" else (self._reference(job) for _ in range(1))
             with closing(parts):
                 for report in parts:
                     if report.done:
@@ -182,7 +194,8 @@ class Worker:
                         report.facts.update(facts)
                     yield report
         except DivergedError as error:
-            yield Update("diverged", reason=str(error), facts=facts)
+            passed = {} if error.samples is None else {SAMPLES: error.samples}
+            yield Update("diverged", reason=str(error), facts=facts | passed)
         except ShareError as error:
             yield Update("stopped", reason=str(error), facts=facts)
         except OSError as error:
@@ -213,7 +226,8 @@ class Worker:
         }
         return Update("complete", values=[metrics["heldout_accuracy"]], metrics=metrics, facts=facts)
 
-    def _unlearn(self, job: Job) -> Generator[Update]:
+    def _unlearn(self, job: Job, facts: dict[str, Any]) -> Generator[Update]:
+        """The reports of a run; into `facts`, which are told of one that fails too, goes how many samples have passed."""
         task, method = self.task(job.draw, job.scored_on, job.oracles), self.method(job)
         costly = self.spec.metrics.best_epoch
         rule: EpochRule = LeastScore(costly, job.stop_epoch, hindsight=job.all_epochs, keep=job.keep_model)
@@ -224,9 +238,10 @@ class Worker:
         evaluation = None
         for evaluation, score in self._scored(job, task, method):
             rule.see(evaluation, score)
+            facts[SAMPLES] = evaluation.samples
             fresh.append(_row(evaluation.epoch, score, evaluation.metrics, evaluation.retain_samples))
             if job.prune or time.perf_counter() - last_report > REPORT_SECONDS:
-                yield Update("running", epochs=fresh)
+                yield Update("running", epochs=fresh, facts={SAMPLES: evaluation.samples})
                 fresh, last_report = [], time.perf_counter()
         if evaluation is None:
             raise RuntimeError(f"method {job.method} yielded no epoch")
@@ -280,7 +295,6 @@ class Worker:
             hindsight=beside | whole if beside and cost_of != "epoch" else beside,
             facts={
                 "forget_size": last.task.forget_size,
-                "samples": last.samples,
                 "forward_samples": last.forward_samples,
                 "cost_of": cost_of,
                 **({CODE: code} if code else {}),

@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.errors import SweepError
-from sweeps.jobs.job import DIED, Job, Update, curve_of, other_data, same_data
+from sweeps.jobs.job import DIED, SAMPLES, Job, Update, curve_of, other_data, same_data
 from sweeps.plan import Plan, ReferenceNeed, StudyPlan
 from sweeps.studies.design import DesignStudy
 from sweeps.studies.open_study import OpenStudy
@@ -32,6 +32,7 @@ class Assignment:
     Attributes:
         trial: as the storage has it, with what has been added since it was asked for.
         ended: the same, once it has been told.
+        samples: how many it has passed forward and backward, as far as was told.
     """
 
     open_study: OpenStudy
@@ -40,10 +41,12 @@ class Assignment:
     epochs: list[dict[str, float]] = field(default_factory=list)
     pruned: bool = False
     ended: FrozenTrial | None = None
+    samples: int | None = None
 
     def take(self, report: Update) -> None:
         """Add a report's epochs; of one that was told before, what is told last holds."""
         self.epochs = curve_of([*self.epochs, *report.epochs])
+        self.samples = report.facts.get(SAMPLES, self.samples)
 
 
 class Multiplexer:
@@ -251,6 +254,8 @@ class Multiplexer:
         assignment.take(fresh)
         retries = self.spec.search.max_retries
         outcome, values, attrs = verdict(report, assignment.epochs, pruned=assignment.pruned, max_retries=retries)
+        if assignment.samples is not None:  # of one that was stopped, too
+            attrs = {SAMPLES: assignment.samples, **attrs}
         assignment.ended = study.tell(trial, outcome, values, attrs, self._scores(assignment, fresh))
         self.finished_now += 1
         if study.plan.stage == "reference":

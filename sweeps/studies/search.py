@@ -9,6 +9,7 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
+from sweeps.jobs.job import SAMPLES
 from sweeps.plan import StudyPlan
 from sweeps.spec import Spec
 from sweeps.spec.space import Value
@@ -48,7 +49,7 @@ class SearchStudy(OpenStudy):
         self.retries = [retry for retry in self.retries if retry.params.keys() == self.space.distributions.keys()]
         self.warm_start = [dict(values) for values in warm_start]
         self.study.pruner = make_pruner(spec)
-        self.samples = sum(int(t.user_attrs.get("samples", 0)) for t in self.study.get_trials(deepcopy=False))
+        self.samples = sum(int(t.user_attrs.get(SAMPLES, 0)) for t in self.study.get_trials(deepcopy=False))
         self._view: SamplerView | None = None
         self._view_name = ""
 
@@ -102,7 +103,7 @@ class SearchStudy(OpenStudy):
         return trial, job
 
     def _closed(self, trial: FrozenTrial) -> None:
-        self.samples += int(trial.user_attrs.get("samples", 0))
+        self.samples += int(trial.user_attrs.get(SAMPLES, 0))
         if self._view is not None:
             self._view.tell(trial)
 

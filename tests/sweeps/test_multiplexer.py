@@ -295,6 +295,7 @@ def test_a_failure_is_told_with_its_reason(
     assert [t.state for t in trials] == [TrialState.FAIL] * 4
     assert all(t.values is None for t in trials)
     assert all(t.user_attrs["fail_reason"].strip().endswith(reason) for t in trials)
+    assert all("samples" in t.user_attrs for t in trials)  # they count towards a budget of samples
     assert all(not t.user_attrs.get("requeued") for t in trials)
 
 
@@ -365,10 +366,16 @@ def test_pruned_trials_are_pruned_with_their_intermediate_values(
     serve(studies, Worker(spec, Cache(cache)))
     study = optuna.load_study(study_name="tiny/search/partial_class/finetune", storage=storage)
     counts = Counter(t.state for t in study.get_trials())
+    (retained,) = {t.user_attrs["samples"] / 6 for t in study.get_trials(states=(TrialState.COMPLETE,))}
+    assert studies.searches["partial_class", "finetune"].samples == sum(
+        t.user_attrs["samples"] for t in study.get_trials()
+    )
     assert counts[TrialState.PRUNED] > 0
     assert counts[TrialState.PRUNED] + counts[TrialState.COMPLETE] == 12
     for trial in study.get_trials(states=(TrialState.PRUNED,)):
-        assert 1 <= len(trial.intermediate_values) < 6
+        epochs = len(trial.intermediate_values)
+        assert 1 <= epochs < 6
+        assert trial.user_attrs["samples"] == epochs * retained
         assert trial.user_attrs["metrics"]["forget_gap"] >= 0
     for trial in study.get_trials(states=(TrialState.COMPLETE,)):
         assert sorted(trial.intermediate_values) == [1, 2, 3, 4, 5, 6]

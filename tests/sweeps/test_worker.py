@@ -298,13 +298,16 @@ class Late(FineTune):
 
 @pytest.mark.parametrize(("stop", "outcome"), [(None, "diverged"), (3, "complete"), (4, "diverged")])
 def test_what_diverges_after_its_stop_epoch_has_not_failed(worker: Worker, stop: int | None, outcome: str) -> None:
-    *_, report = worker.run(job(f"{__name__}:Late", stop_epoch=stop))
+    asked = job(f"{__name__}:Late", stop_epoch=stop)
+    *_, report = worker.run(asked)
     assert report.outcome == outcome
     if outcome == "complete":
         assert report.epoch == 3
         assert report.hindsight_epoch in {1, 2, 3}
     else:
         assert report.reason == "diverged at epoch 4"
+        retained = worker.workspace.task_data(worker.task(asked.draw, asked.scored_on)).retain
+        assert report.facts["samples"] == 4 * len(retained)
 
 
 class Own(FineTune):
