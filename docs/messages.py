@@ -13,6 +13,7 @@ FEWEST_WORDS = 4
 #: Arguments that explain a command or a figure and are no message of their own.
 _EXPLAINING = {"help", "epilog", "description", "metavar", "rich_help_panel", "short_help"}
 _WORD = re.compile(r"(?<!\S)[^\w\s]*[^\W\d_]{2,}[^\s_]*(?!\S)")
+_STYLE = re.compile(r"\w+ \{ ")
 #: Where each message may come up, by folder.
 ROOMS = {
     "sweeps/spec": "Reading a sweep file",
@@ -43,13 +44,13 @@ def messages() -> dict[str, list[str]]:
 
 
 def texts(path: Path) -> Iterator[str]:
-    """Every message that a module holds, one line each; docstrings, help and HTML are none."""
+    """Every message that a module holds, one line each; docstrings, help, HTML and its styles are none."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     passed = {id(part) for node in ast.walk(tree) for part in _passed_over(node)}
     for node in ast.walk(tree):
         text = None if id(node) in passed else text_of(node, "…")
         plain = re.sub(r"\s+", " ", text or "").strip(" —,;:")
-        if len(_WORD.findall(plain)) >= FEWEST_WORDS and not plain.startswith("<"):
+        if len(_WORD.findall(plain)) >= FEWEST_WORDS and not plain.startswith("<") and not _STYLE.match(plain):
             yield plain
 
 

@@ -26,7 +26,7 @@ def list_folder(folder: str) -> int:
 
 @errors_to_exit_code
 def list_json(folder: str) -> int:
-    """The keys of one kind: what each is, and its options (of a method: which are searched)."""
+    """The keys of one kind: what each is, and of a method what it searches."""
     print_json([{"key": key, **_facts(folder, key)} for key in keys(folder)])
     return DONE
 

@@ -255,7 +255,8 @@ class Search(Part):
         trials: the most trials of one search.
         sampler: Optuna's sampler; `auto` is GP while fewer than 250 trials are finished and nothing is pruned, else TPE.
         pruner: Optuna's pruner, which stops hopeless trials early.
-        startup_trials: drawn at random before the sampler begins; by default the sampler's own number.
+        startup_trials: so many first points are spread evenly (Sobol's sequence), the warm start's among them, before the sampler
+            begins; by default a third of `trials`, 4 to 10.
         max_retries: how often a trial is run again whose worker died.
         samples: if given, no further trial starts once a search has passed so many samples forward and backward.
         warm_start: where first points come from: `published`, or paths of best-params files.
