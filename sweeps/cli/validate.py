@@ -8,12 +8,14 @@ from typing import Any
 
 from sweeps.cli.as_json import print_json
 from sweeps.cli.terminal import BAD_INPUT, DONE, echo, errors_to_exit_code, tell
-from sweeps.errors import SpecError, at_once
+from sweeps.errors import Problem, SpecError, SweepError, at_once
 from sweeps.jobs.cache import Cache
 from sweeps.plan import make_plan
+from sweeps.secrets import mask
 from sweeps.spec import Spec, check_data, check_here, gpus_lacking, open_document, own_code, parse_document, remarks
 from sweeps.spec.draws import seen_overlap
 from sweeps.studies.given import warm_start
+from unlearn.errors import UnlearnError
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,9 @@ def validate_json(file: str, overrides: list[str] | None, *, explain: bool = Fal
     """`sweeps validate`; what is wrong is part of the document, and the exit code 2."""
     try:
         found = validated(file, overrides or [])
-    except SpecError as error:
-        print_json({"valid": False, "problems": [asdict(problem) for problem in error.problems]})
+    except (SweepError, UnlearnError) as error:
+        problems = error.problems if isinstance(error, SpecError) else [Problem("(file)", mask(str(error)))]
+        print_json({"valid": False, "problems": [asdict(problem) for problem in problems]})
         return BAD_INPUT
     plan = make_plan(found.spec)
     costs: dict[str, Any] = {}

@@ -202,6 +202,19 @@ def test_validate_as_json() -> None:
     assert [problem["key"] for problem in bad["problems"]] == ["search.trials", "evaluation.seeds"]
 
 
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"name: [", "not valid YAML"), (b"\x84", "cannot be read"), (None, "no such")]
+)
+def test_what_cannot_be_read_is_json_too(tmp_path: Path, content: bytes | None, told: str) -> None:
+    file = tmp_path / "bad.yaml"
+    if content is not None:
+        file.write_bytes(content)
+    result = sweeps("validate", str(file), "--json")
+    (problem,) = as_json(result)["problems"]
+    assert (result.exit_code, problem["key"]) == (2, "(file)")
+    assert told in problem["rule"]
+
+
 @pytest.mark.parametrize("command", ["methods", "scenarios", "datasets", "models", "metrics"])
 def test_lists_as_json_have_the_same_keys(command: str) -> None:
     table = sweeps(command).stdout
