@@ -162,7 +162,7 @@ class Training(Part):
 
 
 class Unlearning(Part):
-    """What all methods share unless a method's own section says otherwise.
+    """What all methods share unless their own sections say otherwise; one with `milestones`, as `oracle` has, takes `training`.
 
     Attributes:
         epochs: passes over the retain set, unless a method says otherwise.
