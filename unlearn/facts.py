@@ -61,7 +61,7 @@ def _kept() -> Kept:
     stamp = _stamp()
     if stamp is None:
         return {}
-    with contextlib.suppress(OSError, RuntimeError):
+    with contextlib.suppress(OSError):
         file = user_cache() / "facts" / f"{hashlib.sha256(str(PACKAGE).encode()).hexdigest()[:16]}.json"
         return _read(file, stamp) or _make(file, stamp)
     return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -10,16 +11,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["file_digest", "locked", "sync_folder", "temporary_path", "user_cache", "write_atomically"]
+__all__ = ["expanded", "file_digest", "locked", "sync_folder", "temporary_path", "user_cache", "write_atomically"]
+
+
+def expanded(path: str | Path) -> Path:
+    """A path as a shell reads it: `~` is the user's home folder, `~name` that of another.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise FileNotFoundError(errno.ENOENT, "there is no such home folder", str(path)) from error
 
 
 def user_cache() -> Path:
     """This package's part of the user's cache folder: under $XDG_CACHE_HOME, else under ~/.cache.
 
     Raises:
-        RuntimeError: there is no home folder.
+        FileNotFoundError: there is no home folder.
     """
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unlearn-sweeps"
+    return Path(os.environ.get("XDG_CACHE_HOME") or expanded("~/.cache")) / "unlearn-sweeps"
 
 
 @contextmanager

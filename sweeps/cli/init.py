@@ -23,7 +23,7 @@ from sweeps.spec.json_schema import json_schema
 from sweeps.spec.schema import NAME
 from unlearn.data import look_at, splits_of
 from unlearn.errors import suggest
-from unlearn.files import write_atomically
+from unlearn.files import expanded, write_atomically
 from unlearn.registry import keys
 
 SCHEMA = "unlearn-sweeps.schema.json"
@@ -134,7 +134,7 @@ def _dataset(data: str) -> dict[str, Any]:
     Raises:
         SweepError: it is none of them.
     """
-    path = Path(data).expanduser()
+    path = expanded(data)
     if data in keys("data") and not path.is_dir():
         return {"name": data}
     if path.is_dir():

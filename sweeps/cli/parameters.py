@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from sweeps.cli.complete import method_names, scenario_names, sweep_names
+from unlearn.files import expanded
 
 SweepArgument = Annotated[
     str,
@@ -29,9 +30,7 @@ Scenarios = Annotated[
     str | None,
     typer.Option(help="Only these scenarios of the sweep, separated by commas.", autocompletion=scenario_names),
 ]
-Runs = Annotated[
-    Path, typer.Option(help="Folder under which each sweep has its own.", callback=lambda path: path.expanduser())
-]
+Runs = Annotated[Path, typer.Option(help="Folder under which each sweep has its own.", callback=expanded)]
 Storage = Annotated[
     str | None, typer.Option(metavar="URL", help="sqlite:///PATH, journal:PATH or another database URL.")
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweeps.errors import SweepError
-from unlearn.files import temporary_path, user_cache
+from unlearn.files import expanded, temporary_path, user_cache
 from unlearn.shared import SharedFolder, ShareError, is_url
 
 VARIABLE = "UNLEARN_SWEEPS_CACHE"
@@ -32,12 +32,20 @@ class Cache:
         """The cache at a path or URL; by default at $UNLEARN_SWEEPS_CACHE, else in the user's cache folder.
 
         With a URL, this machine's own part is where the cache would be without.
+
+        Raises:
+            SweepError: there is no home folder for it.
         """
         own = os.environ.get(VARIABLE)
         place = place or own
         if place and not is_url(place):
             return Cache(_folder(place))
-        return Cache(_folder(own) if own and not is_url(own) else user_cache(), place)
+        if own and not is_url(own):
+            return Cache(_folder(own), place)
+        try:
+            return Cache(user_cache(), place)
+        except FileNotFoundError as error:
+            raise SweepError(f"the cache needs a home folder, and there is none\n  remedy: set ${VARIABLE}") from error
 
     @property
     def place(self) -> str:
@@ -110,7 +118,7 @@ class Cache:
 
 def _folder(place: str) -> Path:
     """A path as a shell reads it; sweep files and variables are not read by one."""
-    return Path(place).expanduser().absolute()
+    return expanded(place).absolute()
 
 
 def check_writable(folder: Path, otherwise: str) -> None:

@@ -14,6 +14,7 @@ from sweeps.secrets import mask
 from sweeps.spec import read_stored
 from sweeps.storage import open_storage
 from sweeps.storage.urls import is_storage_url, storage_exists
+from unlearn.files import expanded
 
 
 def find_sweep(where: str | Path, *, sweep: str | None = None, storage: str | None = None) -> SweepRecord:
@@ -29,7 +30,7 @@ def find_sweep(where: str | Path, *, sweep: str | None = None, storage: str | No
     if is_storage_url(str(where)):
         url, name = str(where), sweep
     else:
-        folder = _folder_of(Path(where).expanduser())
+        folder = _folder_of(expanded(where))
         frozen = read_stored(folder.spec)
         url, name = folder.storage(storage, frozen.get("storage")), sweep or frozen["name"]
     if not storage_exists(url):

@@ -22,7 +22,7 @@ from sweeps.requests.nearest import known_sizes
 from sweeps.requests.serve import Served, measured, serve
 from sweeps.resources import as_a_worker
 from sweeps.sweep import Sweep
-from unlearn.files import file_digest
+from unlearn.files import expanded, file_digest
 from unlearn.gaps import Measures
 from unlearn.metrics import gaps, measure
 from unlearn.training import state_digest
@@ -115,7 +115,7 @@ def _given_weights(case: Case) -> dict[str, Any]:
     original = case.sweep.spec.original
     if original is None:
         return {"cached_as": case.workspace.reference_key("original", case.task)}
-    path = Path(original.weights).expanduser()
+    path = expanded(original.weights)
     digest = file_digest(path) if path.is_file() else (case.sweep.spec.files or {})["original.weights"]
     return {"file": str(path), "file_sha256": digest}
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from sweeps.errors import Problem, SpecError
 from sweeps.spec.complaints import shown
 from sweeps.spec.schema import Spec
 from unlearn.code import code_of
-from unlearn.files import file_digest
+from unlearn.files import expanded, file_digest
 
 CHANGED = "must be the file that this sweep began with, and its content differs"
 CHANGED_CODE = "must have the code that this sweep began with, in other files too that it uses, and it differs"
@@ -37,7 +36,7 @@ def fill_hashes(data: dict[str, Any]) -> list[Problem]:
     hashes, problems = {}, []
     for key, name in files_in(data):
         try:
-            hashes[key] = file_digest(Path(name).expanduser())
+            hashes[key] = file_digest(expanded(name))
         except OSError as error:
             rule = (
                 "must be a fraction, or a file that can be read"

@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote
 
 from sweeps.errors import Problem
 from sweeps.secrets import mask
+from unlearn.files import expanded
 
 JOURNAL, SQLITE = "journal:", "sqlite:///"
 
@@ -25,8 +26,8 @@ def local_file(url: str) -> Path | None:
     """The file of an SQLite (`sqlite:///PATH`) or journal (`journal:PATH`, `journal:///PATH`) storage; None of any other."""
     if url.startswith(JOURNAL):
         path = url.removeprefix(JOURNAL)
-        return Path(path[2:] if path.startswith("///") else path).expanduser()
-    return Path(unquote(url.removeprefix(SQLITE))).expanduser() if url.startswith(SQLITE) else None
+        return expanded(path[2:] if path.startswith("///") else path)
+    return expanded(unquote(url.removeprefix(SQLITE))) if url.startswith(SQLITE) else None
 
 
 def storage_exists(url: str) -> bool:

@@ -17,6 +17,7 @@ from sweeps.cli.app import app
 from sweeps.cli.complete import method_names, scenario_names, sweep_names
 from sweeps.cli.options import Options
 from sweeps.errors import SweepError
+from sweeps.jobs.cache import Cache
 from sweeps.record import find_sweep, remarks, told_apart
 from sweeps.record.find import sweeps_in
 from sweeps.spec import shipped_sweeps
@@ -215,6 +216,20 @@ def test_what_cannot_be_read_is_json_too(tmp_path: Path, content: bytes | None, 
     assert told in problem["rule"]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["validate", "smoke", "--set", "dataset={name: image_folder, root: ~nobody-here/data}"],
+        ["validate", "smoke", "--set", "held_out=~nobody-here/ids.txt"],
+        ["status", "smoke", "--storage", "sqlite:///~nobody-here/study.db"],
+    ],
+)
+def test_a_home_folder_of_nobody_is_told(command: list[str]) -> None:
+    result = sweeps(*command)
+    assert result.exit_code == 2
+    assert "there is no such home folder" in result.stderr
+
+
 @pytest.mark.parametrize("command", ["methods", "scenarios", "datasets", "models", "metrics"])
 def test_lists_as_json_have_the_same_keys(command: str) -> None:
     table = sweeps(command).stdout
@@ -230,6 +245,14 @@ def test_completion(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sweep_names("digits") == ["digits", "digits_altered"]
     assert method_names("sure,neg") == ["sure,neg_grad", "sure,neg_grad_plus"]
     assert scenario_names("can") == ["canary"]
+
+
+def test_a_cache_without_a_home_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("UNLEARN_SWEEPS_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as for a user whom the system does not know
+    with pytest.raises(SweepError, match="the cache needs a home folder"):
+        Cache.at()
 
 
 def test_version() -> None:

@@ -14,7 +14,7 @@ from unlearn.data._base import ImageDataset, Labels, Look
 from unlearn.data._cache import cached, listing, new_pixels, save_labels
 from unlearn.data._ids import Ids
 from unlearn.errors import DataError
-from unlearn.files import locked
+from unlearn.files import expanded, locked
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Batches:
         return [*(name for files in self.parts.values() for name in files), self.meta]
 
     def _parent(self, cache: Path, root: str | Path | None) -> Path:
-        return cache / self.library.lower() if root is None else Path(root).expanduser()
+        return cache / self.library.lower() if root is None else expanded(root)
 
     def _absent(self, folder: Path) -> str | None:
         absent = [name for name in self._files if not (folder / name).is_file()]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from unlearn.data._base import ImageDataset, Labels, Look
 from unlearn.data._ids import Indices, read_ids
+from unlearn.files import expanded
 
 #: No class is larger than this where the least size of a part is looked for.
 MOST = 10_000
@@ -51,7 +51,7 @@ def splits_of(data: ImageDataset | Look, *, held_out: float | str, dev: float, s
         return split_rows(labels, data.held_out, dev=dev, seed=seed)
     if isinstance(held_out, str):
         assert data.ids is not None  # likewise
-        rows = data.ids.rows(read_ids(Path(held_out).expanduser()))
+        rows = data.ids.rows(read_ids(expanded(held_out)))
         return split_rows(labels, rows, dev=dev, seed=seed)
     return split(labels, held_out=held_out, dev=dev, seed=seed)
 

@@ -14,7 +14,7 @@ import numpy as np
 from unlearn.data._base import ImageDataset, Labels, Pixels
 from unlearn.data._cache import cached, listing, new_pixels, save_labels
 from unlearn.errors import ComponentError, DataError, UnknownNameError
-from unlearn.files import locked
+from unlearn.files import expanded, locked
 
 __all__ = ["named", "of_torchvision"]
 
@@ -86,7 +86,7 @@ def of_torchvision(
     Raises:
         DataError: it is not there or cannot be read, or its images are not labelled ones of one size.
     """
-    folder = cache / "torchvision" / name if root is None else Path(root).expanduser()
+    folder = cache / "torchvision" / name if root is None else expanded(root)
     lock = cache / f"torchvision-{name}.lock"
     with locked(lock):
         if download and not _files(folder):

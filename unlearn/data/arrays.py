@@ -17,6 +17,7 @@ from unlearn.data._classes import few
 from unlearn.data._ids import Ids
 from unlearn.data._pixels import channels_first, layout_of, reading_of
 from unlearn.errors import DataError
+from unlearn.files import expanded
 
 __all__ = ["arrays"]
 
@@ -38,7 +39,7 @@ def arrays(cache: Path, *, path: str | Path, layout: str | None = None) -> Image
     Raises:
         DataError: the file or an array is missing or of another form; it is named.
     """
-    file = Path(path).expanduser()
+    file = expanded(path)
     if problems := _absent(file):
         raise DataError("\n".join(problems))
 
@@ -64,7 +65,7 @@ def arrays(cache: Path, *, path: str | Path, layout: str | None = None) -> Image
 
 def look(cache: Path, *, path: str | Path, layout: str | None = None) -> Look:
     """What the archive's labels and the headers of its images tell; no pixel is read."""
-    file = Path(path).expanduser()
+    file = expanded(path)
     if problems := _absent(file):
         return Look(tuple(problems))
     problems = []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from unlearn.data._base import ImageDataset, Look
 from unlearn.data._tree import Tree, class_folders
+from unlearn.files import expanded
 
 __all__ = ["cinic10"]
 
@@ -31,7 +32,7 @@ def look(cache: Path, *, root: str | Path | None = None, with_valid: bool = Fals
 
 
 def _tree(cache: Path, root: str | Path | None, with_valid: bool) -> Tree:
-    folder = cache / "cinic10" if root is None else Path(root).expanduser()
+    folder = cache / "cinic10" if root is None else expanded(root)
     (train, problems), (test, wrong) = class_folders(folder / "train"), class_folders(folder / "test")
     problems += wrong
     if with_valid:

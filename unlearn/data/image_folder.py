@@ -7,6 +7,7 @@ from pathlib import Path
 from unlearn.bounds import Count
 from unlearn.data._base import ImageDataset, Look
 from unlearn.data._tree import Tree, check_background, class_folders
+from unlearn.files import expanded
 
 __all__ = ["image_folder"]
 
@@ -56,7 +57,7 @@ def _tree(
     background: int | None,
     validation: str | None,
 ) -> Tree:
-    folder = Path(root).expanduser()
+    folder = expanded(root)
     (train, wrong), (test, wrong_test) = class_folders(folder / "train"), class_folders(folder / "test")
     held_out: dict[str, list[Path]] | None = None
     if validation is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from unlearn.data._base import ImageDataset, Look
 from unlearn.data._classes import few
 from unlearn.data._tree import Tree, folder_names, image_files
+from unlearn.files import expanded
 
 __all__ = ["tiny_imagenet"]
 
@@ -32,7 +33,7 @@ def look(cache: Path, *, root: str | Path | None = None) -> Look:
 
 
 def _tree(cache: Path, root: str | Path | None) -> Tree:
-    folder = cache / "tiny-imagenet-200" if root is None else Path(root).expanduser()
+    folder = cache / "tiny-imagenet-200" if root is None else expanded(root)
     names, problems = folder_names(folder / "train")
     train: dict[str, list[Path]] = {}
     for wnid in names:

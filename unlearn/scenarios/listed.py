@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from unlearn.data import Ids, IdsError, Indices, Labels, Pixels, Splits, listed, read_ids
 from unlearn.errors import UnlearnError
+from unlearn.files import expanded
 from unlearn.scenarios._base import ForgetSet, Scenario
 
 __all__ = ["Listed", "ListedRows", "training_rows"]
@@ -40,7 +40,7 @@ class Listed(Scenario):
         Raises:
             IdsError: it cannot be read, or lists nothing.
         """
-        return read_ids(Path(self.forget).expanduser(), self.column)
+        return read_ids(expanded(self.forget), self.column)
 
     def limit(self, labels: Labels) -> int:
         return len(self.ids)

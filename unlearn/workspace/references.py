@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache, partial
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from unlearn.arithmetic import arithmetic
 from unlearn.errors import DivergedError, ModelError
-from unlearn.files import file_digest
+from unlearn.files import expanded, file_digest
 from unlearn.graphs import Recorder
 from unlearn.methods import Batches, Streams
 from unlearn.models import Classifier, build
@@ -120,7 +119,7 @@ class References:
 
     def _read(self, given: Given) -> dict[str, Tensor]:
         """The weights in the checkpoint; the file is only read."""
-        path = Path(given.weights).expanduser()
+        path = expanded(given.weights)
         model = self.new_model(0)
         load_checkpoint(model, path)
         if (found := file_digest(path)) != given.sha256:
