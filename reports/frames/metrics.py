@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.frames._base import evaluations
 from reports.frames.statistics import summarise
-from sweeps.record import UNIT_LEVELS, SweepRecord, compare, metric_rounding
+from sweeps.record import UNIT_LEVELS, SweepRecord, compare, metric_rounding, once
 
 __all__ = ["baseline_summary", "metric_summary", "metric_values"]
 
@@ -34,21 +34,27 @@ def metric_summary(
     `compared=False` makes no comparison, for metrics of which less is not better or where only mean and std are asked for:
     `best` and `tied` are false, `p` NaN and `pairs` 0.
     """
+    found = [own for m in metrics if len(own := _summary(record, scenario, m, epochs, compared))]
+    if not found:
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.concat(found).sort_values("forget_size", ascending=False, kind="stable", ignore_index=True)
+
+
+@once
+def _summary(record: SweepRecord, scenario: str, metric: str, epochs: Epochs, compared: bool) -> pd.DataFrame:
+    """The rows of one metric, which several tables and figures show."""
     rows = evaluations(record, scenario)
-    values = _values(rows, metrics, epochs)
+    values = _values(rows, [metric], epochs)
     columns = values.columns[len(_KEYS) :]
     if not len(columns):
         return pd.DataFrame(columns=COLUMNS)
     out = summarise(values, ["forget_size", "method"], list(columns)).query("n > 0")
     if compared:
-        roundings = {
-            (size, m): metric_rounding(record, own, m) for size, own in rows.groupby("forget_size") for m in columns
-        }
-        out = out.merge(_verdicts(values, list(columns), roundings), on=["forget_size", "method", "metric"], how="left")
+        roundings = {size: metric_rounding(record, own, metric) for size, own in rows.groupby("forget_size")}
+        out = out.merge(_verdicts(values, metric, roundings), on=["forget_size", "method"], how="left")
     else:
         out = out.assign(**_UNCOMPARED)
-    out = out.assign(scenario=scenario, forget_size=out["forget_size"].astype(int))
-    return out.sort_values("forget_size", ascending=False, kind="stable", ignore_index=True)[COLUMNS]
+    return out.assign(scenario=scenario, forget_size=out["forget_size"].astype(int))[COLUMNS]
 
 
 def baseline_summary(record: SweepRecord, scenario: str, baseline: str, metrics: Sequence[str]) -> pd.DataFrame:
@@ -74,13 +80,12 @@ def run_values(record: SweepRecord, scenario: str, metrics: Sequence[str], basel
     return _values(evaluations(record, scenario, baseline), metrics, "metric")
 
 
-def _verdicts(values: pd.DataFrame, metrics: Sequence[str], roundings: Mapping[Any, float]) -> pd.DataFrame:
-    """What `compare` says of every forget size and metric, one row per method; with what rounding gives each."""
+def _verdicts(values: pd.DataFrame, metric: str, roundings: Mapping[Any, float]) -> pd.DataFrame:
+    """What `compare` says of every forget size, one row per method; with what rounding gives at each."""
     verdicts = []
     for size, group in values.groupby("forget_size"):
-        for m in metrics:
-            samples = group.pivot(index=list(UNIT_LEVELS), columns="method", values=m)
-            verdicts.append(compare(samples, roundings[size, m]).reset_index().assign(forget_size=size, metric=m))
+        samples = group.pivot(index=list(UNIT_LEVELS), columns="method", values=metric)
+        verdicts.append(compare(samples, roundings[size]).reset_index().assign(forget_size=size))
     return pd.concat(verdicts, ignore_index=True)
 
 
