@@ -104,7 +104,9 @@ def _evaluation(record: SweepRecord, scenario: str, trials: pd.DataFrame) -> dic
         "evaluation_size": int(size),
     }
     hindsight = trials["hindsight_score"].astype(float)
-    return found | ({"evaluation_hindsight": float(hindsight.mean())} if hindsight.notna().all() else {})
+    own_rule = not record.in_hindsight and trials["stop_epoch"].isna().any()
+    known = hindsight.notna().all() and not own_rule
+    return found | ({"evaluation_hindsight": float(hindsight.mean())} if known else {})
 
 
 def fingerprint_of(path: Path) -> str | None:

@@ -75,3 +75,17 @@ def test_runs_on_one_forget_set_are_no_further_sets() -> None:
     assert (study.score, study.runs, study.sets) == (3.5, 8, 4)
     scores = best_params(record)["scores"]["random"]["sure"]
     assert (scores["evaluation_seeds"], scores["evaluation_runs"]) == (4, 8)
+
+
+@pytest.mark.parametrize(("method", "stop", "known"), [("sure", 2, True), ("scrub", None, False)])
+def test_a_method_with_a_rule_of_its_own_has_no_score_in_hindsight(method: str, stop: int | None, known: bool) -> None:
+    """It would be that of the evaluation once more, and not the least of its epochs."""
+    builder = new_builder()
+    builder.spec |= {"methods": {method: {"lr": {}}}, "dataset": {"name": "digits"}}
+    for seed, value in enumerate((3.0, 5.0)):
+        facts = {"stop_epoch": stop, "hindsight_score": value - (1.0 if known else 0.0)}
+        builder.trial("evaluation", method, value=value, hp={"lr": 0.1}, forget_seed=seed, **facts)
+    builder.winners["random"] = {method: Winner({"lr": 0.1}, stop_epoch=stop)}
+    scores = best_params(builder.record())["scores"]["random"][method]
+    assert scores["evaluation"] == 4.0
+    assert scores.get("evaluation_hindsight") == (3.0 if known else None)
