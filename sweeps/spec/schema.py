@@ -254,7 +254,7 @@ class Search(Part):
     Attributes:
         trials: the most trials of one search.
         sampler: Optuna's sampler; `auto` is GP while fewer than 250 trials are finished and nothing is pruned, else TPE; `grid`
-            goes through a regular grid of at least `trials` points, in an order that spreads a beginning evenly, after the warm start.
+            goes, after the warm start, through a regular grid of at least `trials` points, evenly spread from the beginning on.
         pruner: Optuna's pruner, which stops hopeless trials early.
         startup_trials: so many first points are spread evenly (Sobol's sequence), the warm start's among them, before the sampler
             begins; by default a third of `trials`, 4 to 10.
