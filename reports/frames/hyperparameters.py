@@ -16,13 +16,16 @@ _FIRST = ("lr", "alpha", "forget_batch_size", "lr_decay_epoch")
 
 def best_hyperparameters(record: SweepRecord, scenario: str) -> pd.DataFrame:
     """One row per hyperparameter that was searched or, without a search, given; one column per method; None where a method lacks
-    one or no trial of it completed.
+    one, or has its default, or no trial of it completed. What the sweep file fixes of others' rows is in `attrs["fixed"]` too, as
+    (method, row).
 
     A method that has no forget batch but a searched retain batch (FineTune, L1Sparse) shows it in the `forget_batch_size` row,
     as the paper does, and is named in the frame's `attrs["retain_batch"]`. The stop epoch is the last row, where one has any.
     """
     winners = record.winners.get(scenario, {})
-    best = {method: found.hyperparameters for method, found in winners.items()}
+    unsearched = [m for m in methods(record, scenario) if ("search", scenario, m) not in record.planned]
+    fixed = {method: _fixed(record, method) for method in [*winners, *unsearched]}
+    best = {m: {**fixed[m], **(winners[m].hyperparameters if m in winners else {})} for m in fixed}
     marked = [m for m in best if "forget_batch_size" not in best[m] and "retain_batch_size" in best[m]]
     columns: dict[str, dict[str, object]] = {}
     for method in methods(record, scenario):
@@ -38,7 +41,16 @@ def best_hyperparameters(record: SweepRecord, scenario: str) -> pd.DataFrame:
         frame.loc["stop_epoch"] = pd.Series(stops, dtype=object)
     frame.index.name = "hyperparameter"
     frame.attrs["retain_batch"] = [m for m in columns if m in marked]
+    given = [m for m, winner in winners.items() if winner.source == "given"]
+    frame.attrs["fixed"] = {(m, n) for m in columns if m not in given for n in fixed.get(m, ()) if n in frame.index}
     return frame
+
+
+def _fixed(record: SweepRecord, method: str) -> dict[str, object]:
+    """The hyperparameters of a method for which its section in the sweep file has a number instead of a range."""
+    known = record.spec.get("methods")
+    section = (known.get(method) if isinstance(known, Mapping) else None) or {}
+    return {name: value for name, value in section.items() if isinstance(value, int | float)}
 
 
 def _given(record: SweepRecord, scenario: str, columns: Mapping[str, Mapping[str, object]]) -> set[str]:

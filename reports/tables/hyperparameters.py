@@ -19,7 +19,7 @@ def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
     others = {m: parameter_label("alpha", m) for m in known}
     others = {m: label for m, label in others.items() if label != parameter_label("alpha")}
     unconfirmed = frames.on_one_draw(record, scenario)
-    edges = frames.edges(record, scenario)
+    edges, fixed = frames.edges(record, scenario), frame.attrs["fixed"]
     rows = []
     for name, values in frame.iterrows():
         cells = [Cell(parameter_label(str(name)))]
@@ -28,6 +28,7 @@ def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
             mark += "‡" if name == "alpha" and method in others else ""
             mark += "*" if (str(method), str(name)) in edges else ""
             mark += "§" if name == "stop_epoch" and method in unconfirmed else ""
+            mark += "¶" if (method, name) in fixed else ""
             cells.append(Cell(number(value) + mark, method=str(method)))
         rows.append(Row(tuple(cells)))
     columns = (Cell("Parameter"), *(Cell(method_label(m), method=m) for m in frame.columns))
@@ -37,6 +38,8 @@ def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
         notes.append(f"‡ not the retain weight that other methods call α: {meanings}.")
     if edges:
         notes.append("* at the end of its range: what is better may lie beyond.")
+    if fixed:
+        notes.append("¶ fixed in the sweep file, and not searched.")
     notes += _origin_notes(record, scenario, unconfirmed)
     sources = {w.source for w in record.winners.get(scenario, {}).values()}
     title = f"{scenario_label(scenario)}: {'given' if sources == {'given'} else 'best'} hyperparameters"

@@ -104,6 +104,31 @@ def test_hyperparameters_that_were_given_are_all_in_the_table(builder):
     assert out.loc["sparsity", "salun"] == 0.5
 
 
+def test_what_the_sweep_file_fixes_stands_in_the_rows_of_others_and_is_marked(builder):
+    builder.spec["methods"] = {
+        "sure": {"lr": 0.02, "forget_batch_size": 32, "label": "Ours"},
+        "finetune": {"lr": {"low": 0.1}},
+        "neg_grad": {"lr": 0.5},
+    }
+    builder.planned = {("search", "random", m): 2 for m in ("sure", "finetune")} | {
+        ("evaluation", "random", "neg_grad"): 1
+    }
+    builder.winners = {
+        "random": {"sure": Winner({"alpha": 0.5, "retain_batch_size": 64}), "finetune": Winner({"lr": 0.3})}
+    }
+    for method, hp in (("sure", {"retain_batch_size": 64}), ("finetune", {"lr": 0.3})):
+        for value in (1, 2):
+            builder.trial("search", method, value=1.0, hp={name: value * v for name, v in hp.items()})
+    record = builder.record()
+    out = frames.best_hyperparameters(record, "random")
+    assert out.loc[["lr", "alpha", "forget_batch_size"], "sure"].tolist() == [0.02, 0.5, 32]
+    assert out.loc["retain_batch_size", "sure"] == 64  # it has a forget batch
+    table = tables.hyperparameter_table(record, "random")
+    assert [cell.text for cell in table.rows[0].cells] == ["lr", "0.02¶", "0.3", "0.5¶"]
+    assert "¶ fixed in the sweep file, and not searched." in table.notes
+    assert [cell.text for cell in table.rows[2].cells] == ["fbatch size", "32¶", "–", "–"]
+
+
 def test_history_is_of_completed_trials_only(builder):
     for value, state in [(5.0, "COMPLETE"), (1.0, "PRUNED"), (math.nan, "FAIL"), (3.0, "COMPLETE"), (4.0, "COMPLETE")]:
         builder.trial("search", "sure", value=value, state=state)
