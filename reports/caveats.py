@@ -39,10 +39,10 @@ def floor_note(record: SweepRecord, scenario: str) -> str:
         return ""
     tuned = frames.stage_trials(record, "confirmation", scenario, "COMPLETE")
     stopped = ", at the stop epoch that its tuning sets chose" if (tuned["method"] == FLOOR).any() else ""
-    return (
-        f"Noise floor: the gaps of one more oracle, of another seed{stopped}. A method can lie below it: by chance, and by "
-        "choosing its epoch and hyperparameters."
-    )
+    said = f"Noise floor: the gaps of one more oracle, of another seed{stopped}."
+    if not rows["value"].any():  # below 0 no gap can lie
+        return said
+    return f"{said} A method can lie below it: by chance, and by choosing its epoch and hyperparameters."
 
 
 def oracles_note(record: SweepRecord, scenario: str) -> str:

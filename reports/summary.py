@@ -61,10 +61,11 @@ def protocol_sentence(record: SweepRecord) -> str:
     if record.in_hindsight:
         return f"{strict}. But {hindsight}. That is optimistic."
     sources = {winner.source for found in record.winners.values() for winner in found.values()}
-    readers = "the evaluation"
-    if len(frames.stage_trials(record, "sensitivity")):
-        readers += " and the sensitivity grids"
-    only = f"Only {readers} read the test set, and decided nothing."
+    stages = {"evaluation": "the evaluation", "sensitivity": "the sensitivity grids"}
+    readers = " and ".join(name for stage, name in stages.items() if len(frames.stage_trials(record, stage)))
+    only = (
+        f"Only {readers} read the test set, and decided nothing." if readers else "No trial has read the test set yet."
+    )
     if sources == {"given"}:
         return f"Protocol strict: configurations and stop epochs were given, and nothing was searched for them here. {only}"
     unless = ", but for what was given" if "given" in sources else ""
@@ -163,7 +164,8 @@ def _verdict(
 def _floor(record: SweepRecord, scenario: str, size: int | None) -> Iterator[str]:
     floor = frames.baseline_summary(record, scenario, frames.FLOOR, ["score"])
     for row in frames.iterate(floor[floor["forget_size"] == size]):
-        yield f"Noise floor: {_value(row)}, the score of one more oracle; a method can lie below it."
+        below = "; a method can lie below it" if row.mean else ""  # below 0 no gap can lie
+        yield f"Noise floor: {_value(row)}, the score of one more oracle{below}."
 
 
 def _limits(record: SweepRecord, scenario: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from sweeps.errors import SweepError
 from sweeps.folder import SweepFolder
 from sweeps.kept import kept_count
 from sweeps.record import load_sweep
-from sweeps.record.progress import progress
+from sweeps.record.progress import progress, unfinished
 from sweeps.secrets import mask
 from sweeps.storage import open_storage, storage_errors
 from sweeps.storage.lease import Lease
@@ -89,10 +89,9 @@ def _listed(folder: SweepFolder, sweep: Sweep) -> Listed:
     record = load_sweep(storage, sweep.spec.name, importances=False)
     studies = list(progress(record))
     held = driver_of(storage, record.name)
-    left = sum(study.left for study in studies)
     return Listed(
         folder.path.name,
-        "running" if held else "unfinished" if left else "done",
+        "running" if held else "unfinished" if unfinished(record) else "done",
         done=sum(study.done for study in studies),
         planned=sum(study.planned for study in studies),
         failed=sum(study.failed for study in studies),

@@ -10,7 +10,7 @@ from typing import Literal, cast
 from sweeps.errors import SweepError
 from sweeps.record import SweepRecord
 from sweeps.record.best_params import fingerprint_of, write_best_params
-from sweeps.record.progress import progress
+from sweeps.record.progress import unfinished
 
 ENDINGS = ("svg", "pdf", "png")
 
@@ -25,8 +25,7 @@ def write_outputs(record: SweepRecord, outputs: tuple[Path, Path], maps: Path | 
 
     best, page = outputs
     write_best_params(record, best)
-    partial = any(study.left for study in progress(record))
-    write_report(record, page.parent, partial=partial, maps=maps)
+    write_report(record, page.parent, partial=unfinished(record), maps=maps)
 
 
 def are_current(outputs: tuple[Path, Path], fingerprint: str) -> bool:

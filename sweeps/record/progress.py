@@ -70,6 +70,22 @@ def progress(record: SweepRecord) -> Iterator[StudyProgress]:
         )
 
 
+def unfinished(record: SweepRecord) -> bool:
+    """Whether trials are left that an answer waits for: not searches whose winner was given, nor references as such."""
+    unasked = {
+        (stage, scenario, method)
+        for scenario, found in record.winners.items()
+        for method, winner in found.items()
+        for stage in ("search", "confirmation")
+        if winner.source == "given"
+    }
+    return any(
+        study.left
+        for study in progress(record)
+        if study.stage != "reference" and (study.stage, study.scenario, study.method) not in unasked
+    )
+
+
 def _score(record: SweepRecord, key: tuple[str, str, str], complete: pd.DataFrame) -> dict[str, Any]:
     """The number that a study comes to, of the very trials that it is the number of."""
     stage, scenario, method = key

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reports import figures, frames, tables
+from reports.caveats import floor_note
 from reports.content import scenario_section
 from reports.names import BASELINE_LABELS
 from reports.styles import method_styles
@@ -68,6 +69,15 @@ def test_the_summary_names_the_floor_and_progress_counts_it(record: SweepRecord)
     assert any(s == said for s in verdict(record, "random").sentences)
     rows = frames.progress(record).query("method == 'oracle'")
     assert rows[["stage", "planned", "complete"]].to_numpy().tolist() == [["evaluation", 3, 3]]
+
+
+def test_below_a_floor_of_zero_nothing_lies(builder: RecordBuilder) -> None:
+    for method, value in (("oracle", 0.0), ("sure", 1.0), ("scrub", 2.0)):
+        builder.trial("evaluation", method, value=value, metrics={"forget_gap": value})
+    record = builder.record()
+    (said,) = [s for s in verdict(record, "random").sentences if s.startswith("Noise floor")]
+    assert said == "Noise floor: 0.00, the score of one more oracle."
+    assert floor_note(record, "random") == "Noise floor: the gaps of one more oracle, of another seed."
 
 
 def test_alone_it_makes_a_section(builder: RecordBuilder):

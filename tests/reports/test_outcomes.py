@@ -233,6 +233,8 @@ def test_models_that_were_to_be_kept_and_were_not_are_missing(builder):
 
 
 def test_the_protocol_is_stated(builder):
+    assert protocol_sentence(builder.record()).endswith("were chosen there. No trial has read the test set yet.")
+    builder.trial("evaluation", "sure", value=1.0)
     assert "held-out dev images" in protocol_sentence(builder.record())
     assert protocol_sentence(builder.record()).endswith("Only the evaluation read the test set, and decided nothing.")
     builder.trial("sensitivity", "sure", value=1.0)

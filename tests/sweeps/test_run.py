@@ -150,6 +150,8 @@ def test_run_kill_resume_and_everything_after(tmp_path: Path, cache: Path, monke
     code, out, err = sweeps(typed[1:], tmp_path, cache)
     assert code == 0, err
     assert "unlearned models: 8 of 8 completed evaluation trials kept, in " in err
+    listed = {each["name"]: each["state"] for each in json.loads(here("list", "--json")[1])}
+    assert listed == {"tiny": "done", "tiny-models": "unfinished"}  # its grids are left; its search is not waited for
     models = json.loads(here("models", "tiny-models", "--json")[1])
     assert len({model["place"] for model in models if Path(model["place"]).is_file()}) == 8
     again = load_sweep(open_storage(f"sqlite:///{tmp_path / 'runs/tiny-models/study.db'}"), "tiny-models")
