@@ -84,7 +84,7 @@ def _answer(case: Case, *, with_oracle: bool, tell: Callable[[str], object]) -> 
     original = workspace.original(task).model
     before = measured(workspace, original, task)
     served = serve(workspace, task, chosen, case.seed)
-    after = measured(workspace, served.model, task)
+    after = measured(workspace, served.model, task, served.epoch)
     hopes = expected(case.record, chosen, len(case.rows), draws_vary=_draws_vary(case))
     if with_oracle:
         tell(f"training {task.oracles} oracle{'' if task.oracles == 1 else 's'}, where the cache has none …")

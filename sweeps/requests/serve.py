@@ -13,7 +13,7 @@ from sweeps.objective import scrub_r_epoch
 from sweeps.requests.choice import Configuration
 from unlearn.errors import DivergedError
 from unlearn.methods import Method
-from unlearn.metrics import measure
+from unlearn.metrics import Outputs, measure
 from unlearn.models import Classifier
 from unlearn.registry import find
 from unlearn.run import Epoch, unlearn_epochs
@@ -63,10 +63,20 @@ def serve(workspace: Workspace, task: Task, chosen: Configuration, seed: int) ->
     return served
 
 
-def measured(workspace: Workspace, model: Classifier, task: Task) -> dict[str, float]:
-    """Accuracies and attacks in per cent, on the request's sets, the held-out images and the test images."""
-    values = measure(workspace.outputs(model, task), FAMILIES)
-    values["validation_accuracy"] = workspace.part_outputs(model, "validation", "dev").accuracy
+def measured(workspace: Workspace, model: Classifier, task: Task, epoch: int | None = None) -> dict[str, float]:
+    """Accuracies and attacks in per cent, on the request's sets, the held-out images and the test images.
+
+    Args:
+        epoch: after how many epochs of a run; None of an original or oracle.
+
+    Raises:
+        DivergedError: the model's outputs are not finite, although its weights may be.
+    """
+    outputs, held_out = workspace.outputs(model, task), workspace.part_outputs(model, "validation", "dev")
+    if not (outputs.finite and Outputs({"validation": held_out}).finite):
+        raise DivergedError(epoch)
+    values = measure(outputs, FAMILIES)
+    values["validation_accuracy"] = held_out.accuracy
     return {NAMES.get(name, name): value for name, value in values.items()}
 
 

@@ -56,6 +56,18 @@ class Breaks(FineTune):
         yield
 
 
+@dataclass(frozen=True, kw_only=True)
+class Overflows(FineTune):
+    """Ends in weights that are numbers, and logits that are none."""
+
+    searched: ClassVar[tuple[str, ...]] = ()
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
+        with torch.no_grad():
+            model.head.weight.fill_(torch.finfo(torch.float32).max)
+        yield
+
+
 def by(method: str, stop: int | None = None, **hyperparameters: float) -> Configuration:
     return Configuration("random", method, hyperparameters, stop, "given")
 
@@ -98,6 +110,13 @@ def test_weights_that_are_no_numbers_are_told_with_their_epoch(workspace: Worksp
     with pytest.raises(DivergedError, match="diverged at epoch 2"):
         serve(workspace, TASK, by(f"{HERE}:Breaks"), seed=0)
     assert serve(workspace, TASK, by(f"{HERE}:Breaks", stop=1), seed=0).epoch == 1
+
+
+def test_outputs_that_are_no_numbers_are_told_with_their_epoch(workspace: Workspace) -> None:
+    served = serve(workspace, TASK, by(f"{HERE}:Overflows"), seed=0)
+    assert served.model.finite
+    with pytest.raises(DivergedError, match="diverged at epoch 1"):
+        measured(workspace, served.model, TASK, served.epoch)
 
 
 def test_scrub_chooses_its_epoch_itself(workspace: Workspace) -> None:
