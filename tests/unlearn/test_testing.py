@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from unlearn.data import ImageDataset, Labels, Pixels
+from unlearn.data import ImageDataset, Indices, Labels, Pixels
 from unlearn.data.digits import digits
 from unlearn.methods import Method, Streams, UnlearningData
 from unlearn.methods.finetune import FineTune
@@ -32,6 +32,7 @@ from unlearn.testing import (
     check_model,
     check_scenario,
 )
+from unlearn.workspace import Setting, Task, Workspace
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -144,6 +145,30 @@ def test_what_is_wrong_with_a_scenario() -> None:
         check_scenario(Unsteady())
     for part in ("the same seed must give the same forget set", "must not change the images", "must forget"):
         assert part in str(caught.value), part
+
+
+@dataclasses.dataclass(frozen=True)
+class Marked(RandomSamples):
+    """Marks what it forgets, which another seed does elsewhere, and does not say so."""
+
+    alters_training: ClassVar[bool] = True
+
+    def draw(self, images: Pixels, labels: Labels, size: int, seed: int, avoid: Indices | None = None) -> ForgetSet:
+        drawn, marked = super().draw(images, labels, size, seed, avoid), images.copy()
+        marked[drawn.indices, :, :2, :2] = 255
+        return dataclasses.replace(drawn, images=marked)
+
+
+def test_a_scenario_says_that_each_draw_alters_other_images() -> None:
+    with pytest.raises(ContractError, match="original_per_draw = True"):
+        check_scenario(Marked())
+
+
+def test_each_draw_has_the_images_that_it_altered_whatever_its_scenario_says(tmp_path: Path) -> None:
+    workspace = Workspace(Setting(), tmp_path, torch.device("cpu"))
+    for seed in (0, 1, 0):
+        data = workspace.task_data(Task(scenario=Marked(), forget_size=20, forget_seed=seed))
+        assert (data.images[data.forget][:, :, :2, :2] == 255).all(), seed
 
 
 def floats(cache: Path) -> ImageDataset:

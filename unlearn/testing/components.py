@@ -99,6 +99,12 @@ def check_scenario(scenario: Scenario, classes: int = 4, per_class: int = 30) ->
         must(np.array_equal(labels, before[1]), "it must not change the labels: return altered copies")
         altered = drawn.images is not None or drawn.labels is not None
         must(altered <= resolved.alters_training, "it must say alters_training = True where it alters images or labels")
+        one, other = (
+            [None if part is None else part.tobytes() for part in (of.images, of.labels)]
+            for of in (drawn, resolved.draw(images, labels, size, 2))
+        )
+        rule = "it must say original_per_draw = True where another seed alters other images or labels"
+        must(one == other or resolved.original_per_draw, rule)
 
     all_of([leaves_the_data, draws_what_is_asked, repeats_itself])
 

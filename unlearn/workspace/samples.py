@@ -205,9 +205,9 @@ class Samples:
 
     def _altered_pool(self, scenario: Scenario, train_images: Pixels) -> tuple[Tensor, Seal]:
         """The pool with other training images, sealed; tasks whose scenario alters them alike share one copy."""
-        if not scenario.original_per_draw and self._altered[0] == scenario:
-            return self._altered[1:]
         altered = torch.tensor(train_images, device=self.device)
+        if self._altered[0] == scenario and torch.equal(self._altered[1][: len(altered)], altered):
+            return self._altered[1:]
         pool = torch.cat([altered, self.images[len(altered) :]])
         self._altered = (scenario, pool, self._seals.put({"altered images": pool}))
         return self._altered[1:]
