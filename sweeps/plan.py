@@ -251,7 +251,8 @@ def _along(spec: Spec, method: str, name: str, best: float, factors: Sequence[fl
     bounds = known or Bounds(-math.inf, math.inf)
     most = next(r.high for r in spec.space(method).ranges if r.name == name) if known is None else known.high
     weight = name == "alpha" and most <= 1  # SSD's is none
-    return [min(max(best * f, bounds.low), 0.9999 if weight else bounds.high) for f in factors]
+    most = 0.9999 if weight else bounds.high
+    return [best if f == 1 else min(max(best * f, bounds.low), most) for f in factors]
 
 
 def varies_complement(space: Space, name: str) -> bool:

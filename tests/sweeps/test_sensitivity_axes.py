@@ -46,6 +46,13 @@ def test_an_alpha_that_is_no_weight_is_not_cut_at_one() -> None:
     assert max(point["alpha"] for point in whole) == 0.9999
 
 
+def test_the_middle_of_a_grid_is_the_winner_at_the_end_of_a_weight_too() -> None:
+    spec = load_spec("smoke", ["methods=[sure]", "methods.sure.alpha.high=1.0"])
+    centre = {"lr": 0.01, "alpha": 1.0, "forget_batch_size": 32}
+    grid = sensitivity_grid(spec, "sure", centre)
+    assert grid[len(grid) // 2] == centre
+
+
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
