@@ -43,18 +43,21 @@ class LastLayersMethod(Method):
 
 
 def layers(model: nn.Module) -> list[list[nn.Module]]:
-    """The layers of `model` from input to output, each as the modules that own its parameters, in registration order.
+    """The layers of `model` from input to output, each as the modules that own its tensors, in registration order.
 
     A layer starts at a module with a weight of two or more dimensions (convolution, linear, attention, embedding); modules
-    that own vectors only (normalisation) belong to the layer before them. This is how the authors' code counts.
+    that own vectors or statistics only (normalisation) belong to the layer before them, or to the first. This is how the
+    authors' code counts.
     """
     found: list[list[nn.Module]] = []
+    before: list[nn.Module] = []
     for module in model.modules():
         own = list(module.parameters(recurse=False))
         if any(p.ndim > 1 for p in own) or (own and not found):
             found.append([module])
-        elif own:
-            found[-1].append(module)
+        elif own or (module is not model and any(True for _ in module.buffers(recurse=False))):
+            (found[-1] if found else before).append(module)
+    found[:1] = [[*before, *first] for first in found[:1]]
     return found
 
 

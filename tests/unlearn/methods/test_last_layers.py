@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from method_problems import (
@@ -44,6 +46,18 @@ def test_a_leading_normalisation_is_a_layer_and_direct_parameters_count():
     assert layers(tokens) == [[tokens, tokens.norm], [tokens.out]]
     plain = nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 2))
     assert layers(plain) == [[plain[0]], [plain[1]]]
+
+
+def test_frozen_normalisations_without_weights_keep_their_statistics_too():
+    def normalised(width):
+        return nn.BatchNorm1d(width, affine=False)
+
+    network = nn.Sequential(nn.Flatten(), normalised(4), nn.Linear(4, 5), normalised(5), nn.Linear(5, 5), normalised(5))
+    for k, moves in ((1, []), (2, [5]), (3, [1, 3, 5])):
+        problem, model = linear_problem(), Classifier(copy.deepcopy(network), 5, 3).double()
+        for _ in CFk(epochs=1, k=k).unlearn(model, problem.data, Streams(SEED)):
+            pass
+        assert [i for i in (1, 3, 5) if model.backbone[i].num_batches_tracked] == moves, k
 
 
 def test_layers_of_a_transformer():
