@@ -214,10 +214,7 @@ class Workspace:
             retain_samples: see `outputs`.
         """
         alone, named = replace(task, oracles=1), tuple(families)
-        values = [self._oracle_values(alone, n, named, retain_samples) for n in range(task.oracles)]
-        return {
-            name: fmean(each[name] for each in values) for name in values[0] if all(name in each for each in values)
-        }
+        return _means([self._oracle_values(alone, n, named, retain_samples) for n in range(task.oracles)])
 
     def _oracle_values(
         self, task: Task, number: int, families: tuple[str, ...], retain_samples: int | None
@@ -238,8 +235,7 @@ class Workspace:
         """
         if not comparisons(families):
             return {}
-        values = [compare(model, self.oracle(task, n).model, families, taken) for n in range(task.oracles)]
-        return {name: fmean(each[name] for each in values) for name in values[0]}
+        return _means([compare(model, self.oracle(task, n).model, families, taken) for n in range(task.oracles)])
 
     def reference_metrics(
         self, reference: Reference, task: Task, families: Sequence[str], retain_samples: int | None = None
@@ -256,3 +252,8 @@ class Workspace:
         if not outputs.finite:
             raise DivergedError(None)
         return measure(outputs, families)
+
+
+def _means(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each value that all have."""
+    return {name: fmean(each[name] for each in values) for name in values[0] if all(name in each for each in values)}

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from unlearn.errors import UnlearnError
+from unlearn.gaps import compares_models
 from unlearn.methods.finetune import FineTune
 from unlearn.metrics import compare, gaps, measure
 from unlearn.registry import find
@@ -270,6 +271,20 @@ def test_an_evaluation_between_epochs_leaves_each_layer_in_its_mode(tiny):
     *_, alone = unlearn_epochs(tiny, this, method, seed=3)
     *_, evaluated = run_unlearning(tiny, this, method, seed=3)
     assert same_state(alone.model, evaluated.model)
+
+
+@compares_models
+def now_and_then(model, oracle):
+    """A value that only some oracles have."""
+    moved = float((model.head.bias - oracle.head.bias).detach().abs().sum())
+    return {"moved": moved} | ({} if moved else {"is_there": 1.0})
+
+
+def test_a_distance_that_not_every_oracle_has_is_left_out(tiny):
+    this = task(tiny, RandomSamples(), oracles=2)
+    first, second = (tiny.oracle(this, number).model for number in range(2))
+    half = now_and_then(first, second)["moved"] / 2
+    assert tiny.oracle_distances(first, this, [f"{__name__}:now_and_then"]) == {"moved": pytest.approx(half)}
 
 
 def test_models_are_normalised_by_the_data(tiny):
