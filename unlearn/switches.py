@@ -26,9 +26,9 @@ Switch = tuple[Callable[[], Any], Callable[[Any], object]]
 class Switches:
     """The state of the process that is no tensor's and no model's, as it was when `now` read it.
 
-    Modes of autograd, autocast, threads, default type and device, determinism, precision of products and kernels, random
-    generators, NumPy's errors, warnings, the working folder, the environment, `sys.path`. What a module keeps to itself
-    is not seen.
+    Modes of autograd, autocast, threads, default type and device, determinism, hooks of all modules, precision of products and
+    kernels, random generators, NumPy's errors, warnings, the working folder, the environment, `sys.path`. What a module keeps to
+    itself is not seen.
     """
 
     values: tuple[Any, ...]
@@ -184,6 +184,25 @@ def kept_backends() -> Iterator[None]:
                 set_to(value)
 
 
+#: Where torch keeps hooks that every module calls.
+_MODULE = torch.nn.modules.module
+
+
+def _hooks_of_all_modules() -> dict[str, Any]:
+    kept = {name: value for name, value in vars(_MODULE).items() if name.startswith("_global_")}
+    return {name: dict(value) if isinstance(value, dict) else value for name, value in kept.items()}
+
+
+def _set_hooks_of_all_modules(kept: dict[str, Any]) -> None:
+    for name, value in kept.items():
+        if isinstance(value, dict):
+            held = getattr(_MODULE, name)
+            held.clear()
+            held.update(value)
+        else:
+            setattr(_MODULE, name, value)
+
+
 def _torch_generators() -> list[bytes]:
     states = [torch.get_rng_state()]
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -256,6 +275,8 @@ SWITCHES: tuple[Switch, ...] = (
         _set_deterministic,
     ),
     (_flushes_denormals, torch.set_flush_denormal),
+    (_hooks_of_all_modules, _set_hooks_of_all_modules),
+    (torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled),
     *_backends(),
     (_torch_generators, _set_torch_generators),
     (_numpy_generator, _set_numpy_generator),

@@ -113,6 +113,14 @@ def cudnn_flags(data: UnlearningData) -> None:
     torch.backends.cudnn.enabled = False
 
 
+def hooked_everywhere(data: UnlearningData) -> None:
+    nn.modules.module.register_module_forward_hook(lambda module, args, output: output * 0)
+
+
+def hooked_backward_everywhere(data: UnlearningData) -> None:
+    nn.modules.module.register_module_full_backward_hook(lambda module, inputs, outputs: None)
+
+
 def environment(data: UnlearningData) -> None:
     os.environ["UNLEARN_SWEEPS_TEST"] = "left behind"
     os.environ.pop("HOME", None)
@@ -130,6 +138,9 @@ SWITCHES: dict[str, Action] = {
     "precision of products": lambda data: torch.set_float32_matmul_precision("medium"),
     "precision by its newer name": lambda data: setattr(torch.backends, "fp32_precision", "tf32"),
     "cudnn": cudnn_flags,
+    "hooks of all modules": hooked_everywhere,
+    "hooks of all modules on gradients": hooked_backward_everywhere,
+    "fast attention": lambda data: torch.backends.mha.set_fastpath_enabled(False),
     "denormal numbers": lambda data: torch.set_flush_denormal(True),
     "seed of torch": lambda data: torch.manual_seed(5),
     "seed of NumPy": lambda data: np.random.seed(5),
