@@ -330,6 +330,11 @@ def how_it_died(text: str) -> str:
     return "the worker's node died" if any(words in text for words in NODE_DIED_WORDS) else DIED
 
 
+def ends_worker(error: SystemExit) -> bool:
+    """Whether Ray ends a worker by it (on SIGTERM), and no component does; else a trial would fail for good by the former."""
+    return hasattr(error, "ray_terminate_msg")
+
+
 class EventFile:
     """A TensorBoard event file, written at once: the public writer has a thread, and hangs when that dies (a full disk)."""
 

@@ -21,6 +21,7 @@ with uncollected():
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.jobs.job import Job, Update
+from sweeps.ray_tune.internals import ends_worker
 from sweeps.resources import device_of, threads_for
 from unlearn.errors import UnlearnError
 
@@ -51,7 +52,12 @@ class UnlearningTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        report = next(self._reports)
+        try:
+            report = next(self._reports)
+        except SystemExit as error:
+            if ends_worker(error):
+                raise
+            report = Update("error", reason=traceback.format_exc(limit=-8))  # as of whatever else a method raises
         return {REPORT: report.dump(), "done": report.done}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

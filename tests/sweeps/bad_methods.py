@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,6 +39,22 @@ class Raises(FineTune):
         yield
         if not os.environ.get("FIXED"):
             raise ArithmeticError("a bug in the method")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quits(FineTune):
+    """Ends its process, as scripts do; or as Ray does where that is told to end."""
+
+    searched: ClassVar[tuple[str, ...]] = ()
+    by_ray: bool = False
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: np.random.Generator) -> Iterator[None]:
+        yield
+        if self.by_ray:
+            from ray._raylet import raise_sys_exit_with_custom_error_message  # noqa: PLC0415  # only here
+
+            raise_sys_exit_with_custom_error_message("The process receives a SIGTERM.")
+        sys.exit("no licence for this method")
 
 
 @dataclass(frozen=True, kw_only=True)
