@@ -73,7 +73,8 @@ def choose(spec: Spec, record: SweepRecord, *, scenario: str, method: str | None
             f"{scenario}/{key} is not tuned: its search is not done or has failed; run the sweep first (sweeps status tells "
             "how), or give --params FILE"
         )
-    return Configuration(scenario, key, dict(spec.space(key).fixed), None, "fixed")
+    values = dict(spec.space(key).fixed)
+    return Configuration(scenario, key, values, last_epoch(spec, key, values) if stops(spec, key) else None, "fixed")
 
 
 def method_by(record: SweepRecord, scenario: str, named: str | None) -> str:

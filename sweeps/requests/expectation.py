@@ -144,10 +144,12 @@ def sources(hopes: Expected) -> str:
 
 
 def _evaluated(record: SweepRecord, chosen: Configuration) -> pd.DataFrame:
-    """The completed evaluation trials of a method of which nothing is searched."""
+    """The completed evaluation trials, at this stop epoch, of a method of which nothing is searched."""
     trials = record.counted
     mine = (trials["scenario"] == chosen.scenario) & (trials["method"] == chosen.method)
-    return trials[mine & (trials["stage"] == "evaluation") & (trials["state"] == "COMPLETE")]
+    stop = trials["stop_epoch"]
+    there = stop.isna() if chosen.stop_epoch is None else stop == chosen.stop_epoch
+    return trials[mine & there & (trials["stage"] == "evaluation") & (trials["state"] == "COMPLETE")]
 
 
 def prediction_interval(

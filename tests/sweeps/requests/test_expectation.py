@@ -124,6 +124,16 @@ def test_a_method_of_which_nothing_is_searched_may_be_the_best() -> None:
     assert (found.gaps[SCORE].mean, found.best_of) == (1.5, 2)
 
 
+def test_what_was_evaluated_at_another_stop_epoch_says_nothing() -> None:
+    builder = new_builder()
+    for seed in range(2):
+        builder.trial("evaluation", "finetune", value=1.0 + seed, hp={"lr": 0.1}, forget_seed=seed, stop_epoch=6)
+    of = {stop: Configuration("random", "finetune", {"lr": 0.1}, stop, "given") for stop in (6, 1)}
+    found = [expected(builder.record(), chosen, 100, draws_vary=True) for chosen in of.values()]
+    assert isinstance(found[0], Expected)
+    assert found[1] == "this configuration is not evaluated in the sweep"
+
+
 def test_the_mean_of_the_method_that_was_best_flatters() -> None:
     """Of four equal methods the best one's mean is, on eight sets, a third of their spread too low; that is said of it alone."""
     scores = np.random.default_rng(0).normal(20, 1, (2000, 8, 4)).mean(axis=1)
