@@ -175,7 +175,7 @@ def _limits(record: SweepRecord, scenario: str) -> tuple[str, ...]:
         if r.kind == "edge":
             edges.setdefault(method_label(str(r.method)), []).append(r.brief)
     named = "; ".join(f"{method}: {', '.join(ends)}" for method, ends in edges.items())
-    widen = "widen methods.<method>.<name>.low or .high; for a stop epoch raise unlearning.epochs"
+    widen = "widen methods.<method>.<name>.low or .high; for a stop epoch raise epochs, in the method's section or in unlearning"
     rest = [r for r in own if r.kind not in {"edge", "alike", "guessing", "no_better"}]  # those are among the answers
     return (
         *([f"Winners at the end of a range ({widen}): {named}."] if edges else []),

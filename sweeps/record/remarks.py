@@ -110,15 +110,9 @@ def _at_the_edge(record: SweepRecord, scenario: str) -> Iterator[Remark]:
         epochs = _epochs(record, winner)
         if winner.stop_epoch is not None and epochs is not None and winner.stop_epoch >= epochs > 1:
             fact = f"stop_epoch = {winner.stop_epoch} is the last epoch"
-            yield Remark(
-                "edge",
-                scenario,
-                method,
-                fact,
-                "raise unlearning.epochs",
-                "stop_epoch",
-                f"stop_epoch = {epochs} (of {epochs})",
-            )
+            remedy = f"raise {f'methods.{method}' if 'epochs' in entries else 'unlearning'}.epochs"
+            brief = f"stop_epoch = {epochs} (of {epochs})"
+            yield Remark("edge", scenario, method, fact, remedy, "stop_epoch", brief)
 
 
 def _epochs(record: SweepRecord, winner: Winner) -> int | None:

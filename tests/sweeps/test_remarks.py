@@ -73,6 +73,12 @@ def test_a_stop_at_the_last_epoch(stop: int | None, said: bool) -> None:
     assert [r.remedy for r in found] == (["raise unlearning.epochs"] if said else [])
 
 
+def test_epochs_of_a_method_s_own_are_raised_in_its_section() -> None:
+    record = won("lr", LR, 0.01, stop_epoch=10)
+    record.spec["methods"]["sure"]["epochs"] = 10
+    assert [r.remedy for r in remarks(record)] == ["raise methods.sure.epochs"]
+
+
 def test_an_edge_is_said_everywhere() -> None:
     record = won("lr", LR, 0.1)
     said = "lr = 0.1 is at the upper end of its range (0.001 … 0.1): raise methods.sure.lr.high"
