@@ -113,12 +113,17 @@ def _measured(record: Mapping[str, Any]) -> str:
         if any(name in values for _, values in columns)
     ]
     samples = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in record["measured"]["samples"].items())
-    paper = record["ran"]["protocol"] == "paper"
-    tested = (
-        "The method was tuned on the test images." if paper else "The test images were neither trained nor tuned on."
-    )
-    note = f"<p>In per cent. Samples: {escape(samples)}. {tested}</p>"
+    note = f"<p>In per cent. Samples: {escape(samples)}. {_tested(record['ran'])}</p>"
     return _table(("", *(name for name, _ in columns)), rows) + note
+
+
+def _tested(ran: Mapping[str, Any]) -> str:
+    """What the test images, by which the model is measured, have been used for before."""
+    if ran["source"] == "given":
+        return "The test images were not trained on; on which images the given parameters were tuned is not known."
+    if ran["protocol"] == "paper" and ran["source"] != "fixed":
+        return "The method was tuned on the test images."
+    return "The test images were neither trained nor tuned on."
 
 
 def original_line(method: str, original: Mapping[str, Any]) -> str:

@@ -286,6 +286,24 @@ def test_what_is_expected_has_its_unit(home: Path, tmp_path: Path, capsys: pytes
     assert "tug-of-war to an oracle: " in capsys.readouterr().out
 
 
+def test_what_test_images_were_used_for_is_told_as_far_as_it_is_known(home: Path) -> None:
+    record = sweeps.unlearn("own", wanted(home), runs=home / "runs", method="finetune").record
+
+    def said(source: str, protocol: str) -> list[str]:
+        record["ran"] |= {"source": source, "protocol": protocol}
+        told = (
+            "neither trained nor tuned on",
+            "was tuned on the test images",
+            "given parameters were tuned is not known",
+        )
+        return [text for text in told if text in page(record)]
+
+    assert record["ran"]["source"] == "search"
+    assert said("search", "strict") == said("fixed", "paper") == ["neither trained nor tuned on"]
+    assert said("search", "paper") == ["was tuned on the test images"]
+    assert said("given", "strict") == said("given", "paper") == ["given parameters were tuned is not known"]
+
+
 def test_what_the_model_as_it_is_scores_is_told(home: Path, tmp_path: Path) -> None:
     record = load_sweep(open_storage(f"sqlite:///{home}/runs/own/study.db"), "own")
     trials = record.trials[(record.trials["stage"] == "evaluation") & (record.trials["method"] == "original")]
