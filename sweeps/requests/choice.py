@@ -60,11 +60,13 @@ def choose(spec: Spec, record: SweepRecord, *, scenario: str, method: str | None
     key = method or _best_method(record, scenario)
     if params is not None:
         narrowed = {"scenarios": {scenario: spec.scenarios[scenario]}, "methods": {key: spec.methods[key]}}
-        values = dict(read_best_params(params, spec.model_copy(update=narrowed))[scenario].get(key, {}))
-        stop, values = values.pop(STOP_EPOCH, None), {**spec.space(key).fixed, **values}
-        if stops(spec, key):  # as an evaluation of them would
-            stop = stop or last_epoch(spec, key, values)
-        return Configuration(scenario, key, values, stop, "given")
+        given = read_best_params(params, spec.model_copy(update=narrowed))[scenario].get(key)
+        if given is not None:  # of a method of which nothing is searched there need be none
+            values = {**spec.space(key).fixed, **given}
+            stop = values.pop(STOP_EPOCH, None)
+            if stops(spec, key):  # as an evaluation of them would
+                stop = stop or last_epoch(spec, key, values)
+            return Configuration(scenario, key, values, stop, "given")
     winner = record.winners.get(scenario, {}).get(key)
     if winner is not None:
         return Configuration(scenario, key, winner.hyperparameters, winner.stop_epoch, winner.source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from scipy import stats
 
 from sweeps.cli.unlearn import expectation_line
 from sweeps.objective import Objective
-from sweeps.requests.choice import Configuration, mean_scores
+from sweeps.record import empty_record
+from sweeps.requests.choice import Configuration, choose, mean_scores
 from sweeps.requests.expectation import SCORE, Expected, Interval, comparable, expected, prediction_interval, sources
 from sweeps.requests.likeness import unlikenesses
 from sweeps.requests.page import _expected
+from sweeps.spec import load_spec
 from tests.reports.conftest import new_builder
 from unlearn.scenarios import Scenario
 from unlearn.scenarios.full_class import FullClass
@@ -132,6 +135,15 @@ def test_what_was_evaluated_at_another_stop_epoch_says_nothing() -> None:
     found = [expected(builder.record(), chosen, 100, draws_vary=True) for chosen in of.values()]
     assert isinstance(found[0], Expected)
     assert found[1] == "this configuration is not evaluated in the sweep"
+
+
+def test_parameters_that_a_file_has_not_are_not_called_given(tmp_path: Path) -> None:
+    spec = load_spec("smoke", ["methods={ssd: {alpha: 5.0, dampening: 1.0}}"], scenarios=["random"])
+    file = tmp_path / "best.yaml"
+    for of_ssd, source in (("", "fixed"), ("ssd: {stop_epoch: 1}", "given")):
+        file.write_text(f"format: unlearn-sweeps/best-params/1\nparams: {{random: {{{of_ssd}}}}}\n")
+        chosen = choose(spec, empty_record(spec), scenario="random", method="ssd", params=file)
+        assert (chosen.source, chosen.stop_epoch, chosen.hyperparameters["alpha"]) == (source, 1, 5.0)
 
 
 def test_the_mean_of_the_method_that_was_best_flatters() -> None:
