@@ -27,6 +27,7 @@ from sweeps.outputs.tidied import TidyStorage
 from sweeps.record import SweepRecord
 from sweeps.record.load import stored_plan
 from sweeps.spec.space import Space
+from unlearn import gaps
 
 #: Whatever a user writes below this line of a note is kept.
 OWN_NOTES = "*Your own notes, below this line, are kept.*"
@@ -107,16 +108,22 @@ def spaces_of(storage: BaseStorage, sweep: str) -> dict[str, Space]:
 
 def _inputs(record: SweepRecord) -> str:
     """Digest of all that notes, figures and tables are made from: the record, the code and the libraries that it calls."""
-    import reports  # noqa: PLC0415  # plotly takes a second
-
     digest = hashlib.sha256()
     for value in (getattr(record, field.name) for field in fields(record)):
         digest.update(repr(value.to_dict("list") if isinstance(value, pd.DataFrame) else value).encode())
-    for path in [Path(__file__), *sorted(Path(reports.__file__).parent.rglob("*.py"))]:
+    for path in _sources():
         digest.update(path.read_bytes())
     for library in ("numpy", "pandas", "plotly", "scipy"):
         digest.update(version(library).encode())
     return digest.hexdigest()
+
+
+def _sources() -> list[Path]:
+    """The files of the code: of reports, and of what these read records by and name values with."""
+    import reports  # noqa: PLC0415  # plotly takes a second
+
+    folders = Path(reports.__file__).parent, Path(__file__).parents[1]
+    return [*(path for folder in folders for path in sorted(folder.rglob("*.py"))), Path(gaps.__file__)]
 
 
 def _state(study: Study, inputs: str, store: FileSystemArtifactStore) -> str:

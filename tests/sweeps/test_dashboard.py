@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -278,6 +279,13 @@ def test_a_newer_plotly_or_other_code_draws_again(
         file.write("# draws otherwise\n")
     decorate(storage, record, decorated / "artifacts")
     assert drawn
+
+
+def test_all_that_notes_are_made_by_is_code_that_counts() -> None:
+    prefixes = ("reports", "sweeps.record", "sweeps.objective", "unlearn.gaps")
+    used = {Path(module.__file__ or "") for name, module in sys.modules.items() if name.startswith(prefixes)}
+    assert len(used) > 50
+    assert used <= set(dashboard._sources())
 
 
 CHANGES: dict[str, Callable[[SweepRecord], SweepRecord]] = {
