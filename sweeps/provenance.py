@@ -36,7 +36,7 @@ def provenance(spec: Spec, before: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "versions": versions,
         "python": platform.python_version(),
-        "commit": _commit(),
+        "commit": commit_of(Path(__file__)),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "seed": spec.seed,
         "last_started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -45,16 +45,20 @@ def provenance(spec: Spec, before: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _commit() -> str | None:
-    """The commit of the checkout that this program runs from; None where it is installed from a wheel."""
+def commit_of(file: Path) -> str | None:
+    """The commit of the checkout that a file of this program belongs to.
+
+    None where it is installed: an environment may lie in a checkout of something else.
+    """
     try:
-        found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=5,
-        )
+        belongs = _git(file.parent, "ls-files", "--error-unmatch", file.name)
+        return belongs and _git(file.parent, "rev-parse", "HEAD")
     except (OSError, subprocess.TimeoutExpired):
         return None
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    """What git answers there; None where it refuses."""
+    command = ["git", "-C", str(folder), *words]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=5)
     return found.stdout.strip() if found.returncode == 0 else None
