@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from unlearn.arithmetic import arithmetic
-from unlearn.errors import DivergedError, ModelError
+from unlearn.errors import DivergedError, ModelError, UnlearnError
 from unlearn.files import expanded, file_digest
 from unlearn.graphs import Recorder
 from unlearn.methods import Batches, Streams
@@ -70,8 +70,20 @@ class References:
         self._oracle = lru_cache(maxsize=keep)(partial(self._reference, "oracle"))
 
     def original(self, task: Task) -> Reference:
-        """The model trained on all samples."""
-        return self._original(replace(task, oracles=1)) if self.setting.original is None else self.given
+        """The model trained on all samples.
+
+        Raises:
+            UnlearnError: it was trained elsewhere, on other images or labels than the task has.
+        """
+        if self.setting.original is None:
+            return self._original(replace(task, oracles=1))
+        data = self.samples.task_data(task)
+        if data.images is not self.samples.images or not torch.equal(data.labels, data.truth):
+            raise UnlearnError(
+                "an original that is trained already has not learnt what this scenario alters: leave original out, and let "
+                f"{type(task.scenario).__name__} say alters_training = True"
+            )
+        return self.given
 
     def oracle(self, task: Task, number: int = 0) -> Reference:
         """The model trained without the forget set; those of other numbers are trained alike from other seeds."""

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from unlearn.errors import UnlearnError
+from unlearn.files import file_digest
 from unlearn.gaps import compares_models
 from unlearn.methods.finetune import FineTune
 from unlearn.metrics import compare, gaps, measure
@@ -19,7 +20,7 @@ from unlearn.scenarios.partial_class import PartialClass
 from unlearn.scenarios.random import RandomSamples
 from unlearn.testing import same_state
 from unlearn.training import Recipe
-from unlearn.workspace import Setting, Task, Workspace
+from unlearn.workspace import Given, Setting, Task, Workspace
 
 CPU = torch.device("cpu")
 FAMILIES = ("accuracy", "mia_loss", "mia_confidence", "mia_knn_forget", "mia_knn_train", "confusion")
@@ -99,6 +100,21 @@ def test_tasks_share_originals_as_their_scenarios_allow(tiny):
     assert len(set(shared)) == 1
     assert len(set(canary)) == 1
     assert len({shared[0], canary[0], other_canaries, *confusion}) == 5
+
+
+class Unsaid(Canary):
+    """Scrambles samples, and does not say so."""
+
+    alters_training = False
+
+
+def test_an_original_from_elsewhere_serves_no_scenario_that_alters_what_it_learnt(tiny, cache, tmp_path):
+    torch.save(tiny.new_model(0).own_state(), tmp_path / "model.pt")
+    given = Given(str(tmp_path / "model.pt"), file_digest(tmp_path / "model.pt"))
+    workspace = Workspace(replace(TINY, original=given), cache, torch.device("cpu"))
+    assert workspace.original(task(workspace, RandomSamples())).cost.samples == 0
+    with pytest.raises(UnlearnError, match=r"let Unsaid say alters_training = True"):
+        workspace.original(task(workspace, Unsaid(canaries=20)))
 
 
 def test_oracles_differ_with_what_is_forgotten(tiny):
