@@ -252,14 +252,15 @@ def run_sweep(
             "  remedy: leave PYTHONOPTIMIZE out, or let it be 1 (python -O)"
         )
     check_here(sweep.spec, ray_address)
-    warm_start(sweep.spec)  # a file that cannot be used is refused before anything is made
+    stages = tuple(stages)
+    first_points(sweep.spec, stages)  # a file that cannot be used is refused before anything is made
     with interruptible(), storage_errors():
         storage = sweep.prepare()
         with Lease(storage, sweep.spec.name, local_file(sweep.url)):
             sweep = sweep.continued(storage)
             data = None if already_checked(sweep, storage) else checked(sweep)
             sweep, grounds = sweep.decided(tell)
-            first = warm_start(sweep.spec)
+            first = first_points(sweep.spec, stages)
             sweep.freeze(storage, data, grounds)
             with sharing(sweep, data, ray_address, tell) as spec:
                 studies = Multiplexer(make_plan(spec, stages), storage, params=params, warm_start=first, retry=retry)
@@ -270,6 +271,15 @@ def run_sweep(
                         studies, sweep.cache, folder=sweep.folder.tensorboard, ray_address=ray_address, verbose=verbose
                     )
     return studies
+
+
+def first_points(spec: Spec, stages: Iterable[Stage]) -> list[Params]:
+    """The warm start of searches; stages without any do not ask for its files.
+
+    Raises:
+        SpecError: a file cannot be used.
+    """
+    return warm_start(spec) if "search" in stages else []
 
 
 @contextlib.contextmanager

@@ -28,8 +28,8 @@ from sweeps.storage import open_storage
 from sweeps.studies.multiplexer import DATA, Assignment, Multiplexer
 from sweeps.studies.retries import INTERRUPTED, failed_trials
 from sweeps.studies.winners import Ranking
-from sweeps.sweep import Sweep
-from tests.sweeps.conftest import TINY, open_studies, serve
+from sweeps.sweep import Sweep, checked, run_sweep
+from tests.sweeps.conftest import TINY, open_studies, prepare, serve
 from unlearn.data import ImageDataset
 from unlearn.methods.finetune import FineTune
 from unlearn.registry import keys
@@ -521,3 +521,21 @@ def test_two_objectives_and_tug_of_war_run_whole(tiny: SpecMaker, tmp_path: Path
         assert studies.done
         study = optuna.load_study(study_name="tiny/search/partial_class/finetune", storage=storage)
         assert {len(t.values) for t in study.trials} == {values}
+
+
+def test_the_files_of_first_points_are_asked_for_by_searches_alone(
+    tiny: SpecMaker, cache: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "best.yaml"
+    file.write_text("format: unlearn-sweeps/best-params/1\nparams: {}\n")
+    scenarios = {"partial_class": {"tune_size": 40, "sizes": [40]}}
+    sections = {"methods": {"original": {}}, "evaluation": {"seeds": 1}, "sensitivity": {"enabled": False}}
+    spec = tiny(scenarios=scenarios, search={"warm_start": [str(file)]}, cache=str(cache), **sections)
+    sweep = Sweep.at(spec, tmp_path / "runs")
+    storage = prepare(sweep)
+    serve(Multiplexer(make_plan(spec), storage), Worker(spec, sweep.cache))
+    sweep.freeze(storage, checked(sweep))
+    file.unlink()
+    assert run_sweep(sweep, ["evaluation"]).done
+    with pytest.raises(SweepError, match=r"best\.yaml: cannot be read"):
+        run_sweep(sweep, ["search", "evaluation"])
