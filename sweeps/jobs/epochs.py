@@ -114,8 +114,9 @@ class ScrubR:
         metrics = self._curve[epoch]
         if not self._comes_back(self._last):
             return Chosen(epoch, metrics, {}, len(self._last.outputs["retain"])), None
-        last = self._last.epoch == epoch
-        evaluation = self._last if last else self._last.at(self._first[metrics["forget_accuracy"]])
+        evaluation = self._last.at(
+            self._first[metrics["forget_accuracy"]]
+        )  # the model itself may have changed since its last
         return Chosen.of(evaluation, self.costly, keep=self.keep), None
 
     def _comes_back(self, evaluation: Evaluation) -> bool:

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import torch
 
 from unlearn.methods import UnlearningData
 from unlearn.methods.finetune import FineTune
+from unlearn.methods.scrub import SCRUB
 from unlearn.models import Classifier
+from unlearn.steps import Streams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,3 +97,18 @@ class Hangs(FineTune):
         yield
         if not os.environ.get("FIXED"):
             time.sleep(3600)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditsLate(SCRUB):
+    """Calls every image a 5, by which SCRUB-R's rule takes this epoch of forgetting 5s, and once that is over a 0."""
+
+    searched: ClassVar[tuple[str, ...]] = ()
+    one_epoch: ClassVar[bool] = True
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
+        with torch.no_grad():
+            model.head.weight.zero_()
+            model.head.bias[5] = 9
+            yield
+            model.head.bias[0] = 99

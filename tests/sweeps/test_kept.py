@@ -32,6 +32,9 @@ SMALL: dict[str, Any] = {
 }
 
 
+EDITS_LATE = "tests.sweeps.bad_methods:EditsLate"
+
+
 def sweep_of(home: Path, **evaluation: Any) -> Sweep:
     spec = parse_spec({**SMALL, "evaluation": evaluation, "cache": str(home / "cache")})
     return Sweep.at(spec, home / "runs")
@@ -121,11 +124,11 @@ def test_one_that_cannot_be_written_fails_no_trial(tmp_path: Path) -> None:
     assert "2 could not be written (" in told.output
 
 
-@pytest.mark.parametrize("method", ["finetune", "scrub"])
+@pytest.mark.parametrize("method", ["finetune", "scrub", EDITS_LATE])
 @pytest.mark.parametrize("rest", ["all", "stop"])
 def test_the_weights_are_those_of_the_epoch_that_counts(method: str, rest: str, tmp_path: Path, cache: Path) -> None:
     """Against runs that end at that epoch, so that nothing but the last model could be kept."""
-    entries = {"finetune": {"lr": 0.01}, "scrub": {"lr": 0.001, "alpha": 0.5}}[method]
+    entries = {"finetune": {"lr": 0.01}, "scrub": {"lr": 0.001, "alpha": 0.5}, EDITS_LATE: {}}[method]
     spec = parse_spec(
         {
             **SMALL,
@@ -141,6 +144,7 @@ def test_the_weights_are_those_of_the_epoch_that_counts(method: str, rest: str, 
     run(sweep)
     (model,) = kept_models(sweep)
     assert model.place is not None
+    assert model.epoch == 1 or method != EDITS_LATE
     trial = sweep.record().counted.query("stage == 'evaluation'").iloc[0]
     worker = Worker(spec, sweep.cache)
     network = worker.workspace.new_model(0)
