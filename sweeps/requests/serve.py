@@ -85,7 +85,7 @@ def _at_stop(epochs: Iterator[Epoch], chosen: Configuration, last: int) -> Serve
     for epoch in epochs:
         if not epoch.model.finite:
             raise DivergedError(epoch.number)
-        if epoch.number == chosen.stop_epoch:
+        if epoch.number == (chosen.stop_epoch or last):  # what a method does after that was not evaluated
             break
     tuned = chosen.source in ("search", "confirmation")
     if epoch.number == chosen.stop_epoch and (tuned or epoch.number < last):

@@ -68,6 +68,18 @@ class Overflows(FineTune):
         yield
 
 
+@dataclass(frozen=True, kw_only=True)
+class EndsBadly(FineTune):
+    """Breaks the model once its last epoch is over."""
+
+    searched: ClassVar[tuple[str, ...]] = ()
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
+        yield from super().unlearn(model, data, rng)
+        with torch.no_grad():
+            model.head.weight.fill_(torch.nan)
+
+
 def by(method: str, stop: int | None = None, **hyperparameters: float) -> Configuration:
     return Configuration("random", method, hyperparameters, stop, "given")
 
@@ -117,6 +129,12 @@ def test_outputs_that_are_no_numbers_are_told_with_their_epoch(workspace: Worksp
     assert served.model.finite
     with pytest.raises(DivergedError, match="diverged at epoch 1"):
         measured(workspace, served.model, TASK, served.epoch)
+
+
+def test_what_comes_after_the_last_epoch_is_not_served(workspace: Workspace) -> None:
+    served, whole = (serve(workspace, TASK, by(name, epochs=2), seed=0) for name in (f"{HERE}:EndsBadly", "finetune"))
+    assert (served.epoch, served.rule) == (2, "the last epoch")
+    assert state_digest(served.model.own_state()) == state_digest(whole.model.own_state())
 
 
 def test_scrub_chooses_its_epoch_itself(workspace: Workspace) -> None:
