@@ -233,7 +233,8 @@ def sensitivity_grid(spec: Spec, method: str, centre: Mapping[str, Any]) -> list
     """Hyperparameters of the sensitivity study: ±span round the best of two, evenly spaced, the rest as at the centre.
 
     Where one is searched by its distance from 1 (`log_complement`), that distance is what varies: ±20 % round 0.973 are 0.968
-    and 0.978, not 0.778 and 0.9999. What the method would refuse is moved to the end of what it takes; a weight stays below 1.
+    and 0.978, not 0.778 and 0.9999. What the method would refuse is moved to the end of what it takes; a weight stays below 1, or
+    where it is.
     """
     points, span = spec.sensitivity.points, spec.sensitivity.span
     factors = [1 - span + 2 * span * i / (points - 1) for i in range(points)]
@@ -251,8 +252,8 @@ def _along(spec: Spec, method: str, name: str, best: float, factors: Sequence[fl
     bounds = known or Bounds(-math.inf, math.inf)
     most = next(r.high for r in spec.space(method).ranges if r.name == name) if known is None else known.high
     weight = name == "alpha" and most <= 1  # SSD's is none
-    most = 0.9999 if weight else bounds.high
-    return [best if f == 1 else min(max(best * f, bounds.low), most) for f in factors]
+    most = max(0.9999, best) if weight else bounds.high
+    return [min(max(best * f, bounds.low), most) for f in factors]
 
 
 def varies_complement(space: Space, name: str) -> bool:

@@ -51,6 +51,7 @@ def test_the_middle_of_a_grid_is_the_winner_at_the_end_of_a_weight_too() -> None
     centre = {"lr": 0.01, "alpha": 1.0, "forget_batch_size": 32}
     grid = sensitivity_grid(spec, "sure", centre)
     assert grid[len(grid) // 2] == centre
+    assert sorted({point["alpha"] for point in grid})[-1] == 1.0  # what lies above it is not moved below
 
 
 @pytest.mark.parametrize(
