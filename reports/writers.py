@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 
 from reports.format import Cell, Table
@@ -78,6 +79,12 @@ def _md_cell(cell: Cell) -> str:
     return f"**{text}**" if cell.best else f"{text} {APPROX}" if cell.tied else text
 
 
+def _command(greek: str) -> str:
+    """What LaTeX calls a Greek letter: `alpha`, `Delta`."""
+    name = unicodedata.name(greek).rsplit(" ", 1)[1].replace("LAMDA", "LAMBDA")
+    return name.capitalize() if greek.isupper() else name.lower()
+
+
 _TEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -85,24 +92,26 @@ _TEX = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     **{c: f"\\{c}" for c in "&%$#_"},
+    **{c: f"{{{c}}}" for c in "[*"},  # what begins with one would be read as an argument of the row's end before it
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "±": r"$\pm$",
-    "Δ": r"$\Delta$",
-    "α": r"$\alpha$",
     "×": r"$\times$",
     "≈": r"$\approx$",
     "−": r"$-$",
     "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    **{c: f"$\\{_command(c)}$" for c in "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"},
     "†": r"$^\dagger$",
     "‡": r"$^\ddagger$",
-    "–": "--",
+    "–": r"\textendash{}",
 }
 
 
 def _tex(text: str) -> str:
-    return "".join(_TEX.get(c, c) for c in " ".join(text.split()))
+    """Any text in one line; two hyphens, as an option of a command has, stay two, and do not become a dash."""
+    return re.sub("-(?=-)", "-{}", "".join(_TEX.get(c, c) for c in " ".join(text.split())))
 
 
 def _tex_cell(cell: Cell) -> str:

@@ -98,6 +98,21 @@ def test_latex(table: Table):
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
 
 
+def test_latex_prints_what_a_label_or_a_command_says():
+    """Row ends and rules take a `[` or `*` that follows for their own argument, `--` is a dash, and fonts have no Greek."""
+    names = ("[A] mine", "*", "λ ≤ 1", "a---b")
+    rows = tuple(Row((Cell(name), Cell("1.0 ± 0.2*"))) for name in names)
+    notes = ["About 5 more: sweeps evaluate digits --set evaluation.seeds=13 – or none"]
+    text = to_latex(Table("own", "Scores", (Cell("Method"), Cell("ΔUA")), rows, pd.DataFrame(), notes))
+    assert [line.split(" & ")[0].strip() for line in text.splitlines() if "pm" in line] == [
+        "{[}A] mine",
+        "{*}",
+        r"$\lambda$ $\leq$ 1",
+        "a-{}-{}-b",
+    ]
+    assert r"sweeps evaluate digits -{}-set evaluation.seeds=13 \textendash{} or none" in text
+
+
 def test_files_of_a_table(table: Table, tmp_path):
     paths = write_table(table, tmp_path)
     assert sorted(p.name for p in paths) == ["odd-key.csv", "odd-key.md", "odd-key.tex"]
