@@ -23,7 +23,8 @@ def gap_curves(record: SweepRecord, stage: str, scenario: str, method: str) -> D
     metrics = [m for m in frames.gap_metrics(record, trials) if m in record.curves and record.curves[m].notna().any()]
     if not len(trials) or not metrics:
         return None
-    trials = trials.sort_values("value", kind="stable").head(_MOST_TRIALS)
+    trials = trials.sort_values("value", kind="stable")
+    best = trials.head(_MOST_TRIALS)
     curves = record.curves.merge(trials[["study", "number", "forget_size"]], on=["study", "number"])
     size = trials["forget_size"].max()
     thick = curves[curves["number"] == trials["number"].iloc[0]] if stage == "search" else curves
@@ -31,6 +32,7 @@ def gap_curves(record: SweepRecord, stage: str, scenario: str, method: str) -> D
     mean = thick.groupby("epoch")[metrics].mean()
     if not len(mean):
         return None
+    drawn = curves[curves["number"].isin(best["number"])]
     colour = "#8A8A8A" if method in frames.BASELINES else method_styles([method])[method].colour
 
     panels = Panels([metric(record, m).title for m in metrics], 250)
@@ -45,7 +47,7 @@ def gap_curves(record: SweepRecord, stage: str, scenario: str, method: str) -> D
             showlegend=False,
             hovertemplate="epoch %{x}: %{y:.3g}<extra></extra>",
         )
-        panels.add(i, _thin(curves, m, colour), line)
+        panels.add(i, _thin(drawn, m, colour), line)
         panels.axes(
             i,
             x={"title": axis_title("epoch")},
@@ -54,7 +56,7 @@ def gap_curves(record: SweepRecord, stage: str, scenario: str, method: str) -> D
 
     told = "the best trial" if stage == "search" else f"the mean at forget size {size}"
     part = part_note(record, scenario) if stage == "search" else ""
-    note = f"Thin: the n = {len(trials)} completed trials (at most the {_MOST_TRIALS} best); thick: {told}."
+    note = f"Thin: the n = {len(best)} completed trials (at most the {_MOST_TRIALS} best); thick: {told}."
     title = f"{scenario_label(scenario)}: gaps of {method_label(method)} at every epoch, {stage}"
     notes = " ".join(filter(None, [note, part]))
     return Drawing(f"{scenario}-epochs-{stage}-{method}", title, notes, panels, columns=columns_for(len(metrics)))

@@ -105,6 +105,17 @@ def test_the_lines_of_a_study_are_its_completed_trials(full_record: SweepRecord)
     assert "thick: the mean at forget size 100" in drawing.note
 
 
+def test_the_mean_of_many_trials_is_of_all_and_not_of_those_drawn(builder: RecordBuilder) -> None:
+    for seed in range(60):
+        gap = {"forget_gap": float(seed)}
+        builder.trial("evaluation", "sure", value=seed, metrics=gap, forget_seed=seed, curve=[gap])
+    drawing = figures.gap_curves(builder.record(), "evaluation", "random", "sure")
+    assert drawing is not None
+    thin, thick = drawing.wide()["data"]
+    assert thick["y"] == [29.5]
+    assert [y for y in thin["y"] if y is not None] == list(range(40))
+
+
 @pytest.mark.parametrize("n", [3, 5, 10])
 def test_the_band_of_mean_ranks_holds_equal_methods(n: int) -> None:
     """Nemenyi's band and Friedman's p of nine equal methods: each errs in 5 % at most (but for chance of the simulation)."""
