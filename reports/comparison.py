@@ -17,7 +17,7 @@ from reports.names import labelled, method_label, metric, row_label, scenario_la
 from reports.page.render import render_comparison
 from reports.sampled import sampled_in
 from reports.styles import MethodStyle, method_styles
-from reports.writers import write_table, write_text
+from reports.writers import write_page
 from sweeps.record import MISSING, SweepRecord, number, uncertain
 
 __all__ = ["compared", "labels_of", "scenario_section", "write_comparison"]
@@ -45,7 +45,7 @@ _DECISIVE = (
 
 
 def write_comparison(records: Sequence[SweepRecord], folder: Path) -> Path:
-    """Write `folder/index.html` and its tables; return the page's path. Every file is replaced whole."""
+    """Write `folder/index.html` and its tables; return the page's path. See `write_page`."""
     with labelled(*records):
         return _write(dict(zip(labels_of(records), records, strict=True)), folder)
 
@@ -58,9 +58,8 @@ def _write(named: Mapping[str, SweepRecord], folder: Path) -> Path:
     ]
     overview = Section("What differs", (Block("Settings", (_settings(named),)), *_hyperparameters(named)))
     sections.append(overview)
-    for table in (p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Table)):
-        write_table(table, folder / "tables")
-    return write_text(folder / "index.html", render_comparison(list(named), sections, styles))
+    printed = [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Table)]
+    return write_page(folder, render_comparison(list(named), sections, styles), printed)
 
 
 def labels_of(records: Sequence[SweepRecord]) -> list[str]:

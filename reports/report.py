@@ -10,20 +10,18 @@ from reports.format import Table
 from reports.names import labelled
 from reports.page.render import render_page
 from reports.styles import method_styles
-from reports.writers import write_table, write_text
+from reports.writers import write_page
 from sweeps.record import SweepRecord
 
 __all__ = ["write_report"]
 
 EMBEDDINGS = "embeddings"
-_OURS = (".csv", ".md", ".tex")
 
 
 def write_report(record: SweepRecord, folder: Path, *, partial: bool, maps: Path | None = None) -> Path:
     """Write `folder/index.html` and `folder/tables/*.csv|md|tex`; return the page's path.
 
-    Every file is replaced whole, the page last; tables of an earlier report that this one lacks are removed. t-SNE maps are
-    taken from the folder `maps`, by default `embeddings` beside `folder`.
+    t-SNE maps are taken from the folder `maps`, by default `embeddings` beside `folder`. See `write_page`.
     """
     with labelled(record):
         return _write(record, folder, partial=partial, maps=maps or folder.parent / EMBEDDINGS)
@@ -36,8 +34,4 @@ def _write(record: SweepRecord, folder: Path, *, partial: bool, maps: Path) -> P
     scores = tables.score_table(record)
     printed = [p for s in sections for b in s.blocks for p in b.parts if isinstance(p, Table)]
     printed += [tables.progress_table(record), *([scores] if scores is not None else [])]
-    written = {path for table in printed for path in write_table(table, folder / "tables")}
-    for path in (folder / "tables").iterdir():
-        if path.suffix in _OURS and path not in written:
-            path.unlink()
-    return write_text(folder / "index.html", page)
+    return write_page(folder, page, printed)

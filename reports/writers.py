@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 from reports.format import Cell, Table
 from reports.told import COMPARED
 from unlearn.files import write_atomically
 
-__all__ = ["as_markdown", "slug", "to_latex", "to_markdown", "write_table", "write_text"]
+__all__ = ["as_markdown", "slug", "to_latex", "to_markdown", "write_page", "write_table", "write_text"]
 
 APPROX = "≈"
 
@@ -56,6 +57,20 @@ def write_table(table: Table, folder: Path) -> list[Path]:
     """Write `<key>.csv`, `.md` and `.tex` into the folder."""
     texts = {".csv": table.data.to_csv(index=False), ".md": to_markdown(table), ".tex": to_latex(table)}
     return [write_text(folder / f"{slug(table.key)}{ending}", text) for ending, text in texts.items()]
+
+
+def write_page(folder: Path, page: str, tables: Iterable[Table]) -> Path:
+    """Write `folder/tables/*` and `folder/index.html`; return the page's path. Every file is replaced whole, the page last.
+
+    Tables that the page which it replaces links to, and that are not written now, are removed; other files there are left alone.
+    """
+    path, place = folder / "index.html", folder / "tables"
+    written = {table for printed in tables for table in write_table(printed, place)}
+    earlier = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    for name in set(re.findall(r'"tables/([\w.+-]+)"', earlier)):
+        if (table := place / name) not in written and table.is_file():
+            table.unlink()
+    return write_text(path, page)
 
 
 def write_text(path: Path, text: str) -> Path:

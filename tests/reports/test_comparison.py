@@ -63,6 +63,17 @@ def test_the_page_and_its_tables(tmp_path: Path):
     assert "hyperparameters-compared.csv" in {p.name for p in (tmp_path / "tables").iterdir()}
 
 
+def test_a_second_page_removes_tables_that_it_lacks(tmp_path: Path):
+    for records in (
+        [small("a", 1.0, 3), small("b", 2.0, 2)],
+        [small("a", 1.0, 3, methods=()), small("b", 2.0, 2, methods=())],
+    ):
+        write_comparison(records, tmp_path)
+        (tmp_path / "tables" / "mine.tex").write_text("of one's own", encoding="utf-8")
+    assert not (tmp_path / "tables" / "random-compared.csv").exists()
+    assert (tmp_path / "tables" / "mine.tex").exists()
+
+
 def test_a_retain_batch_is_not_called_a_forget_batch(tmp_path: Path):
     a, b = small("a", 1.0, 3, methods=("finetune",)), small("b", 2.0, 3, methods=("finetune",))
     for record, size in ((a, 32), (b, 64)):

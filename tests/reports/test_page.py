@@ -46,8 +46,10 @@ def test_a_second_report_removes_tables_that_it_lacks(builder, tmp_path: Path):
     builder.trial("search", "sure", value=1.0)
     page = write_report(builder.record(), tmp_path, partial=True)
     assert (tmp_path / "tables" / "scores.csv").exists()
+    (tmp_path / "tables" / "mine.tex").write_text("of one's own", encoding="utf-8")
     assert write_report(empty, tmp_path, partial=True) == page
     assert sorted(p.name for p in (tmp_path / "tables").iterdir()) == [
+        "mine.tex",
         "progress.csv",
         "progress.md",
         "progress.tex",
