@@ -17,6 +17,7 @@ from reports.names import labelled, method_label, metric, row_label, scenario_la
 from reports.page.render import render_comparison
 from reports.sampled import sampled_in
 from reports.styles import MethodStyle, method_styles
+from reports.tables.hyperparameters import FIXED
 from reports.writers import write_page
 from sweeps.record import MISSING, SweepRecord, number, uncertain
 
@@ -36,6 +37,7 @@ _DECISIVE = (
     "training",
     "unlearning",
     "protocol",
+    "search",
     "objective",
     "metrics",
     "held_out",
@@ -111,7 +113,8 @@ def _table(frame: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: str)
         below, label = method in frames.BASELINES, row_label(method)
         row = (Cell(label, label), *body, Cell(" / ".join(map(str, counts))))
         rows.append(Row(row, None if below else method, last=below))
-    heads = [f"{_called(named[s], m)}, {s}" for m in metrics for s in sweeps]
+    has = {m: dict.fromkeys(own) for m, own in frame.groupby("metric")["sweep"]}
+    heads = [f"{_called(named[s if s in has[m] else next(iter(has[m]))], m)}, {s}" for m in metrics for s in sweeps]
     columns = tuple(map(Cell, ("Method", *heads, "n")))
     sizes = frame.drop_duplicates("sweep")[["sweep", "forget_size"]]
     over = sampled_in({s: named[s] for s in sweeps}, scenario)
@@ -135,7 +138,7 @@ def _caveats(named: Mapping[str, SweepRecord], scenario: str) -> list[str]:
     if len({frames.score_definition(r, scenario) for r in named.values()}) > 1:
         notes.append(f"The scores are not the same measure: {'; '.join(scores.values())}.")
     if len({frames.epoch_convention(r) for r in named.values()}) > 1:
-        notes.append(f"Nor are the epochs chosen alike: {'; '.join(conventions.values())}.")
+        notes.append(f"The epochs are not chosen alike: {'; '.join(conventions.values())}.")
     differing = [k for k in _differing(_own_settings(named)) if _matters(k, scenario)]
     if differing:
         notes.append(f"The sweeps differ in {', '.join(differing)}.")
@@ -185,12 +188,13 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         for key, inner in value.items():
             yield from _flat(inner, f"{prefix}.{key}" if prefix else str(key))
     else:
-        yield prefix, number(value) if isinstance(value, int | float) else str(value)
+        yield prefix, str(value).removesuffix(".0") if isinstance(value, float) else str(value)  # whole: seeds are long
 
 
 def _hyperparameters(named: Mapping[str, SweepRecord]) -> Iterator[Block]:
     """Best hyperparameters, one row per scenario, method and hyperparameter, a column per sweep."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    fixed, given = set(), []
     for label, record in named.items():
         for scenario in frames.scenarios(record):
             frame = frames.best_hyperparameters(record, scenario)
@@ -198,16 +202,26 @@ def _hyperparameters(named: Mapping[str, SweepRecord]) -> Iterator[Block]:
                 for row, value in frame[method].items():
                     if value is not None:
                         retain = row == "forget_batch_size" and method in frame.attrs["retain_batch"]
-                        name = "retain_batch_size" if retain else str(row)
-                        found.setdefault((scenario, str(method), name), {})[label] = value
+                        key = (scenario, str(method), "retain_batch_size" if retain else str(row))
+                        found.setdefault(key, {})[label] = value
+                        if (method, row) in frame.attrs["fixed"]:
+                            fixed.add((*key, label))
+            sources = record.winners.get(scenario, {}).items()
+            given += [
+                f"{method_label(m)} of {scenario_label(scenario)} in {label}" for m, w in sources if w.source == "given"
+            ]
     if not found:
         return
     rows = []
-    for (scenario, method, name), values in found.items():
-        cells = [Cell(number(values[s])) if s in values else Cell(MISSING) for s in named]
+    for key, values in found.items():
+        scenario, method, name = key
+        marks = {s: "¶" if (*key, s) in fixed else "" for s in named}
+        cells = [Cell(number(values[s]) + marks[s]) if s in values else Cell(MISSING) for s in named]
         rows.append(Row((Cell(scenario_label(scenario)), Cell(method_label(method)), Cell(name), *cells), method))
     data = pd.DataFrame([(*key, *(values.get(s) for s in named)) for key, values in found.items()])
     data.columns = pd.Index(["scenario", "method", "hyperparameter", *named])
     columns = tuple(map(Cell, ("Scenario", "Method", "Hyperparameter", *named)))
-    table = Table("hyperparameters-compared", "Best hyperparameters", columns, tuple(rows), data)
+    notes = [FIXED] if fixed else []
+    notes += [f"Given, not found by a search: {', '.join(given)}."] if given else []
+    table = Table("hyperparameters-compared", "Best hyperparameters", columns, tuple(rows), data, notes)
     yield Block("Best hyperparameters", (table,))

@@ -60,21 +60,25 @@ class _Panel:
 
 
 def _panels(rivals: pd.DataFrame, named: Mapping[str, SweepRecord], scenario: str) -> list[_Panel]:
-    """One per gap, and one per kind of score: sweeps of different objectives do not share a panel."""
+    """One per kind of gap and of score: sweeps of other objectives do not share a panel, nor do gaps called otherwise."""
     panels = []
-    for m in dict.fromkeys(rivals["metric"]):
-        if m != "score":
-            known = metric(next(iter(named.values())), m)
-            panels.append(_Panel(m, known.title, known.axis, tuple(named)))
-            continue
-        kinds: dict[str, list[str]] = {}
-        for sweep, record in named.items():
-            kinds.setdefault(frames.score_definition(record, scenario), []).append(sweep)
-        for kind, sweeps in kinds.items():
-            label = score_label(named[sweeps[0]])
-            title = label if len(kinds) == 1 else f"{label}: {', '.join(sweeps)}"
-            panels.append(_Panel(m, title, "" if len(kinds) == 1 else kind, tuple(sweeps)))
+    for m, measured in rivals.groupby("metric", sort=False)["sweep"]:
+        kinds: dict[tuple[str, str], list[str]] = {}
+        for sweep in dict.fromkeys(measured):
+            kinds.setdefault(_kind(named[sweep], scenario, str(m)), []).append(sweep)
+        for (title, axis), sweeps in kinds.items():
+            alone = len(kinds) == 1
+            told = title if alone else f"{title}: {', '.join(sweeps)}"
+            panels.append(_Panel(str(m), told, "" if alone and m == "score" else axis, tuple(sweeps)))
     return panels
+
+
+def _kind(record: SweepRecord, scenario: str, m: str) -> tuple[str, str]:
+    """The title of a measure's panel and of its axis: what makes it the same one in two sweeps."""
+    if m == "score":
+        return score_label(record), frames.score_definition(record, scenario)
+    known = metric(record, m)
+    return known.title, known.axis
 
 
 def _points(rows: pd.DataFrame, panel: _Panel, shown: Sequence[MethodStyle], sweeps: Sequence[str]) -> Iterator[Trace]:

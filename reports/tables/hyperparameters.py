@@ -8,6 +8,8 @@ from reports.format import Cell, Row, Table
 from reports.names import method_label, metric, parameter_label, scenario_label
 from sweeps.record import MISSING, SweepRecord, number, signed
 
+FIXED = "¶ fixed in the sweep file, and not searched."
+
 
 def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
     """The paper's Tables 3 and 4: hyperparameters down, methods across."""
@@ -39,7 +41,7 @@ def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
     if edges:
         notes.append("* at the end of its range: what is better may lie beyond.")
     if fixed:
-        notes.append("¶ fixed in the sweep file, and not searched.")
+        notes.append(FIXED)
     notes += _origin_notes(record, scenario, unconfirmed)
     sources = {w.source for w in record.winners.get(scenario, {}).values()}
     title = f"{scenario_label(scenario)}: {'given' if sources == {'given'} else 'best'} hyperparameters"

@@ -13,6 +13,7 @@ from reports import write_comparison
 from reports.comparison import compared, labels_of
 from reports.comparison import scenario_section as scenario_of
 from reports.figures import Drawing, figure_of
+from reports.format import Table
 from reports.styles import method_styles
 from sweeps.record import SweepRecord
 from sweeps.studies.winners import Winner
@@ -92,7 +93,7 @@ def test_scores_of_different_objectives_share_no_label(tmp_path: Path):
     assert "Average gap, a" in header
     assert "Tug-of-war, b" in header
     assert "The scores are not the same measure: a: mean of the gaps present; b: tug-of-war of" in page
-    assert "Nor are the epochs chosen alike: a: at the stop epoch; b: in hindsight." in page
+    assert "The epochs are not chosen alike: a: at the stop epoch; b: in hindsight." in page
     assert "The sweeps differ in objective.name." in page
     titles = [annotation.text for annotation in _figure(a, b).layout.annotations]
     assert titles[:2] == ["Average gap: a", "Tug-of-war: b"]
@@ -101,13 +102,21 @@ def test_scores_of_different_objectives_share_no_label(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("key", "theirs"), [("references", {"oracles": 3}), ("seed", 1), ("precision", "bfloat16"), ("rules", 1)]
+    ("key", "theirs"),
+    [
+        ("references", {"oracles": 3}),
+        ("seed", 20261127),
+        ("search", {"trials": 50}),
+        ("precision", "bfloat16"),
+        ("rules", 1),
+    ],
 )
 def test_what_decides_the_numbers_is_said_to_differ(tmp_path: Path, key: str, theirs: Any):
     a, b = small("a", 1.0, 3), small("b", 2.0, 3)
-    b = replace(b, spec={**b.spec, key: theirs})
+    a, b = replace(a, spec={"seed": 20261128, **a.spec}), replace(b, spec={"seed": 20261128, **b.spec, key: theirs})
     page = write_comparison([a, b], tmp_path).read_text(encoding="utf-8")
-    assert f"The sweeps differ in {key}{'.oracles' if key == 'references' else ''}." in page
+    inner = {"references": ".oracles", "search": ".trials"}.get(key, "")
+    assert f"The sweeps differ in {key}{inner}." in page
 
 
 def test_data_that_lay_in_the_same_place_are_told_apart(tmp_path: Path):
@@ -137,6 +146,34 @@ def test_gaps_that_enter_the_score_are_told_apart():
     a, b = replace(a, spec=specs[0]), replace(b, spec=specs[1])
     titles = [annotation.text for annotation in _figure(a, b).layout.annotations]
     assert titles[:2] == ["Average gap: a", "Average gap: b"]
+
+
+def test_a_metric_of_ones_own_is_called_as_the_sweep_that_has_it_says():
+    a, b = small("a", 1.0, 3), small("b", 2.0, 3)
+    own = {"name": "calibration", "short": "Cal", "title": "Calibration", "unit": "nats"}
+    trials = b.trials.assign(**{"metric.calibration_gap": 1.0})
+    for unit in ("nats", "bits"):  # in which the third sweep measures it
+        c = replace(b, name="c", trials=trials, measures=[{**own, "unit": unit}])
+        records = (a, replace(b, trials=trials, measures=[own]), c)
+        layout = _figure(*records).layout
+        axes = [layout[f"xaxis{k}"].title.text for k in (3, 4) if f"xaxis{k}" in layout]
+        assert axes == (["ΔCal (nats)"] if unit == "nats" else ["ΔCal (nats)", "ΔCal (bits)"])
+    section = scenario_of({r.name: r for r in records}, "random", method_styles(["sure"]))
+    table = section.blocks[0].parts[1]
+    assert isinstance(table, Table)
+    assert [c.text for c in table.columns][7:10] == ["ΔCal, a", "ΔCal, b", "ΔCal, c"]
+
+
+def test_hyperparameters_that_no_search_found_are_marked(tmp_path: Path):
+    a, b, c = (small(name, 1.0, 3) for name in "abc")
+    a.spec["methods"] = {"sure": {"lr": 0.1}}
+    for record, source in ((a, "confirmation"), (b, "confirmation"), (c, "given")):
+        record.winners["random"] = {"sure": Winner({"lr": 0.1}, 1, source)}
+    write_comparison([a, b, c], tmp_path)
+    table = (tmp_path / "tables" / "hyperparameters-compared.md").read_text(encoding="utf-8")
+    assert "| Random | SURE | lr | 0.1¶ | 0.1 | 0.1 |" in table
+    assert "¶ fixed in the sweep file" in table
+    assert "Given, not found by a search: SURE of Random in c." in table
 
 
 def test_a_sweep_without_a_scenario_or_evaluation_is_named(tmp_path: Path):
