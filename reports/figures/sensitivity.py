@@ -125,9 +125,9 @@ def _labels(frame: pd.DataFrame, name: str, values: Iterable[float], of: str = "
         if not np.isfinite(value):
             labels.append("–")
             continue
-        percent = round(100 * (factors[value] - 1))
-        text = number(float(value))
-        labels.append(f"{text}<br>{of}{percent:+d} %".replace("-", "−") if percent else f"<b>{text}<br>0 %</b>")
+        percent, text = 100 * (factors[value] - 1), number(float(value))
+        centre = abs(percent) < 1e-6
+        labels.append(f"<b>{text}<br>0 %</b>" if centre else f"{text}<br>{of}{percent:+.3g} %".replace("-", "−"))
     return labels
 
 

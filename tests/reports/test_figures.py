@@ -175,6 +175,16 @@ def test_a_failed_grid_point_is_marked(builder):
     assert "Failed grid points (✕): 1" in drawing.note
 
 
+def test_points_of_a_narrow_grid_are_no_centres(builder):
+    builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.5}}}
+    for i, factor in enumerate((0.99, 0.995, 1, 1.005, 1.01)):
+        builder.trial("sensitivity", "sure", hp={"lr": 0.01 * factor, "alpha": 0.5}, metrics={"forget_gap": float(i)})
+    drawing = figures.sensitivity_heatmap(builder.record(), "random", "sure")
+    assert drawing is not None
+    labels = [label.split("<br>") for label in drawing.wide()["data"][0]["x"]]
+    assert [of for _, of in labels] == ["−1 %", "−0.5 %", "0 %</b>", "+0.5 %", "+1 %"]
+
+
 def test_plotly_knows_whatever_a_page_draws(full_record: SweepRecord):
     styles = method_styles(frames.methods(full_record))
     for scenario in frames.scenarios(full_record):
