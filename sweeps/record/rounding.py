@@ -31,9 +31,14 @@ def objective_in(record: SweepRecord) -> Objective:
 
 
 def entering(record: SweepRecord, frame: pd.DataFrame, prefix: str = "") -> list[str]:
-    """Which gaps of a frame, whose columns are called so after `prefix`, enter the score."""
+    """Which gaps of a frame, whose columns are called so after `prefix`, enter the score: of those measured at every epoch.
+
+    What is measured at the epoch that counts alone, to spare time, is in no score.
+    """
     there = frame.columns[frame.notna().any()].astype(str)
-    return objective_in(record).counts([c.removeprefix(prefix) for c in there if c.startswith(prefix)])
+    gaps = objective_in(record).counts([c.removeprefix(prefix) for c in there if c.startswith(prefix)])
+    measured = [gap for gap in gaps if gap in record.curves and record.curves[gap].notna().any()]
+    return measured or gaps  # where no curves are known
 
 
 def score_rounding(record: SweepRecord, rows: pd.DataFrame) -> float:

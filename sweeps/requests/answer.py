@@ -181,7 +181,7 @@ def _expectation(case: Case, hopes: Expected | str) -> dict[str, Any]:
         return {"objective": objective, "unknown_because": hopes}
     measures = Measures(case.record.measures)
     units = {name: measures.label(name).unit for name in hopes.gaps}
-    units[SCORE] = case.worker.objective.unit(hopes.gaps)
+    units[SCORE] = case.worker.objective.unit(hopes.score_of)
     return {"objective": objective, "level": LEVEL, "from": sources(hopes), "units": units, **asdict(hopes)}
 
 
@@ -204,7 +204,7 @@ def _against_oracle(case: Case, served: Served, hopes: Expected | str) -> dict[s
     values = measure(workspace.outputs(served.model, task), families)
     found = gaps(values, workspace.oracle_metrics(task, families))
     found = {SCORE: case.worker.objective.score(found), **found}
-    hoped = {} if isinstance(hopes, str) else comparable(case.worker.objective, found, hopes.gaps)
+    hoped = {} if isinstance(hopes, str) else comparable(case.worker.objective, found, hopes)
     return {
         "oracles": task.oracles,
         "measured": _means([measured(workspace, workspace.oracle(task, n).model, task) for n in range(task.oracles)]),

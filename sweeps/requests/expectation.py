@@ -13,7 +13,7 @@ from scipy.special import stdtrit
 
 from sweeps.objective import Objective
 from sweeps.record import SweepRecord, beside_original, in_common, moved_by
-from sweeps.record.rounding import objective_in
+from sweeps.record.rounding import entering, objective_in
 from sweeps.requests.choice import Configuration, mean_scores
 from sweeps.spec.draws import ALIKE
 from unlearn.gaps import POINTS, Measures
@@ -45,7 +45,7 @@ class Expected:
         of: what each value is of: a forget set, or a run on the one forget set that the scenario has.
         in_common: share of its samples that one of those sets has in common with another, on average; None where not known.
         best_of: among how many methods these very sets made it the best, which flatters; 1: it was not chosen by them.
-        gaps: interval by name, `score` (the objective) first.
+        gaps: interval by name, `score` (the objective) first. score_of: the gaps that this one is of.
         original: `score`, the mean of the original as it is at that size, and `method_is`: `better` than that, `worse`, `not told
             apart`, or None where it is not tested; None where the original was not evaluated.
     """
@@ -56,6 +56,7 @@ class Expected:
     in_common: float | None
     best_of: int
     gaps: Mapping[str, Interval]
+    score_of: Sequence[str]
     original: Mapping[str, Any] | None
 
 
@@ -83,12 +84,13 @@ def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_var
     columns = {SCORE: trials["value"]} | {name.removeprefix("metric."): trials[name] for name in names}
     image = math.hypot(*moved_by(record, trials, {"forget_gap": 100 / nearest}))
     rounding = {SCORE: image / math.sqrt(12)}
+    score_of = entering(record, trials, "metric.")
     gaps = {
         name: prediction_interval(
             [float(value) for value in values],
             step=100 / nearest,
             rounding=rounding.get(name, 0.0),
-            most=_most(record, name, list(columns)),
+            most=_most(record, name, score_of),
         )
         for name, values in columns.items()
         if values.notna().all()
@@ -97,15 +99,15 @@ def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_var
     scores = mean_scores(record, chosen.scenario) if nearest == record.shown_size(chosen.scenario) else {}
     best_of = len(scores) if scores and chosen.method == min(scores, key=scores.__getitem__) else 1
     alike = in_common(record, chosen.scenario, nearest)
-    return Expected(nearest, len(trials), of, alike, best_of, gaps, _original(record, chosen, nearest))
+    return Expected(nearest, len(trials), of, alike, best_of, gaps, score_of, _original(record, chosen, nearest))
 
 
-def _most(record: SweepRecord, name: str, measured: Sequence[str]) -> float:
-    """The greatest value that a gap, or the score of those measured, can have, as far as is known."""
+def _most(record: SweepRecord, name: str, score_of: Sequence[str]) -> float:
+    """The greatest value that a gap, or the score of some, can have, as far as is known."""
     measures, objective = Measures(record.measures), objective_in(record)
     if name == SCORE and objective.name == "tow":
         return 1.0
-    gaps = objective.counts(measured) if name == SCORE else [name]
+    gaps = score_of if name == SCORE else [name]
     return 100.0 if all(measures.label(gap).unit == POINTS for gap in gaps) else math.inf
 
 
@@ -121,13 +123,11 @@ def _original(record: SweepRecord, chosen: Configuration, size: int) -> dict[str
     }
 
 
-def comparable(
-    objective: Objective, found: Mapping[str, float], hoped: Mapping[str, Interval]
-) -> Mapping[str, Interval]:
+def comparable(objective: Objective, found: Mapping[str, float], hopes: Expected) -> Mapping[str, Interval]:
     """The intervals that what was found may be held against: a score of other gaps than the evaluation's has none."""
-    if objective.counts(found) == objective.counts(hoped):
-        return hoped
-    return {name: interval for name, interval in hoped.items() if name != SCORE}
+    if objective.counts(found) == list(hopes.score_of):
+        return hopes.gaps
+    return {name: interval for name, interval in hopes.gaps.items() if name != SCORE}
 
 
 def sources(hopes: Expected) -> str:

@@ -113,6 +113,21 @@ def test_one_image_is_worth_no_more_than_it_is_where_few_values_are_seen(builder
     assert found.rivals[0].spread == pytest.approx(1.25 / math.sqrt(6))
 
 
+def test_what_is_measured_at_one_epoch_alone_is_not_in_the_mean_that_an_image_moves(builder: RecordBuilder) -> None:
+    builder.spec["objective"] = {"name": "average_gap", "gaps": ["forget_gap", "mia_knn_forget_gap"]}
+    for seed in range(3):
+        metrics = {
+            "forget_accuracy": 50.0,
+            "forget_gap": 50.0,
+            "mia_knn_forget": 50.0,
+            "mia_knn_forget_gap": 10.0 * seed,
+        }
+        curve = [{"forget_gap": 50.0}]
+        builder.trial("evaluation", "sure", value=50.0, metrics=metrics, forget_seed=seed, size=80, curve=curve)
+    record = builder.record()
+    assert score_rounding(record, evaluations(record, "random")) == pytest.approx(1.25 / math.sqrt(6))
+
+
 @pytest.mark.parametrize(("values", "step"), [([97.5, 97.5], 2.5), ([90.0, 95.0], 5.0), ([0.0, 100.0], 0.0), ([], 0.0)])
 def test_right_and_wrong_on_all_images_are_values_too(values: list[float], step: float) -> None:
     assert image_step("heldout_accuracy", pd.Series(values, dtype=float), None) == pytest.approx(step)
