@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +12,7 @@ from reports import frames
 from reports.figures._base import Drawing, Panels, Trace, scatter
 from reports.names import scenario_label, score_label
 from reports.styles import MethodStyle
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, number
 
 __all__ = ["search_history"]
 
@@ -31,7 +33,7 @@ def search_history(record: SweepRecord, scenario: str, styles: dict[str, MethodS
         panels.add(0, _best(rows, style))
         panels.add(0, *(_points(rows[rows["state"] == state], style, state) for state in ("COMPLETE", "PRUNED")))
     step = -(-int(frame["number"].max() + 1) // 12)
-    scale = {"type": "log", "dtick": "D2"} if wide_range else {"type": "linear"}
+    scale = {"type": "log", **_ticks(values.min(), values.max())} if wide_range else {"type": "linear"}
     panels.axes(
         0,
         x={"title": {"text": "trial"}, "rangemode": "tozero", "tick0": 0, "dtick": step},
@@ -45,6 +47,13 @@ def search_history(record: SweepRecord, scenario: str, styles: dict[str, MethodS
     note += f" {len(frame)} trials" + (f", of which {' and '.join(counted)}" if counted else "") + "."
     title = f"{scenario_label(scenario)}: optimisation history of every method"
     return Drawing(f"{scenario}-history", title, note, panels, legend=shown)
+
+
+def _ticks(low: float, high: float) -> dict[str, Any]:
+    """Whole numbers on a logarithmic axis, where plotly prints but the first digit between powers of ten: 5 at 50."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    at = [digit * 10.0**power for power in powers for digit in ((1, 2, 5) if len(powers) < 7 else (1,))]
+    return {"tickvals": at, "ticktext": [number(value) for value in at]}
 
 
 def _best(rows: pd.DataFrame, style: MethodStyle) -> Trace:

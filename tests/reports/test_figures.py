@@ -49,6 +49,17 @@ def test_without_trials_there_is_no_figure(draw, builder):
     assert draw(builder.record(), "random", method_styles(["sure"])) is None
 
 
+def test_a_logarithmic_axis_has_whole_numbers(builder):
+    for value in (0.4, 3.0, 40.0):
+        builder.trial("search", "sure", value=value)
+    drawing = figures.search_history(builder.record(), "random", method_styles(["sure"]))
+    assert drawing is not None
+    axis = drawing.wide()["layout"]["yaxis"]
+    assert axis["type"] == "log"
+    assert " ".join(axis["ticktext"]) == "0.1 0.2 0.5 1 2 5 10 20 50 100 200 500"
+    assert [float(text) for text in axis["ticktext"]] == pytest.approx(axis["tickvals"])
+
+
 def test_bars_are_the_tables_means(full_record: SweepRecord):
     styles = method_styles(frames.methods(full_record))
     drawing = figures.gap_bars(full_record, "random", styles)
