@@ -66,7 +66,9 @@ def _classes(scenario: Scenario, rows: Indices, labels: Labels, names: Sequence[
         yield f"its classes are not those of a random draw, on which the sweep was tuned: of {len(rows):,} samples {most}"
     whole = [names[c] for c in np.flatnonzero((counts == there) & (there > 0)).tolist()]
     if whole and (scenario.sized or not classes):
-        yield f"it takes every training sample of {', '.join(map(repr, whole[:SHOWN]))}, and no forget set of the sweep did"
+        more = f" and {len(whole) - SHOWN:,} more classes" if len(whole) > SHOWN else ""
+        named = f"{', '.join(map(repr, whole[:SHOWN]))}{more}"
+        yield f"it takes every training sample of {named}, and no forget set of the sweep did"
 
 
 def uneven(counts: Indices, there: Indices) -> bool:

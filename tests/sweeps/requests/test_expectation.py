@@ -202,6 +202,13 @@ def test_what_is_unlike_is_told(scenario: Scenario, rows: range, sizes: set[int]
     assert unlikenesses(scenario, np.array(rows), LABELS, NAMES, sizes) == told
 
 
+def test_of_many_whole_classes_it_is_told_how_many() -> None:
+    *_, told = unlikenesses(RandomSamples(), np.arange(99), np.repeat(np.arange(10), 10), tuple("abcdefghij"), {99})
+    assert (
+        told == "it takes every training sample of 'a', 'b', 'c' and 6 more classes, and no forget set of the sweep did"
+    )
+
+
 def test_random_draws_are_like_random_draws() -> None:
     rng = np.random.default_rng(0)
     for size in (1, 3, 10, 20):
