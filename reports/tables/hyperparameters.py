@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from reports import frames
 from reports.caveats import own_rule_note
 from reports.format import Cell, Row, Table
@@ -45,8 +47,18 @@ def hyperparameter_table(record: SweepRecord, scenario: str) -> Table | None:
     notes += _origin_notes(record, scenario, unconfirmed)
     sources = {w.source for w in record.winners.get(scenario, {}).values()}
     title = f"{scenario_label(scenario)}: {'given' if sources == {'given'} else 'best'} hyperparameters"
-    data = frame.reset_index()
-    return Table(f"{scenario}-hyperparameters", title, columns, tuple(rows), data, notes, sortable=False)
+    return Table(
+        f"{scenario}-hyperparameters", title, columns, tuple(rows), _own_rows(frame, marked), notes, sortable=False
+    )
+
+
+def _own_rows(frame: pd.DataFrame, marked: list[str]) -> pd.DataFrame:
+    """For the CSV, which has no †: a retain batch that stands in the row of forget batches in one of its own name."""
+    rows = {name: values.to_dict() for name, values in frame.iterrows()}
+    for method in marked:
+        rows.setdefault("retain_batch_size", {})[method] = rows["forget_batch_size"].pop(method)
+    lines = [(name, *(values.get(method) for method in frame.columns)) for name, values in rows.items()]
+    return pd.DataFrame(lines, columns=["hyperparameter", *frame.columns], dtype=object)
 
 
 def _origin_notes(record: SweepRecord, scenario: str, unconfirmed: list[str]) -> list[str]:
@@ -108,7 +120,8 @@ def sensitivity_table(record: SweepRecord, scenario: str, methods: list[str] | N
         "Noise: how far from the centre one more run of it lies in 95 of 100 cases, by its repeats, or by rounding alone where "
         "that is more; –: it was run once.",
     ]
-    return Table(f"{scenario}-sensitivity", title, tuple(map(Cell, columns)), tuple(rows), frame, notes)
+    data = frame.assign(beyond_noise=frame["beyond_noise"].astype("Int64").mask(frame["beyond_noise"] < 0))
+    return Table(f"{scenario}-sensitivity", title, tuple(map(Cell, columns)), tuple(rows), data, notes)
 
 
 def _noise_cells(noise: float, beyond: int) -> tuple[Cell, Cell]:

@@ -102,6 +102,16 @@ def test_hyperparameters_mark_a_retain_batch(builder):
     ]
     assert table is not None
     assert table.columns[2].method == "finetune"
+    kept = table.data.to_csv(index=False).splitlines()[1:]  # which has no marks
+    assert kept == ["lr,,0.0043", "alpha,,", "forget_batch_size,,", "lr_decay_epoch,,8", "retain_batch_size,,256"]
+
+
+def test_what_was_run_once_is_beyond_no_noise_in_the_csv_either(builder):
+    for lr, gap in ((0.1, 1.0), (0.2, 2.0)):
+        builder.trial("sensitivity", "sure", hp={"lr": lr, "alpha": 0.5}, metrics={"forget_gap": gap})
+    table = tables.sensitivity_table(builder.record(), "random")
+    assert table is not None
+    assert table.data.to_csv(index=False).splitlines()[1] == "sure,forget_gap,0.0,-1.0,1.0,,,2,0"
 
 
 def test_attacks_end_with_the_oracle(builder):
