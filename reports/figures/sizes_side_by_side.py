@@ -46,7 +46,10 @@ def sizes_side_by_side(
             y={"title": axis_title(labels[m].axis), "rangemode": "tozero"},
         )
 
-    told = ", ".join(f"{_DASHES[k % 5]} line and {_MARKERS[k % 5]}: {s}" for k, s in enumerate(sweeps))
+    told = ", ".join(
+        f"{dash} line and {marker}: {s}"
+        for (dash, marker), s in zip(map(_look, range(len(sweeps))), sweeps, strict=True)
+    )
     over = sampled_in({s: named[s] for s in sweeps}, scenario)
     note = f"Means over {over}, of every size evaluated. {told[:1].upper()}{told[1:]}."
     title = f"{scenario_label(scenario)}: gaps over forget sizes, sweep by sweep"
@@ -63,15 +66,20 @@ def _means(named: Mapping[str, SweepRecord], scenario: str) -> pd.DataFrame:
 
 
 def _line(rows: pd.DataFrame, style: MethodStyle, sweep: str, k: int) -> Trace:
-    told = escape(f"{style.label}, {sweep}")
+    told, (dash, marker) = escape(f"{style.label}, {sweep}"), _look(k)
     return scatter(
         x=rows["forget_size"].tolist(),
         y=rows["mean"].tolist(),
         mode="lines+markers",
-        line={"color": style.colour, "dash": _DASHES[k % len(_DASHES)], "width": 2},
-        marker={"symbol": _MARKERS[k % len(_MARKERS)], "size": 7},
+        line={"color": style.colour, "dash": dash, "width": 2},
+        marker={"symbol": marker, "size": 7},
         name=told,
         showlegend=False,
         meta={"method": style.key},
         hovertemplate=f"{told}, forget size %{{x}}: %{{y:.3g}}<extra></extra>",
     )
+
+
+def _look(k: int) -> tuple[str, str]:
+    """Dash and marker of a sweep: each of twenty-five has a pair of its own."""
+    return _DASHES[(k + k // len(_MARKERS)) % len(_DASHES)], _MARKERS[k % len(_MARKERS)]

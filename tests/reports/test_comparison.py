@@ -199,5 +199,9 @@ def test_sizes_of_several_sweeps_lie_in_one_plot():
     assert drawing.note == (
         "Means over forget sets, of every size evaluated. Solid line and circle: a, dash line and square: b."
     )
+    many = {f"s{i}": small(f"s{i}", 1.0, 1, size=10 + i) for i in range(12)}
+    drawing = scenario_of(many, "random", method_styles(["sure"])).blocks[1].parts[0]
+    assert isinstance(drawing, Drawing)
+    assert len({(trace["line"]["dash"], trace["marker"]["symbol"]) for trace in drawing.wide()["data"]}) == 12
     alone = scenario_of({"a": small("a", 1.0, 3)}, "random", method_styles(["sure"]))
     assert [b.title for b in alone.blocks] == ["Gaps to the oracle"]
