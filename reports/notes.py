@@ -97,7 +97,7 @@ def sweep_note(record: SweepRecord, pages: Mapping[Key, str]) -> str:
     parts += [to_markdown(scores)] if scores is not None else []
     missing = missing_work(record)
     parts.append("\n".join(f"- {as_markdown(s)}" for s in missing) if missing else "Everything planned was run.")
-    parts.append(f"The whole report: `runs/{record.name}/report/index.html`, from `sweeps report {record.name}`.")
+    parts.append(f"The whole report: `report/index.html` in the sweep's folder, from `sweeps report {record.name}`.")
     return "\n\n".join(part for part in parts if part)
 
 

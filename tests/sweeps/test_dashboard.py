@@ -101,6 +101,7 @@ def test_the_sweeps_own_study_says_what_it_is_and_leads_to_the_others(unfinished
     assert own.metric_names == ["No trials: see the note"]
     note = get_note(own)
     assert note.startswith("# tiny\n\nThis study has no trials")
+    assert "The whole report: `report/index.html` in the sweep's folder" in note  # wherever --runs has put that
     numbers = {
         study.study_name: storage.get_study_id_from_name(study.study_name) for study in storage.get_all_studies()
     }
