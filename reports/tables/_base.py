@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -54,7 +54,7 @@ def by_method(
     over = sampled_over(record, frame["scenario"])
     scenarios = list(dict.fromkeys(frame["scenario"]))
     notes = [
-        f"Mean ± std over {over}" + (" (n)." if counts else "."),
+        f"Mean ± std over {over} ({'n' if counts else _counts({c: most[c] for c in columns})}).",
         convention or convention_note(record),
         *filter(None, [own_rule_note(record, scenarios, set(frame["method"])) if not convention else ""]),
     ]
@@ -78,6 +78,13 @@ def by_method(
     return Table(
         key, title, tuple(map(Cell, headers)), tuple(rows), frame.drop(columns="column"), notes, compared=marked
     )
+
+
+def _counts(n: Mapping[str, int]) -> str:
+    """How many the means of each column are over: `n = 8`, or by column where they differ."""
+    if len(set(n.values())) == 1:
+        return f"n = {next(iter(n.values()))}"
+    return f"n: {', '.join(f'{column} {count}' for column, count in n.items())}"
 
 
 def _each(scenarios: Sequence[str], note: Callable[[str], str]) -> list[str]:

@@ -342,7 +342,14 @@ def test_scenarios_that_repeat_different_things_are_named_with_them(builder: Rec
             builder.trial("evaluation", "sure", value=1.0, scenario=scenario, forget_seed=number, run=number)
     table = tables.score_table(builder.record())
     assert table is not None
-    assert "Mean ± std over evaluations (Random: forget sets; Full class: runs on the one forget set)." in table.notes
+    assert (
+        "Mean ± std over evaluations (Random: forget sets; Full class: runs on the one forget set) (n = 2)."
+        in table.notes
+    )
+    builder.trial("evaluation", "sure", value=1.0, forget_seed=2)
+    table = tables.score_table(builder.record())
+    assert table is not None
+    assert table.notes[0].endswith(" (n: Random 3, Full class 2).")
 
 
 def test_several_sweeps_say_what_their_n_counts(builder: RecordBuilder) -> None:
