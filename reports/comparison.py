@@ -146,7 +146,8 @@ def _caveats(named: Mapping[str, SweepRecord], scenario: str) -> list[str]:
 
 
 def _matters(key: str, scenario: str) -> bool:
-    """Whether a setting decides what the numbers of a scenario are of."""
+    """Whether a setting decides what the numbers of a scenario are of; the content of a file as the key that names it."""
+    key = key.removeprefix("files.")
     return key.split(".", maxsplit=1)[0] in _DECISIVE or f"{key}.".startswith(f"scenarios.{scenario}.")
 
 

@@ -109,13 +109,15 @@ def test_scores_of_different_objectives_share_no_label(tmp_path: Path):
         ("search", {"trials": 50}),
         ("precision", "bfloat16"),
         ("rules", 1),
+        ("files", {"scenarios.random.forget": "2e"}),
+        ("files", {"original.weights": "2e"}),
     ],
 )
 def test_what_decides_the_numbers_is_said_to_differ(tmp_path: Path, key: str, theirs: Any):
     a, b = small("a", 1.0, 3), small("b", 2.0, 3)
     a, b = replace(a, spec={"seed": 20261128, **a.spec}), replace(b, spec={"seed": 20261128, **b.spec, key: theirs})
     page = write_comparison([a, b], tmp_path).read_text(encoding="utf-8")
-    inner = {"references": ".oracles", "search": ".trials"}.get(key, "")
+    inner = f".{next(iter(theirs))}" if isinstance(theirs, dict) else ""
     assert f"The sweeps differ in {key}{inner}." in page
 
 
