@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Sequence
 from errno import EADDRNOTAVAIL
 from pathlib import Path
@@ -24,6 +25,8 @@ from sweeps.spec import dump_yaml
 from sweeps.storage import open_storage
 from sweeps.sweep import Sweep
 
+_PAGE = re.compile(rb"<title>[^<]*: unlearning sweeps?( compared)?</title>")
+
 
 @errors_to_exit_code
 def make_report(options: Options, figures: str | None = None, output: Path | None = None) -> int:
@@ -34,6 +37,7 @@ def make_report(options: Options, figures: str | None = None, output: Path | Non
     """
     if figures is not None:
         check_figures(figures)
+    _check_output(output)
     sweep = options.find()
     record = sweep.record()
     best, page = sweep.outputs if output is None else (output / "best_params.yaml", output / "index.html")
@@ -46,9 +50,23 @@ def make_report(options: Options, figures: str | None = None, output: Path | Non
     return DONE
 
 
+def _check_output(folder: Path | None) -> None:
+    """Refuse a folder whose page, or best parameters, are of another origin than a report."""
+    if folder is None:
+        return
+    best, page = folder / "best_params.yaml", folder / "index.html"
+    foreign = [best] if best.is_file() and best.stat().st_size and not is_best_params(best) else []
+    if page.is_file() and not _PAGE.search(page.read_bytes()[:100_000]):
+        foreign.append(page)
+    if foreign:
+        rule = "--output must be a folder whose page and best parameters are a report's, so that nothing else is overwritten"
+        raise SweepError(f"{rule}, got {' and '.join(map(str, foreign))}")
+
+
 @errors_to_exit_code
 def compare_sweeps(all_options: Sequence[Options], output: Path | None = None) -> int:
     """One page of several sweeps, in the folder `output` or beside the first of them."""
+    _check_output(output)
     sweeps = [options.find() for options in all_options]
     name = "-".join(dict.fromkeys(sweep.spec.name for sweep in sweeps))
     folder = output or all_options[0].runs / f"compare-{name}"

@@ -193,6 +193,20 @@ def test_export_overwrites_best_parameters_alone(runs: Path, tmp_path: Path) -> 
     assert as_json(sweeps("export", NAME, "--json", runs=runs)) == yaml.safe_load(mine.read_text())
 
 
+def test_a_report_overwrites_reports_alone(runs: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "paper" / "index.html"
+    mine.parent.mkdir()
+    mine.write_text("<title>My paper</title>")
+    for names in ((NAME,), (NAME, NAME)):
+        result = sweeps("report", *names, "-o", str(mine.parent), runs=runs)
+        assert result.exit_code == 2
+        assert f"so that nothing else is overwritten, got {mine}" in result.stderr
+    assert [path.name for path in mine.parent.iterdir()] == ["index.html"]
+    mine.unlink()
+    for names in ((NAME, NAME), (NAME,), (NAME,)):
+        assert sweeps("report", *names, "-o", str(mine.parent), runs=runs).exit_code == 0
+
+
 def test_validate_as_json() -> None:
     good = as_json(sweeps("validate", "smoke", "--json"))
     assert good["valid"]
