@@ -223,7 +223,7 @@ def draws_vary(record: SweepRecord, scenario: str) -> bool:
 
 
 def in_common(record: SweepRecord, scenario: str, size: int | None) -> float | None:
-    """The share of its samples that one of the evaluation's forget sets of a size has in common with another, on average, 0 … 1.
+    """The share of its samples that a forget set of the evaluation has in common with the first of its size, on average, 0 … 1.
 
     None where all are one set, there is but one, or an older version did not keep it.
     """

@@ -226,7 +226,7 @@ def _alike(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     level = 0.0 if share is None or not len(sets) else misled(int(sets.max()), share, len(sets))
     if share is not None and level > MISLED:
         fact = (
-            f"two of the evaluation's forget sets of {size} have {100 * share:.0f} % of their samples in common on average, so "
+            f"the evaluation's first forget set of {size} and another have {100 * share:.0f} % in common on average, so "
             f"that two methods that are equal on all samples are told apart in up to {100 * level:.0f} % of such evaluations, "
             "not 5 %"
         )

@@ -43,7 +43,7 @@ class Expected:
         size: the evaluated size that is nearest to the request's.
         count: how many values the intervals rest on.
         of: what each value is of: a forget set, or a run on the one forget set that the scenario has.
-        in_common: share of its samples that one of those sets has in common with another, on average; None where not known.
+        in_common: share of its samples that one of those sets has in common with the first, on average; None where not known.
         best_of: among how many methods these very sets made it the best, which flatters; 1: it was not chosen by them.
         gaps: interval by name, `score` (the objective) first. score_of: the gaps that this one is of.
         original: `score`, the mean of the original as it is at that size, and `method_is`: `better` than that, `worse`, `not told
@@ -135,7 +135,8 @@ def sources(hopes: Expected) -> str:
     limits = []
     if hopes.in_common is not None and hopes.in_common > ALIKE:
         limits.append(
-            f"two of which have {100 * hopes.in_common:.0f} % in common, which may make the interval too narrow"
+            f"the first and another have {100 * hopes.in_common:.0f} % in common on average, which may make the interval too "
+            "narrow"
         )
     if hopes.best_of > 1:
         limits.append(f"on which it was the best of {hopes.best_of} methods, which flatters")

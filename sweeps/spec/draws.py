@@ -47,7 +47,7 @@ def overlap_notes(spec: Spec, data: ImageDataset | Look) -> Iterator[str]:
             common = {size: shared[size] for size, level in found.items() if level > MISLED}
             if common:
                 yield (
-                    f"scenarios.{label}: two of its evaluation's forget sets have many of their samples in common "
+                    f"scenarios.{label}: its evaluation's first forget set and another have many of their samples in common "
                     f"({_each(common)}), so that two methods that are equal on all samples are told apart in up to "
                     f"{max(found.values()):.0%} of such evaluations, not 5%; smaller sets repeat each other less"
                 )

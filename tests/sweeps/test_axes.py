@@ -138,7 +138,7 @@ def test_an_overlap_that_cannot_be_avoided_is_said_beforehand(tiny: SpecMaker, c
     assert share > 0.5
     assert f"have many of their samples in common ({share:.0%} of 80), so that " in repeated
     assert f"are told apart in up to {misled(3, share):.0%} of such evaluations, not 5%; " in repeated
-    assert repeated.startswith("scenarios.partial_class: two of its evaluation's forget sets")
+    assert repeated.startswith("scenarios.partial_class: its evaluation's first forget set")
     assert len(seen_overlap(spec.model_copy(update={"evaluation": EvaluationSpec(seeds=1)}), cache)) == 1
     assert seen_overlap(tiny(scenarios={"partial_class": {"tune_size": 20, "sizes": [20]}}), cache) == []
     assert seen_overlap(tiny(scenarios=scenarios, rules=1), cache) == []
