@@ -23,7 +23,7 @@ from reports.sampled import confirmed_on, sampled
 from reports.styles import method_styles
 from reports.summary import cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
 from reports.writers import as_markdown, to_markdown
-from sweeps.record import MISSING, STAGES, SweepRecord, number, significant, uncertain
+from sweeps.record import MISSING, STAGES, SweepRecord, in_brief, number, significant, uncertain
 
 __all__ = ["Shown", "shown", "study_note"]
 
@@ -34,7 +34,6 @@ _NO_TRIALS = (
     "its data, who runs it). The trials are in the studies below, one for each stage of each scenario and method."
 )
 _MOST_FAILURES = 5
-_MOST_CHARACTERS = 400
 #: Pixels of a figure's card in optuna-dashboard.
 CARD_HEIGHT = 470
 _ORIGINS = {
@@ -195,13 +194,8 @@ def _failures(record: SweepRecord, key: Key) -> str:
     frame = frames.failures(record)
     frame = frame[(frame["stage"] == key[0]) & (frame["scenario"] == key[1]) & (frame["method"] == key[2])]
     rows = list(frames.iterate(frame))
-    lines = [f"- {r.trials} × {_last_line(r.reason)} (trials {r.numbers})" for r in rows]
+    lines = [f"- {r.trials} × {as_markdown(in_brief(r.reason) or '?')} (trials {r.numbers})" for r in rows]
     return "\n".join(["Failed for good:", "", *lines[:_MOST_FAILURES]]) if lines else ""
-
-
-def _last_line(reason: str) -> str:
-    line = (reason.strip().splitlines() or ["?"])[-1]
-    return as_markdown(line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}…")
 
 
 def _best(record: SweepRecord, scenario: str, method: str) -> str:

@@ -11,7 +11,7 @@ from reports.page.terms import Terms
 from reports.styles import MethodStyle
 from reports.summary import Verdict, cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
 from reports.told import COMPARED
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, in_brief
 
 __all__ = ["summary_html"]
 
@@ -84,11 +84,11 @@ def _failures(record: SweepRecord) -> str:
 
 
 def _reason(reason: str) -> str:
-    """A reason in full; a traceback folded under its last line."""
-    lines = reason.strip().splitlines() or [""]
-    if len(lines) == 1:
-        return escape(lines[0])
-    return folded(escape(lines[-1]), f"<pre>{escape(reason)}</pre>", kind="reason")
+    """A reason in full; a traceback folded under its exception."""
+    brief = in_brief(reason)
+    if brief == reason.strip():
+        return escape(brief)
+    return folded(escape(brief), f"<pre>{escape(reason)}</pre>", kind="reason")
 
 
 def _missing(record: SweepRecord) -> str:

@@ -19,13 +19,11 @@ from sweeps.cli.terminal import clock, duration, echo
 from sweeps.plan import FLOOR, STAGES, StudyPlan
 from sweeps.record import significant
 from sweeps.studies.multiplexer import Assignment, Multiplexer
-from sweeps.text import clean
+from sweeps.text import clean, in_brief
 
 LINE_SECONDS = 10.0
 #: Trials that have ended since the first look before it is said how fast they do.
 ENOUGH = 4
-#: Characters of a failure's reason.
-MOST_CHARACTERS = 400
 
 
 class Bars(Progress):
@@ -244,6 +242,5 @@ def _silence(assignment: Assignment, seconds: float, median: float, host: str) -
 
 def _failure(assignment: Assignment) -> str:
     attrs = assignment.ended.user_attrs if assignment.ended else {}
-    reason = str(attrs.get("fail_reason", "")).strip().splitlines() or ["unknown"]
-    reason_line = clean(reason[-1], MOST_CHARACTERS)
-    return f"failed: {assignment.open_study.plan.name} trial {assignment.trial.number}: {reason_line}"
+    reason = clean(in_brief(str(attrs.get("fail_reason", ""))) or "unknown")
+    return f"failed: {assignment.open_study.plan.name} trial {assignment.trial.number}: {reason}"

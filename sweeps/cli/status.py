@@ -20,15 +20,15 @@ from sweeps.record import STAGES, SweepRecord, beside_original, load_sweep, rema
 from sweeps.record.commands import looked_at, options_among
 from sweeps.record.progress import StudyProgress, progress, wait_in_vain
 from sweeps.storage.lease import holder
-from sweeps.text import shortened
+from sweeps.text import BRIEF, in_brief, shortened
 
 #: What the last column of the table holds.
 SCORE = "of a search its best trial's, on one forget set; else the winner's mean ± std (n forget sets or runs); lower is better"
 NAMES, VALUES = ("stage", "scenario", "method"), ("done", "planned", "running", "pruned", "failed", "score")
 #: Columns that are shown where one of their counts is not 0.
 RARE = ("running", "pruned", "failed")
-#: What is shown of failures: reasons of all studies without -v, lines of a reason with it, characters of a line, trial numbers.
-MOST_REASONS, MOST_LINES, MOST_CHARACTERS, MOST_NUMBERS = 20, 40, 400, 20
+#: What is shown of failures: reasons of all studies without -v, lines of a reason with it, trial numbers.
+MOST_REASONS, MOST_LINES, MOST_NUMBERS = 20, 40, 20
 
 
 #: The stages that a command runs which runs not all of them; of `given` parameters `sweeps run` leaves the search out.
@@ -127,10 +127,10 @@ def print_failures(record: SweepRecord, *, whole: bool) -> int:
 
 
 def _of_reason(reason: str, *, whole: bool) -> str:
-    """The last line of a reason, or as much of the whole as a screen holds: its end says most."""
-    lines = [shortened(line, MOST_CHARACTERS) for line in reason.splitlines()]
+    """A reason in brief, or as much of the whole as a screen holds: its end says most."""
     if not whole:
-        return lines[-1]
+        return in_brief(reason)
+    lines = [shortened(line, BRIEF) for line in reason.splitlines()]
     left_out = len(lines) - MOST_LINES
     head = MOST_LINES // 4
     return "\n".join(

@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage
 from rich.console import Console
 
 from sweeps.cli.options import Options
-from sweeps.cli.progress import LINE_SECONDS, MOST_CHARACTERS, Bars, Tally
+from sweeps.cli.progress import LINE_SECONDS, Bars, Tally
 from sweeps.cli.status import driver_of, going_on, who_runs
 from sweeps.cli.terminal import DONE, FAILED, count_of, duration, errors_to_exit_code
 from sweeps.record import SweepRecord, load_sweep, significant, uncertain
@@ -22,7 +22,7 @@ from sweeps.signals import interruptible
 from sweeps.storage import storage_errors
 from sweeps.storage.open import is_read_from_copy, remembering
 from sweeps.sweep import Sweep
-from sweeps.text import clean
+from sweeps.text import clean, in_brief
 
 LOOK_SECONDS = 2.0
 #: A look at a big storage takes long: the pause after it is so many times the processor's time that it took.
@@ -161,11 +161,11 @@ def _best(study: StudyProgress) -> str:
 
 
 def failures(record: SweepRecord) -> dict[tuple[str, int], str]:
-    """The last trials that failed, by study and number, each with the last line of its reason."""
+    """The last trials that failed, by study and number, each with its reason in brief."""
     failed = record.counted[record.counted["state"] == "FAIL"].sort_values("completed").tail(MOST_FAILURES)
     reasons = failed["fail_reason"].fillna("").astype(str).str.strip().replace("", "unknown")
     return {
-        (study, number): f"{study} trial {number}: {clean(reason.splitlines()[-1], MOST_CHARACTERS)}"
+        (study, number): f"{study} trial {number}: {clean(in_brief(reason))}"
         for study, number, reason in zip(failed["study"], failed["number"], reasons, strict=True)
     }
 

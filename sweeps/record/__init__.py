@@ -28,6 +28,7 @@ from sweeps.record.remarks import Remark, remarks
 from sweeps.record.rounding import entering, metric_rounding, moved_by, score_rounding
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, MOST_UNITS, POWER, compare
 from sweeps.studies.winners import Winner
+from sweeps.text import in_brief
 
 __all__ = [
     "BASELINES",
@@ -59,6 +60,7 @@ __all__ = [
     "evaluations",
     "extending",
     "find_sweep",
+    "in_brief",
     "in_common",
     "load_sweep",
     "metric_rounding",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 import unicodedata
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from sweeps.record import load_sweep
 from sweeps.spec import parse_spec
 from sweeps.storage import open_storage
 from sweeps.sweep import Sweep
-from sweeps.text import LONGEST, clean, clean_all
+from sweeps.text import BRIEF, LONGEST, clean, clean_all, in_brief, shortened
 from tests.sweeps.conftest import TINY, open_studies, prepare
 
 STUDY = "tiny/search/partial_class/sure"
@@ -58,6 +59,32 @@ def prepared(tmp_path: Path) -> tuple[Sweep, BaseStorage]:
     storage = prepare(sweep)
     sweep.freeze(storage)
     return sweep, storage
+
+
+def raised(message: str) -> str:
+    try:
+        raise ValueError("one") from KeyError("two\nof it")
+    except ValueError as error:
+        try:
+            raise RuntimeError(message) from error
+        except RuntimeError:
+            return traceback.format_exc()
+
+
+def test_a_reason_in_brief_is_the_exception_and_not_the_last_of_its_lines() -> None:
+    known = 'Error(s) in loading state_dict for Net:\n\tMissing key(s) in state_dict: "a".\n\n'
+    assert in_brief(raised(known)) == (
+        'RuntimeError: Error(s) in loading state_dict for Net: Missing key(s) in state_dict: "a".'
+    )
+    assert in_brief(raised("")) == "RuntimeError"
+    assert in_brief("RuntimeError: oh\nthe worker died (attempt 3 of 3)\n") == "the worker died (attempt 3 of 3)"
+    assert in_brief(" \n") == ""
+    assert len(in_brief(raised("x" * 9000))) < BRIEF + 40
+
+
+def test_nothing_is_left_out_that_is_shorter_than_saying_so() -> None:
+    assert shortened("a" * 66, 60) == "a" * 66
+    assert len(shortened("a" * 200, 60)) < 100
 
 
 def put_by_an_older_version(storage: BaseStorage) -> None:
