@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sweeps.record.apart import BASELINES, forget_sets
+from sweeps.record.apart import BASELINES, FLOOR, UNTOUCHED, forget_sets
 from sweeps.record.record import SweepRecord
 
 #: Trials that a pace is taken from: so many at least, and the last so many.
@@ -104,17 +104,22 @@ def _score(record: SweepRecord, key: tuple[str, str, str], complete: pd.DataFram
 
 
 def wait_in_vain(studies: Sequence[StudyProgress]) -> bool:
-    """Whether all trials left are of methods whose search has ended, or its confirmation, without a single completed trial."""
-    failed = {
-        (study.scenario, study.method)
-        for study in studies
-        if study.stage in {"search", "confirmation"}
-        and study.done
-        and not study.left
-        and not study.done - study.pruned - study.failed
-    }
+    """Whether all trials left need what has ended without a single completed trial: their method's search or confirmation, all
+    oracles of their scenario, or the original."""
+    ended = [s for s in studies if s.done and not s.left and not s.done - s.pruned - s.failed]
+    references = [s for s in ended if s.stage == "reference"]
+    failed = {(s.scenario, s.method) for s in ended if s.stage in {"search", "confirmation"}}
+    no_original = any(s.method == UNTOUCHED for s in references)
+    no_oracle = {s.scenario for s in references if s.method == FLOOR}
     needs = {"confirmation", "evaluation", "sensitivity"}
-    return all(s.stage in needs and (s.scenario, s.method) in failed for s in studies if s.left)
+
+    def in_vain(study: StudyProgress) -> bool:
+        if study.stage == "reference":
+            return False
+        tuned = study.stage in needs and (study.scenario, study.method) in failed
+        return tuned or no_original or study.scenario in no_oracle
+
+    return all(in_vain(study) for study in studies if study.left)
 
 
 def leaders(studies: Sequence[StudyProgress]) -> Iterator[StudyProgress]:

@@ -79,6 +79,18 @@ def test_no_command_is_told_that_would_run_nothing(tiny: SpecMaker) -> None:
     )
 
 
+@pytest.mark.parametrize(("reference", "vain"), [("original", True), ("oracle", True), ("other", False)])
+def test_nor_where_the_models_that_all_need_have_failed(tiny: SpecMaker, reference: str, vain: bool) -> None:
+    builder = new_builder()
+    scenario, method = ("other", "oracle") if reference == "other" else ("random", reference)
+    builder.planned = {("reference", scenario, method): 1, ("search", "random", "sure"): 3}
+    builder.trial("reference", method, scenario=scenario, state="FAIL", reason="MetricError: not finite")
+    record = builder.record()
+    record.provenance.update(command="sweeps run my.yaml", commands=["sweeps run my.yaml"])
+    told = going_on(record, Options("tiny", Path("runs")))
+    assert told == (", and what they need has failed" if vain else "; continue with: sweeps run my.yaml")
+
+
 def test_a_sweep_run_from_python(tiny: SpecMaker) -> None:
     record = empty_record(tiny())
     assert continuing(record, Options("tiny", Path("x"))) == "sweeps run tiny --runs x"
