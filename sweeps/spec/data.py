@@ -23,6 +23,8 @@ USES = {
     "validation": "which unlearning methods may see",
     "dev": "on which a strict search is scored",
 }
+#: Data sets whose look knows no ids, and that can be opened wherever this is installed.
+EMBEDDED = ("digits",)
 
 
 @dataclass(frozen=True)
@@ -96,19 +98,18 @@ def check_sizes(spec: Spec, cache: Path) -> Facts:
         SpecError: with everything that the data cannot give, and from which size on it could.
         DataError: the data cannot be read.
     """
-    data = open_data(spec, cache)
-    problems = [*asked_of(spec, data), *_own_draws(spec, data), *_model_for(spec, data)]
-    if problems:
-        raise SpecError(spec.name, problems)
-    return facts(spec, data)
+    return facts(spec, open_data(spec, cache))
 
 
 def facts(spec: Spec, data: ImageDataset) -> Facts:
     """What a sweep keeps of its data.
 
     Raises:
-        IdsError: as `split_data`.
+        SpecError: with everything that the data cannot give, and from which size on it could.
     """
+    problems = [*asked_of(spec, data), *_own_draws(spec, data), *_model_for(spec, data)]
+    if problems:
+        raise SpecError(spec.name, problems)
     splits, classes = split_data(spec, data), forget_classes(spec, data)
     labels = {"dev": data.train_labels[splits.dev], "test": data.test_labels}
     dev, test = map(len, labels.values())
@@ -121,7 +122,8 @@ def facts(spec: Spec, data: ImageDataset) -> Facts:
 
 
 def check_data(spec: Spec, cache: Path) -> str:
-    """Look at the data without decoding it, and refuse what is seen to be wrong with it, all at once.
+    """Look at the data without decoding it, and refuse what is seen to be wrong with it, all at once. What lies in no file is
+    opened where a list names its images.
 
     Returns:
         What was seen.
@@ -138,6 +140,10 @@ def check_data(spec: Spec, cache: Path) -> str:
         return unseen
     problems = [Problem("dataset", problem) for problem in seen.problems]
     names, train, test = seen.class_names, seen.train_labels, seen.test_labels
+    if seen.ids is None and _has_lists(spec) and names is not None and spec.dataset.name in EMBEDDED:
+        data = open_data(spec, cache)
+        seen = Look((), data.class_names, data.train_labels, data.test_labels, data.ids)
+        names, train, test = seen.class_names, seen.train_labels, seen.test_labels
     hidden = seen.ids is None and isinstance(spec.held_out, str)
     if names is None or train is None or test is None or hidden:
         if problems:
@@ -149,6 +155,12 @@ def check_data(spec: Spec, cache: Path) -> str:
     held_out = 0 if seen.held_out is None else len(seen.held_out)
     validation = f", {held_out:,} validation" if held_out else ""
     return f"{len(train) - held_out:,} training{validation} and {len(test):,} test images of {len(names)} classes"
+
+
+def _has_lists(spec: Spec) -> bool:
+    """Whether it names images by their ids."""
+    listed = any(spec.scenario_key(label) == "listed" for label in spec.scenarios)
+    return listed or isinstance(spec.held_out, str)
 
 
 def asked_of(spec: Spec, data: ImageDataset | Look) -> Iterator[Problem]:
@@ -176,14 +188,15 @@ def asked_of(spec: Spec, data: ImageDataset | Look) -> Iterator[Problem]:
         key = f"scenarios.{label}"
         try:
             scenario = scenario_of(spec, label, data, splits)
+            classes = scenario.classes_among(labels[splits.train])
+            whose = [names[position] for position in classes]
+            yield from list(_sizes(key, body, scenario, labels[splits.train], whose))  # none of an unreadable list
         except IdsError as error:
             yield from (Problem(key, problem) for problem in error.problems)
             continue
         except UnlearnError as error:
             yield Problem(key, str(error))
             continue
-        classes = scenario.classes_among(labels[splits.train])
-        yield from _sizes(key, body, scenario, labels[splits.train], [names[position] for position in classes])
         if classes:
             named = " and ".join(f"class {position} ({names[position]})" for position in classes)
             for part in _empty_parts(spec, splits, labels, classes):

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from sweeps.cli.app import app
 from sweeps.errors import SpecError
-from sweeps.spec import Spec, check_data, check_sizes, open_data, scenario_of, split_data
+from sweeps.spec import Spec, check_data, check_sizes, facts, open_data, scenario_of, split_data
 from unlearn.data import Labels, Pixels
 from unlearn.scenarios import ForgetSet, Scenario
 
@@ -202,6 +202,31 @@ def test_validate_looks_at_the_data_and_tells_everything_at_once(tmp_path: Path)
     result = CliRunner().invoke(app, ["validate", str(file)])
     assert result.exit_code == 0
     assert "data: 30 training and 30 test images of 3 classes" in result.output
+
+
+def test_validate_tells_what_is_wrong_with_the_lists_of_data_without_files(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "ids.txt").write_text("5\n05\n9999\n")
+    (tmp_path / "two.csv").write_text("a,b\n1,2\n")
+    file = tmp_path / "sweep.yaml"
+    lists = f"a: {{scenario: listed, forget: {tmp_path}/ids.txt}}, b: {{scenario: listed, forget: {tmp_path}/two.csv}}"
+    file.write_text(f"name: mine\nmodel: small_resnet\nmethods: [finetune]\nscenarios: {{{lists}}}\ndataset: digits\n")
+    told = CliRunner().invoke(app, ["validate", str(file)])
+    assert told.exit_code == 2
+    assert "mine: 3 errors" in told.output
+    assert "scenarios.a: each id must be listed once; these are there several times: 5\n" in told.output
+    assert (
+        "scenarios.a: ids must be row numbers of the training images in 0 … 1796; these are none: 9999" in told.output
+    )
+    assert "scenarios.b: " in told.output
+    held_out = ["--set", f"held_out={tmp_path}/ids.txt"]
+    assert "held_out: each id must be listed once" in CliRunner().invoke(app, ["validate", str(file), *held_out]).output
+
+
+def test_a_plan_is_of_data_that_was_checked(tmp_path: Path, cache: Path, tiny: SpecMaker) -> None:
+    (tmp_path / "ids.txt").write_text("9999\n")
+    spec = tiny(scenarios={"mine": {"scenario": "listed", "forget": str(tmp_path / "ids.txt")}})
+    with pytest.raises(SpecError, match=r"scenarios\.mine: ids must be row numbers"):
+        facts(spec, open_data(spec, cache))
 
 
 @dataclass(frozen=True)
