@@ -103,7 +103,9 @@ def _problem(path: Path, error: ErrorDetails) -> Problem:
         expected = str(error.get("ctx", {}).get("expected", ""))
         return _not_among(key, expected.replace("True", "true").replace("False", "false"), value)
     remedy = number_remedy(value) if value is None or kind.startswith(_NUMBERS) else ""
-    return Problem(key, _rule(kind, error.get("ctx", {})), shown(value), remedy)
+    names = path in {("methods",), ("scenarios",)} and kind in {"dict_type", "mapping_type"}
+    rule = "must be a list of names, or a section for each" if names else _rule(kind, error.get("ctx", {}))
+    return Problem(key, rule, shown(value), remedy)
 
 
 def _rule(kind: str, context: Mapping[str, Any]) -> str:

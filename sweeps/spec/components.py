@@ -64,13 +64,20 @@ def check_names(data: Mapping[str, Any]) -> list[Problem]:
         try:
             rule = wrong_kind(folder, find(folder, name))
         except UnknownNameError as error:
-            problems.append(Problem(key, f"unknown {error.kind} {error.name!r}", "", suggest(error.name, error.valid)))
+            problems.append(Problem(key, f"unknown {error.kind} {error.name!r}", "", _meant(error)))
         except ComponentError as error:
             problems.append(Problem(key, error.reason, "" if key.endswith(name) else name, error.remedy))
         else:
             if rule:
                 problems.append(Problem(key, rule, "" if key.endswith(name) else name))
     return problems
+
+
+def _meant(error: UnknownNameError) -> str:
+    """What a name that nobody knows was meant to be; code of one's own may be named as Python's import does."""
+    module, _, name = error.name.rpartition(".")
+    own = all(part.isidentifier() for part in (*module.split("."), name))
+    return f"did you mean '{module}:{name}'?" if own else suggest(error.name, error.valid)
 
 
 def wrong_kind(folder: str, found: Any) -> str:

@@ -153,6 +153,8 @@ def _text_of(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SweepError(f"{path}: must be text in UTF-8: {error.reason} at byte {error.start}") from error
     except (OSError, ValueError) as error:
         raise SweepError(f"{path}: cannot be read: {error}") from error
     if len(content) > MAX_BYTES:

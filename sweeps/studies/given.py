@@ -64,8 +64,8 @@ def _leaves(node: Any, key: str = "params", depth: int = 0) -> Iterator[tuple[st
 def _params_of(path: Path) -> Params:
     document = read_yaml(path)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        got = document.get("format") if isinstance(document, dict) else type(document).__name__
-        raise SpecError(str(path), [Problem("format", f"must be {FORMAT}", repr(got))])
+        got = document.get("format") if isinstance(document, dict) else document
+        raise SpecError(str(path), [Problem("format", f"must be {FORMAT}", shown(got))])
     params = document.get("params")
     if not isinstance(params, dict):
         raise SpecError(str(path), [Problem("params", "must be a mapping", type(params).__name__)])
@@ -110,11 +110,12 @@ def _check(key: str, values: Any, spec: Spec, method: str) -> list[Problem]:
     if not isinstance(values, dict):
         return [Problem(key, "is missing", "", "leave the method out with --methods, or add its parameters")]
     problems = [Problem(f"{key}.{name}", "is missing") for name in ranges if name not in values]
+    valid = [*ranges, *([] if chooses_epochs_itself(spec, method) else [STOP_EPOCH])]
     for name, value in values.items():
         if name == STOP_EPOCH:
             continue
         if name not in ranges:
-            problems.append(Problem(f"{key}.{name}", "unknown key", "", suggest(str(name), ranges)))
+            problems.append(Problem(f"{key}.{name}", "unknown key", "", suggest(str(name), valid)))
         else:
             problems += check_value(f"{key}.{name}", types[name], value)
     if problems or STOP_EPOCH not in values:

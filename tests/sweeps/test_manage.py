@@ -218,7 +218,7 @@ def test_validate_as_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(b"name: [", "not valid YAML"), (b"\x84", "cannot be read"), (None, "no such")]
+    ("content", "told"), [(b"name: [", "not valid YAML"), (b"\x84", "must be text in UTF-8"), (None, "no such")]
 )
 def test_what_cannot_be_read_is_json_too(tmp_path: Path, content: bytes | None, told: str) -> None:
     file = tmp_path / "bad.yaml"

@@ -245,6 +245,7 @@ def test_options_that_cannot_work_are_refused_by_their_key(changes: dict[str, An
         ("methods", "..:X", "must be package.module:Name"),
         ("scenarios", "a b:X", "must be package.module:Name"),
         ("methods", "scurb", "unknown method 'scurb' — did you mean 'scrub'?"),
+        ("methods", "mine.deeper.Shake", "unknown method 'mine.deeper.Shake' — did you mean 'mine.deeper:Shake'?"),
         ("metrics", "on", "unknown metric 'on'"),
     ],
 )

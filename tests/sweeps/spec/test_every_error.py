@@ -133,6 +133,17 @@ def test_best_parameters_of_a_file_are_checked_by_type_and_bounds(tmp_path: Path
             read_warm_start(path)
 
 
+def test_a_key_that_best_parameters_do_not_know_is_told_with_all_that_they_do(tmp_path: Path) -> None:
+    path, spec = tmp_path / "params.yaml", parse_spec({**TINY, "methods": ["sure"]})
+    path.write_text(dump_yaml({"params": PARAMS}))
+    with pytest.raises(SpecError, match="format: must be unlearn-sweeps/best-params/1, got nothing"):
+        read_best_params(path, spec)
+    sure = {**PARAMS["partial_class"]["sure"], "temper": 1}
+    path.write_text(dump_yaml({"format": "unlearn-sweeps/best-params/1", "params": {"partial_class": {"sure": sure}}}))
+    with pytest.raises(SpecError, match="valid: alpha, forget_batch_size, lr, lr_decay_epoch, stop_epoch"):
+        read_best_params(path, spec)
+
+
 numbers = st.integers() | st.floats() | st.sampled_from([10**400, 2**53 + 1, -(10**30), 1e308, 5e-324, 0, 1, 3])
 scalars = (
     st.none() | st.booleans() | numbers | st.text(max_size=6) | st.sampled_from(["os:system", "a.b:c", "yes", "1e-5"])

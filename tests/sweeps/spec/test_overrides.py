@@ -63,7 +63,7 @@ def test_scenarios_may_be_listed_too(tmp_path: Path) -> None:
         ("[finetune, {}]", "methods: must list names, or {name: {…}}, got {}"),
         ("[finetune, scrub, finetune]", "methods.finetune: is listed twice — remove one"),
         ("[finetune, {scrub: {}}, scrub]", "methods.scrub: is listed twice — remove one"),
-        ("finetune", "methods: must be a section of keys and values, got 'finetune'"),
+        ("finetune", "methods: must be a list of names, or a section for each, got 'finetune'"),
         ("[finetune, {scrub: 5}]", "methods.scrub: must be a section of keys and values, got 5"),
         ("{on: {}}", "methods.on: unknown method 'on'"),
         ("{finetune: {lr: 0x1, lr: 2}}", "methods.finetune.lr: is given twice, first on line 10 — remove one"),
