@@ -130,6 +130,7 @@ def verdict(record: SweepRecord, scenario: str) -> Verdict:
         WHICH: [
             *guessing,
             f"{_least(won, name)} {score} over {over} (lower is better).",
+            _as_low(won),
             overlap_sentence(record, scenario),
             elsewhere,
         ],
@@ -212,6 +213,13 @@ def _least(won: frames.Standing, name: str) -> str:
     if len(won.scores) == 1:
         return f"{name} is the only method evaluated: score"
     return f"Least mean score: {name},"
+
+
+def _as_low(won: frames.Standing) -> str:
+    """Who has the least mean too; empty where nobody has."""
+    rows = won.scores
+    names = [str(method) for method in rows.loc[rows["best"], "method"] if method != won.method]
+    return f"{listed(names, len(names))} {'has' if len(names) == 1 else 'have'} the same mean." if names else ""
 
 
 def _uneven(won: frames.Standing) -> str:

@@ -27,6 +27,9 @@ def _rows(record: SweepRecord, scenario: str) -> Iterator[tuple[str, ...]]:
     if apart is None:
         return
     told = {rival.method: "worse" if rival.apart else "no" for rival in apart.rivals}
+    told |= {
+        rival.method: "least" for rival in apart.rivals if rival.units == apart.units and not round(rival.difference, 9)
+    }
     for method in (apart.best, *told):
         winner = record.winners.get(scenario, {}).get(method)
         stop = "" if winner is None or winner.stop_epoch is None else str(winner.stop_epoch)

@@ -16,6 +16,7 @@ from reports.styles import method_styles
 from reports.summary import verdict
 from reports.told import needed_sentence, power_sentence, rivals_sentence
 from sweeps.cli.answers import answers
+from sweeps.cli.results import _rows
 from sweeps.record import SweepRecord, Winner, compare, evaluations, score_rounding, told_apart
 from sweeps.record.best_params import best_params
 from sweeps.record.rounding import image_step, images_of
@@ -159,6 +160,11 @@ def test_equal_scores_are_never_told(builder: RecordBuilder) -> None:
     answer = verdict(builder.record(), "random")
     assert answer.method is None
     assert any(s.startswith("No 1000 forget sets or fewer would") for s in answer.sentences)
+    assert "SURE has the same mean." in answer.sentences
+    assert {row[1]: row[3] for row in _rows(builder.record(), "random")} == {"finetune": "least", "sure": "least"}
+    evaluate(builder, scrub=(1.0, 3.0, 2.0), ssd=(1.0, 2.0, 3.1))
+    assert "SCRUB and SURE have the same mean." in verdict(builder.record(), "random").sentences
+    assert {row[3] for row in _rows(builder.record(), "random") if row[1] == "ssd"} == {"no"}
 
 
 def test_several_trainings_are_the_observations(builder: RecordBuilder) -> None:
