@@ -8,7 +8,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["expanded", "file_digest", "locked", "sync_folder", "temporary_path", "user_cache", "write_atomically"]
@@ -63,8 +63,13 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
         sync_folder(path.parent)
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = str(path)  # nobody knows the temporary name
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that can only be read this fails too
+            temporary.unlink()
 
 
 def file_digest(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from safetensors.torch import save as save_tensors
@@ -17,13 +18,18 @@ WEIGHTS, RECORD, PAGE = "unlearned.safetensors", "record.json", "record.html"
 
 
 def check_empty(folder: Path) -> None:
-    """Refuse a folder that holds something already.
+    """Refuse a folder that holds something already, or that could not be written after all the work.
 
     Raises:
-        SweepError: it does, or is a file.
+        SweepError: it does, or is a file, or cannot be made or written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SweepError(f"--out must be a new or an empty folder, so that nothing is overwritten, got {folder}")
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise SweepError(
+            f"--out must be a folder that can be made and written, got {folder}: {there} cannot be written"
+        )
 
 
 def write_answer(answer: Answer, folder: Path) -> list[Path]:

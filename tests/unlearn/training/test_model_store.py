@@ -182,6 +182,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_cannot_be_written_is_called_by_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "best.yaml").mkdir()
+    with pytest.raises(OSError, match="directory") as caught:
+        write_atomically(tmp_path / "best.yaml", b"x")
+    assert caught.value.filename == str(tmp_path / "best.yaml")
+    assert [path.name for path in tmp_path.iterdir()] == ["best.yaml"]
+
+
 def test_writers_of_one_file_never_mix(tmp_path):
     path = tmp_path / "deep" / "file"
     contents = [bytes([i]) * 100_000 for i in range(8)]
