@@ -161,6 +161,10 @@ def _column(path: Path, lines: Sequence[str], column: str | None) -> list[str]:
         rows = list(reader)
     except csv.Error as error:  # a quotation mark that is never closed would take the rest of the file for one field
         raise IdsError([f"{path} must be a CSV file: {error}"]) from error
+    if (
+        len(columns) == 1 and re.search(r"[;\t]", columns[0]) and column != columns[0]
+    ):  # as some spreadsheets write them
+        raise IdsError([f"{path} must have commas between its columns, and begins with {columns[0]!r}"])
     name = column or (columns[0] if len(columns) == 1 else "id")
     if name not in columns:
         raise IdsError(
