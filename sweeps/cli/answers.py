@@ -18,15 +18,17 @@ from sweeps.record import (
     told_apart,
     uncertain,
 )
+from sweeps.record.progress import progress
 
 #: Names listed in full; of more, how many they are.
 MOST_NAMED = 4
-EDGES = "winners at the end of a range"
+EDGES, EDGES_SO_FAR = "winners at the end of a range", "the best so far lie at the end of a range"
 
 
 def answers(record: SweepRecord, *, whole: bool) -> Iterator[str]:
     """The lines; with `whole` every remark in full."""
     found = remarks(record)
+    tuning = {s.scenario for s in progress(record) if s.stage in {"search", "confirmation"} and s.left}
     for scenario in dict.fromkeys(scenario for _, scenario, _ in record.planned):
         apart = told_apart(record, scenario)
         if apart is not None and apart.rivals:
@@ -35,7 +37,9 @@ def answers(record: SweepRecord, *, whole: bool) -> Iterator[str]:
         if original is not None:
             yield f"{scenario}: {_beside(original)}"
         own = [r for r in found if r.scenario == scenario]
-        yield from (f"note: {scenario}{line}" for line in (map(_full, own) if whole else _short(own)))
+        yield from (
+            f"note: {scenario}{line}" for line in (map(_full, own) if whole else _short(own, so_far=scenario in tuning))
+        )
 
 
 def _comparison(record: SweepRecord, apart: Apart) -> Iterator[str]:
@@ -83,11 +87,11 @@ def _full(remark: Remark) -> str:
     return f"{'' if remark.method is None else f'/{remark.method}'}: {remark}"
 
 
-def _short(found: Sequence[Remark]) -> Iterator[str]:
+def _short(found: Sequence[Remark], *, so_far: bool) -> Iterator[str]:
     """Remarks of one kind in one line."""
     edges = [f"{r.method} {r.name}" for r in found if r.kind == "edge"]
     if edges:
-        yield f": {EDGES}: {_named(edges)}; how to widen it: -v"
+        yield f": {EDGES_SO_FAR if so_far else EDGES}: {_named(edges)}; how to widen it: -v"
     whole = {"coarse", "alike", "uneven", "narrowed", "recipe", "guessing", "original", "code"}
     yield from (_full(r) for r in found if r.kind in whole)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,13 @@ def test_an_edge_is_said_everywhere() -> None:
     assert table is not None
     assert table.rows[0].cells[1].text == "0.1*"
     assert "* at the end of its range: what is better may lie beyond." in table.notes
+
+
+def test_before_a_search_has_ended_there_are_no_winners() -> None:
+    record = won("lr", LR, 0.1)
+    record = replace(record, planned={**record.planned, ("search", "random", "sure"): 9})
+    said = "note: random: the best so far lie at the end of a range: sure lr; how to widen it: -v"
+    assert said in list(answers(record, whole=False))
 
 
 def kinds(record: SweepRecord) -> list[tuple[str, str | None]]:
