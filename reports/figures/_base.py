@@ -52,7 +52,7 @@ class Panels:
 
     Args:
         titles: of each panel; height: of each in pixels, without gaps; x_gap, y_gap: pixels between panels.
-        left_only: whether panels of the first column alone have labels at their y axis.
+        left_only: whether panels of the first column alone have labels and a title at their y axis.
         scale: plotly's `coloraxis`, whose bar is drawn above the panels.
         layout: of plotly's, what else the figure has.
     """
@@ -94,9 +94,11 @@ class Panels:
         layout: dict[str, Any] = {"annotations": [], **self._layout}
         for panel, (title, own) in enumerate(zip(self._titles, self._axes, strict=True)):
             x, y = widths[panel % columns], heights[panel // columns]
-            labels = {"showticklabels": panel % columns == 0} if self._left_only else {}
+            y_axis = dict(own["y"])
+            if self._left_only and panel % columns:
+                y_axis = {name: value for name, value in y_axis.items() if name != "title"} | {"showticklabels": False}
             layout[_axis("x", panel, "axis")] = {"anchor": _axis("y", panel), "domain": x, **own["x"]}
-            layout[_axis("y", panel, "axis")] = {"anchor": _axis("x", panel), "domain": y, **labels, **own["y"]}
+            layout[_axis("y", panel, "axis")] = {"anchor": _axis("x", panel), "domain": y, **y_axis}
             if title:
                 layout["annotations"].append(_panel_title(title, x, y))
         room = 0

@@ -45,7 +45,7 @@ def sensitivity_heatmap(record: SweepRecord, scenario: str, method: str) -> Draw
     titles = [metric(record, m).title for m in metrics]
     beside = {"thickness": 10, "len": 0.8, "title": {"text": " points", "side": "right"}}
     scale = {"cmin": -limit, "cmax": limit, "colorscale": DIVERGING, "colorbar": beside}
-    panels = Panels(titles, max(60, 44 * rows), x_gap=96, y_gap=92, scale=scale)
+    panels = Panels(titles, max(60, 44 * rows), x_gap=32, y_gap=92, left_only=True, scale=scale)
     for i, m in enumerate(metrics):
         noise = float(frame.loc[frame["metric"] == m, "noise"].iloc[0])
         panels.add(i, _heatmap(frame, grids[m], places, noise, complement), _crosses(frame, grids[m], complement))

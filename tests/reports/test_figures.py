@@ -174,6 +174,15 @@ def test_heatmap_scale_is_shared_and_symmetrical(full_record: SweepRecord):
     assert heatmaps[0].text[1][1] == "0"
 
 
+def test_labels_of_a_heatmap_are_not_written_over_its_neighbour(full_record: SweepRecord):
+    drawing = figures.sensitivity_heatmap(full_record, "partial_class", "sure")
+    assert drawing is not None
+    for laid_out, columns in ((drawing.wide(), drawing.columns), (drawing.narrow(), 1)):
+        sides = [laid_out["layout"][f"yaxis{i}"] for i in ("", 2, 3, 4)]
+        assert ["title" in side for side in sides] == [panel % columns == 0 for panel in range(4)]
+        assert [side.get("showticklabels", True) for side in sides] == ["title" in side for side in sides]
+
+
 def test_a_failed_grid_point_is_marked(builder):
     builder.best = {"random": {"sure": {"lr": 0.01, "alpha": 0.5}}}
     builder.trial("sensitivity", "sure", hp={"lr": 0.01, "alpha": 0.5}, metrics={"forget_gap": 1.0})
