@@ -28,8 +28,10 @@
     layout.autosize = true;
     layout.dragmode = false;
     const image = { filename: figure.file, format: "svg" };
+    // where nothing hovers, plotly would show its buttons always, over a title
+    const buttons = !narrow && matchMedia("(hover: hover)").matches ? "hover" : false;
     const config = { responsive: true, displaylogo: false, toImageButtonOptions: image,
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], displayModeBar: narrow ? false : "hover" };
+      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], displayModeBar: buttons };
     figure.narrow = narrow;
     figure.width = place.clientWidth;
     drawn.add(figure.id);

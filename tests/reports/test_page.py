@@ -136,6 +136,15 @@ def test_in_the_browser(opened: Watched, written: Path):
     assert [u for u in opened.requests if not u.startswith("data:")] == [written.as_uri()]
 
 
+def test_no_button_lies_over_a_title_where_nothing_hovers(chromium: Any, written: Path):
+    page = chromium.new_page(viewport={"width": 1280, "height": 900}, has_touch=True, is_mobile=True)
+    page.goto(written.as_uri())
+    page.locator("#figure-0").scroll_into_view_if_needed()
+    page.wait_for_function("document.getElementById('figure-0').dataset.drawn")
+    assert page.locator(".modebar-btn").count() == 0
+    page.close()
+
+
 def test_the_first_screen_answers_and_the_rest_is_folded(chromium: Any, written: Path):
     for width, most in ((1280, 5), (390, 8)):
         page = chromium.new_page(viewport={"width": width, "height": 900})
