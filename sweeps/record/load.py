@@ -14,17 +14,17 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.errors import SweepError
-from sweeps.jobs.job import NO_METRICS, RETAIN_SAMPLES
+from sweeps.jobs.job import NO_METRICS, RETAIN_SAMPLES, SAMPLES
 from sweeps.objective import top_epochs
 from sweeps.plan import Plan, StudyPlan, draws_vary, make_plan
 from sweeps.record.fingerprint import fingerprint
 from sweeps.record.record import COLUMNS, STUDY, SweepRecord
 from sweeps.record.winners import Studies, StudyKey, find_winners
-from sweeps.spec import leaves_published_out, stored_spec
+from sweeps.spec import Spec, leaves_published_out, stored_spec
 from sweeps.storage.snapshot import snapshot
 from sweeps.studies.design import Design
 from sweeps.studies.importance import parameter_importances
-from sweeps.studies.retries import superseded_numbers
+from sweeps.studies.retries import pending_retries, superseded_numbers
 from sweeps.studies.trials import FACTS, HINDSIGHT, METRICS, trial_key
 from sweeps.text import clean_all
 
@@ -97,7 +97,7 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
         name=name,
         spec=frozen,
         provenance=clean_all(attrs.get("provenance", {})),
-        planned={**plan.trials, **{key: design.planned for key, design in designs.items()}},
+        planned={**plan.trials, **_ended_early(spec, studies), **{k: design.planned for k, design in designs.items()}},
         trials=trials,
         curves=curves,
         best={s: {m: w.hyperparameters for m, w in methods.items()} for s, methods in winners.items()},
@@ -119,6 +119,18 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
         protocol_note=PAPER if paper else OLD_VERSION if old else "",
         fingerprint=seen,
     )
+
+
+def _ended_early(spec: Spec, studies: Studies) -> dict[StudyKey, int]:
+    """How many trials a search has whose budget of samples is used up: the search plans no more of them."""
+    found: dict[StudyKey, int] = {}
+    for key, (plan, study) in studies.items():
+        trials = study.get_trials(deepcopy=False)
+        used = sum(int(trial.user_attrs.get(SAMPLES, 0)) for trial in trials)
+        if key[0] == "search" and spec.search.samples is not None and used >= spec.search.samples:
+            again = len(list(pending_retries(trials, lambda trial: False)))
+            found[key] = min(plan.trials, len(trials) - len(superseded_numbers(trials)) + again)
+    return found
 
 
 def _left_out(plan: Plan, storage: BaseStorage, there: set[str]) -> dict[str, list[str]]:

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from statistics import fmean
 from typing import Any
 
+import optuna
 import pytest
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.objective import knee
 from sweeps.plan import make_plan
+from sweeps.record import load_sweep
+from sweeps.record.progress import progress
 from sweeps.spec import Spec
 from sweeps.storage import open_storage
 from sweeps.studies.sampling import grid_point, sampler_name, sobol_point
@@ -111,9 +114,14 @@ def test_sobol_points_do_not_depend_on_how_many_were_drawn_before() -> None:
 
 
 def test_a_budget_of_samples_ends_the_search(tiny: SpecMaker, storage: BaseStorage) -> None:
-    search = search_of(tiny(search={"confirm": "none", "trials": 50, "samples": 6500.0, "sampler": "random"}), storage)
+    spec = tiny(search={"confirm": "none", "trials": 50, "samples": 6500.0, "sampler": "random"})
+    search = search_of(spec, storage)
     assert len(run(search, bowl)) == 7
     assert search.done
+    optuna.create_study(study_name=spec.name, storage=storage).set_user_attr("spec", spec.dump())
+    record = load_sweep(storage, spec.name)
+    (study,) = [s for s in progress(record) if (s.stage, s.method) == ("search", "sure")]
+    assert (study.done, study.planned, study.left) == (7, 7, 0)  # nobody is told to run it on
 
 
 def test_first_points_come_from_other_searches(tiny: SpecMaker, storage: BaseStorage) -> None:
