@@ -88,4 +88,5 @@ def open_facts(spec: Spec) -> Facts:
 
 
 def _counts(cost: Cost) -> str:
-    return f"{count_of(cost.trials)} and up to {count_of(cost.models, 'model')} to train"
+    models = f"up to {count_of(cost.models, 'model')}" if cost.models else "no model"
+    return f"{count_of(cost.trials)} and {models} to train"

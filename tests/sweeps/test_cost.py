@@ -189,6 +189,8 @@ def test_a_network_that_cannot_be_tried_out(tiny: SpecMaker, tmp_path: Path, mon
     monkeypatch.setenv("UNLEARN_SWEEPS_CACHE", str(tmp_path))
     plan = make_plan(spec, ["search"])
     assert first_line(plan, sizes).endswith("8 trials and up to 2 models to train")
+    left = {key: 0 if key[0] == "reference" else trials for key, trials in plan.trials.items()}
+    assert first_line(plan, sizes, left).endswith("8 trials and no model to train")
 
 
 def test_validate_explains(tmp_path: Path, cache: Path) -> None:
