@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from errno import EADDRNOTAVAIL
 from pathlib import Path
@@ -68,6 +69,9 @@ def compare_sweeps(all_options: Sequence[Options], output: Path | None = None) -
     """One page of several sweeps, in the folder `output` or beside the first of them."""
     _check_output(output)
     sweeps = [options.find() for options in all_options]
+    twice = [name for name, n in Counter(f"{s.spec.name} ({s.url})" for s in sweeps).items() if n > 1]
+    if twice:
+        raise SweepError(f"each sweep of a page must be named once; several times is named: {mask(', '.join(twice))}")
     name = "-".join(dict.fromkeys(sweep.spec.name for sweep in sweeps))
     folder = output or all_options[0].runs / f"compare-{name}"
     print(compare([sweep.record() for sweep in sweeps], folder))

@@ -105,6 +105,14 @@ def test_status_of_a_sweep_that_was_moved(tmp_path: Path, cache: Path) -> None:
     assert all(f"--runs {tmp_path / 'moved'}" in line for line in commands)
 
 
+def test_a_page_of_several_sweeps_has_each_once(tmp_path: Path, cache: Path) -> None:
+    name = finish_trivially(tmp_path / "runs", outputs=False).spec.name
+    told = CliRunner().invoke(app, ["report", name, name, "--runs", str(tmp_path / "runs")])
+    assert told.exit_code == 2
+    assert f"several times is named: {name}" in told.output
+    assert not list((tmp_path / "runs").glob("compare*"))
+
+
 @pytest.mark.parametrize("opened", [lambda storage: storage, remembering], ids=["at once", "study by study"])
 def test_what_ends_while_a_sweep_is_read_belongs_to_a_later_state(
     opened: Callable[[BaseStorage], BaseStorage], tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
