@@ -37,7 +37,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    help="Fair hyperparameter sweeps for machine unlearning. SWEEP is a shipped name (digits, smoke, …) or a YAML file.",
+    help="Fair hyperparameter sweeps for machine unlearning. SWEEP is a YAML file, the name of a sweep that was run here, or a "
+    "shipped name (digits, smoke, …).",
 )
 
 
@@ -166,7 +167,10 @@ def oracles(
 @app.command()
 def report(
     sweeps: Annotated[
-        list[str], typer.Argument(metavar="SWEEP...", help="A shipped name or a YAML file; several are compared.")
+        list[str],
+        typer.Argument(
+            metavar="SWEEP...", help="YAML files, sweeps that were run here, or shipped names; several are compared."
+        ),
     ],
     figures: Annotated[
         str | None, typer.Option(metavar="svg|pdf|png", help="Also write each figure as a file, through kaleido.")

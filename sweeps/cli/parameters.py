@@ -16,7 +16,7 @@ from unlearn.files import expanded
 SweepArgument = Annotated[
     str,
     typer.Argument(
-        metavar="SWEEP", help="A shipped name (digits) or the path of a YAML file.", autocompletion=sweep_names
+        metavar="SWEEP", help="A YAML file, a sweep that was run here, or a shipped name.", autocompletion=sweep_names
     ),
 ]
 Set = Annotated[

@@ -270,8 +270,8 @@ def _locate(source: str) -> Path:
             return path
         raise SweepError(f"no such sweep file: {source}")
     raise SweepError(
-        f"unknown sweep {source!r}, {suggest(source, shipped)}; or give the path of a YAML file, or the name of a sweep that "
-        "was run here"
+        f"unknown sweep {source!r}, {suggest(source, shipped)}; or give the path of a YAML file: of a sweep that was run it is "
+        "runs/NAME/spec.yaml"
     )
 
 
