@@ -19,7 +19,7 @@ from reports.sampled import sampled_in
 from reports.styles import MethodStyle, method_styles
 from reports.tables.hyperparameters import FIXED
 from reports.writers import write_page
-from sweeps.record import MISSING, SweepRecord, number, uncertain
+from sweeps.record import MISSING, SweepRecord, number, plain_strings, uncertain
 
 __all__ = ["compared", "labels_of", "scenario_section", "write_comparison"]
 
@@ -48,7 +48,7 @@ _DECISIVE = (
 
 def write_comparison(records: Sequence[SweepRecord], folder: Path) -> Path:
     """Write `folder/index.html` and its tables; return the page's path. See `write_page`."""
-    with labelled(*records):
+    with labelled(*records), plain_strings():
         return _write(dict(zip(labels_of(records), records, strict=True)), folder)
 
 

@@ -15,7 +15,7 @@ from reports.figures import Drawing, figure_of
 from reports.names import labelled
 from reports.styles import method_styles
 from reports.writers import slug
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, plain_strings
 
 __all__ = ["write_figures"]
 
@@ -48,13 +48,13 @@ def write_figures(
     """
     if find_spec("kaleido") is None:
         raise RuntimeError(f"kaleido is not installed; {REMEDY}")
-    with labelled(record):
+    with labelled(record), plain_strings():
         drawings = _drawings(record, maps)
     folder.mkdir(parents=True, exist_ok=True)
     drawings = [d for d in drawings if only is None or d.key in only]
     paths = [folder / f"{slug(drawing.key)}.{ending}" for drawing in drawings]
     try:  # all at once: each call starts a browser
-        with labelled(record):
+        with labelled(record), plain_strings():
             printed = [figure_of(d.printed() if ending == "png" else d.for_paper()) for d in drawings]
         sizes = {side: [figure.layout[side] for figure in printed] for side in ("width", "height")}
         write_images(printed, paths, scale=scale if ending == "png" else 1, **sizes)

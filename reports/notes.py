@@ -23,7 +23,7 @@ from reports.sampled import confirmed_on, sampled
 from reports.styles import method_styles
 from reports.summary import cost_sentence, missing_work, one_draw_sentence, protocol_sentence, verdict
 from reports.writers import as_markdown, to_markdown
-from sweeps.record import MISSING, STAGES, SweepRecord, in_brief, number, significant, uncertain
+from sweeps.record import MISSING, STAGES, SweepRecord, in_brief, number, plain_strings, significant, uncertain
 
 __all__ = ["Shown", "shown", "study_note"]
 
@@ -64,7 +64,7 @@ def shown(record: SweepRecord, key: Key | None = None, pages: Mapping[Key, str] 
     Args:
         pages: where each study is shown.
     """
-    with labelled(record):
+    with labelled(record), plain_strings():
         if key is None:
             return Shown(["No trials: see the note"], sweep_note(record, pages or {}), sweep_figures(record))
         return Shown(metric_names(record, key[0]), study_note(record, key), study_figures(record, key))

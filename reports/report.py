@@ -11,7 +11,7 @@ from reports.names import labelled
 from reports.page.render import render_page
 from reports.styles import method_styles
 from reports.writers import write_page
-from sweeps.record import SweepRecord
+from sweeps.record import SweepRecord, plain_strings
 
 __all__ = ["write_report"]
 
@@ -23,7 +23,7 @@ def write_report(record: SweepRecord, folder: Path, *, partial: bool, maps: Path
 
     t-SNE maps are taken from the folder `maps`, by default `embeddings` beside `folder`. See `write_page`.
     """
-    with labelled(record):
+    with labelled(record), plain_strings():
         return _write(record, folder, partial=partial, maps=maps or folder.parent / EMBEDDINGS)
 
 

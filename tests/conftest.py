@@ -32,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_finish() -> None:
     """What was imported stays: no garbage collection needs to go through it, pytest's own five at the end included."""
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)  # a twentieth of what tests take goes into the searches that Python would make
     gc.enable()
     atexit.register(gc.unfreeze)  # else triton, which counts what is left of it as Python ends, says so
 

@@ -27,6 +27,7 @@ from sweeps.record.record import COLUMNS, SweepRecord, empty_record
 from sweeps.record.remarks import Remark, remarks
 from sweeps.record.rounding import entering, metric_rounding, moved_by, score_rounding
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, MOST_UNITS, POWER, compare
+from sweeps.record.strings import plain_strings
 from sweeps.studies.winners import Winner
 from sweeps.text import in_brief
 
@@ -68,6 +69,7 @@ __all__ = [
     "number",
     "once",
     "options_among",
+    "plain_strings",
     "remarks",
     "score_rounding",
     "signed",

@@ -19,6 +19,7 @@ from sweeps.objective import top_epochs
 from sweeps.plan import Plan, StudyPlan, draws_vary, make_plan
 from sweeps.record.fingerprint import fingerprint
 from sweeps.record.record import COLUMNS, STUDY, SweepRecord
+from sweeps.record.strings import plain_strings
 from sweeps.record.winners import Studies, StudyKey, find_winners
 from sweeps.spec import Spec, leaves_published_out, stored_spec
 from sweeps.storage.snapshot import snapshot
@@ -91,7 +92,8 @@ def load_sweep(storage: BaseStorage, name: str, *, importances: bool = True) -> 
     winners = find_winners(spec, studies, designs)
     old = any(design.winner is None and key[0] == "evaluation" for key, design in designs.items())
     paper = frozen["protocol"] == "paper"
-    trials, curves = _tables(studies, designs)
+    with plain_strings():
+        trials, curves = _tables(studies, designs)
     dataset = clean_all(attrs.get("dataset", {}))
     return SweepRecord(
         name=name,

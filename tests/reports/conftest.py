@@ -12,6 +12,10 @@ import pytest
 
 from sweeps.record import COLUMNS, SweepRecord, Winner
 
+pd.set_option(
+    "mode.string_storage", "python"
+)  # as within a report (`plain_strings`), whose parts are called here one by one
+
 
 @dataclass
 class RecordBuilder:

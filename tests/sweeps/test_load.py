@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import pandas as pd
 import pytest
 
 from reports import load_curves, load_trials
@@ -48,6 +49,13 @@ def test_one_row_per_trial_that_counts(stored: Sweep) -> None:
     assert (row["stage"], row["scenario"], row["method"]) == ("search", "partial_class", "sure")
     assert (row["state"], row["value"], row["hp.lr"], row["metric.forget_gap"]) == ("COMPLETE", 2.0, 0.5, 2.0)
     assert row["top5.forget_gap"] == pytest.approx(2.5)
+
+
+def test_text_is_python_s_own_and_what_pandas_does_elsewhere_stays(stored: Sweep) -> None:
+    before = pd.get_option("mode.string_storage")
+    trials, curves = load_trials("tiny"), load_curves("tiny")
+    assert {getattr(frame["study"].dtype, "storage", "python") for frame in (trials, curves)} == {"python"}
+    assert pd.get_option("mode.string_storage") == before
 
 
 def test_the_best_of_a_run_that_ended_at_its_stop_epoch_are_not_known(stored: Sweep) -> None:

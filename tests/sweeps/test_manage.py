@@ -12,10 +12,12 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from benchmarks.trivial_sweep import finish_trivially
 from sweeps.api import unlearn
 from sweeps.cli.app import app
 from sweeps.cli.complete import method_names, scenario_names, sweep_names
 from sweeps.cli.options import Options
+from sweeps.cli.report import _check_output
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
 from sweeps.record import find_sweep, remarks, told_apart
@@ -197,14 +199,16 @@ def test_a_report_overwrites_reports_alone(runs: Path, tmp_path: Path) -> None:
     mine = tmp_path / "paper" / "index.html"
     mine.parent.mkdir()
     mine.write_text("<title>My paper</title>")
-    for names in ((NAME,), (NAME, NAME)):
+    both = (NAME, finish_trivially(runs, outputs=False).spec.name)
+    for names in ((NAME,), both):
         result = sweeps("report", *names, "-o", str(mine.parent), runs=runs)
         assert result.exit_code == 2
         assert f"so that nothing else is overwritten, got {mine}" in result.stderr
     assert [path.name for path in mine.parent.iterdir()] == ["index.html"]
     mine.unlink()
-    for names in ((NAME, NAME), (NAME,), (NAME,)):
+    for names in ((NAME,), both):
         assert sweeps("report", *names, "-o", str(mine.parent), runs=runs).exit_code == 0
+    _check_output(mine.parent)  # it would replace that page, too
 
 
 def test_validate_as_json() -> None:
