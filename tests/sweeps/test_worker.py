@@ -322,7 +322,8 @@ def test_with_cuda_graphs_steps_of_methods_and_references_are_repeated(
     recorder, network = Recording(), {"name": "small_resnet", "width": 2}
     monkeypatch.setattr("unlearn.workspace.workspace.recorder_of", lambda device: recorder)
     methods = {**METHODS, f"{__name__}:Own": {"lr": 0.1, "retain_batch_size": 64, "lr_decay_epoch": 5}}
-    asked, found = Job("unlearning", DRAW, "dev", method, {"epochs": 5, **methods[method]}, seed=11), []
+    decaying = {**methods[method], "epochs": 3, "lr_decay_epoch": 2}
+    asked, found = Job("unlearning", DRAW, "dev", method, decaying, seed=11), []
     for how, repeats_training, repeats in ((False, False, False), (True, True, True), ("auto", True, by_itself)):
         spec = tiny(methods={method: methods[method]}, model=network, resources={"cuda_graphs": how})
         one = Worker(spec, Cache(tmp_path / str(how)))
