@@ -90,9 +90,13 @@ def _set_inference(on: bool) -> None:
     _entered.append(guard)
 
 
+def _device() -> torch.device:
+    return torch.empty(0).device  # in torch 2.8 get_default_device raises where a default was set and taken back
+
+
 def _set_device(device: torch.device) -> None:
     torch.set_default_device(None)  # where nothing was set
-    if torch.get_default_device() != device:
+    if _device() != device:
         torch.set_default_device(device)
 
 
@@ -269,7 +273,7 @@ SWITCHES: tuple[Switch, ...] = (
     _autocast("cuda"),
     (torch.get_num_threads, torch.set_num_threads),
     (torch.get_default_dtype, torch.set_default_dtype),
-    (torch.get_default_device, _set_device),
+    (_device, _set_device),
     (
         lambda: (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
         _set_deterministic,
