@@ -20,9 +20,12 @@ settings.load_profile("no time decides")
 
 gc.disable()  # until all is imported
 
-# What a shell starts in the background ignores Ctrl-C, and so would what tests start, which they send it to.
+# What a shell starts in the background ignores Ctrl-C, and under nohup a terminal that is closed; so would what tests start,
+# which they send both to.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
