@@ -114,9 +114,8 @@ class ScrubR:
         metrics = self._curve[epoch]
         if not self._comes_back(self._last):
             return Chosen(epoch, metrics, {}, len(self._last.outputs["retain"])), None
-        evaluation = self._last.at(
-            self._first[metrics["forget_accuracy"]]
-        )  # the model itself may have changed since its last
+        # of the last epoch, too, by what was kept: the model itself may have changed since
+        evaluation = self._last.at(self._first[metrics["forget_accuracy"]])
         return Chosen.of(evaluation, self.costly, keep=self.keep), None
 
     def _comes_back(self, evaluation: Evaluation) -> bool:
