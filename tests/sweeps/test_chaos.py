@@ -1,6 +1,7 @@
-"""A sweep killed again and again at random ends as an undisturbed one.
+"""A sweep killed again and again at random moments ends as an undisturbed one.
 
-Two kills by default; `UNLEARN_SWEEPS_CHAOS_KILLS=20` for the long form, `UNLEARN_SWEEPS_CHAOS_SEED` for other moments.
+Two kills by default, of Ray's own process and of a worker (`test_run` kills the whole tree, `test_postgres` the driver alone);
+`UNLEARN_SWEEPS_CHAOS_KILLS=20` for the long form, `UNLEARN_SWEEPS_CHAOS_SEED` for other moments.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ pytestmark = pytest.mark.ray
 
 KILLS = int(os.environ.get("UNLEARN_SWEEPS_CHAOS_KILLS", "2"))
 SEED = int(os.environ.get("UNLEARN_SWEEPS_CHAOS_SEED", "0"))
+#: What is killed, in turn.
+KINDS = ("raylet", "worker", "tree", "driver")
 #: Whatever a trial is told apart by, and all that it found.
 FOUND = ["study", "state", "value", "epoch", "forget_size", "forget_seed", "fail_reason"]
 
@@ -61,13 +64,19 @@ def undisturbed(data: dict[str, Any], folder: Path, cache: Path) -> SweepRecord:
     return load_sweep(storage, spec.name)
 
 
-def progressed(folder: Path, goal: int, process: subprocess.Popen[str]) -> bool:
-    return finished(folder) >= goal or process.poll() is not None
+def is_time(folder: Path, goal: int, moment: float, process: subprocess.Popen[str]) -> bool:
+    """Whether it is past a moment, as many trials have ended as may before a kill, or nothing is left to kill."""
+    return time.monotonic() > moment or finished(folder) >= goal or process.poll() is not None
+
+
+def has_workers(process: subprocess.Popen[str]) -> bool:
+    """Whether Ray has workers, or nothing is left to kill."""
+    return bool(workers(process)) or process.poll() is not None
 
 
 @pytest.mark.chaos
 def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
-    trials = 4 + 10 * KILLS  # a kill waits until up to three more have ended, and at most a second more
+    trials = 4 + 10 * KILLS  # a kill waits until up to four more have ended, and more may while it is looked for whom
     spec = {
         **TINY,
         "methods": {"sure": {}},
@@ -87,14 +96,17 @@ def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
 
     rng = random.Random(SEED)
     process = start(["run", "tiny.yaml", "-q"], tmp_path, own_cache)
-    done, seen, kills = 0, set[int](), list[str]()
+    seen, kills = set[int](), list[str]()
     while len(kills) < KILLS:
-        until = min(done + rng.randint(0, 3), finished(tmp_path) + 3)
-        wait_until(partial(progressed, tmp_path, until, process))
-        time.sleep(rng.random() * (1 if finished(tmp_path) else 8))
+        kind, seconds = KINDS[len(kills) % len(KINDS)], 12
+        if kind in {"raylet", "worker"}:
+            wait_until(partial(has_workers, process))
+            seconds = 3
+        moment, goal = time.monotonic() + rng.random() * seconds, finished(tmp_path) + rng.randint(1, 4)
+        wait_until(partial(is_time, tmp_path, goal, moment, process))
+        below = workers(process)
         if process.poll() is not None:
             break
-        kind, below = rng.choice(["tree", "driver", "worker", "raylet"]), workers(process)
         seen.update(descendants(process.pid))
         kills.append(kind)
         if kind == "worker" and below:
@@ -112,7 +124,6 @@ def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
                 process.kill()
                 process.communicate()
             process = start(["run", "tiny.yaml", "-q"], tmp_path, own_cache)
-        done = finished(tmp_path)
     _, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     print("killed:", ", ".join(kills))

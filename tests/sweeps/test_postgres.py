@@ -23,7 +23,7 @@ from sweeps.record import load_sweep
 from sweeps.storage import open_storage
 from sweeps.storage.bulk import TrialWriter
 from tests.sweeps.conftest import TINY
-from tests.sweeps.processes import in_turn, kill_tree, start, sweeps, wait_until
+from tests.sweeps.processes import alive, descendants, in_turn, start, sweeps, wait_until
 from tests.sweeps.test_bulk import whole_at_once, whole_publicly, written
 from tests.sweeps.test_snapshot import check_same
 from tests.sweeps.test_snapshot import written as studies_of_all_kinds
@@ -107,9 +107,12 @@ def test_a_sweep_runs_and_resumes(where: str, storage: BaseStorage, tmp_path: Pa
     run = ["run", "tiny.yaml", "--storage", where]
     process = start(run, tmp_path, cache)
     wait_until(lambda: begun(storage) or process.poll() is not None)
-    kill_tree(process)
+    below = descendants(process.pid)
+    process.kill()  # the driver alone: what it had started ends by itself
+    process.communicate()
     code, out, err = sweeps(run, tmp_path, cache)
     assert code == 0, err
+    wait_until(lambda: not any(map(alive, below)), timeout=120)
     assert PASSWORD not in out + err
     assert all(word in err for word in ("resume or extend:  sweeps run tiny.yaml", "trials are done"))
     record = load_sweep(storage, "tiny")

@@ -42,7 +42,7 @@ def test_dead_hanging_and_raising_trials_fail_with_their_reasons_and_are_run_aga
         "methods": {f"{BAD}:Hangs": lr, f"{BAD}:Kills": lr, f"{BAD}:Raises": lr, "finetune": {}},
         "search": {"confirm": "none", "trials": 1, "sampler": "random", "max_retries": 1},
         "evaluation": {"seeds": 1},
-        "resources": {"workers": 2, "trial_timeout": 25},
+        "resources": {"workers": 1, "trial_timeout": 25},
         "sensitivity": {"enabled": False},
     }
     write(tmp_path, **changes)
@@ -92,7 +92,13 @@ def test_dead_hanging_and_raising_trials_fail_with_their_reasons_and_are_run_aga
     assert 'raise ArithmeticError("a bug in the method")' in CliRunner().invoke(app, ["status", "tiny", "-v"]).stdout
 
     monkeypatch.setenv("FIXED", "1")
-    retry = ["run", "tiny", "--retry-failed", "--set", "resources.workers=1"]  # as it was run before, but for that
+    retry = [
+        "run",
+        "tiny",
+        "--retry-failed",
+        "--set",
+        "resources.trial_timeout=26",
+    ]  # as it was run before, but for that
     code, _, err = sweeps(retry, tmp_path, cache)
     assert code == 0, err
     assert "all 16 trials are done" in err
