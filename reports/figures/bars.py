@@ -82,7 +82,7 @@ def attack_bars(record: SweepRecord, scenario: str, styles: Mapping[str, MethodS
     panels = [
         _panel(record, scenario, m, metric(record, m).title, metric(record, m).axis, oracle=True) for m in metrics
     ]
-    note = f"{_spread_words(panels, sampled(record, scenario).nouns)} Dashed: the oracle; nearer to it is better."
+    note = f"{_spread_words(panels, sampled(record, scenario).nouns)}{_oracle_words(panels)}"
     title = f"{scenario_label(scenario)}: membership inference attacks, {frames.size_label(record, scenario)}"
     return _bars(panels, styles, key=f"{scenario}-attacks", title=title, note=note, reference=True)
 
@@ -224,6 +224,12 @@ def _spread_words(panels: Sequence[_Panel], nouns: str) -> str:
         else f"; rings: single runs, where n ≤ {FEW}, else ± std"
     )
     return f"Mean over {n} {nouns}{rings}."
+
+
+def _oracle_words(panels: Sequence[_Panel]) -> str:
+    known = [panel.oracle is not None and pd.notna(panel.oracle) for panel in panels]
+    where = "" if all(known) else ", where it is known of every forget set"
+    return f" Dashed{where}: the oracle; nearer to it is better." if any(known) else ""
 
 
 def _baseline_words(panels: Sequence[_Panel]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.frames._base import EPOCH, evaluations, stage_trials
+from reports.frames._base import BASELINES, EPOCH, evaluations, stage_trials
 from reports.names import measures
 from sweeps.record import UNIT_LEVELS, SweepRecord
 
@@ -28,21 +28,31 @@ def evaluation_curves(record: SweepRecord, scenario: str, size: int | None) -> p
 
 
 def oracle_values(record: SweepRecord, scenario: str, size: int | None, metric: str) -> pd.Series[float]:
-    """The oracle's value of a raw metric, by training and forget set's seed; only where it is known.
+    """The oracle's value of a raw metric, by training and forget set's seed; of all forget sets that methods have values on.
 
     Of several oracles it is their mean, as gaps are to that. Where the oracle's own trial does not hold the metric, its value
     follows from the others: a model's value and its absolute gap leave two candidates, value ± gap, and the one that fits every
-    epoch of every method on the same forget set (and is a percentage, where the metric is one) is the oracle's.
+    epoch of every method and baseline on the same forget set (and is a percentage, where the metric is one) is the oracle's.
+
+    Empty where it is not known of one of them: the candidates agree where a method is at the oracle's value, and a mean over
+    forget sets chosen by that would be no oracle's.
     """
     gap = measures(record).gap_name(metric)
-    trials = evaluations(record, scenario)
-    trials = trials[trials["forget_size"] == size].rename(columns={f"{EPOCH}{m}": m for m in (metric, gap)})
+    trials, baselines = (
+        rows[rows["forget_size"] == size].rename(columns={f"{EPOCH}{m}": m for m in (metric, gap)})
+        for rows in (
+            evaluations(record, scenario),
+            pd.concat([evaluations(record, scenario, baseline) for baseline in BASELINES]),
+        )
+    )
     columns = [*_SETS, metric, gap]
-    sources = [frame.reindex(columns=columns) for frame in (trials, evaluation_curves(record, scenario, size))]
-    known = pd.concat([s for s in sources if len(s)] or sources[:1]).dropna()
+    measured = [frame.reindex(columns=columns) for frame in (trials, evaluation_curves(record, scenario, size))]
+    asked = {
+        key for frame in measured for key in frame.dropna(subset=[metric])[_SETS].itertuples(index=False, name=None)
+    }
+    sources = [s for s in (*measured, baselines.reindex(columns=columns)) if len(s)]
+    known = pd.concat(sources or measured[:1]).dropna()
     stored = _stored(record, scenario, size, metric)
-    evaluated = set(trials[_SETS].itertuples(index=False, name=None))
-    stored = {key: value for key, value in stored.items() if key in evaluated}
     found: dict[Any, float] = {}
     for key, rows in known.groupby(_SETS):
         value, distance = rows[metric].to_numpy(float), rows[gap].to_numpy(float)
@@ -52,7 +62,8 @@ def oracle_values(record: SweepRecord, scenario: str, size: int | None, metric: 
         fits = [c for c in candidates if np.max(np.abs(np.abs(value - c) - distance)) < _TOLERANCE]
         if len(fits) == 1:
             found[key] = float(fits[0])
-    values = found | stored
+    every = found | stored
+    values = {key: every[key] for key in asked if key in every} if asked <= every.keys() else {}
     index = pd.MultiIndex.from_tuples(list(values), names=_SETS) if values else None
     return pd.Series(list(values.values()), index=index, dtype=float, name=metric).sort_index()
 

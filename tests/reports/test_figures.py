@@ -140,6 +140,16 @@ def test_attack_figure_draws_the_oracle(full_record: SweepRecord):
     assert list(line.x) == pytest.approx([90, 90])
 
 
+def test_an_oracle_that_is_not_known_of_every_forget_set_has_no_line(builder):
+    attacks = {"mia_loss": 50.0, "mia_loss_gap": 0.0}
+    for seed, gap in enumerate((0.0, 12.0, 20.0)):  # known of the first set alone: there it is at the oracle
+        metrics = {**attacks, "mia_confidence": 30.0, "mia_confidence_gap": gap}
+        builder.trial("evaluation", "sure", value=1.0, forget_seed=seed, metrics=metrics)
+    drawing = figures.attack_bars(builder.record(), "random", method_styles(["sure"]))
+    assert [t["xaxis"] for t in drawing.wide()["data"] if t.get("name") == "Oracle"] == ["x"]
+    assert drawing.note.endswith(" Dashed, where it is known of every forget set: the oracle; nearer to it is better.")
+
+
 def test_the_first_methods_contrast():
     for pair in (["sure", "scrub"], ["sure", "finetune"], ["my.a:A", "my.b:B"], ["sure", "my.a:A"]):
         hues = [

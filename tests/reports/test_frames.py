@@ -270,9 +270,17 @@ def test_sensitivity_without_its_centre_knows_no_change(builder):
 def test_oracle_value_is_the_candidate_that_fits_every_epoch(builder):
     curve = [{"mia_loss": v, "mia_loss_gap": abs(v - 52.0)} for v in (50.0, 57.0)]
     builder.trial("evaluation", "sure", value=1.0, forget_seed=0, curve=curve)
-    builder.trial("evaluation", "sure", value=1.0, forget_seed=1, curve=curve[:1])  # 48 or 52: not known
     out = frames.oracle_values(builder.record(), "random", 100, "mia_loss")
     assert out.to_dict() == {(0, 0): 52.0}
+    builder.trial("evaluation", "sure", value=1.0, forget_seed=1, curve=curve[:1])  # 48 or 52: not known
+    assert not len(frames.oracle_values(builder.record(), "random", 100, "mia_loss"))
+
+
+def test_a_baseline_settles_the_oracle_too(builder):
+    for method, value in (("sure", 40.0), ("original", 50.0)):
+        builder.trial("evaluation", method, metrics={"mia_confidence": value, "mia_confidence_gap": 5.0})
+    builder.trial("evaluation", "oracle", forget_seed=1, metrics={"mia_confidence": 9.0, "mia_confidence_gap": 0.0})
+    assert frames.oracle_values(builder.record(), "random", 100, "mia_confidence").to_dict() == {(0, 0): 45.0}
 
 
 def test_two_methods_on_one_forget_set_settle_the_oracle(builder):
