@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from reports.frames._base import methods, stage_trials
-from sweeps.record import SweepRecord, remarks
+from sweeps.record import SweepRecord, Winner, remarks
 
 __all__ = ["best_hyperparameters", "edges"]
 
@@ -25,7 +25,7 @@ def best_hyperparameters(record: SweepRecord, scenario: str) -> pd.DataFrame:
     winners = record.winners.get(scenario, {})
     unsearched = [m for m in methods(record, scenario) if ("search", scenario, m) not in record.planned]
     fixed = {method: _fixed(record, method) for method in [*winners, *unsearched]}
-    best = {m: {**fixed[m], **(winners[m].hyperparameters if m in winners else {})} for m in fixed}
+    best = {m: {**fixed[m], **_found(record, m, winners.get(m))} for m in fixed}
     marked = [m for m in best if "forget_batch_size" not in best[m] and "retain_batch_size" in best[m]]
     columns: dict[str, dict[str, object]] = {}
     for method in methods(record, scenario):
@@ -42,8 +42,20 @@ def best_hyperparameters(record: SweepRecord, scenario: str) -> pd.DataFrame:
     frame.index.name = "hyperparameter"
     frame.attrs["retain_batch"] = [m for m in columns if m in marked]
     given = [m for m, winner in winners.items() if winner.source == "given"]
-    frame.attrs["fixed"] = {(m, n) for m in columns if m not in given for n in fixed.get(m, ()) if n in frame.index}
+    shown = {
+        (m, "forget_batch_size" if m in marked and n == "retain_batch_size" else n) for m in fixed for n in fixed[m]
+    }
+    frame.attrs["fixed"] = {(m, n) for m, n in shown if m not in given and n in frame.index}
     return frame
+
+
+def _found(record: SweepRecord, method: str, winner: Winner | None) -> dict[str, object]:
+    """A winner's hyperparameters, without those of all methods (`unlearning`): its own section has those that it searches."""
+    if winner is None:
+        return {}
+    known, of_all = record.spec.get("methods"), record.spec.get("unlearning") or {}
+    own = known.get(method) if isinstance(known, Mapping) else None
+    return {n: v for n, v in winner.hyperparameters.items() if own is None or n in own or n not in of_all}
 
 
 def _fixed(record: SweepRecord, method: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ from reports.format import Table
 from reports.notes import study_note
 from reports.styles import method_styles
 from reports.summary import verdict
+from sweeps.record import Winner
 from unlearn.gaps import Measure
 
 
@@ -104,6 +105,17 @@ def test_hyperparameters_mark_a_retain_batch(builder):
     assert table.columns[2].method == "finetune"
     kept = table.data.to_csv(index=False).splitlines()[1:]  # which has no marks
     assert kept == ["lr,,0.0043", "alpha,,", "forget_batch_size,,", "lr_decay_epoch,,8", "retain_batch_size,,256"]
+
+
+def test_a_retain_batch_that_is_none_of_a_methods_own_is_not_shown_as_its(builder):
+    builder.spec["unlearning"] = {"retain_batch_size": 256}
+    builder.spec["methods"] = {"ssd": {"alpha": {"low": 1}}, "finetune": {"lr": {"low": 0.1}, "retain_batch_size": 64}}
+    winners = {"ssd": {"alpha": 10.0, "retain_batch_size": 256}, "finetune": {"lr": 0.2, "retain_batch_size": 64}}
+    builder.winners = {"random": {method: Winner(values) for method, values in winners.items()}}
+    builder.planned = {("search", "random", method): 1 for method in winners}
+    rows = texts(tables.hyperparameter_table(builder.record(), "random"))
+    assert rows[0] == ["Parameter", "SSD", "FineTune"]
+    assert rows[3] == ["fbatch size", "–", "64†¶"]  # SSD reads none, and FineTune's was not searched
 
 
 def test_what_was_run_once_is_beyond_no_noise_in_the_csv_either(builder):
