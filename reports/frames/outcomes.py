@@ -144,4 +144,4 @@ def optimism(record: SweepRecord, scenario: str) -> pd.DataFrame:
                 "optimism": fresh.mean() - score,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).round({"confirmed_optimism": 9, "optimism": 9})  # equal scores, added up in another order

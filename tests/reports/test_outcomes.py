@@ -185,6 +185,12 @@ def test_optimism_is_evaluation_less_search(builder):
     assert row["evaluation_std"] == math.sqrt(2)
 
 
+def test_equal_scores_have_no_optimism(builder):
+    builder.trial("search", "sure", value=0.3)
+    builder.trial("evaluation", "sure", value=0.1 + 0.2)
+    assert [cell.text for cell in tables.optimism_table(builder.record(), "random").rows[0].cells][-1] == "0"
+
+
 def test_optimism_of_a_confirmed_winner(builder):
     for lr, value in ((0.1, 1.0), (0.2, 2.0)):
         builder.trial("search", "sure", value=value, hp={"lr": lr})
