@@ -33,7 +33,9 @@ def embedding_panels(record: SweepRecord, scenario: str, folder: Path | None) ->
     names, numbers = found["names"].tolist(), found["numbers"].tolist()
     shown = [i for i, (m, n) in enumerate(zip(names, numbers, strict=True)) if n < 0 or (m, n) in known]
     group = found["group"]
-    present = [g for g in _GROUPS if (group == g[0]).any()]
+    several = "es" if len(np.unique(found["label"][group == 1])) > 1 else ""
+    groups = ((g, name + several * (g == 1), colour, symbol) for g, name, colour, symbol in _GROUPS)
+    present = [g for g in groups if (group == g[0]).any()]
 
     panels = Panels([method_label(names[i]) for i in shown], 230, x_gap=16, y_gap=34)
     nothing = {"showticklabels": False, "showgrid": False, "zeroline": False}
@@ -71,7 +73,8 @@ def _read(path: Path) -> dict[str, Any] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {
-                name: file[name] for name in ("names", "numbers", "coordinates", "group", "forget_size", "forget_seed")
+                name: file[name]
+                for name in ("names", "numbers", "coordinates", "group", "label", "forget_size", "forget_seed")
             }
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None

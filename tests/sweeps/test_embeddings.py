@@ -98,3 +98,14 @@ def test_no_file_or_a_damaged_one_draws_nothing(evaluated: Sweep, tmp_path: Path
     assert embedding_panels(record, "partial_class", tmp_path) is None
     (tmp_path / "partial_class.npz").write_bytes(b"PK half")
     assert embedding_panels(record, "partial_class", tmp_path) is None
+
+
+def test_what_is_retained_of_several_classes_is_called_so(evaluated: Sweep, tmp_path: Path) -> None:
+    record = load_sweep(open_storage(evaluated.url), "tiny")
+    for labels, said in (([3, 3], "of the class (blue, n = 2)"), ([3, 5], "of the classes (blue, n = 2)")):
+        arrays = {"group": [0, 1, 1, 2], "label": [7, *labels, 3], "coordinates": np.zeros((1, 4, 2), np.float32)}
+        named = {"names": ["original"], "numbers": [-1], "forget_size": 1, "forget_seed": 0}
+        np.savez(tmp_path / "partial_class.npz", **{name: np.array(of) for name, of in (arrays | named).items()})
+        drawing = embedding_panels(record, "partial_class", tmp_path)
+        assert drawing is not None
+        assert f"retain {said}" in drawing.note
