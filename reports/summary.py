@@ -13,7 +13,7 @@ from reports.caveats import canary_sentence, cost_words
 from reports.names import POINTS, method_label, metric, scenario_label, score_unit
 from reports.sampled import counted, overlap_sentence
 from reports.told import listed, needed_sentence, original_sentence, power_sentence, rivals_sentence
-from sweeps.record import SweepRecord, beside_original, remarks, significant, told_apart, uncertain
+from sweeps.record import SweepRecord, beside_original, remarks, significant, still_tuning, told_apart, uncertain
 
 __all__ = ["Verdict", "cost_sentence", "missing_work", "one_draw_sentence", "protocol_sentence", "verdict"]
 
@@ -176,10 +176,11 @@ def _limits(record: SweepRecord, scenario: str) -> tuple[str, ...]:
         if r.kind == "edge":
             edges.setdefault(method_label(str(r.method)), []).append(r.brief)
     named = "; ".join(f"{method}: {', '.join(ends)}" for method, ends in edges.items())
+    who = "The best so far lie" if edges and scenario in still_tuning(record) else "Winners"
     widen = "widen methods.<method>.<name>.low or .high; for a stop epoch raise epochs, in the method's section or in unlearning"
     rest = [r for r in own if r.kind not in {"edge", "alike", "guessing", "no_better"}]  # those are among the answers
     return (
-        *([f"Winners at the end of a range ({widen}): {named}."] if edges else []),
+        *([f"{who} at the end of a range ({widen}): {named}."] if edges else []),
         *(f"{method_label(r.method)}: {r}." if r.method is not None else f"{_capital(str(r))}." for r in rest),
     )
 

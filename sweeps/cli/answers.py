@@ -15,10 +15,10 @@ from sweeps.record import (
     command_for,
     remarks,
     significant,
+    still_tuning,
     told_apart,
     uncertain,
 )
-from sweeps.record.progress import progress
 
 #: Names listed in full; of more, how many they are.
 MOST_NAMED = 4
@@ -28,7 +28,7 @@ EDGES, EDGES_SO_FAR = "winners at the end of a range", "the best so far lie at t
 def answers(record: SweepRecord, *, whole: bool) -> Iterator[str]:
     """The lines; with `whole` every remark in full."""
     found = remarks(record)
-    tuning = {s.scenario for s in progress(record) if s.stage in {"search", "confirmation"} and s.left}
+    tuning = still_tuning(record)
     for scenario in dict.fromkeys(scenario for _, scenario, _ in record.planned):
         apart = told_apart(record, scenario)
         if apart is not None and apart.rivals:

@@ -23,6 +23,7 @@ from sweeps.record.find import find_sweep, sweeps_in
 from sweeps.record.load import load_sweep
 from sweeps.record.numbers import MISSING, decimals, number, signed, significant, uncertain
 from sweeps.record.once import once
+from sweeps.record.progress import still_tuning
 from sweeps.record.record import COLUMNS, SweepRecord, empty_record
 from sweeps.record.remarks import Remark, remarks
 from sweeps.record.rounding import entering, metric_rounding, moved_by, score_rounding
@@ -74,6 +75,7 @@ __all__ = [
     "score_rounding",
     "signed",
     "significant",
+    "still_tuning",
     "sweeps_in",
     "told_apart",
     "typed_runs",

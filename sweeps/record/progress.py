@@ -70,6 +70,11 @@ def progress(record: SweepRecord) -> Iterator[StudyProgress]:
         )
 
 
+def still_tuning(record: SweepRecord) -> set[str]:
+    """Scenarios whose search or confirmation has trials left: what is best there is the best so far."""
+    return {s.scenario for s in progress(record) if s.stage in {"search", "confirmation"} and s.left}
+
+
 def unfinished(record: SweepRecord) -> bool:
     """Whether trials are left that an answer waits for: not searches whose winner was given, nor references as such."""
     unasked = {

@@ -102,6 +102,8 @@ def test_before_a_search_has_ended_there_are_no_winners() -> None:
     record = replace(record, planned={**record.planned, ("search", "random", "sure"): 9})
     said = "note: random: the best so far lie at the end of a range: sure lr; how to widen it: -v"
     assert said in list(answers(record, whole=False))
+    (limit,) = verdict(record, "random").limits
+    assert limit.startswith("The best so far lie at the end of a range (widen")
 
 
 def kinds(record: SweepRecord) -> list[tuple[str, str | None]]:
