@@ -284,6 +284,8 @@ def test_where_searches_began(builder: RecordBuilder) -> None:
         "1 search trial was at values known beforehand (published); the published values were chosen by the test set"
     )
     assert f"{begun} of cifar10." in notes(tables.optimism_table(builder.record(), "random"))
+    builder.spec["search"]["warm_start"] += ["mine.yaml"]  # which may have nothing of this scenario
+    assert "at values known beforehand (published or mine.yaml);" in first_trials_sentence(builder.record(), "random")
 
 
 def test_the_units_of_runs_are_counted_in_seeds(builder: RecordBuilder) -> None:
