@@ -202,7 +202,8 @@ def first_trials_sentence(record: SweepRecord, scenario: str) -> str:
     if begun:
         seen = f"; the published values were chosen by the test set of {TUNED_ON}" if "published" in sources else ""
         trials = "trial was" if begun == 1 else "trials were"
-        return f"{begun} search {trials} at values known beforehand ({' or '.join(sources)}){seen}."
+        known = " or ".join(sources)
+        return f"{begun} search {trials} at values known beforehand ({known}), as far as the ranges hold them{seen}."
     if "published" in sources and record.spec.get("protocol") == "strict" and _dataset(record) == TUNED_ON:
         return f"The published values were no first trials, for they were chosen by the test set of {TUNED_ON}."
     return ""

@@ -34,7 +34,7 @@ from sweeps.record.fingerprint import fingerprint
 from sweeps.secrets import mask
 from sweeps.signals import Interrupted
 from sweeps.spec import Facts, Spec, remarks
-from sweeps.studies.given import Params, last_epochs, read_best_params
+from sweeps.studies.given import Params, last_epochs, moved_first_points, read_best_params
 from sweeps.studies.multiplexer import Multiplexer
 from sweeps.studies.retries import failed_trials, no_trial
 from sweeps.sweep import Sweep, run_sweep
@@ -54,8 +54,10 @@ def run_stages(
     stages = tuple(stage for stage in stages if params is None or stage not in {"search", "confirmation"})
     if not stages:
         raise SweepError("--params gives what a search would find; use it with evaluate, sensitivity or run")
-    for remark in () if options.quiet else remarks(sweep.spec):
-        echo(f"note: {remark}")
+    if not options.quiet:
+        moved = moved_first_points(sweep.spec) if "search" in stages else ()
+        for remark in (*remarks(sweep.spec), *moved):
+            echo(f"note: {remark}")
     given = _given(params, sweep.spec) if params else None
     if dry_run:
         sweep = sweep.checked_to_continue()

@@ -14,7 +14,7 @@ from sweeps.plan import make_plan
 from sweeps.secrets import mask
 from sweeps.spec import Spec, check_data, check_here, gpus_lacking, open_document, own_code, parse_document, remarks
 from sweeps.spec.draws import seen_overlap
-from sweeps.studies.given import warm_start
+from sweeps.studies.given import moved_first_points, warm_start
 from unlearn.errors import UnlearnError
 
 
@@ -53,7 +53,8 @@ def validated(file: str, overrides: list[str], tell_code: Callable[[str], None] 
         lambda: warm_start(spec),
         lambda: seen.append(check_data(spec, Cache.at(spec.cache).folder)),
     )
-    return Validated(spec, seen[0], [*remarks(spec), *seen_overlap(spec, Cache.at(spec.cache).folder)], code)
+    notes = [*remarks(spec), *moved_first_points(spec), *seen_overlap(spec, Cache.at(spec.cache).folder)]
+    return Validated(spec, seen[0], notes, code)
 
 
 @errors_to_exit_code

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,36 @@ def read_warm_start(path: Path) -> Params:
     if problems:
         raise SpecError(str(path), problems)
     return params
+
+
+def point_of(
+    params: Mapping[str, Mapping[str, Mapping[str, Any]]], spec: Spec, scenario: str, method: str
+) -> Mapping[str, Any]:
+    """What a warm start has for a scenario (by its label, else its key) and method; empty where it has nothing."""
+    return (params.get(scenario) or params.get(spec.scenario_key(scenario)) or {}).get(method, {})
+
+
+def moved_first_points(spec: Spec) -> Iterator[str]:
+    """Where searches do not begin at what the files of their warm start say, for their ranges do not hold it; a sentence each.
+
+    Raises:
+        SpecError: a file cannot be used.
+    """
+    for source in spec.search.warm_start:
+        params = {} if source == "published" else read_warm_start(Path(source))
+        for scenario, method in itertools.product(spec.scenarios, spec.methods):
+            point = point_of(params, spec, scenario, method)
+            begins = {r.name: r.decode(r.encode(point[r.name])) for r in spec.space(method).ranges if r.name in point}
+            moved = [
+                f"{name} = {value:.4g} for {point[name]:.4g}"
+                for name, value in begins.items()
+                if not math.isclose(value, point[name])
+            ]
+            if moved:
+                yield (
+                    f"search.warm_start: {source}: {scenario}/{method} begins at {', '.join(moved)}, "
+                    "the nearest that its range holds"
+                )
 
 
 def _leaves(node: Any, key: str = "params", depth: int = 0) -> Iterator[tuple[str, int, Any]]:

@@ -14,6 +14,7 @@ from sweeps.errors import SweepError
 from sweeps.jobs.job import DIED, SAMPLES, Job, Update, curve_of, other_data, same_data
 from sweeps.plan import Plan, ReferenceNeed, StudyPlan
 from sweeps.studies.design import DesignStudy
+from sweeps.studies.given import point_of
 from sweeps.studies.open_study import OpenStudy
 from sweeps.studies.retries import RetryFilter, attempt_of, no_trial
 from sweeps.studies.search import SearchStudy
@@ -113,16 +114,11 @@ class Multiplexer:
             self.designs.append(study)
 
     def _first_points(self, plan: StudyPlan, warm_start: Sequence[Params]) -> list[Mapping[str, Any]]:
-        """What the warm start has for a study's scenario (by its label, else its key) and method."""
+        """What the warm start has for a study's scenario and method."""
         assert plan.space is not None
         searched = {r.name for r in plan.space.ranges}
-        found = []
-        for params in warm_start:
-            of_scenario = params.get(plan.scenario) or params.get(self.spec.scenario_key(plan.scenario)) or {}
-            point = of_scenario.get(plan.method, {})
-            if searched & point.keys():
-                found.append(point)
-        return found
+        points = (point_of(params, self.spec, plan.scenario, plan.method) for params in warm_start)
+        return [point for point in points if searched & point.keys()]
 
     @property
     def open_studies(self) -> Iterator[OpenStudy]:

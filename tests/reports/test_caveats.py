@@ -280,12 +280,12 @@ def test_where_searches_began(builder: RecordBuilder) -> None:
     assert first_trials_sentence(builder.record(), "random") == ""
     builder.trials[0]["origin"] = "warm start"
     builder.trial("evaluation", "sure", value=1.0)
-    begun = (
-        "1 search trial was at values known beforehand (published); the published values were chosen by the test set"
-    )
-    assert f"{begun} of cifar10." in notes(tables.optimism_table(builder.record(), "random"))
+    begun = "1 search trial was at values known beforehand (published), as far as the ranges hold them; the published values were"
+    assert f"{begun} chosen by the test set of cifar10." in notes(tables.optimism_table(builder.record(), "random"))
     builder.spec["search"]["warm_start"] += ["mine.yaml"]  # which may have nothing of this scenario
-    assert "at values known beforehand (published or mine.yaml);" in first_trials_sentence(builder.record(), "random")
+    assert "at values known beforehand (published or mine.yaml), as" in first_trials_sentence(
+        builder.record(), "random"
+    )
 
 
 def test_the_units_of_runs_are_counted_in_seeds(builder: RecordBuilder) -> None:

@@ -21,7 +21,7 @@ from sweeps.record import load_sweep
 from sweeps.spec import Spec, open_data, remarks, split_data
 from sweeps.spec.draws import misled, seen_overlap
 from sweeps.spec.schema import EvaluationSpec
-from sweeps.studies.given import warm_start
+from sweeps.studies.given import moved_first_points, warm_start
 from tests.sweeps.conftest import open_studies, serve
 from unlearn.metrics import measure
 from unlearn.metrics.weight_distance import weight_distance
@@ -115,6 +115,20 @@ def test_published_values_are_no_first_points_where_they_saw_the_test_set(tiny: 
     ]
     assert not [note for note in remarks(tiny()) if "published" in note]
     assert not [note for note in remarks(tiny(dataset=cifar, search={"warm_start": []})) if "published" in note]
+
+
+def test_first_points_that_a_range_does_not_hold_are_told(tiny: SpecMaker, tmp_path: Path) -> None:
+    file = tmp_path / "best.yaml"
+    values = "{lr: 5, alpha: 0.5, forget_batch_size: 24, lr_decay_epoch: 1}"
+    file.write_text(f"format: unlearn-sweeps/best-params/1\nparams: {{partial_class: {{sure: {values}}}}}\n")
+    methods = {"sure": {"lr": {"low": 0.001, "high": 0.1, "scale": "log"}, "lr_decay_epoch": {"low": 1, "high": 2}}}
+    spec = tiny(methods=methods, search={"warm_start": ["published", str(file)]})
+    (told,) = moved_first_points(spec)
+    assert told == (
+        f"search.warm_start: {file}: partial_class/sure begins at lr = 0.1 for 5, forget_batch_size = 32 for 24, "
+        "the nearest that its range holds"
+    )
+    assert not list(moved_first_points(tiny()))  # the published ones: of `lr_decay_epoch` it is said that it was cut
 
 
 def test_an_overlap_that_cannot_be_avoided_is_said_beforehand(tiny: SpecMaker, cache: Path) -> None:
