@@ -14,12 +14,13 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study, create_study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from sweeps.objective import ObjectiveName
 from sweeps.spec import Spec
 from sweeps.studies.retries import FINAL, requeued, superseded_numbers
 
 GP_LIMIT = 250
-#: What a diverged trial counts as before any trial is complete: a gap of 100 points.
-UNKNOWN_WORST = 100.0
+#: What a diverged trial counts as before any trial is complete: the score of gaps of 100 points.
+UNKNOWN_WORST: dict[ObjectiveName, float] = {"average_gap": 100.0, "tow": 1.0, "pareto": 100.0}
 
 
 def sampler_name(spec: Spec, finished: int) -> str:
@@ -110,16 +111,20 @@ class SamplerView:
     """A sampler with its own copy of a search, in memory: the truth, but diverged trials count as the worst completed one.
 
     Samplers pass over failed trials, and so come back to a region that fails; the storage, though, must hold no made-up score.
+
+    Args:
+        unknown_worst: each score of a diverged trial while none is complete.
     """
 
-    def __init__(self, sampler: BaseSampler, truth: Study) -> None:
+    def __init__(self, sampler: BaseSampler, truth: Study, unknown_worst: float) -> None:
         self.study = create_study(directions=truth.directions, sampler=sampler, pruner=truth.pruner)
+        self.unknown_worst = unknown_worst
         self._asked: dict[int, Trial] = {}
         trials = truth.get_trials(deepcopy=False)
         aside = superseded_numbers(trials)
-        for trial in trials:
-            if trial.state in FINAL and trial.number not in aside:
-                self._add(trial)
+        ended = [t for t in trials if t.state in FINAL and t.number not in aside]
+        for trial in sorted(ended, key=lambda t: t.state == TrialState.FAIL):  # which count as the worst of the others
+            self._add(trial)
 
     def ask(self, distributions: dict[str, BaseDistribution]) -> Trial:
         """The sampler's suggestion; `assign` names the real trial that takes it."""
@@ -160,5 +165,5 @@ class SamplerView:
             state=TrialState.COMPLETE,
             params=trial.params,
             distributions=trial.distributions,
-            values=worst or [UNKNOWN_WORST] * len(self.study.directions),
+            values=worst or [self.unknown_worst] * len(self.study.directions),
         )

@@ -19,6 +19,7 @@ from sweeps.studies.retries import (
     no_trial,
 )
 from sweeps.studies.sampling import (
+    UNKNOWN_WORST,
     SamplerView,
     grid_point,
     make_pruner,
@@ -91,7 +92,8 @@ class SearchStudy(OpenStudy):
 
     def _ask_sampler(self, name: str, index: int) -> Asked:
         if self._view is None or self._view_name != name:
-            self._view_name, self._view = name, SamplerView(make_sampler(self.spec, name, index), self.study)
+            sampler, unknown_worst = make_sampler(self.spec, name, index), UNKNOWN_WORST[self.spec.objective.name]
+            self._view_name, self._view = name, SamplerView(sampler, self.study, unknown_worst)
         suggestion = self._view.ask(self.space.distributions)
         key = point_key(suggestion.params)
         if key in self.final_keys or self.running_keys[key]:

@@ -19,7 +19,7 @@ from sweeps.record import load_sweep
 from sweeps.record.progress import progress
 from sweeps.spec import Spec
 from sweeps.storage import open_storage
-from sweeps.studies.sampling import grid_point, sampler_name, sobol_point
+from sweeps.studies.sampling import SamplerView, grid_point, sampler_name, sobol_point
 from sweeps.studies.search import SearchStudy
 from sweeps.studies.winners import Ranking
 from unlearn.gaps import pareto_front
@@ -69,6 +69,22 @@ def test_a_resumed_search_goes_on_elsewhere(tiny: SpecMaker, url: str) -> None:
     trials = run(search_of(spec, open_storage(url)), bowl)
     assert len(trials) == 12
     assert len({tuple(t.params.items()) for t in trials}) == 12
+
+
+@pytest.mark.parametrize(
+    ("objective", "unknown"), [("average_gap", [100.0]), ("tow", [1.0]), ("pareto", [100.0, 100.0])]
+)
+def test_what_diverged_first_counts_as_the_worst_of_all(
+    tiny: SpecMaker, storage: BaseStorage, objective: str, unknown: list[float]
+) -> None:
+    search = search_of(tiny(objective={"name": objective}, search={"sampler": "random", "startup_trials": 1}), storage)
+    search.tell(search.ask()[0], TrialState.FAIL, None)
+    search.ask()  # the sampler's first
+    assert search._view is not None
+    assert [t.values for t in search._view.study.get_trials()[:1]] == [unknown]
+    search.tell(search.ask()[0], TrialState.COMPLETE, [0.2] * len(unknown))
+    seen = SamplerView(optuna.samplers.RandomSampler(), search.study, unknown[0]).study.get_trials()
+    assert [t.values for t in seen] == [[0.2] * len(unknown)] * 2  # though it was before there was any other
 
 
 @pytest.mark.parametrize("sampler", ["gp", "tpe"])
