@@ -248,7 +248,7 @@ def bar(**properties: Any) -> Trace:
 
 def axis_title(text: str, standoff: int = 4) -> dict[str, Any]:
     """The title of an axis, so many pixels from its labels."""
-    return {"text": text, "standoff": standoff}
+    return {"text": escape(text), "standoff": standoff}
 
 
 def columns_for(panels: int) -> int:

@@ -151,7 +151,7 @@ def _baselines(panel: _Panel, shown: Sequence[MethodStyle]) -> Iterator[Trace]:
     for style in shown:
         rows = panel.baselines[panel.baselines["method"] == style.key]
         mark: dict[str, Any] = {"color": style.colour, "pattern": {"shape": style.pattern}}
-        own = {"showlegend": False, "name": row_label(style.key)}
+        own = {"showlegend": False, "name": escape(row_label(style.key))}
         beyond = panel.end is not None and style.key == frames.UNTOUCHED
         if beyond:
             mark["pattern"]["bgcolor"] = PAPER

@@ -32,7 +32,7 @@ def dot_plot(record: SweepRecord, scenario: str, styles: dict[str, MethodStyle])
     most = max(map(len, units.values()))
     panels = Panels(["" for _ in units], 40 + 34 * most, x_gap=150, y_gap=70)
     for i, (unit, members) in enumerate(units.items()):
-        names = [metric(record, m).short for m in members]
+        names = [escape(metric(record, m).short) for m in members]
         for k, style in enumerate(shown):
             values = [means.get((style.key, m)) for m in members]
             panels.add(i, _dots(style, names, values, _shift(k, len(shown)), first=i == 0))

@@ -39,13 +39,13 @@ def stacked_gaps(record: SweepRecord, scenario: str, styles: dict[str, MethodSty
                 orientation="h",
                 width=0.7,
                 marker={"color": translucent(colour, opacity), "line": {"width": 1, "color": colour}},
-                text=[metric(record, m).short.removeprefix("Δ")],
+                text=[escape(metric(record, m).short.removeprefix("Δ"))],
                 textposition="inside",
                 insidetextanchor="middle",
-                name=metric(record, m).title,
+                name=escape(metric(record, m).title),
                 showlegend=False,
                 meta=None if key in frames.BASELINES else {"method": key},
-                hovertemplate=f"{escape(label)}, {metric(record, m).short}: %{{x:.3g}}<extra></extra>",
+                hovertemplate=f"{escape(f'{label}, {metric(record, m).short}')}: %{{x:.3g}}<extra></extra>",
             )
             panels.add(0, part)
     panels.axes(

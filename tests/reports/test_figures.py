@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import colorsys
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from reports import figures, frames
 from reports.content import scenario_section
+from reports.names import labelled
 from reports.styles import method_styles
 from sweeps.record import SweepRecord
+from unlearn.gaps import MEASURES
 
 ALL = [
     figures.gap_bars,
@@ -251,3 +255,18 @@ def test_a_mean_curve_counts_the_runs_that_reach_each_epoch(builder):
     drawing = figures.accuracy_curves(builder.record(), "random", method_styles(["sure"]))
     assert drawing is not None
     assert drawing.note.startswith("Mean over n = 2 to 3 forget sets")
+
+
+def test_no_label_of_ones_own_is_read_as_markup(full_record: SweepRecord):
+    odd = "<i>less & more"
+    methods = [*full_record.spec["methods"], *frames.BASELINES]
+    bodies = {key: {**body, "label": key + odd} for key, body in full_record.spec["scenarios"].items()}
+    spec = {**full_record.spec, "labels": dict.fromkeys(methods, odd), "scenarios": bodies}
+    own = [asdict(replace(m, short=m.short + odd, title=m.title + odd, gap_title=m.gap_title + odd)) for m in MEASURES]
+    record = replace(full_record, spec=spec, measures=own)
+    with labelled(record):
+        section = scenario_section(record, "partial_class", method_styles(frames.methods(record)))
+    drawn = [part for block in section.blocks for part in block.parts if isinstance(part, figures.Drawing)]
+    texts = json.dumps([drawing.wide() for drawing in drawn], default=str)
+    assert texts.count("&lt;i&gt;less &amp; more") > 100
+    assert odd not in texts
