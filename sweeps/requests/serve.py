@@ -58,7 +58,7 @@ def serve(workspace: Workspace, task: Task, chosen: Configuration, seed: int) ->
     method: Method = find("methods", chosen.method)(**chosen.hyperparameters)
     with closing(unlearn_epochs(workspace, task, method, seed)) as epochs:
         by_rule = method.epoch_rule == "scrub_r"
-        served = _by_scrub_r(workspace, task, epochs) if by_rule else _at_stop(epochs, chosen, method.last_epoch)
+        served = _by_scrub_r(workspace, task, epochs) if by_rule else _at_stop(epochs, chosen, method)
     workspace.check_unchanged()
     return served
 
@@ -80,15 +80,18 @@ def measured(workspace: Workspace, model: Classifier, task: Task, epoch: int | N
     return {NAMES.get(name, name): value for name, value in values.items()}
 
 
-def _at_stop(epochs: Iterator[Epoch], chosen: Configuration, last: int) -> Served:
-    """The model at its stop epoch, or at the last one of a run that ends before it; `last` is how many epochs a run has."""
+def _at_stop(epochs: Iterator[Epoch], chosen: Configuration, method: Method) -> Served:
+    """The model at its stop epoch, or at the last one of a run that ends before it."""
+    last = method.last_epoch
     for epoch in epochs:
         if not epoch.model.finite:
             raise DivergedError(epoch.number)
         if epoch.number == (chosen.stop_epoch or last):  # what a method does after that was not evaluated
             break
     tuned = chosen.source in ("search", "confirmation")
-    if epoch.number == chosen.stop_epoch and (tuned or epoch.number < last):
+    if method.one_epoch:  # an oracle's own `epochs` stand beside it
+        rule = "the end of its run, all of which counts as one epoch"
+    elif epoch.number == chosen.stop_epoch and (tuned or epoch.number < last):
         rule = f"the stop epoch that was {'tuned' if tuned else 'given'}"
     else:
         rule = "the last epoch"

@@ -118,6 +118,11 @@ def test_only_a_stop_epoch_that_was_tuned_is_called_so(workspace: Workspace, sou
     assert serve(workspace, TASK, chosen, seed=0).rule == rule
 
 
+def test_a_retraining_of_several_epochs_is_not_told_to_be_of_one(workspace: Workspace) -> None:
+    served = serve(workspace, TASK, by("oracle", stop=1, epochs=2, lr=0.05), seed=0)
+    assert (served.epoch, served.rule) == (1, "the end of its run, all of which counts as one epoch")
+
+
 def test_weights_that_are_no_numbers_are_told_with_their_epoch(workspace: Workspace) -> None:
     with pytest.raises(DivergedError, match="diverged at epoch 2"):
         serve(workspace, TASK, by(f"{HERE}:Breaks"), seed=0)
