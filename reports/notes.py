@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -96,7 +97,8 @@ def sweep_note(record: SweepRecord, pages: Mapping[Key, str]) -> str:
     parts += [to_markdown(scores)] if scores is not None else []
     missing = missing_work(record)
     parts.append("\n".join(f"- {as_markdown(s)}" for s in missing) if missing else "Everything planned was run.")
-    parts.append(f"The whole report: `report/index.html` in the sweep's folder, from `sweeps report {record.name}`.")
+    report = ["sweeps", "report", record.name, *(record.place or ())]
+    parts.append(f"The whole report: `report/index.html` in the sweep's folder, from `{shlex.join(report)}`.")
     return "\n\n".join(part for part in parts if part)
 
 

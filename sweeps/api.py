@@ -14,6 +14,7 @@ from sweeps.folder import SweepFolder
 from sweeps.outputs.report import are_current, write_outputs
 from sweeps.plan import Stage
 from sweeps.record import SweepRecord
+from sweeps.record.commands import looked_at, place_of
 from sweeps.requests import Answer, answer, check_empty, write_answer
 from sweeps.spec import Spec, parse_spec
 from sweeps.sweep import Sweep, run_sweep
@@ -70,7 +71,7 @@ def run(
         raise SweepError(f"stages must be among {', '.join(STAGES)}, got {', '.join(map(str, unknown))}")
     found = Sweep.at(load_spec(sweep), Path(runs), storage).continued()
     run_sweep(found, stages, ray_address=ray_address, verbose=verbose)
-    record = found.record()
+    record = looked_at(found.record(), place_of(Path(runs), storage))
     if not are_current(found.outputs, record.fingerprint):
         write_outputs(record, found.outputs)
     return record

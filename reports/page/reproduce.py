@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from sweeps.record import ONCE, SweepRecord, options_among, typed_runs, with_setting, without_options
+from sweeps.record import ONCE, SweepRecord, last_command, options_among, typed_runs, with_setting, without_options
 
 __all__ = ["steps"]
 
@@ -22,12 +22,11 @@ def steps(record: SweepRecord) -> list[tuple[str, str]]:
     """(command, what it does), in order."""
     name, commit = record.name, record.provenance.get("commit")
     found = [(f"git checkout {shlex.quote(str(commit))}", "the code that ran it last")] if commit else []
-    typed, decided = typed_runs(record) or [["run", name]], _decided_precision(record)
+    typed, last, decided = typed_runs(record) or [["run", name]], last_command(record), _decided_precision(record)
     if decided is not None:
-        typed = [with_setting(words, "precision", decided) for words in typed]
+        *typed, last = (with_setting(words, "precision", decided) for words in (*typed, last))
     as_decided = "" if decided is None else ", in the precision that was decided for it"
     found += [(_line(words), _RUNS[words[0]] + as_decided) for words in typed]
-    last = typed[-1]
     place = options_among(last, _PLACE)
     runs = place[place.index("--runs") + 1] if "--runs" in place else "runs"
     again = ["evaluate", *without_options(last[1:], ONCE), "--params", f"{runs.rstrip('/')}/{name}/best_params.yaml"]

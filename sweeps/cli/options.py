@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sweeps.errors import SweepError
 from sweeps.folder import SweepFolder
-from sweeps.secrets import mask
+from sweeps.record.commands import place_of
 from sweeps.spec import load_spec, load_stored, read_stored, shipped_sweeps
 from sweeps.sweep import Sweep
 
@@ -86,12 +86,7 @@ class Options:
     @property
     def place(self) -> list[str]:
         """The options that say where the sweep lies, which a follow-up command needs too."""
-        words = []
-        if self.runs != Path("runs"):
-            words += ["--runs", str(self.runs)]
-        if self.storage:
-            words += ["--storage", mask(self.storage)]
-        return words
+        return place_of(self.runs, self.storage)
 
     @property
     def tail(self) -> str:

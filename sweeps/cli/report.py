@@ -21,6 +21,7 @@ from sweeps.outputs.dashboard import decorate, server
 from sweeps.outputs.report import check_figures, compare, export_figures, write_outputs
 from sweeps.record import SweepRecord
 from sweeps.record.best_params import best_params, is_best_params, write_best_params
+from sweeps.record.commands import looked_at
 from sweeps.secrets import mask
 from sweeps.spec import dump_yaml
 from sweeps.storage import open_storage
@@ -40,7 +41,7 @@ def make_report(options: Options, figures: str | None = None, output: Path | Non
         check_figures(figures)
     _check_output(output)
     sweep = options.find()
-    record = sweep.record()
+    record = looked_at(sweep.record(), options.place)
     best, page = sweep.outputs if output is None else (output / "best_params.yaml", output / "index.html")
     write_outputs(record, (best, page), sweep.folder.embeddings)
     if output is None:
@@ -116,7 +117,7 @@ def serve_dashboard(options: Options, host: str, port: int) -> int:
     """optuna-dashboard until interrupted."""
     host = host.strip("[]") or "0.0.0.0"  # an IPv6 address as in a URL, and what an empty host means
     sweep = options.find()
-    record = sweep.record()
+    record = looked_at(sweep.record(), options.place)
     echo("writing notes and figures into the storage …")
     decorate_storage(sweep, record)
     where = f"[{host}]" if ":" in host else host
@@ -133,10 +134,10 @@ def serve_dashboard(options: Options, host: str, port: int) -> int:
     return DONE
 
 
-def decorate_storage(sweep: Sweep, record: SweepRecord | None = None) -> None:
+def decorate_storage(sweep: Sweep, record: SweepRecord) -> None:
     """Notes and figures for optuna-dashboard; a storage that takes none is no reason to fail."""
     try:
-        decorate(open_storage(sweep.url), record or sweep.record(), sweep.folder.artifacts)
+        decorate(open_storage(sweep.url), record, sweep.folder.artifacts)
     except (SweepError, SQLAlchemyError, StorageInternalError, OSError) as error:
         reason = str(error).splitlines()[0]
         echo(f"warning: optuna-dashboard will lack notes and figures: {mask(reason)}")

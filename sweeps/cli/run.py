@@ -30,6 +30,7 @@ from sweeps.jobs.speed import Measuring, is_known
 from sweeps.kept import kept_models
 from sweeps.outputs.report import are_current, write_outputs
 from sweeps.plan import Stage, make_plan
+from sweeps.record.commands import looked_at
 from sweeps.record.fingerprint import fingerprint
 from sweeps.secrets import mask
 from sweeps.signals import Interrupted
@@ -71,7 +72,7 @@ def run_stages(
     if remade:
         if not options.quiet:
             echo("writing the report …")
-        record = sweep.record()
+        record = looked_at(sweep.record(), options.place)
         write_outputs(record, sweep.outputs)
         decorate_storage(sweep, record)
         if not options.quiet:

@@ -17,7 +17,7 @@ from sweeps.cli.options import Options
 from sweeps.cli.tables import Rows, print_rows
 from sweeps.cli.terminal import DONE, FAILED, RETRY, count_of, errors_to_exit_code, stdout_console, tell
 from sweeps.record import STAGES, SweepRecord, beside_original, load_sweep, remarks, significant, told_apart, uncertain
-from sweeps.record.commands import looked_at, options_among
+from sweeps.record.commands import last_command, looked_at, options_among
 from sweeps.record.progress import StudyProgress, progress, wait_in_vain
 from sweeps.storage.lease import holder
 from sweeps.text import BRIEF, in_brief, shortened
@@ -94,12 +94,11 @@ def continuing(record: SweepRecord, options: Options) -> str:
 
     Where that was for some of the stages and nothing is left of these, it is `sweeps run` with its options.
     """
-    command = str(looked_at(record, options.place).provenance["command"])
-    _, stage, *words = shlex.split(command)
+    stage, *words = last_command(looked_at(record, options.place))
     own, left = OF_STAGE.get(stage, ()), {study.stage for study in progress(record) if study.left}
     runs = OF_STAGE["given"] if options_among(words, ["--params"]) else STAGES
     more = bool(own) and left.isdisjoint(own) and not left.isdisjoint(runs)
-    return shlex.join(["sweeps", "run", *words]) if more else command
+    return shlex.join(["sweeps", "run" if more else stage, *words])
 
 
 def going_on(record: SweepRecord, options: Options) -> str:

@@ -18,7 +18,15 @@ from sweeps.record.apart import (
     told_apart,
     unit_of,
 )
-from sweeps.record.commands import ONCE, extending, options_among, typed_runs, with_setting, without_options
+from sweeps.record.commands import (
+    ONCE,
+    extending,
+    last_command,
+    options_among,
+    typed_runs,
+    with_setting,
+    without_options,
+)
 from sweeps.record.find import find_sweep, sweeps_in
 from sweeps.record.load import load_sweep
 from sweeps.record.numbers import MISSING, decimals, number, signed, significant, uncertain
@@ -64,6 +72,7 @@ __all__ = [
     "find_sweep",
     "in_brief",
     "in_common",
+    "last_command",
     "load_sweep",
     "metric_rounding",
     "moved_by",

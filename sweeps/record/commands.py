@@ -5,12 +5,24 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from sweeps.record.record import SweepRecord
+from sweeps.secrets import mask
 
-__all__ = ["extending", "looked_at", "options_among", "typed_runs", "with_setting", "without_options"]
+__all__ = [
+    "extending",
+    "last_command",
+    "looked_at",
+    "options_among",
+    "place_of",
+    "typed_runs",
+    "with_setting",
+    "without_options",
+]
 
 STAGES = ("run", "search", "evaluate", "sensitivity")
+EVALUATING = ("run", "evaluate")
 #: Options that say where a sweep lies, and whether a value follows.
 PLACE = {"--runs": True, "--storage": True}
 #: Those that speak of one run alone, likewise.
@@ -36,19 +48,33 @@ def extending(record: SweepRecord, key: str, value: int) -> str:
 
     Parameters that were given are given again: without them it would evaluate others, or none.
     """
-    _, *last = (typed_runs(record) or [["run", record.name]])[-1]
+    stage, *last = last_command(record)
+    if stage not in EVALUATING:
+        evaluated = [words for words in typed_runs(record) if words[0] in EVALUATING]
+        given = options_among(evaluated[-1], ["--params"]) if evaluated else []
+        last = [*without_options(last, {"--params": True}), *given]
     return shlex.join(["sweeps", "evaluate", *with_setting(last, key, value)])
 
 
+def last_command(record: SweepRecord) -> list[str]:
+    """The command that last ran stages, as words after `sweeps`: as it was typed, but for where the sweep is now."""
+    last = (typed_runs(record) or [["run", record.name]])[-1]
+    return last if record.place is None else [*without_options(last, PLACE), *record.place]
+
+
 def looked_at(record: SweepRecord, place: Sequence[str]) -> SweepRecord:
-    """The record of a sweep that was moved, or is looked at from elsewhere: its commands lead to where it is now.
+    """The record of a sweep that was moved, or is looked at from elsewhere: the commands that go on lead to where it is now.
 
     Args:
-        place: --runs and --storage with their values, as far as they are not the default's.
+        place: see `place_of`.
     """
-    typed = typed_runs(record) or [["run", record.name]]
-    commands = [shlex.join(["sweeps", *without_options(words, PLACE), *place]) for words in typed]
-    return replace(record, provenance=record.provenance | {"commands": commands, "command": commands[-1]})
+    return replace(record, place=tuple(place))
+
+
+def place_of(runs: Path, storage: str | None) -> list[str]:
+    """The options that say where a sweep lies, as far as that is not the default's; without passwords."""
+    words = ["--runs", str(runs)] if runs != Path("runs") else []
+    return [*words, "--storage", mask(storage)] if storage else words
 
 
 def with_setting(words: Sequence[str], key: str, value: object) -> list[str]:

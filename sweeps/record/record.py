@@ -66,6 +66,7 @@ class SweepRecord:
             they were chosen by the test set of its data set.
         in_hindsight: whether evaluations count at an epoch that was chosen on what they report; `protocol_note` says why.
         fingerprint: of what outputs are made from.
+        place: the options that lead to where it is looked at (`place_of`); None: those that it was run with do.
     """
 
     name: str
@@ -90,6 +91,7 @@ class SweepRecord:
     in_hindsight: bool = False
     protocol_note: str = ""
     fingerprint: str = ""
+    place: tuple[str, ...] | None = None
 
     @cached_property
     def looks(self) -> dict[Hashable, Any]:

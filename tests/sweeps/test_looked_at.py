@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,10 +15,12 @@ from optuna.storages import BaseStorage
 from typer.testing import CliRunner
 
 from benchmarks.trivial_sweep import finish_trivially
+from reports.notes import shown
 from sweeps.cli.app import app
 from sweeps.cli.options import Options
 from sweeps.cli.status import continuing, going_on, who_runs
-from sweeps.record import load, load_sweep
+from sweeps.record import extending, load, load_sweep
+from sweeps.record.commands import looked_at
 from sweeps.record.fingerprint import fingerprint
 from sweeps.record.record import empty_record
 from sweeps.storage.open import remembering
@@ -103,6 +106,25 @@ def test_status_of_a_sweep_that_was_moved(tmp_path: Path, cache: Path) -> None:
     commands = [line for line in told.splitlines() if "sweeps evaluate" in line]
     assert commands
     assert all(f"--runs {tmp_path / 'moved'}" in line for line in commands)
+
+
+def test_the_page_of_a_sweep_that_lies_elsewhere_leads_there(tmp_path: Path, cache: Path) -> None:
+    place, out = f"--runs {tmp_path / 'elsewhere'}", tmp_path / "out"
+    sweep = finish_trivially(tmp_path / "elsewhere", outputs=False)
+    name = sweep.spec.name
+    assert CliRunner().invoke(app, ["report", name, *place.split(), "--output", str(out)]).exit_code == 0
+    page = re.sub(r"<[^>]+>", "", (out / "index.html").read_text())
+    commands = re.findall(rf"sweeps (?:evaluate|report) {name} .*", page)
+    assert len(commands) > 3
+    assert [line for line in commands if place not in line] == []
+    assert f"`sweeps report {name} {place}`" in shown(looked_at(sweep.record(), place.split())).note
+
+
+def test_more_evaluations_of_given_parameters_whatever_ran_last(tiny: SpecMaker) -> None:
+    typed = ["sweeps evaluate t --params p.yaml", "sweeps sensitivity t --set seed=1 --params q.yaml"]
+    record = replace(empty_record(tiny()), provenance={"commands": typed})
+    more = "sweeps evaluate t --set seed=1 --params p.yaml --set evaluation.seeds=9"
+    assert extending(record, "evaluation.seeds", 9) == more
 
 
 def test_a_page_of_several_sweeps_has_each_once(tmp_path: Path, cache: Path) -> None:
