@@ -30,6 +30,9 @@ from sweeps.studies.sampling import (
 )
 from sweeps.studies.trials import Point, point_key
 
+#: Of a search's study: its warm start.
+FIRST = "first_points"
+
 
 class SearchStudy(OpenStudy):
     """A study that samples: published values first, then Sobol points, then what the sampler suggests."""
@@ -48,11 +51,19 @@ class SearchStudy(OpenStudy):
         self.space = plan.space
         # a method that was left out for a while may have come back with other hyperparameters to search
         self.retries = [retry for retry in self.retries if retry.params.keys() == self.space.distributions.keys()]
-        self.warm_start = [dict(values) for values in warm_start]
+        self.warm_start = self._kept(list(warm_start))
         self.study.pruner = make_pruner(spec)
         self.samples = sum(int(t.user_attrs.get(SAMPLES, 0)) for t in self.study.get_trials(deepcopy=False))
         self._view: SamplerView | None = None
         self._view_name = ""
+
+    def _kept(self, first: list[Mapping[str, Value]]) -> list[Mapping[str, Value]]:
+        """The first points that the search began with, whatever the files that name them hold by now."""
+        kept: list[Mapping[str, Value]] | None = self.study.user_attrs.get(FIRST)
+        if kept is None or (not self.first_tries and kept != first):
+            self.study.set_user_attr(FIRST, [dict(values) for values in first])
+            return first
+        return [point for point in kept if any(r.name in point for r in self.space.ranges)]
 
     @property
     def planned(self) -> int:

@@ -33,9 +33,11 @@ def search_of(spec: Spec, storage: BaseStorage, **options: Any) -> SearchStudy:
     return SearchStudy(plan, spec, storage, **options)
 
 
-def run(search: SearchStudy, values: Callable[[dict[str, Any]], list[float] | None]) -> list[FrozenTrial]:
-    """Run the search to its end on a function of the hyperparameters; None is a failure."""
-    while search.remaining > 0:
+def run(
+    search: SearchStudy, values: Callable[[dict[str, Any]], list[float] | None], *, left: int = 0
+) -> list[FrozenTrial]:
+    """Run the search to its end, or until so many are left, on a function of the hyperparameters; None is a failure."""
+    while search.remaining > left:
         trial, _ = search.ask()
         score = values(search.space.decode(trial.params))
         curve = {} if score is None else {"curve": {"epoch": [1], "score": [fmean(score)]}}
@@ -150,6 +152,17 @@ def test_first_points_come_from_other_searches(tiny: SpecMaker, storage: BaseSto
     assert trials[0].params["lr"] == 0.02
     assert trials[1].params["alpha"] == 0.7
     assert [t.user_attrs["origin"] for t in trials[:2]] == ["warm start"] * 2
+
+
+def test_a_search_goes_on_from_the_first_points_that_it_began_with(tiny: SpecMaker, storage: BaseStorage) -> None:
+    spec = tiny(search={"confirm": "none", "trials": 6, "sampler": "grid"})
+    search_of(spec, storage, warm_start=[{"lr": 0.5}])  # a file that is corrected before the first trial
+    begun = search_of(spec, storage, warm_start=[{"lr": 0.02}, {"alpha": 0.7}])
+    run(begun, bowl, left=5)
+    trials = run(search_of(spec, storage), bowl)  # its file names nothing any more
+    assert (trials[0].params["lr"], trials[1].params["alpha"]) == (0.02, 0.7)
+    assert [t.user_attrs["origin"] for t in trials] == ["warm start"] * 2 + ["grid"] * 4
+    assert len({tuple(t.params.values()) for t in trials}) == 6
 
 
 def test_the_pareto_front_and_its_knee() -> None:
