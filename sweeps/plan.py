@@ -158,9 +158,10 @@ def _tuning(spec: Spec, scenario: str, method: str, space: Space) -> list[StudyP
     search = spec.search
     scored_on: Literal["dev", "test"] = "dev" if spec.protocol == "strict" else "test"
     first, *further = tuning_draws(spec, scenario)
-    studies = [StudyPlan(spec.name, "search", scenario, method, search.trials, (first,), scored_on, space)]
+    most = search.trials if space.size is None else min(search.trials, space.size)
+    studies = [StudyPlan(spec.name, "search", scenario, method, most, (first,), scored_on, space)]
     if search.confirm:
-        trials = sum(min(part.leaders, search.trials) * part.sets for part in search.confirm)
+        trials = sum(min(part.leaders, most) * part.sets for part in search.confirm)
         studies.append(StudyPlan(spec.name, "confirmation", scenario, method, trials, tuple(further), scored_on, space))
     return studies
 

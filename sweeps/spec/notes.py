@@ -15,7 +15,7 @@ from unlearn.registry import of_library
 
 def remarks(spec: Spec) -> list[str]:
     """One sentence each."""
-    told_by = (_cut_ranges, _milestones, _one_forget_set, _first_points, _precision)
+    told_by = (_cut_ranges, _few_configurations, _milestones, _one_forget_set, _first_points, _precision)
     return [remark for tell in told_by for remark in tell(spec)]
 
 
@@ -46,6 +46,18 @@ def _cut_ranges(spec: Spec) -> Iterator[str]:
         reach = f"only at {low}" if low == high else f"in {low} … {high}"
         shipped_reach = f"{was_low} … {was_high}, as {_there_are(epochs)}"
         yield f"lr_decay_epoch: searched {reach} instead of {shipped_reach}: {', '.join(methods)}"
+
+
+def _few_configurations(spec: Spec) -> Iterator[str]:
+    """Ranges that hold fewer configurations than a search has trials."""
+    for method in spec.methods:
+        space = spec.space(method)
+        if space.ranges and space.size is not None and space.size < spec.search.trials:
+            held = "1 configuration" if space.size == 1 else f"{space.size} configurations"
+            yield (
+                f"methods.{method}: its ranges hold {held}, each of which is tried once, and not search.trials "
+                f"= {spec.search.trials}"
+            )
 
 
 def _one_forget_set(spec: Spec) -> Iterator[str]:

@@ -79,12 +79,11 @@ class Range:
     @property
     def size(self) -> int | None:
         """How many values there are; None for endless ones."""
-        from optuna.distributions import IntDistribution  # noqa: PLC0415  # see above
-
-        distribution = self.distribution
-        if isinstance(distribution, IntDistribution):
-            return distribution.high - distribution.low + 1
-        return 1 if self.low == self.high else None
+        if self.low == self.high:
+            return 1
+        if self.integer or self.scale == "power_of_two":
+            return int(self.encode(self.high)) - int(self.encode(self.low)) + 1
+        return None
 
     def at(self, fraction: float) -> Value:
         """The raw value a fraction in [0, 1) along the sampled axis; integers get equal shares."""
@@ -113,6 +112,20 @@ class Space:
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
         return {r.raw_name: r.distribution for r in self.ranges}
+
+    @property
+    def size(self) -> int | None:
+        """How many configurations there are; None of endlessly many."""
+        sizes = [r.size for r in self.ranges]
+        return None if None in sizes else math.prod(filter(None, sizes))
+
+    def nth(self, index: int) -> Values:
+        """The raw parameters of one of `size` configurations."""
+        point: Values = {}
+        for r in self.ranges:
+            index, step = divmod(index, r.size or 1)
+            point[r.raw_name] = r.encode(r.low) + step
+        return point
 
     def decode(self, raw: Mapping[str, Value]) -> Values:
         """Hyperparameters in true units, the fixed ones too."""

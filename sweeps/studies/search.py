@@ -82,6 +82,12 @@ class SearchStudy(OpenStudy):
         if index < len(self.warm_start):
             point = self.space.from_unit(self._sobol(0)) | self.space.encode(self.warm_start[index])
             return self._ask_at(point, {"origin": "warm start"})
+        if (
+            self.space.size is not None
+            and self.space.size <= self.plan.trials
+            and (left := self._untried()) is not None
+        ):
+            return self._ask_at(left, {"origin": "grid"})
         name = sampler_name(self.spec, self.final)
         if name == "grid":
             sizes = [r.size for r in self.space.ranges]
@@ -91,6 +97,13 @@ class SearchStudy(OpenStudy):
         if name in {"qmc", "grid"} or index < startup_trials(self.spec):
             return self._ask_at(self.space.from_unit(self._sobol(index)), {"origin": "sobol"})
         return self._ask_sampler(name, index)
+
+    def _untried(self) -> Mapping[str, Value] | None:
+        """The next configuration of a space that holds no more of them than there are trials."""
+        every = (self.space.nth(i) for i in range(self.space.size or 0))
+        return next(
+            (p for p in every if not self.running_keys[key := point_key(p)] and key not in self.final_keys), None
+        )
 
     def _ask_at(
         self,

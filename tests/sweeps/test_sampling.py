@@ -17,7 +17,7 @@ from sweeps.objective import knee
 from sweeps.plan import make_plan
 from sweeps.record import load_sweep
 from sweeps.record.progress import progress
-from sweeps.spec import Spec
+from sweeps.spec import Spec, remarks
 from sweeps.storage import open_storage
 from sweeps.studies.sampling import SamplerView, grid_point, sampler_name, sobol_point
 from sweeps.studies.search import SearchStudy
@@ -163,6 +163,30 @@ def test_a_search_goes_on_from_the_first_points_that_it_began_with(tiny: SpecMak
     assert (trials[0].params["lr"], trials[1].params["alpha"]) == (0.02, 0.7)
     assert [t.user_attrs["origin"] for t in trials] == ["warm start"] * 2 + ["grid"] * 4
     assert len({tuple(t.params.values()) for t in trials}) == 6
+
+
+@pytest.mark.parametrize("sampler", ["auto", "random", "grid"])
+def test_of_few_configurations_each_is_tried_once(tiny: SpecMaker, storage: BaseStorage, sampler: str) -> None:
+    one = {"low": 0.01, "high": 0.01, "scale": "log"}
+    ranges = {
+        "lr": one,
+        "alpha": {"low": 0.5, "high": 0.5, "scale": "log_complement"},
+        "forget_batch_size": {"low": 8, "high": 64, "scale": "power_of_two"},
+        "lr_decay_epoch": {"low": 1, "high": 2, "scale": "log"},
+    }
+    search = {"confirm": [{"leaders": 20, "sets": 1}], "trials": 12, "sampler": sampler}
+    spec = tiny(methods={"sure": ranges}, unlearning={"epochs": 3}, search=search)
+    trials = run(search_of(spec, storage, warm_start=[{"forget_batch_size": 32}]), bowl)
+    assert trials[0].params["log2_forget_batch_size"] == 5
+    tried = {(t.params["log2_forget_batch_size"], t.params["lr_decay_epoch"]) for t in trials}
+    assert tried == {(size, epoch) for size in (3, 4, 5, 6) for epoch in (1, 2)}
+    assert len(trials) == 8
+    assert make_plan(spec).trials["confirmation", "partial_class", "sure"] == 8
+    (note,) = [note for note in remarks(spec) if note.startswith("methods.")]
+    assert (
+        note
+        == "methods.sure: its ranges hold 8 configurations, each of which is tried once, and not search.trials = 12"
+    )
 
 
 def test_the_pareto_front_and_its_knee() -> None:
