@@ -68,13 +68,14 @@ class LeastScore:
         self._stop: Evaluation | None = None
 
     def see(self, evaluation: Evaluation, score: float) -> None:
-        least, stop = score < self._least_score, evaluation.epoch == self.stop_epoch
+        least = score < self._least_score
+        stop = self.stop_epoch is not None and evaluation.epoch <= self.stop_epoch  # or the run may end here, before it
         counts = least if self.stop_epoch is None else stop
         copies = self._copies or evaluation.retain_samples is not None  # from which it is measured once more
         kept = evaluation.kept() if (copies and (least or stop)) or (self.keep and counts) else evaluation
         if least:
             self._least, self._least_score = kept, score
-        if self.stop_epoch is not None and evaluation.epoch <= self.stop_epoch:
+        if stop:
             self._stop = kept
 
     def chosen(self) -> tuple[Chosen, Chosen | None]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -86,8 +87,11 @@ def _at_stop(epochs: Iterator[Epoch], chosen: Configuration, method: Method) -> 
     for epoch in epochs:
         if not epoch.model.finite:
             raise DivergedError(epoch.number)
-        if epoch.number == (chosen.stop_epoch or last):  # what a method does after that was not evaluated
+        if epoch.number == (chosen.stop_epoch or last):
             break
+        seen = replace(epoch, model=copy.deepcopy(epoch.model))
+    else:
+        epoch = seen  # what a method does after its last epoch was not evaluated
     tuned = chosen.source in ("search", "confirmation")
     if method.one_epoch:  # an oracle's own `epochs` stand beside it
         rule = "the end of its run, all of which counts as one epoch"

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -112,3 +112,18 @@ class EditsLate(SCRUB):
             model.head.bias[5] = 9
             yield
             model.head.bias[0] = 99
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndsEarly(FineTune):
+    """Is done an epoch before its last one, and breaks the model then."""
+
+    searched: ClassVar[tuple[str, ...]] = ()
+
+    def unlearn(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
+        yield from replace(self, epochs=self.epochs - 1)._whole(model, data, rng)
+        with torch.no_grad():
+            model.head.weight.zero_()
+
+    def _whole(self, model: Classifier, data: UnlearningData, rng: Streams) -> Iterator[None]:
+        yield from super().unlearn(model, data, rng)

@@ -33,6 +33,7 @@ SMALL: dict[str, Any] = {
 
 
 EDITS_LATE = "tests.sweeps.bad_methods:EditsLate"
+ENDS_EARLY = "tests.sweeps.bad_methods:EndsEarly"
 
 
 def sweep_of(home: Path, **evaluation: Any) -> Sweep:
@@ -124,11 +125,16 @@ def test_one_that_cannot_be_written_fails_no_trial(tmp_path: Path) -> None:
     assert "2 could not be written (" in told.output
 
 
-@pytest.mark.parametrize("method", ["finetune", "scrub", EDITS_LATE])
+@pytest.mark.parametrize("method", ["finetune", "scrub", EDITS_LATE, ENDS_EARLY])
 @pytest.mark.parametrize("rest", ["all", "stop"])
 def test_the_weights_are_those_of_the_epoch_that_counts(method: str, rest: str, tmp_path: Path, cache: Path) -> None:
     """Against runs that end at that epoch, so that nothing but the last model could be kept."""
-    entries = {"finetune": {"lr": 0.01}, "scrub": {"lr": 0.001, "alpha": 0.5}, EDITS_LATE: {}}[method]
+    entries = {
+        "finetune": {"lr": 0.01},
+        "scrub": {"lr": 0.001, "alpha": 0.5},
+        EDITS_LATE: {},
+        ENDS_EARLY: {"lr": 0.01},
+    }[method]
     spec = parse_spec(
         {
             **SMALL,
@@ -144,7 +150,7 @@ def test_the_weights_are_those_of_the_epoch_that_counts(method: str, rest: str, 
     run(sweep)
     (model,) = kept_models(sweep)
     assert model.place is not None
-    assert model.epoch == 1 or method != EDITS_LATE
+    assert model.epoch == {EDITS_LATE: 1, ENDS_EARLY: 3}.get(method, model.epoch)
     trial = sweep.record().counted.query("stage == 'evaluation'").iloc[0]
     worker = Worker(spec, sweep.cache)
     network = worker.workspace.new_model(0)

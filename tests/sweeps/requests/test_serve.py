@@ -142,6 +142,14 @@ def test_what_comes_after_the_last_epoch_is_not_served(workspace: Workspace) -> 
     assert state_digest(served.model.own_state()) == state_digest(whole.model.own_state())
 
 
+@pytest.mark.parametrize("stop", [2, None])
+def test_nor_what_comes_after_a_run_that_ends_early(workspace: Workspace, stop: int | None) -> None:
+    served = serve(workspace, TASK, by("tests.sweeps.bad_methods:EndsEarly", stop=stop, epochs=2), seed=0)
+    whole = serve(workspace, TASK, by("finetune", epochs=1), seed=0)
+    assert (served.epoch, served.rule) == (1, "the last epoch")
+    assert state_digest(served.model.own_state()) == state_digest(whole.model.own_state())
+
+
 def test_scrub_chooses_its_epoch_itself(workspace: Workspace) -> None:
     served = serve(workspace, TASK, by("scrub", epochs=3, lr=0.05), seed=0)
     assert 0 <= served.epoch <= 3
