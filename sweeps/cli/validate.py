@@ -45,7 +45,7 @@ def validated(file: str, overrides: list[str], tell_code: Callable[[str], None] 
     code = own_code(document.data)
     for name in code:
         tell_code(name)
-    spec = parse_document(document, file)
+    spec = parse_document(document, file, lambda spec: check_data(spec, Cache.at(spec.cache).folder))
     seen: list[str] = []
     at_once(
         spec.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -22,7 +22,7 @@ from sweeps.spec.earlier import as_begun
 from sweeps.spec.files import fill_code, fill_hashes
 from sweeps.spec.overrides import LISTED, NAMED, listed, named, narrow, override
 from sweeps.spec.schema import LARGEST, Spec
-from unlearn.errors import suggest
+from unlearn.errors import UnlearnError, suggest
 from unlearn.facts import component_facts
 
 #: What stands in for sections that are missing or wrong while the rest is checked.
@@ -34,6 +34,8 @@ _STAND_IN: dict[str, Any] = {
     "methods": {"finetune": {}},
 }
 LABEL = "label"
+#: The sections that decide which images there are, and what they are for.
+_OF_DATA = {"dataset", "held_out", "dev", "seed", "protocol", "cache"}
 #: How often the keys that the schema complains of are dropped, for what it sees only then.
 _ROUNDS = 5
 
@@ -113,8 +115,11 @@ def stored_spec(data: Any) -> Spec:
         return parse_spec(data, str(data.get("name", "sweep")))
 
 
-def parse_document(document: Document, source: str) -> Spec:
+def parse_document(document: Document, source: str, look: Callable[[Spec], object] | None = None) -> Spec:
     """A checked `Spec` from a document.
+
+    Args:
+        look: what looks at the data, of a file in which something is wrong: its `SpecError` is told too.
 
     Raises:
         SpecError: everything that is wrong with it, each with its place in the file.
@@ -128,9 +133,30 @@ def parse_document(document: Document, source: str) -> Spec:
     problems += found
     problems += check(spec, {problem.key for problem in problems}, stood_in)
     if problems:
+        problems += [] if look is None else _seen(spec, {problem.key for problem in problems}, stood_in, look)
         placed = [dataclasses.replace(p, place=p.place or document.place_of(p.key)) for p in _once(problems)]
         raise SpecError(source, sorted(placed, key=_line))
     return spec
+
+
+def _seen(spec: Spec, wrong: set[str], stood_in: set[str], look: Callable[[Spec], object]) -> list[Problem]:
+    """What `look` complains of, as far as it looks at what nothing is wrong with."""
+    if not _OF_DATA.isdisjoint(stood_in | {key.split(".")[0] for key in wrong}):
+        return []
+
+    def right(section: str) -> dict[str, Any]:
+        bodies = {} if section in stood_in | wrong else getattr(spec, section)
+        return {
+            name: b for name, b in bodies.items() if not any(f"{k}.".startswith(f"{section}.{name}.") for k in wrong)
+        }
+
+    try:
+        look(spec.model_copy(update={section: right(section) for section in ("scenarios", "methods")}))
+    except SpecError as error:
+        return list(error.problems)
+    except UnlearnError as error:
+        return [Problem("dataset", str(error))]
+    return []
 
 
 def uniform(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:

@@ -204,6 +204,32 @@ def test_validate_looks_at_the_data_and_tells_everything_at_once(tmp_path: Path)
     assert "data: 30 training and 30 test images of 3 classes" in result.output
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("seed: 1", ["tune_size: must be ≤ 15", "no class is named 'z'"]),
+        ("scenarios.random.sizes: [0]", ["no class is named 'z'"]),
+        ("scenarios.partial_class.target: 1", ["tune_size: must be ≤ 15"]),
+        ("dataset.rooot: x", []),
+        ("held_out: 2", []),
+    ],
+)
+def test_what_the_data_cannot_give_is_told_beside_other_errors(tmp_path: Path, wrong: str, told: list[str]) -> None:
+    folders(tmp_path, ["1", "2"])
+    file, (key, _, value) = tmp_path / "sweep.yaml", wrong.partition(": ")
+    file.write_text(
+        f"name: mine\ndataset: {{name: image_folder, root: {tmp_path}}}\nmodel: small_resnet\nsearch: {{trials: 0}}\n"
+        "methods: {finetune: {lr: {low: 1, high: 0.1}}}\nscenarios:\n  random: {tune_size: 400, sizes: [4]}\n"
+        "  partial_class: {target_class: z, tune_size: 4, sizes: [2]}\n"
+    )
+    out = CliRunner().invoke(app, ["validate", str(file), "--set", f"{key}={value}"]).output
+    lines = [line for line in out.splitlines() if "scenarios." in line and "--set" not in line]
+    assert "search.trials: must be ≥ 1" in out
+    assert "methods.finetune.lr: low ≤ high must hold" in out
+    assert len(lines) == len(told)
+    assert all(words in line for words, line in zip(told, lines, strict=True))
+
+
 def test_validate_tells_what_is_wrong_with_the_lists_of_data_without_files(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "ids.txt").write_text("5\n05\n9999\n")
     (tmp_path / "two.csv").write_text("a,b\n1,2\n")
