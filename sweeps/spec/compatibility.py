@@ -7,6 +7,7 @@ from typing import Any
 
 from sweeps.errors import Problem, SpecError
 from sweeps.spec.files import CHANGED_CODE, REMEDY
+from sweeps.spec.read import decay_range
 from unlearn.facts import component_facts
 
 #: Sections and keys that may change between two runs of one sweep.
@@ -41,7 +42,7 @@ def check_compatible(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     Raises:
         SpecError: with every key that differs.
     """
-    moved = {*_files(before, now), *_places(before, now)}
+    moved = {*_files(before, now), *_places(before, now), *_derived(before, now)}
     problems = [
         Problem("model.name", CHANGED_CODE, _short(now["model"]["name"]), REMEDY)
         if key == "code.model"
@@ -90,6 +91,19 @@ def _places(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     data = now.get("dataset")
     if isinstance(data, Mapping) and isinstance(before.get("dataset"), Mapping):
         yield from (f"dataset.{name}" for name in component_facts("data", data["name"]).places)
+
+
+def _derived(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """The keys of decay epochs that nobody wrote: they follow the epochs, which are told where they differ."""
+    for method in now.get("methods") or {}:
+        if all(_shipped_decay(method, of) for of in (before, now)):
+            yield from (f"methods.{method}.lr_decay_epoch.{end}" for end in ("low", "high"))
+
+
+def _shipped_decay(method: str, dump: Mapping[str, Any]) -> bool:
+    entries = (dump.get("methods") or {}).get(method) or {}
+    epochs = entries.get("epochs") or (dump.get("unlearning") or {}).get("epochs", 0)
+    return bool(entries.get("lr_decay_epoch") == decay_range(method, epochs))
 
 
 def _may_come_and_go(parts: tuple[str, ...], old: Any, new: Any) -> bool:

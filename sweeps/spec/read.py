@@ -286,6 +286,15 @@ def shipped_ranges(method: str) -> dict[str, Any]:
     return ranges
 
 
+def decay_range(method: str, epochs: int) -> dict[str, Any]:
+    """The shipped range of a method's decay epoch, which ends before the last epoch; empty where there is none."""
+    shipped = shipped_ranges(method).get("lr_decay_epoch", {})
+    if not shipped:
+        return {}
+    high = max(1, min(shipped["high"], epochs - 1))
+    return {**shipped, "low": min(shipped["low"], high), "high": high}
+
+
 def _locate(source: str) -> Path:
     shipped = shipped_sweeps()
     if source in shipped:
@@ -315,10 +324,8 @@ def _fill_ranges(data: dict[str, Any]) -> list[Problem]:
             continue
         ranges, declared = shipped_ranges(name), component_facts("methods", name).declared
         last = own.get("epochs", epochs)
-        decay = ranges.get("lr_decay_epoch")
-        if decay and isinstance(last, int):
-            high = max(1, min(decay["high"], last - 1))
-            ranges["lr_decay_epoch"] = {**decay, "low": min(decay["low"], high), "high": high}
+        if "lr_decay_epoch" in ranges and isinstance(last, int):
+            ranges["lr_decay_epoch"] = decay_range(name, last)
         filled[name] = {**ranges, **{key: _over(ranges.get(key), value) for key, value in own.items()}}
         problems += [
             Problem(f"methods.{name}.{field}", "needs a range or a value", "", "add {low: …, high: …, scale: …}")

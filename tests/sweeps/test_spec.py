@@ -196,6 +196,14 @@ def test_a_driver_needs_what_opens_its_urls_and_a_reader_does_not() -> None:
     )
 
 
+def test_decay_epochs_that_nobody_wrote_are_no_errors_beside_the_epochs() -> None:
+    begun = parse_spec({**TINY, "unlearning": {"epochs": 3}, "methods": ["finetune", "sure"]}).dump()
+    later = {**TINY, "unlearning": {"epochs": 5}, "methods": {"finetune": {"lr_decay_epoch": {"high": 3}}, "sure": {}}}
+    with pytest.raises(SpecError) as caught:
+        check_compatible(begun, parse_spec(later).dump())
+    assert [p.key for p in caught.value.problems] == ["unlearning.epochs", "methods.finetune.lr_decay_epoch.high"]
+
+
 def test_methods_come_and_go_by_whatever_name_and_their_ranges_do_not() -> None:
     sure, own = {"sure": {"lr": {"low": 0.1, "high": 0.2}}}, {"my.package:Method": {"lr": 0.1}}
     check_compatible({"methods": sure}, {"methods": {**sure, **own}})
