@@ -83,7 +83,7 @@ class Sweep:
         Raises:
             SweepError: that cannot be read, or is the folder of another sweep.
         """
-        spec = stored_spec(read_stored(folder.spec))
+        spec = stored_spec(read_stored(folder.spec), str(folder.spec))
         folder.check_place(spec.name, runs)
         return Sweep.at(spec, runs, storage)
 

@@ -90,13 +90,17 @@ def read_yaml(path: Path) -> Any:
     return _data_of(read_document(path), path)
 
 
-def read_stored(path: Path) -> Any:
+def read_stored(path: Path) -> dict[str, Any]:
     """Plain data of a `stored` file.
 
     Raises:
-        SweepError: it cannot be read or parsed, or is not understood; the message gives the line.
+        SweepError: it cannot be read or parsed, or is not understood, or holds no sections; the message gives the line.
     """
-    return _data_of(read_document(path, stored=True), path)
+    data = _data_of(read_document(path, stored=True), path)
+    if not isinstance(data, dict):
+        got = "nothing" if data is None else f"a {type(data).__name__}"
+        raise SpecError(str(path), [Problem("(file)", "must be a section of keys and values", got)])
+    return data
 
 
 def parse_yaml(text: str) -> Any:

@@ -100,19 +100,20 @@ def parse_spec(data: Mapping[str, Any], source: str = "sweep") -> Spec:
     return parse_document(Document(copy.deepcopy(dict(data))), source)
 
 
-def stored_spec(data: Any) -> Spec:
+def stored_spec(data: Mapping[str, Any], source: str = "") -> Spec:
     """The `Spec` that an earlier run has resolved, checked and kept; rules that came later do not make it unreadable.
+
+    Args:
+        source: the file that it is from, for errors; by default its name.
 
     Raises:
         SpecError: it is no such thing.
     """
-    if not isinstance(data, Mapping):
-        raise SpecError("spec", [Problem("(file)", "must be a section of keys and values", shown(data))])
     data = as_begun(data)
     try:
         return Spec.model_validate(data)
     except ValidationError:
-        return parse_spec(data, str(data.get("name", "sweep")))
+        return parse_spec(data, source or str(data.get("name", "sweep")))
 
 
 def parse_document(document: Document, source: str, look: Callable[[Spec], object] | None = None) -> Spec:

@@ -56,6 +56,23 @@ def test_list_says_how_far_each_sweep_is(runs: Path) -> None:
     assert "broken" in table
 
 
+@pytest.mark.parametrize(
+    ("text", "got"), [("", "got nothing"), ("[1]", "got a list"), ("seed: 1", "name: is required")]
+)
+def test_a_stored_file_that_is_none_is_told_by_its_path(tmp_path: Path, text: str, got: str) -> None:
+    file = tmp_path / "emptied" / "spec.yaml"
+    file.parent.mkdir()
+    file.write_text(text)
+    for command in ("status", "report", "remove"):
+        told = sweeps(command, "emptied", runs=tmp_path)
+        assert told.exit_code == 2
+        assert told.output.startswith(f"{file}: ")
+        assert got in told.output
+    assert "emptied/spec.yaml: " in as_json(sweeps("list", "--json", runs=tmp_path))[0]["state"]
+    with pytest.raises(SweepError, match="storage must exist" if got.startswith("name") else got):
+        find_sweep(file.parent)
+
+
 def test_list_of_no_sweeps_says_how_to_start_one(tmp_path: Path) -> None:
     result = sweeps("list", runs=tmp_path / "nowhere")
     assert (result.exit_code, result.stdout) == (0, "")
