@@ -51,15 +51,15 @@ def make_sampler(spec: Spec, name: str, trials: int) -> BaseSampler:
         return samplers.RandomSampler(seed=seed)
 
 
-def make_pruner(spec: Spec) -> BasePruner:
-    """The pruner of every search study."""
+def make_pruner(spec: Spec, epochs: int) -> BasePruner:
+    """The pruner of a search study whose trials have so many epochs."""
     name = spec.search.pruner
     if name == "median":
         return pruners.MedianPruner(n_startup_trials=startup_trials(spec), n_warmup_steps=1)
     if name == "successive_halving":
         return pruners.SuccessiveHalvingPruner()
     if name == "hyperband":
-        return pruners.HyperbandPruner(max_resource=spec.unlearning.epochs)
+        return pruners.HyperbandPruner(max_resource=epochs)
     if name == "wilcoxon":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)

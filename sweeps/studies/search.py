@@ -52,7 +52,7 @@ class SearchStudy(OpenStudy):
         # a method that was left out for a while may have come back with other hyperparameters to search
         self.retries = [retry for retry in self.retries if retry.params.keys() == self.space.distributions.keys()]
         self.warm_start = self._kept(list(warm_start))
-        self.study.pruner = make_pruner(spec)
+        self.study.pruner = make_pruner(spec, int(self.space.fixed.get("epochs", spec.unlearning.epochs)))
         self.samples = sum(int(t.user_attrs.get(SAMPLES, 0)) for t in self.study.get_trials(deepcopy=False))
         self._view: SamplerView | None = None
         self._view_name = ""

@@ -165,6 +165,16 @@ def test_a_search_goes_on_from_the_first_points_that_it_began_with(tiny: SpecMak
     assert len({tuple(t.params.values()) for t in trials}) == 6
 
 
+@pytest.mark.parametrize(("own", "brackets"), [({}, 2), ({"epochs": 27}, 4)])
+def test_hyperband_divides_the_epochs_that_a_method_has(
+    tiny: SpecMaker, storage: BaseStorage, own: dict[str, Any], brackets: int
+) -> None:
+    spec = tiny(methods={"sure": own}, unlearning={"epochs": 3}, search={"pruner": "hyperband", "confirm": "none"})
+    search = search_of(spec, storage)
+    search.study.ask().should_prune()  # by which the pruner makes its brackets
+    assert search.study.pruner._n_brackets == brackets  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("sampler", ["auto", "random", "grid"])
 def test_of_few_configurations_each_is_tried_once(tiny: SpecMaker, storage: BaseStorage, sampler: str) -> None:
     one = {"low": 0.01, "high": 0.01, "scale": "log"}
