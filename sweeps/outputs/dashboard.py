@@ -53,7 +53,8 @@ def decorate(storage: BaseStorage, record: SweepRecord, folder: Path) -> int:
     from reports import notes  # noqa: PLC0415  # plotly takes a second
 
     store = artifact_store(folder)
-    record = replace(record, provenance={})  # changes with every start, and is not shown
+    typed = {name: record.provenance[name] for name in ("command", "commands") if name in record.provenance}
+    record = replace(record, provenance=typed)  # the rest changes with every start, and is not shown
     names = {study.study_name for study in storage.get_all_studies()}
     studies = {key: "/".join((record.name, *key)) for key in record.planned}
     studies = {key: name for key, name in studies.items() if name in names}

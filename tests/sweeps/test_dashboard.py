@@ -219,7 +219,9 @@ def test_written_again_nothing_is_written_nor_drawn(decorated: Path, monkeypatch
     monkeypatch.setattr(notes, "study_figures", None)
     monkeypatch.setattr(notes, "sweep_figures", None)
     with writes(storage) as written:
-        decorate(storage, replace(record, provenance={"ended": "now"}), decorated / "artifacts")
+        decorate(
+            storage, replace(record, provenance={**record.provenance, "last_started": "now"}), decorated / "artifacts"
+        )
     assert written == []
     assert {path: path.stat().st_mtime_ns for path in (decorated / "artifacts").iterdir()} == files
     assert get_note(search).split(OWN_NOTES)[1].strip() == "look at trial 2"

@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.storages import BaseStorage
+from optuna_dashboard import get_note
 from typer.testing import CliRunner
 
 from benchmarks.trivial_sweep import finish_trivially
@@ -19,6 +20,7 @@ from reports.notes import shown
 from sweeps.cli.app import app
 from sweeps.cli.options import Options
 from sweeps.cli.status import continuing, going_on, who_runs
+from sweeps.outputs.dashboard import decorate
 from sweeps.record import extending, load, load_sweep
 from sweeps.record.commands import looked_at
 from sweeps.record.fingerprint import fingerprint
@@ -118,6 +120,14 @@ def test_the_page_of_a_sweep_that_lies_elsewhere_leads_there(tmp_path: Path, cac
     assert len(commands) > 3
     assert [line for line in commands if place not in line] == []
     assert f"`sweeps report {name} {place}`" in shown(looked_at(sweep.record(), place.split())).note
+
+
+def test_the_dashboards_note_advises_what_was_typed(tmp_path: Path, cache: Path) -> None:
+    sweep = finish_trivially(tmp_path / "runs", outputs=False)
+    storage, typed = sweep.prepare(), "sweeps evaluate own.yaml --params p.yaml"
+    decorate(storage, replace(sweep.record(), provenance={"commands": [typed]}), sweep.folder.artifacts)
+    note = get_note(optuna.load_study(study_name=sweep.spec.name, storage=storage))
+    assert note.count("sweeps evaluate ") == note.count(f"{typed} --set evaluation.seeds=") > 0
 
 
 def test_more_evaluations_of_given_parameters_whatever_ran_last(tiny: SpecMaker) -> None:
