@@ -25,9 +25,9 @@ from optuna.study import Study
 
 from sweeps.outputs.tidied import TidyStorage
 from sweeps.record import SweepRecord
+from sweeps.record.code import code_digest
 from sweeps.record.load import stored_plan
 from sweeps.spec.space import Space
-from unlearn import gaps
 
 #: Whatever a user writes below this line of a note is kept.
 OWN_NOTES = "*Your own notes, below this line, are kept.*"
@@ -53,7 +53,9 @@ def decorate(storage: BaseStorage, record: SweepRecord, folder: Path) -> int:
     from reports import notes  # noqa: PLC0415  # plotly takes a second
 
     store = artifact_store(folder)
-    typed = {name: record.provenance[name] for name in ("command", "commands") if name in record.provenance}
+    typed: dict[str, Any] = {
+        name: record.provenance[name] for name in ("command", "commands") if name in record.provenance
+    }
     record = replace(record, provenance=typed)  # the rest changes with every start, and is not shown
     names = {study.study_name for study in storage.get_all_studies()}
     studies = {key: "/".join((record.name, *key)) for key in record.planned}
@@ -112,19 +114,10 @@ def _inputs(record: SweepRecord) -> str:
     digest = hashlib.sha256()
     for value in (getattr(record, field.name) for field in fields(record)):
         digest.update(repr(value.to_dict("list") if isinstance(value, pd.DataFrame) else value).encode())
-    for path in _sources():
-        digest.update(path.read_bytes())
+    digest.update(code_digest().encode())
     for library in ("numpy", "pandas", "plotly", "scipy"):
         digest.update(version(library).encode())
     return digest.hexdigest()
-
-
-def _sources() -> list[Path]:
-    """The files of the code: of reports, and of what these read records by and name values with."""
-    import reports  # noqa: PLC0415  # plotly takes a second
-
-    folders = Path(reports.__file__).parent, Path(__file__).parents[1]
-    return [*(path for folder in folders for path in sorted(folder.rglob("*.py"))), Path(gaps.__file__)]
 
 
 def _state(study: Study, inputs: str, store: FileSystemArtifactStore) -> str:

@@ -29,7 +29,7 @@ def write_outputs(record: SweepRecord, outputs: tuple[Path, Path], maps: Path | 
 
 
 def are_current(outputs: tuple[Path, Path], fingerprint: str) -> bool:
-    """Whether best parameters and the page are there, and made from the state of the sweep that has this fingerprint."""
+    """Whether best parameters and the page are there, and made from what has this fingerprint: state and code."""
     best, page = outputs
     try:
         told = f'content="{fingerprint}"' in page.read_text(encoding="utf-8")

@@ -11,16 +11,17 @@ from typing import Any
 from optuna import Study, load_study
 from optuna.storages import BaseStorage
 
+from sweeps.record.code import code_digest
 from sweeps.studies.design import DESIGN
 
 
 def fingerprint(storage: BaseStorage, name: str, opened: Iterable[Study] = ()) -> str:
-    """Digest of a sweep's resolved spec, of each study's design and of how its trials stand.
+    """Digest of a sweep's resolved spec, of each study's design, of how its trials stand, and of the code that tells of them.
 
     Args:
         opened: studies of the sweep that are open already, of which trials that have ended are not read again.
     """
-    state: dict[str, Any] = {}
+    state: dict[str, Any] = {"code of outputs": code_digest()}
     known = {study.study_name: study for study in opened}
     for study in sorted(storage.get_all_studies(), key=lambda study: study.study_name):
         if study.study_name == name:

@@ -15,12 +15,14 @@ from optuna.storages import BaseStorage
 from optuna_dashboard import get_note
 from typer.testing import CliRunner
 
+import reports
 from benchmarks.trivial_sweep import finish_trivially
 from reports.notes import shown
 from sweeps.cli.app import app
 from sweeps.cli.options import Options
 from sweeps.cli.status import continuing, going_on, who_runs
 from sweeps.outputs.dashboard import decorate
+from sweeps.outputs.report import are_current
 from sweeps.record import extending, load, load_sweep
 from sweeps.record.commands import looked_at
 from sweeps.record.fingerprint import fingerprint
@@ -120,6 +122,17 @@ def test_the_page_of_a_sweep_that_lies_elsewhere_leads_there(tmp_path: Path, cac
     assert len(commands) > 3
     assert [line for line in commands if place not in line] == []
     assert f"`sweeps report {name} {place}`" in shown(looked_at(sweep.record(), place.split())).note
+
+
+def test_a_page_of_other_code_is_not_current(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = finish_trivially(tmp_path / "runs")
+    assert are_current(sweep.outputs, sweep.record().fingerprint)
+    copied = Path(shutil.copytree(Path(reports.__file__).parent, tmp_path / "reports"))
+    monkeypatch.setattr(reports.__spec__, "origin", str(copied / "__init__.py"))
+    assert are_current(sweep.outputs, sweep.record().fingerprint)  # wherever it lies
+    with (copied / "told.py").open("a") as file:
+        file.write("# says it otherwise\n")
+    assert not are_current(sweep.outputs, sweep.record().fingerprint)
 
 
 def test_the_dashboards_note_advises_what_was_typed(tmp_path: Path, cache: Path) -> None:
