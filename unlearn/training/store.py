@@ -139,6 +139,8 @@ class ModelStore:
             header = _metadata(raw)
             if header["checksum"] != _checksum(state, header["cost"]):
                 raise ValueError("its checksum does not hold")
+            if header.get("key", key) != key:  # older files do not say
+                raise ValueError(f"it is the model {header['key']}")
             cost, facts = (json.loads(header[part]) for part in ("cost", "about"))
             return StoredModel(state, TrainingCost(**cost), facts, loaded=True)
         except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
@@ -182,6 +184,7 @@ class ModelStore:
         header = {
             "checksum": _checksum(tensors, cost_text),
             "cost": cost_text,
+            "key": key,
             "about": json.dumps(facts, default=str),
         }
         for stale in self.folder.glob(f".{self.path(key).name}.*.tmp"):  # left by a killed process: we hold the lock

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
 from unlearn.files import locked, write_atomically
 from unlearn.training import ModelStore, TrainingCost, content_key
+from unlearn.training.store import _metadata
 
 COST = TrainingCost(seconds=1.5, samples=640)
 FACTS = {"kind": "oracle", "recipe": {"epochs": 3}}
@@ -100,6 +103,22 @@ def test_damage_is_set_aside_reported_and_rebuilt(store, caplog, damage, ask):
     assert "abc.safetensors is damaged" in caplog.text
     (aside,) = store.folder.glob("abc.damaged-*")
     assert aside.read_bytes() == damage(raw)
+    assert store.train_or_load("abc", forbidden, FACTS).loaded
+
+
+def test_a_model_under_anothers_name_is_not_taken_for_it(store, caplog):
+    path = stored(store)
+    path.rename(store.path("xyz"))
+    with caplog.at_level(logging.WARNING):
+        assert not store.train_or_load("xyz", trained, FACTS).loaded
+    assert "xyz.safetensors is damaged (it is the model abc)" in caplog.text
+
+
+def test_a_model_of_an_older_version_which_does_not_say_its_key_is_loaded(store):
+    path = stored(store)
+    tensors, header = load_tensors(path.read_bytes()), _metadata(path.read_bytes())
+    assert header.pop("key") == "abc"
+    path.write_bytes(save_tensors(tensors, header))
     assert store.train_or_load("abc", forbidden, FACTS).loaded
 
 
