@@ -21,6 +21,8 @@ __all__ = ["Ids", "IdsError", "Indices", "ids_digest", "listed", "read_ids"]
 
 Indices = npt.NDArray[np.int64]
 
+#: Of image files.
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 #: How many ids of one kind a message names.
 SHOWN = 20
 
@@ -196,8 +198,9 @@ def _column(path: Path, lines: Sequence[str], column: str | None) -> list[str]:
 
 
 def _names_an_image(name: str) -> bool:
-    """Whether a column's name is what the images of a data set are called: a row number, or a path."""
-    return re.fullmatch(r"\s*[+-]?\d+(\.0*)?\s*", name) is not None or "/" in name
+    """Whether a column's name is what the images of a data set are called: a row number, a path, or a file."""
+    path = "/" in name or Path(name.strip()).suffix.lower() in SUFFIXES
+    return path or re.fullmatch(r"\s*[+-]?\d+(\.0*)?\s*", name) is not None
 
 
 def _holds_any(row: Mapping[str | None, str | list[str] | None]) -> bool:

@@ -16,10 +16,9 @@ from unlearn.data._base import ImageDataset, Labels, Look, Pixels
 from unlearn.data._cache import cached, listing, new_pixels, save_labels
 from unlearn.data._classes import few, natural
 from unlearn.data._decode import check_depth, decode
-from unlearn.data._ids import Ids, Indices
+from unlearn.data._ids import SUFFIXES, Ids, Indices
 from unlearn.errors import DataError
 
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 #: A look decodes the first image of so many classes at most.
 SAMPLED = 100
 

@@ -108,6 +108,7 @@ def test_lists_are_read(name: str, text: str, column: str | None, ids: list[str]
         (b"id,who,id\n3,a,4\n", None, "must have one column 'id', and has 2 of that name"),
         (b"3\n4\n5\n", None, "must begin with its columns' names, and begins with '3', which is like an id"),
         (b"train/cat/0.png\ntrain/cat/1.png\n", None, "begins with 'train/cat/0.png', which is like an id"),
+        (b"a 1.JPG\na 2.JPG\n", None, "begins with 'a 1.JPG', which is like an id"),
         (b"5.0,\n7.0,\n", None, "begins with '5.0', which is like an id"),
         (b"\xef\xbb\xbfid;who\r\n3;a\r\n", None, "must have commas between its columns, and begins with 'id;who'"),
         (b"who\tid\na\t3\n", "id", "must have commas between its columns"),
