@@ -22,7 +22,8 @@ def steps(record: SweepRecord) -> list[tuple[str, str]]:
     """(command, what it does), in order."""
     name, commit = record.name, record.provenance.get("commit")
     found = [(f"git checkout {shlex.quote(str(commit))}", "the code that ran it last")] if commit else []
-    typed, last, decided = typed_runs(record) or [["run", name]], last_command(record), _decided_precision(record)
+    last, decided = last_command(record), _decided_precision(record)
+    typed = typed_runs(record) or [last]
     if decided is not None:
         *typed, last = (with_setting(words, "precision", decided) for words in (*typed, last))
     as_decided = "" if decided is None else ", in the precision that was decided for it"

@@ -41,6 +41,15 @@ def test_a_sweep_run_from_python_has_its_name(builder: RecordBuilder):
     ]
 
 
+def test_one_that_lies_elsewhere_is_led_to(builder: RecordBuilder):
+    record = replace(builder.record(), provenance={}, place=("--runs", "my runs"))
+    assert [command for command, _ in steps(record)] == [
+        "sweeps run tiny --runs 'my runs'",
+        "sweeps evaluate tiny --runs 'my runs' --params 'my runs/tiny/best_params.yaml'",
+        "sweeps report tiny --runs 'my runs'",
+    ]
+
+
 def test_of_an_older_storage_the_last_command_is_known(builder: RecordBuilder):
     record = replace(builder.record(), provenance={"command": "sweeps run b.yaml --runs r", "commit": "abc"})
     assert [c for c, _ in steps(record)][:2] == ["git checkout abc", "sweeps run b.yaml --runs r"]
