@@ -260,8 +260,8 @@ class Search(Part):
             begins; by default a third of `trials`, 4 to 10.
         max_retries: how often a trial is run again whose worker died.
         samples: if given, no further trial starts once a search has passed so many samples forward and backward.
-            warm_start: where first points come from: `published`, or paths of best-params files, as they are when a search
-                begins; a value that a range does not hold becomes the nearest that it holds.
+        warm_start: where first points come from: `published`, or paths of best-params files, as they are when a search
+            begins; a value that a range does not hold becomes the nearest that it holds.
         confirm: rounds in which the search's leaders are thinned out on further tuning forget sets; none: the search's best wins.
         forget_seed: seed of the tuning forget set; those of `confirm` follow it.
         retain_samples: on how many of the retain set each epoch of a search is measured, class by class in proportion, the same
