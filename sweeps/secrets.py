@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import re
 
-_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@\s]+@")
-_PARAMETER = re.compile(r"([?&][^=&\s]*(?:token|password|secret|key|sig)[^=&\s]*=)[^&\s]+", re.IGNORECASE)
+#: A text that is a URL, perhaps that of a key or an option: spaces are part of it.
+_URL = re.compile(r"\s*(?:[^\s:/=]+=)?[A-Za-z][\w+.-]*://")
+_NAMES = "token|password|passwd|pwd|secret|key|sig|odbc_connect"
+
+
+def _patterns(end: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """A password and a parameter of a URL that ends at such a character; a password at the last @, as a user may be `me@corp`."""
+    password = rf"(://[^:/{end}]*):[^{end}]+@"
+    return re.compile(password), re.compile(rf"([?&](?!sslkey=)[^=&\s]*(?:{_NAMES})[^=&\s]*=)[^&{end}]+", re.IGNORECASE)
+
+
+_ALONE, _AMONG_WORDS = _patterns(r"\0"), _patterns(r"\s")
 
 
 def holds_secret(url: str) -> bool:
@@ -15,4 +25,5 @@ def holds_secret(url: str) -> bool:
 
 def mask(text: str) -> str:
     """`text` with the password of any URL in it, and parameters that sound like one, replaced by ***."""
-    return _PARAMETER.sub(r"\1***", _PASSWORD.sub(r"\1:***@", text))
+    password, parameter = _ALONE if _URL.match(text) else _AMONG_WORDS
+    return parameter.sub(r"\1***", password.sub(r"\1:***@", text))

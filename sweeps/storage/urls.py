@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -9,6 +10,8 @@ from sweeps.errors import Problem
 from sweeps.secrets import mask
 from unlearn.files import expanded
 
+#: After a password that ends at the first @ there is another before the host ends.
+_STRAY_AT = re.compile(r"://[^:/]*:[^@]*@[^/?]*@")
 JOURNAL, SQLITE = "journal:", "sqlite:///"
 
 
@@ -55,4 +58,5 @@ def wrong_url(url: str, key: str = "storage") -> Problem | None:
         like = url if url and ":" not in url else "study.log"
         remedy = f"e.g. journal:{like}, sqlite:///study.db, or postgresql://USER@HOST/DATABASE"
         return Problem(key, "must be a URL", repr(mask(url)), remedy)
-    return None
+    stray = Problem(key, "must have an @ of its user or password written %40", repr(mask(url)))
+    return stray if _STRAY_AT.search(url) else None

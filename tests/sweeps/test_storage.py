@@ -157,9 +157,34 @@ def test_a_url_in_the_sweep_file_is_validated() -> None:
         parse_spec({**TINY, "storage": "journal://j.log"})
 
 
-def test_passwords_are_masked() -> None:
-    assert mask("postgresql+psycopg://me:se:cret@host:5432/db") == "postgresql+psycopg://me:***@host:5432/db"
-    assert mask("sqlite:///runs/a.db") == "sqlite:///runs/a.db"
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("postgresql+psycopg://me:se:cret@host:5432/db", "postgresql+psycopg://me:***@host:5432/db"),
+        ("postgresql://me:my se/cret@host/db", "postgresql://me:***@host/db"),
+        ("--storage=postgresql://me:my secret@host/db", "--storage=postgresql://me:***@host/db"),
+        ("postgresql://me@corp:secret@host/db", "postgresql://me@corp:***@host/db"),
+        ("postgresql://me:se@cret@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://host/db?user=me&password=my secret", "postgresql://host/db?user=me&password=***"),
+        ("mysql+pymysql://me@host/db?passwd=secret&x=1", "mysql+pymysql://me@host/db?passwd=***&x=1"),
+        ("got postgresql://me@corp:secret@host/db: ask me@corp", "got postgresql://me@corp:***@host/db: ask me@corp"),
+        ("sqlite:///runs/a.db", None),
+        ("a server at http://127.0.0.1:5000: ask me@corp", None),
+        ("postgresql://me@host/db?sslkey=/me.key", None),
+    ],
+)
+def test_passwords_are_masked(text: str, masked: str | None) -> None:
+    assert mask(text) == (masked or text)
+    assert mask(mask(text)) == mask(text)
+    if masked and " ask " not in text and not text.startswith("--"):
+        assert "cret" not in str(wrong_url(text))
+
+
+def test_an_at_sign_that_would_be_read_as_the_host_is_refused() -> None:
+    """SQLAlchemy would look for a host `cret@db.org`, and say so."""
+    with pytest.raises(SweepError, match=r"written %40, got 'postgresql://me:\*\*\*@db.org/x'"):
+        open_storage("postgresql://me:se@cret@db.org/x")
+    assert wrong_url("postgresql://me@corp:se%40cret@db.org/x?options=a@b") is None
 
 
 def write_lease(storage: optuna.storages.BaseStorage, **changes: object) -> None:
