@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweeps.errors import SweepError
-from sweeps.storage.urls import sqlite_url, storage_exists
+from sweeps.storage.urls import local_file, sqlite_url, storage_exists
 
 STORAGE_VARIABLE = "UNLEARN_SWEEPS_STORAGE"
 
@@ -126,3 +126,16 @@ class SweepFolder:
             )
         moved = url == declared and not storage_exists(url) and self.database.exists()
         return self.own_storage if moved else url
+
+    def storage_of_run(self, given: str | None, recorded: str | None) -> str:
+        """The URL of the storage that the sweep was last run in: a file that is there comes before the variable, which
+        may be for other sweeps; else as `storage` says.
+
+        Args:
+            recorded: what `spec.yaml` says; None where that is the folder's own file.
+        """
+        if given is None and (recorded is None or local_file(recorded)):
+            for url in filter(None, (recorded, self.own_storage)):
+                if storage_exists(url):
+                    return url
+        return self.storage(given, recorded)

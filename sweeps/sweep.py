@@ -15,7 +15,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from sweeps.errors import SweepError
-from sweeps.folder import SweepFolder
+from sweeps.folder import STORAGE_VARIABLE, SweepFolder
 from sweeps.jobs.cache import Cache, check_writable
 from sweeps.jobs.job import other_data, same_data
 from sweeps.plan import Stage, make_plan
@@ -85,11 +85,30 @@ class Sweep:
         """
         spec = stored_spec(read_stored(folder.spec), str(folder.spec))
         folder.check_place(spec.name, runs)
-        return Sweep.at(spec, runs, storage)
+        return Sweep.at(spec, runs, folder.storage_of_run(storage, spec.storage))
 
     @property
     def cache(self) -> Cache:
         return Cache.at(self.spec.cache)
+
+    def check_storage(self) -> None:
+        """Refuse another storage than the one that the sweep was run in, unless it was copied there.
+
+        Raises:
+            SweepError: the storage has nothing of the sweep, and that of its last run may have.
+        """
+        if not self.folder.spec.is_file():
+            return
+        last = read_stored(self.folder.spec).get("storage") or self.folder.own_storage
+        if mask(self.url) == last or not storage_exists(last):
+            return
+        if self.exists and frozen_spec(self.open_to_read(), self.spec.name) is not None:
+            return
+        raise SweepError(
+            f"sweep {self.spec.name!r} was run in the storage {last}, and {mask(self.url)} has nothing of it\n"
+            f"  remedy: name that one by --storage or ${STORAGE_VARIABLE}, copy the sweep (docs/cluster.md#storage), or begin "
+            "another under another name"
+        )
 
     def prepare(self) -> BaseStorage:
         """Open the storage and make the folder; everything that can be refused is refused here.
@@ -146,6 +165,7 @@ class Sweep:
         Raises:
             SpecError: the keys that differ from those that it began with, and may not.
         """
+        self.check_storage()
         before = frozen_spec(self.open_to_read(), self.spec.name) if self.exists else None
         found = self.continued()
         if before is not None:
@@ -255,6 +275,7 @@ def run_sweep(
     stages = tuple(stages)
     first_points(sweep.spec, stages)  # a file that cannot be used is refused before anything is made
     with interruptible(), storage_errors():
+        sweep.check_storage()
         storage = sweep.prepare()
         with Lease(storage, sweep.spec.name, local_file(sweep.url)):
             sweep = sweep.continued(storage)

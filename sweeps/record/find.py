@@ -32,7 +32,7 @@ def find_sweep(where: str | Path, *, sweep: str | None = None, storage: str | No
     else:
         folder = _folder_of(expanded(where))
         frozen = read_stored(folder.spec)
-        url, name = folder.storage(storage, frozen.get("storage")), sweep or frozen.get("name")
+        url, name = folder.storage_of_run(storage, frozen.get("storage")), sweep or frozen.get("name")
     if not storage_exists(url):
         raise SweepError(f"storage must exist, got {mask(url)}")
     opened = open_storage(url, to_read=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner, Result
@@ -20,7 +21,7 @@ from sweeps.cli.options import Options
 from sweeps.cli.report import _check_output
 from sweeps.errors import SweepError
 from sweeps.jobs.cache import Cache
-from sweeps.record import find_sweep, remarks, told_apart
+from sweeps.record import find_sweep, load_sweep, remarks, told_apart
 from sweeps.record.find import sweeps_in
 from sweeps.spec import shipped_sweeps
 from sweeps.storage import open_storage
@@ -153,6 +154,42 @@ def test_remove_spares_other_sweeps_of_a_shared_storage(runs: Path, tmp_path: Pa
     assert result.exit_code == 0, result.output
     assert {study.study_name for study in storage.get_all_studies()} == {"another", f"{NAME}-two/search/random/sure"}
     assert sweeps_in(storage) == ["another"]
+
+
+def test_a_variable_for_other_sweeps_hides_none(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sweeps("list", "--json", runs=runs).stdout
+    monkeypatch.setenv("UNLEARN_SWEEPS_STORAGE", sqlite_url(tmp_path / "others.db"))
+    assert sweeps("list", "--json", runs=runs).stdout == before
+    assert "cannot be read" not in before
+    assert find_sweep(runs / NAME).name == NAME
+    result = sweeps("remove", NAME, "--yes", runs=runs)
+    assert f"studies in {sqlite_url(runs / NAME / 'study.db')}" in result.stdout
+    assert "deleted 0" not in result.stdout
+    assert not (runs / NAME).exists()
+
+
+@pytest.mark.parametrize("command", [["run", "--dry-run"], ["search"], ["remove", "--yes"]])
+def test_a_sweep_is_not_begun_anew_in_another_storage(runs: Path, tmp_path: Path, command: list[str]) -> None:
+    """As where the variable with the storage's URL was forgotten: the report of what was run would be written over."""
+    name, *options = command
+    result = sweeps(name, NAME, *options, "--storage", sqlite_url(tmp_path / "another.db"), runs=runs)
+    assert result.exit_code == 2
+    own = sqlite_url(runs / NAME / "study.db")
+    assert f"was run in the storage {own}, and sqlite:///{tmp_path}/another.db has nothing of it" in result.stderr
+    assert not (tmp_path / "another.db").exists()
+    assert find_sweep(runs / NAME).name == NAME
+
+
+def test_a_sweep_that_was_copied_to_another_storage_goes_on_there(runs: Path, tmp_path: Path) -> None:
+    url = f"journal:{tmp_path / 'study.log'}"
+    source, target = open_storage(sqlite_url(runs / NAME / "study.db")), open_storage(url)
+    for name in optuna.get_all_study_names(source):
+        optuna.copy_study(from_study_name=name, from_storage=source, to_storage=target)
+    result = sweeps("run", NAME, "--dry-run", "--storage", url, runs=runs)
+    assert result.exit_code == 0, result.stderr
+    here, there = load_sweep(source, NAME), load_sweep(target, NAME)
+    pd.testing.assert_frame_equal(here.trials, there.trials, check_like=True)
+    pd.testing.assert_frame_equal(here.curves, there.curves)
 
 
 def test_remove_leaves_what_others_wrote_last_into_its_file(runs: Path) -> None:
