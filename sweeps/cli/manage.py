@@ -25,6 +25,7 @@ from sweeps.record.progress import progress, unfinished
 from sweeps.secrets import mask
 from sweeps.storage import open_storage, storage_errors
 from sweeps.storage.lease import Lease
+from sweeps.storage.urls import local_file
 from sweeps.sweep import Sweep
 from sweeps.text import shortened
 
@@ -119,8 +120,8 @@ def remove_sweep(options: Options, *, sure: bool) -> int:
             return DONE
     if storage is not None and studies:
         _delete_studies(storage, sweep.spec.name, studies)
-    keep = sweep.folder.database_files if storage is not None and storage.get_all_studies() else ()
-    sweep.folder.delete(keep)
+    holds_more = not _is_its_own(sweep) or (storage is not None and storage.get_all_studies())
+    sweep.folder.delete(sweep.folder.database_files if holds_more else ())
     tell(f"deleted {what}")
     if sweep.folder.path.exists():
         echo(f"what is not the sweep's stays in {sweep.folder.path}")
@@ -131,6 +132,12 @@ def remove_sweep(options: Options, *, sure: bool) -> int:
             f"so do {count_of(kept, 'unlearned model')} of its evaluation, in {where}: the header of each file says what it is"
         )
     return DONE
+
+
+def _is_its_own(sweep: Sweep) -> bool:
+    """Whether a `study.db` in the sweep's folder is what it lies in; else that may be a copy of it."""
+    own, file = sweep.folder.database, local_file(sweep.url)
+    return not own.exists() or (file is not None and file.exists() and file.samefile(own))
 
 
 def _studies(storage: BaseStorage, sweep: str) -> list[str]:

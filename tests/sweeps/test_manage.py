@@ -190,6 +190,9 @@ def test_a_sweep_that_was_copied_to_another_storage_goes_on_there(runs: Path, tm
     here, there = load_sweep(source, NAME), load_sweep(target, NAME)
     pd.testing.assert_frame_equal(here.trials, there.trials, check_like=True)
     pd.testing.assert_frame_equal(here.curves, there.curves)
+    assert sweeps("remove", NAME, "--yes", "--storage", url, runs=runs).exit_code == 0
+    assert optuna.get_all_study_names(target) == []
+    assert (runs / NAME / "study.db").exists()
 
 
 def test_remove_leaves_what_others_wrote_last_into_its_file(runs: Path) -> None:
