@@ -79,7 +79,9 @@ def sweeps_under(runs: Path) -> Iterator[Listed]:
     for frozen in sorted(runs.glob("*/spec.yaml")):
         folder = SweepFolder(frozen.parent)
         try:
-            yield _listed(folder, Sweep.left(folder, runs))
+            with storage_errors():
+                listed = _listed(folder, Sweep.left(folder, runs))
+            yield listed
         except (SweepError, OSError) as error:
             reason = shortened(mask(str(error).splitlines()[0]), MOST_CHARACTERS)
             yield Listed(folder.path.name, f"cannot be read: {reason}", bytes=folder.bytes)

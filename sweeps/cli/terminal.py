@@ -24,7 +24,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def errors_to_exit_code(command: Callable[..., int]) -> Callable[..., int]:
-    """Bad input, and files that cannot be used, become a message on stderr and exit code 2."""
+    """Bad input, and files or a storage that cannot be used, become a message on stderr and exit code 2."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> int:
@@ -45,6 +45,14 @@ def errors_to_exit_code(command: Callable[..., int]) -> Callable[..., int]:
             echo(f"{error.filename or 'the output'} cannot be read or written: {error.strerror}")
             if error.errno in FULL:
                 echo("  remedy: make room there; the same command then goes on, nothing finished is lost")
+            return BAD_INPUT
+        except Exception as error:
+            opened = sys.modules.get(
+                "sweeps.storage.open"
+            )  # not imported for this: where none was opened, none has failed
+            if opened is None or not isinstance(error, opened.STORAGE_ERRORS):
+                raise
+            echo(str(opened.failure(error)))
             return BAD_INPUT
         return code
 

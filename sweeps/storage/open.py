@@ -31,6 +31,8 @@ LOCKED_SECONDS = 0.02
 ATTEMPTS, ATTEMPT_SECONDS = 10, 0.2
 #: What a storage raises when the disk is full or the server gone.
 STORAGE_ERRORS = (SQLAlchemyError, StorageInternalError)
+#: What helps where SQLite's file is damaged.
+DAMAGED = "restore the file from a copy, or move it away and begin anew: trained models are in the cache"
 #: Layouts of its tables that Optuna has found to be its own: it imports all its migrations to tell, for each storage anew.
 _COMPATIBLE: set[str] = set()
 
@@ -61,8 +63,8 @@ def open_storage(url: str, *, to_read: bool = False) -> BaseStorage:
     except (*STORAGE_ERRORS, OSError, ImportError, ValueError, RuntimeError, KeyError) as error:
         reason = _first_line(error)
         remedy = "use sqlite:///PATH, journal:PATH or postgresql://USER@HOST/DATABASE, and see that the server is up"
-        if type(error) is DatabaseError:  # SQLite's file is damaged, or none of its own
-            remedy = "restore the file from a copy, or move it away and begin anew: trained models are in the cache"
+        if _is_damaged(error):
+            remedy = DAMAGED
         raise SweepError(
             f"storage must be a readable database URL, got {mask(url)}: {mask(reason)}\n  remedy: {remedy}"
         ) from error
@@ -74,11 +76,21 @@ def storage_errors() -> Iterator[None]:
     try:
         yield
     except STORAGE_ERRORS as error:
-        cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
-        raise SweepError(
-            f"the storage failed: {mask(_first_line(cause))}\n"
-            "  remedy: make room on its disk, or bring its server back; the same command then resumes, nothing finished is lost"
-        ) from error
+        raise failure(error) from error
+
+
+def failure(error: BaseException) -> SweepError:
+    """What to say of one of `STORAGE_ERRORS`."""
+    cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+    remedy = "make room on its disk, or bring its server back; the same command then resumes, nothing finished is lost"
+    return SweepError(
+        f"the storage failed: {mask(_first_line(cause))}\n  remedy: {DAMAGED if _is_damaged(cause) else remedy}"
+    )
+
+
+def _is_damaged(error: BaseException) -> bool:
+    """Whether SQLite says that its file is damaged, or none of its own."""
+    return type(error) is DatabaseError
 
 
 def _sqlite(file: Path) -> RDBStorage:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +204,24 @@ def test_remove_leaves_what_others_wrote_last_into_its_file(runs: Path) -> None:
     optuna.create_study(study_name="another", storage=open_elsewhere)
     assert sweeps("remove", NAME, "--yes", runs=runs).exit_code == 0
     assert [study.study_name for study in open_storage(url).get_all_studies()] == ["another"]
+
+
+def test_a_storage_that_fails_while_it_is_read_is_told_in_a_line(runs: Path) -> None:
+    """A file with a page that is damaged stands for a server that goes away: it is opened, and fails later."""
+    file = runs / NAME / "study.db"
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        ((page,),) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'trial_values'")
+        ((size,),) = database.execute("PRAGMA page_size")
+    with file.open("r+b") as damaged:
+        damaged.seek((page - 1) * size)
+        damaged.write(b"\1" * size)
+    for command in ("status", "export", "report"):
+        result = sweeps(command, NAME, runs=runs)
+        assert result.exit_code == 2
+        assert "the storage failed: (sqlite3.DatabaseError) database disk image is malformed" in result.stderr
+        assert "remedy: restore the file from a copy" in result.stderr
+    (listed,) = as_json(sweeps("list", "--json", runs=runs))
+    assert listed["state"].startswith("cannot be read: the storage failed: (sqlite3.")
 
 
 def test_a_running_sweep_is_not_removed(runs: Path) -> None:
