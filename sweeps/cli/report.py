@@ -10,9 +10,6 @@ from errno import EADDRNOTAVAIL
 from pathlib import Path
 from socket import gaierror
 
-from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import SQLAlchemyError
-
 from sweeps.cli.as_json import print_json
 from sweeps.cli.options import Options
 from sweeps.cli.terminal import DONE, echo, errors_to_exit_code
@@ -25,6 +22,7 @@ from sweeps.record.commands import looked_at
 from sweeps.secrets import mask
 from sweeps.spec import dump_yaml
 from sweeps.storage import open_storage
+from sweeps.storage.open import STORAGE_ERRORS, reason_of
 from sweeps.sweep import Sweep
 
 _PAGE = re.compile(rb"<title>[^<]*: unlearning sweeps?( compared)?</title>")
@@ -138,9 +136,8 @@ def decorate_storage(sweep: Sweep, record: SweepRecord) -> None:
     """Notes and figures for optuna-dashboard; a storage that takes none is no reason to fail."""
     try:
         decorate(open_storage(sweep.url), record, sweep.folder.artifacts)
-    except (SweepError, SQLAlchemyError, StorageInternalError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        echo(f"warning: optuna-dashboard will lack notes and figures: {mask(reason)}")
+    except (SweepError, *STORAGE_ERRORS, OSError) as error:
+        echo(f"warning: optuna-dashboard will lack notes and figures: {reason_of(error)}")
 
 
 @errors_to_exit_code

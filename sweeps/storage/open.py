@@ -61,12 +61,13 @@ def open_storage(url: str, *, to_read: bool = False) -> BaseStorage:
             weakref.finalize(storage, shutil.rmtree, copied.parent, ignore_errors=True)
         return storage
     except (*STORAGE_ERRORS, OSError, ImportError, ValueError, RuntimeError, KeyError) as error:
-        reason = _first_line(error)
         remedy = "use sqlite:///PATH, journal:PATH or postgresql://USER@HOST/DATABASE, and see that the server is up"
         if _is_damaged(error):
             remedy = DAMAGED
+        elif type(error) is RuntimeError:  # of another Optuna's tables, with what helps
+            remedy = "copy the storage, then do that; Optuna's command takes postgresql+psycopg:// for postgresql://"
         raise SweepError(
-            f"storage must be a readable database URL, got {mask(url)}: {mask(reason)}\n  remedy: {remedy}"
+            f"storage must be a readable database URL, got {mask(url)}: {reason_of(error)}\n  remedy: {remedy}"
         ) from error
 
 
@@ -81,16 +82,24 @@ def storage_errors() -> Iterator[None]:
 
 def failure(error: BaseException) -> SweepError:
     """What to say of one of `STORAGE_ERRORS`."""
-    cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
-    remedy = "make room on its disk, or bring its server back; the same command then resumes, nothing finished is lost"
-    return SweepError(
-        f"the storage failed: {mask(_first_line(cause))}\n  remedy: {DAMAGED if _is_damaged(cause) else remedy}"
-    )
+    remedy = "make room on its disk, bring its server back, or let its user write; the same command then resumes"
+    remedy = DAMAGED if _is_damaged(error) else f"{remedy}, nothing finished is lost"
+    return SweepError(f"the storage failed: {reason_of(error)}\n  remedy: {remedy}")
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a storage failed, in a line without passwords: Optuna says of whatever a database refuses that it may be too long."""
+    cause = _cause(error)
+    return mask(str(cause).splitlines()[0] if str(cause) else type(cause).__name__)
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
 
 
 def _is_damaged(error: BaseException) -> bool:
     """Whether SQLite says that its file is damaged, or none of its own."""
-    return type(error) is DatabaseError
+    return type(_cause(error)) is DatabaseError
 
 
 def _sqlite(file: Path) -> RDBStorage:
@@ -153,10 +162,6 @@ def _copy(file: Path) -> Path:
         shutil.rmtree(folder)
         raise
     return folder / file.name
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _server_url(url: str) -> str:

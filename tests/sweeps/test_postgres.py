@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from sweeps.cli.app import app
 from sweeps.errors import SweepError
 from sweeps.record import load_sweep
-from sweeps.storage import open_storage
+from sweeps.storage import open_storage, storage_errors
 from sweeps.storage.bulk import TrialWriter
 from tests.sweeps.conftest import TINY
 from tests.sweeps.processes import alive, descendants, in_turn, start, sweeps, wait_until
@@ -172,6 +172,27 @@ def test_a_wrong_password_is_a_clear_error(postgres: str, cache: Path) -> None:
     assert "storage must be a readable database URL" in refused.stderr
     assert "-9x" not in refused.output
     assert "Traceback" not in refused.output
+
+
+def test_what_its_user_may_not_do_is_said(postgres: str, cache: Path) -> None:
+    """Optuna says of it that a text may be too long."""
+    storage = open_storage(postgres)
+    assert isinstance(storage, RDBStorage)
+    with storage.engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'")
+        connection.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
+    reader = open_storage(postgres.replace("sweeps:", "reader:"))
+    assert isinstance(reader, RDBStorage)
+    try:
+        with (
+            pytest.raises(SweepError, match=r"permission denied for table studies\n.*let its user write"),
+            storage_errors(),
+        ):
+            optuna.create_study(study_name="x", storage=reader)
+    finally:
+        for opened in (reader, storage):
+            opened.remove_session()
+            opened.engine.dispose()
 
 
 def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,9 @@ def test_tables_of_another_optuna_are_refused_whatever_was_opened_before(tmp_pat
         database.execute("UPDATE alembic_version SET version_num = 'v99.0.0.a'")
     database.close()
     for _ in range(2):
-        with pytest.raises(SweepError, match="no longer compatible with the table schema"):
+        with pytest.raises(
+            SweepError, match=r"no longer compatible with the table schema.*\n  remedy: copy the storage"
+        ):
             open_storage(url)
 
 
