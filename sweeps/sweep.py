@@ -110,6 +110,22 @@ class Sweep:
             "another under another name"
         )
 
+    def check_study(self, storage: BaseStorage) -> None:
+        """Refuse a name that another's study has in a shared storage: it would be written into, and deleted with the sweep.
+
+        Raises:
+            SweepError: there is a study of this name with trials, of which a sweep's own has none.
+        """
+        try:
+            trials = storage.get_n_trials(storage.get_study_id_from_name(self.spec.name))
+        except KeyError:
+            return
+        if trials:
+            raise SweepError(
+                f"the storage {mask(self.url)} has a study {self.spec.name!r} with trials, which is no sweep's\n"
+                "  remedy: another name for the sweep (--set name=…), or another storage"
+            )
+
     def prepare(self) -> BaseStorage:
         """Open the storage and make the folder; everything that can be refused is refused here.
 
@@ -166,8 +182,11 @@ class Sweep:
             SpecError: the keys that differ from those that it began with, and may not.
         """
         self.check_storage()
-        before = frozen_spec(self.open_to_read(), self.spec.name) if self.exists else None
-        found = self.continued()
+        storage = self.open_to_read() if self.exists else None
+        if storage is not None:
+            self.check_study(storage)
+        before = None if storage is None else frozen_spec(storage, self.spec.name)
+        found = self.continued(storage)
         if before is not None:
             check_compatible(as_begun(before), found.spec.dump())
         return found
@@ -277,6 +296,7 @@ def run_sweep(
     with interruptible(), storage_errors():
         sweep.check_storage()
         storage = sweep.prepare()
+        sweep.check_study(storage)
         with Lease(storage, sweep.spec.name, local_file(sweep.url)):
             sweep = sweep.continued(storage)
             data = None if already_checked(sweep, storage) else checked(sweep)

@@ -110,6 +110,8 @@ def remove_sweep(options: Options, *, sure: bool) -> int:
     sweep.check_storage()
     storage = open_storage(sweep.url) if sweep.exists else None
     studies = [] if storage is None else _studies(storage, sweep.spec.name)
+    if storage is not None:
+        sweep.check_study(storage)
     if not studies and not sweep.folder.left:
         raise SweepError(f"nothing has been run of {sweep.spec.name!r} in {sweep.folder.path}")
     kept = kept_count(sweep) if studies else 0
@@ -143,9 +145,13 @@ def _is_its_own(sweep: Sweep) -> bool:
 
 
 def _studies(storage: BaseStorage, sweep: str) -> list[str]:
-    """All studies of a sweep in a storage, its own one last."""
+    """All studies of a sweep in a storage, its own one last, without which others of such names are not the sweep's."""
     names = [study.study_name for study in storage.get_all_studies()]
-    return [*(n for n in names if n.startswith(f"{sweep}/")), *(n for n in names if n == sweep)]
+    return (
+        []
+        if sweep not in names
+        else [*(n for n in names if n.startswith(f"{sweep}/")), *(n for n in names if n == sweep)]
+    )
 
 
 def _delete_studies(storage: BaseStorage, sweep: str, studies: list[str]) -> None:

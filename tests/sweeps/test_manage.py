@@ -197,6 +197,21 @@ def test_a_sweep_that_was_copied_to_another_storage_goes_on_there(runs: Path, tm
     assert (runs / NAME / "study.db").exists()
 
 
+def test_another_study_of_the_same_name_is_neither_written_into_nor_removed(runs: Path, tmp_path: Path) -> None:
+    """As in a database that is shared with others who use Optuna."""
+    url = sqlite_url(tmp_path / "shared.db")
+    theirs = optuna.create_study(study_name="smoke", storage=open_storage(url))
+    theirs.add_trial(optuna.trial.create_trial(value=1.0))
+    optuna.create_study(study_name="digits/theirs", storage=open_storage(url))
+    for command in (["run"], ["run", "--dry-run"], ["remove", "--yes"]):
+        result = sweeps(command[0], "smoke", *command[1:], "--storage", url, runs=runs)
+        assert result.exit_code == 2
+        assert f"{url} has a study 'smoke' with trials, which is no sweep's" in result.stderr
+    assert (theirs.user_attrs, len(theirs.trials)) == ({}, 1)
+    assert sweeps("remove", "digits", "--yes", "--storage", url, runs=runs).exit_code == 2
+    assert optuna.get_all_study_names(url) == ["smoke", "digits/theirs"]
+
+
 def test_remove_leaves_what_others_wrote_last_into_its_file(runs: Path) -> None:
     """SQLite keeps that beside the file until the last reader is gone."""
     url = sqlite_url(runs / NAME / "study.db")
