@@ -48,6 +48,11 @@ class MLflow(Tracker):
                 f"logging.mlflow must be a tracking URI that works, got {uri!r}: {in_short(error)}\n"
                 "  remedy: start the server, or fix the URI, or go without: --set logging.mlflow=null"
             ) from error
+        if known and known.lifecycle_stage == "deleted":  # it keeps its name, and takes no run
+            raise SweepError(
+                f"logging.mlflow must take new runs, but its experiment {experiment!r} was deleted\n"
+                "  remedy: restore it there, or purge it (mlflow gc), or go without: --set logging.mlflow=null"
+            )
 
     def start(self, run: Run) -> None:
         from mlflow.entities import Param  # noqa: PLC0415  # not everyone has it

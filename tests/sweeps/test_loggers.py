@@ -20,8 +20,9 @@ import yaml
 from typer.testing import CliRunner
 
 from sweeps.cli.app import app
-from sweeps.errors import SpecError
+from sweeps.errors import SpecError, SweepError
 from sweeps.folder import SweepFolder
+from sweeps.ray_tune.mlflow import MLflow
 from sweeps.record import SweepRecord, load_sweep
 from sweeps.storage import open_storage
 from sweeps.studies.retries import INTERRUPTED
@@ -204,6 +205,19 @@ def test_a_server_that_is_not_there_is_said_before_any_trial(
     assert "--set logging.mlflow=null" in err
     assert "Traceback" not in err
     assert record(tmp_path).trials.empty
+
+
+@needs_mlflow
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # MLflow's, of folders
+def test_an_experiment_that_was_deleted_is_said_before_any_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow finds it by its name, and takes no run for it. In a folder, as a database takes MLflow eight seconds to make."""
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    made = MLflow(str(tmp_path), "tiny")
+    made._client.delete_experiment(made._experiment)
+    with pytest.raises(SweepError, match=r"its experiment 'tiny' was deleted\n  remedy: restore it"):
+        MLflow(str(tmp_path), "tiny")
 
 
 def test_a_missing_package_is_said_before_anything(
