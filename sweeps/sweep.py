@@ -91,15 +91,21 @@ class Sweep:
     def cache(self) -> Cache:
         return Cache.at(self.spec.cache)
 
-    def check_storage(self) -> None:
+    def check_storage(self, *, may_be_gone: bool = False) -> None:
         """Refuse another storage than the one that the sweep was run in, unless it was copied there.
+
+        Args:
+            may_be_gone: nothing is said of a file by option that is no longer where it was.
 
         Raises:
             SweepError: the storage has nothing of the sweep, and that of its last run may have.
         """
         if not self.folder.spec.is_file():
             return
-        last = read_stored(self.folder.spec).get("storage") or self.folder.own_storage
+        recorded = read_stored(self.folder.spec).get("storage")
+        last = recorded or self.folder.own_storage
+        if mask(self.url) == recorded and not self.exists and not may_be_gone:
+            raise self._gone()
         if mask(self.url) == last or not storage_exists(last):
             return
         if self.exists and frozen_spec(self.open_to_read(), self.spec.name) is not None:
@@ -147,11 +153,19 @@ class Sweep:
         Raises:
             SweepError: nothing yet.
         """
+        if not self.exists and self.folder.spec.is_file():
+            raise self._gone()
         if not self.exists:
             raise SweepError(
                 f"nothing has been run of {self.spec.name!r} in {self.folder.path}; start with: sweeps run {self.spec.name}"
             )
         return open_storage(self.url, to_read=True)
+
+    def _gone(self) -> SweepError:
+        return SweepError(
+            f"the storage {mask(self.url)} that the sweep {self.spec.name!r} was run in is not there\n"
+            "  remedy: bring it back, type this where the sweep was run, or name the storage by --storage; or remove the sweep"
+        )
 
     def record(self) -> SweepRecord:
         """What the storage holds of this sweep.

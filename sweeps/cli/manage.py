@@ -107,7 +107,7 @@ def _listed(folder: SweepFolder, sweep: Sweep) -> Listed:
 def remove_sweep(options: Options, *, sure: bool) -> int:
     """Delete a sweep's studies and what it left in its folder; models in the cache stay, and so does what is not the sweep's."""
     sweep = options.find()
-    sweep.check_storage()
+    sweep.check_storage(may_be_gone=True)
     storage = open_storage(sweep.url) if sweep.exists else None
     studies = [] if storage is None else _studies(storage, sweep.spec.name)
     if storage is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -180,6 +181,22 @@ def test_a_sweep_is_not_begun_anew_in_another_storage(runs: Path, tmp_path: Path
     assert f"was run in the storage {own}, and sqlite:///{tmp_path}/another.db has nothing of it" in result.stderr
     assert not (tmp_path / "another.db").exists()
     assert find_sweep(runs / NAME).name == NAME
+
+
+def test_a_journal_is_not_begun_anew_in_another_folder(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its path is relative to where one types, where nothing may be."""
+    spec = runs / NAME / "spec.yaml"
+    spec.write_text(re.sub(r"storage: .*", "storage: journal:study.log", spec.read_text()))
+    (runs / NAME / "study.db").unlink()
+    monkeypatch.chdir(tmp_path)
+    told = f"the storage journal:study.log that the sweep {NAME!r} was run in is not there"
+    for command in (["status", NAME], ["run", NAME, "--dry-run"], ["search", NAME]):
+        result = sweeps(*command, runs=runs)
+        assert (result.exit_code, told in result.stderr) == (2, True), result.stderr
+    assert not Path("study.log").exists()
+    assert sweeps("remove", NAME, "--yes", runs=runs).exit_code == 0
 
 
 def test_a_sweep_that_was_copied_to_another_storage_goes_on_there(runs: Path, tmp_path: Path) -> None:
