@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sweeps.errors import SweepError
+from sweeps.folder import STORAGE_VARIABLE
 from sweeps.jobs.cache import Cache
 from sweeps.ray_tune.internals import (
     RAY_ENVIRONMENT,
@@ -134,6 +137,17 @@ def _for_workers(spec: Spec) -> str:
     return json.dumps(dump)
 
 
+@contextlib.contextmanager
+def _untold(name: str) -> Iterator[None]:
+    """Within, processes that are started lack a variable that may hold a password: they run the code of methods."""
+    value = os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[name] = value
+
+
 def _start_ray(ray: Any, spec: Spec, address: str | None, verbose: bool, folder: Path) -> int:
     """Start or reach Ray; returns how many trials are to run at once.
 
@@ -158,7 +172,7 @@ def _start_ray(ray: Any, spec: Spec, address: str | None, verbose: bool, folder:
             "_temp_dir": str(folder),
         }
     try:
-        with fewer_processes(logs=verbose):
+        with fewer_processes(logs=verbose), _untold(STORAGE_VARIABLE):
             ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise SweepError(

@@ -23,7 +23,7 @@ from sweeps.record import load_sweep
 from sweeps.storage import open_storage, storage_errors
 from sweeps.storage.bulk import TrialWriter
 from tests.sweeps.conftest import TINY
-from tests.sweeps.processes import alive, descendants, in_turn, start, sweeps, wait_until
+from tests.sweeps.processes import alive, descendants, in_turn, start, sweeps, wait_until, workers
 from tests.sweeps.test_bulk import whole_at_once, whole_publicly, written
 from tests.sweeps.test_snapshot import check_same
 from tests.sweeps.test_snapshot import written as studies_of_all_kinds
@@ -94,7 +94,10 @@ def begun(storage: BaseStorage) -> bool:
     return any(storage.get_n_trials(storage.get_study_id_from_name(name), TrialState.COMPLETE) for name in names)
 
 
-def test_a_sweep_runs_and_resumes(where: str, storage: BaseStorage, tmp_path: Path, cache: Path) -> None:
+def test_a_sweep_runs_and_resumes(
+    where: str, storage: BaseStorage, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNLEARN_SWEEPS_STORAGE", where)
     spec = {
         **TINY,
         "methods": {"finetune": {}},
@@ -107,6 +110,9 @@ def test_a_sweep_runs_and_resumes(where: str, storage: BaseStorage, tmp_path: Pa
     run = ["run", "tiny.yaml", "--storage", where]
     process = start(run, tmp_path, cache)
     wait_until(lambda: begun(storage) or process.poll() is not None)
+    told = [(Path("/proc") / str(pid) / "environ").read_bytes() for pid in workers(process)]
+    assert told
+    assert where not in str(told)
     below = descendants(process.pid)
     process.kill()  # the driver alone: what it had started ends by itself
     process.communicate()
