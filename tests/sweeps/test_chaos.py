@@ -1,7 +1,7 @@
 """A sweep killed again and again at random moments ends as an undisturbed one.
 
-`UNLEARN_SWEEPS_CHAOS_KILLS=2`, as `.ci/run` sets, kills Ray's own process and a worker (`test_run` kills the whole tree, `test_postgres`
-the driver alone), 20 all of them in turn; `UNLEARN_SWEEPS_CHAOS_SEED` is for other moments.
+`UNLEARN_SWEEPS_CHAOS_KILLS=2`, as `.ci/run` sets, kills Ray's own process and a worker (`test_run` kills the whole tree,
+`test_postgres` the driver alone), 20 all of them in turn; `UNLEARN_SWEEPS_CHAOS_SEED` is for other moments.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def has_workers(process: subprocess.Popen[str]) -> bool:
     return bool(workers(process)) or process.poll() is not None
 
 
-@pytest.mark.skipif(not KILLS, reason="kills processes for a minute: UNLEARN_SWEEPS_CHAOS_KILLS=2 runs it, as .ci/run does")
+@pytest.mark.skipif(
+    not KILLS, reason="kills processes for a minute: UNLEARN_SWEEPS_CHAOS_KILLS=2 runs it, as .ci/run does"
+)
 def test_random_kills_change_nothing(tmp_path: Path, cache: Path) -> None:
     trials = 4 + 10 * KILLS  # a kill waits until up to four more have ended, and more may while it is looked for whom
     spec = {
