@@ -17,6 +17,8 @@ NO_METRICS = frozenset({"epoch", "score", RETAIN_SAMPLES})
 KEPT, NOT_KEPT = "kept_model", "not_kept"
 #: The code of the method, scenario and metrics of a trial that are not this package's (`sweeps.codes`).
 CODE = "code"
+#: What `in_first` is of the whole forget set, of each group of its samples, {group: share}.
+IN_FIRST_OF = "in_first_of"
 #: How many samples a trial has passed forward and backward, by which the budget of a search may be counted.
 SAMPLES = "samples"
 #: Up to which accuracy on the retain set an original or oracle is no better than guessing.

@@ -25,6 +25,7 @@ from sweeps.jobs.guessing import guessing
 from sweeps.jobs.job import (
     CODE,
     GUESSING,
+    IN_FIRST_OF,
     KEPT,
     NOT_KEPT,
     RETAIN_SAMPLES,
@@ -283,7 +284,8 @@ class Worker:
         metrics = counted.metrics | counted.costly | (whole if cost_of == "run" else {})
         beside = {} if hindsight is None else hindsight.metrics | hindsight.costly
         overlap = {"overlap": self.workspace.overlap(last.task)} if last.task.tuned else {}
-        in_first = self.workspace.in_first(last.task)
+        groups = self.workspace.in_first(last.task) or {}
+        in_first = {"in_first": groups.pop("")} if groups else {}
         code = as_text(used_by(self.codes, self.spec, job.draw.scenario, job.method))
         kept = {} if counted.state is None else self._keep(job, counted.epoch, counted.state, last)
         return Update(
@@ -299,7 +301,8 @@ class Worker:
                 "cost_of": cost_of,
                 **({CODE: code} if code else {}),
                 **overlap,
-                **({} if in_first is None else {"in_first": in_first}),
+                **in_first,
+                **({IN_FIRST_OF: groups} if groups else {}),
                 **kept,
             },
         )

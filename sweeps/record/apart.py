@@ -28,6 +28,7 @@ __all__ = [
     "draws_vary",
     "evaluations",
     "forget_sets",
+    "groups_in_common",
     "in_common",
     "told_apart",
     "unit_of",
@@ -227,12 +228,20 @@ def in_common(record: SweepRecord, scenario: str, size: int | None) -> float | N
 
     None where all are one set, there is but one, or an older version did not keep it.
     """
+    return groups_in_common(record, scenario, size).get("")
+
+
+def groups_in_common(record: SweepRecord, scenario: str, size: int | None) -> dict[str, float]:
+    """The same of all samples (under ""), and of each group of them, as far as it is known."""
+    if not draws_vary(record, scenario):
+        return {}
     rows = pd.concat([evaluations(record, scenario), evaluations(record, scenario, FLOOR)])
     rows = rows[rows["forget_size"] == size].drop_duplicates(["training", "draw"])
-    if "in_first" not in rows or not draws_vary(record, scenario):
-        return None
-    share = rows["in_first"].astype(float).mean()
-    return None if pd.isna(share) else float(share)
+    shares = {
+        str(c).removeprefix("in_first").removeprefix("."): rows[c] for c in rows if str(c).split(".")[0] == "in_first"
+    }
+    means = {name: share.astype(float).mean() for name, share in shares.items()}
+    return {name: float(mean) for name, mean in means.items() if not pd.isna(mean)}
 
 
 def forget_sets(rows: pd.DataFrame) -> int:

@@ -14,7 +14,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.errors import SweepError
-from sweeps.jobs.job import NO_METRICS, RETAIN_SAMPLES, SAMPLES
+from sweeps.jobs.job import IN_FIRST_OF, NO_METRICS, RETAIN_SAMPLES, SAMPLES
 from sweeps.objective import top_epochs
 from sweeps.plan import Plan, StudyPlan, draws_vary, make_plan
 from sweeps.record.fingerprint import fingerprint
@@ -210,6 +210,7 @@ def _row(trial: FrozenTrial, stage: str) -> dict[str, Any]:
         "started": trial.datetime_start,
         "completed": trial.datetime_complete,
         **facts,
+        **{f"in_first.{name}": value for name, value in attrs.get(IN_FIRST_OF, {}).items()},
         **{f"hp.{name}": value for name, value in attrs.get("hyperparameters", {}).items()},
         **{f"metric.{name}": value for name, value in metrics.items()},
         **{f"hindsight.{name}": value for name, value in hindsight.items()},

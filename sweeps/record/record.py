@@ -36,7 +36,8 @@ class SweepRecord:
             scored_on, origin, training (0: the first), run (its number on its forget set), oracle (of a reference: its number),
             oracles (how many gaps are to the mean of), overlap (share of the forget set's samples that some tuning set has too,
             NaN where it was not drawn apart), in_first (share of them that the evaluation's first set of this size has too, NaN
-            for that one), cost_of (what relative costs count: `stop`, up to the stop epoch; `run`, all of it;
+            for that one), `in_first.<group>` (the same of a group of them), cost_of (what relative costs count: `stop`, up to the
+            stop epoch; `run`, all of it;
             `epoch`, up to the epoch that counts, however it was found: older versions), code (of what is not this package's, by
             which it computed: `sweeps.codes`), guessing (of a reference: up to which accuracy on the retain set it would only
             guess), kept_model (under which key its unlearned

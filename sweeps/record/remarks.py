@@ -11,12 +11,12 @@ import pandas as pd
 
 from sweeps.codes import changed, in_text
 from sweeps.jobs.job import CODE, GUESSING, RETAIN_SAMPLES
-from sweeps.record.apart import UNTOUCHED, beside_original, draws_vary, evaluations, in_common
+from sweeps.record.apart import UNTOUCHED, beside_original, draws_vary, evaluations, groups_in_common
 from sweeps.record.numbers import significant, uncertain
 from sweeps.record.once import once
 from sweeps.record.record import SweepRecord
 from sweeps.record.rounding import entering, image_step, images_of
-from sweeps.spec.draws import MISLED, misled
+from sweeps.spec.draws import MISLED, REPEAT_LESS, misled
 from sweeps.studies.winners import Winner
 from unlearn.gaps import Measures
 
@@ -220,19 +220,20 @@ def _whole(curves: pd.DataFrame) -> pd.DataFrame:
 def _alike(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     """Forget sets of an evaluation that repeat each other so far that equal methods are told apart on them."""
     size = record.shown_size(scenario)
-    share = in_common(record, scenario, size)
+    shares = groups_in_common(record, scenario, size)
+    most = max(shares, key=shares.__getitem__, default="")
     rows = evaluations(record, scenario)
     sets = rows.loc[rows["forget_size"] == size, ["training", "draw"]].drop_duplicates().groupby("training").size()
-    level = 0.0 if share is None or not len(sets) else misled(int(sets.max()), share, len(sets))
-    if share is not None and level > MISLED:
+    level = misled(int(sets.max()), shares[most], len(sets)) if "" in shares and len(sets) else 0.0
+    if level > MISLED:
+        of_group = f", and {100 * shares[most]:.0f} % of the group {most}" if most else ""
         fact = (
-            f"the evaluation's first forget set of {size} and another have {100 * share:.0f} % in common on average, so "
-            f"that two methods that are equal on all samples are told apart in up to {100 * level:.0f} % of such evaluations, "
-            "not 5 %"
+            f"the evaluation's first forget set of {size} and another have {100 * shares['']:.0f} % in common on average"
+            f"{of_group}, so that two methods that are equal on all samples are told apart in up to {100 * level:.0f} % of such "
+            "evaluations, not 5 %"
         )
-        yield Remark(
-            "alike", scenario, None, fact, "forget fewer samples (tune_size, sizes), or of a scenario with more"
-        )
+        remedy = REPEAT_LESS if of_group else "forget fewer samples (tune_size, sizes), or of a scenario with more"
+        yield Remark("alike", scenario, None, fact, remedy)
 
 
 def _uneven(record: SweepRecord, scenario: str) -> Iterator[Remark]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -12,13 +13,15 @@ from sweeps.spec.data import scenario_of, split_data
 from sweeps.spec.schema import ScenarioSpec, Spec
 from unlearn.data import ImageDataset, Indices, Labels, Look, look_at
 from unlearn.registry import is_own
-from unlearn.scenarios import Scenario, halves
+from unlearn.scenarios import ForgetSet, Scenario, halves, in_common
 
 #: Where two of an evaluation's forget sets have more of their samples in common, intervals from them are said to be narrow: their
 #: standard deviations are by 18 % and more below those between sets that are drawn from all samples and not from one half.
 ALIKE = 0.5
 #: Where equal methods are told apart more often than that, for what forget sets have in common, it is said: twice the level.
 MISLED = 0.1
+#: What makes the samples of a group repeat each other less, such as canary's scrambled ones, which a smaller set has as many of.
+REPEAT_LESS = "fewer samples of that group, or more to draw them from (canaries, pool, sizes)"
 #: Of so few forget sets no test is made.
 UNTESTED = 2
 
@@ -43,13 +46,15 @@ def overlap_notes(spec: Spec, data: ImageDataset | Look) -> Iterator[str]:
                 )
             shared = dict(_in_common(spec, body, scenario, labels))
             sets, trainings = len(spec.evaluation.forget_seeds(0)), spec.evaluation.trainings
-            found = {size: misled(sets, share, trainings) for size, share in shared.items()}
+            found = {size: misled(sets, max(of.values()), trainings) for size, of in shared.items()}
             common = {size: shared[size] for size, level in found.items() if level > MISLED}
             if common:
+                by_group = any(map(_most, common.values()))
                 yield (
                     f"scenarios.{label}: its evaluation's first forget set and another have many of their samples in common "
-                    f"({_each(common)}), so that two methods that are equal on all samples are told apart in up to "
-                    f"{max(found.values()):.0%} of such evaluations, not 5%; smaller sets repeat each other less"
+                    f"({_repeated(common)}), so that two methods that are equal on all samples are told apart in up to "
+                    f"{max(found.values()):.0%} of such evaluations, not 5%; "
+                    f"{f'what helps: {REPEAT_LESS}' if by_group else 'smaller sets repeat each other less'}"
                 )
 
 
@@ -87,25 +92,44 @@ def _shares(spec: Spec, body: ScenarioSpec, scenario: Scenario, labels: Labels) 
     """(size, share of a forget set of that size that tuning sets have too)."""
     limit = scenario.limit(labels)
     tuning, evaluation = halves(labels, spec.seed)
-    tuned = [_draw(scenario, labels, body.tune_size or limit, seed, evaluation) for seed in spec.search.seeds]
+    tuned = [_draw(scenario, labels, body.tune_size or limit, seed, evaluation).indices for seed in spec.search.seeds]
     seen = np.unique(np.concatenate(tuned))
     for size in body.sizes or [limit]:
-        yield size, float(np.isin(_draw(scenario, labels, size, 0, tuning), seen).mean())
+        yield size, float(np.isin(_draw(scenario, labels, size, 0, tuning).indices, seen).mean())
 
 
-def _in_common(spec: Spec, body: ScenarioSpec, scenario: Scenario, labels: Labels) -> Iterator[tuple[int, float]]:
-    """(size, share of one of the evaluation's forget sets of that size that another has too, on average); of one set nothing."""
+def _in_common(
+    spec: Spec, body: ScenarioSpec, scenario: Scenario, labels: Labels
+) -> Iterator[tuple[int, dict[str, float]]]:
+    """(size, shares of one of the evaluation's forget sets of that size that another has too, on average); of one set nothing.
+
+    The shares are of all samples (under ""), and of each group of them.
+    """
     tuning, _ = halves(labels, spec.seed)
     for size in body.sizes or [scenario.limit(labels)]:
         first, *others = (_draw(scenario, labels, size, seed, tuning) for seed in spec.evaluation.forget_seeds(0))
-        if others:
-            yield size, float(np.mean([np.isin(other, first).mean() for other in others]))
+        shares = [in_common(other, first) for other in others]
+        if shares:
+            yield size, {name: fmean(share[name] for share in shares) for name in shares[0]}
 
 
 def _each(shares: Mapping[int, float]) -> str:
     return ", ".join(f"{share:.0%} of {size}" for size, share in shares.items())
 
 
-def _draw(scenario: Scenario, labels: Labels, size: int, seed: int, avoid: Indices) -> Indices:
+def _repeated(shares: Mapping[int, Mapping[str, float]]) -> str:
+    found = {size: (_most(of), of) for size, of in shares.items()}
+    return ", ".join(
+        f"{of['']:.0%} of {size}" + (f" and {of[most]:.0%} of the group {most}" if most else "")
+        for size, (most, of) in found.items()
+    )
+
+
+def _most(shares: Mapping[str, float]) -> str:
+    """The group that repeats most; empty where that is the whole set."""
+    return max(shares, key=shares.__getitem__)
+
+
+def _draw(scenario: Scenario, labels: Labels, size: int, seed: int, avoid: Indices) -> ForgetSet:
     images = np.zeros((len(labels), 1, 1, 1), np.uint8)  # which samples are drawn does not depend on them
-    return scenario.draw(images, labels, size, seed, avoid).indices
+    return scenario.draw(images, labels, size, seed, avoid)

@@ -60,6 +60,7 @@ class RecordBuilder:
         oracles: int = 3,
         overlap: float = 0.0,
         in_first: float = float("nan"),
+        in_first_of: Mapping[str, float] | None = None,
         cost_of: str = "stop",
         retain_samples: float = float("nan"),
         guessing: float = float("nan"),
@@ -99,6 +100,7 @@ class RecordBuilder:
             "guessing": guessing,
             "code": code,
         }
+        row |= {f"in_first.{k}": v for k, v in (in_first_of or {}).items()}
         row |= {f"hp.{k}": v for k, v in (hp or {}).items()}
         row |= {f"metric.{k}": v for k, v in (metrics or {}).items()}
         row |= {f"hindsight.{k}": v for k, v in (hindsight or {}).items()}

@@ -158,6 +158,26 @@ def test_an_overlap_that_cannot_be_avoided_is_said_beforehand(tiny: SpecMaker, c
     assert seen_overlap(tiny(scenarios=scenarios, rules=1), cache) == []
 
 
+def test_of_scrambled_images_it_is_said_beforehand_how_far_they_repeat_each_other(tiny: SpecMaker, cache: Path) -> None:
+    scenarios = {"canary": {"tune_size": 60, "sizes": [60], "canaries": 20}}
+    spec = tiny(scenarios=scenarios, evaluation={"seeds": 8})
+    (note,) = seen_overlap(spec, cache)
+    data = open_data(spec, cache)
+    labels = data.train_labels[split_data(spec, data).train]
+    tuning, _ = halves(labels, spec.seed)
+    canary, images = find("scenarios", "canary")(canaries=20), np.zeros((len(labels), 1, 1, 1), np.uint8)
+    first, *others = [canary.draw(images, labels, 60, seed, tuning) for seed in range(8)]
+    whole = np.mean([np.isin(other.indices, first.indices).mean() for other in others])
+    scrambled = np.mean([np.isin(other.groups["ood"], first.groups["ood"]).mean() for other in others])
+    assert whole + 0.2 < scrambled
+    assert f"({whole:.0%} of 60 and {scrambled:.0%} of the group ood), so that two methods" in note
+    assert (
+        f"up to {misled(8, scrambled):.0%} of such evaluations, not 5%; what helps: fewer samples of that group" in note
+    )
+    pool = {"canary": {"tune_size": 40, "sizes": [40], "canaries": 20, "pool": 460}}
+    assert seen_overlap(tiny(scenarios=pool, evaluation={"seeds": 8}), cache) == []
+
+
 # --- one run ---
 
 

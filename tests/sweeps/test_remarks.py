@@ -188,6 +188,17 @@ def test_forget_sets_that_mostly_repeat_each_other(
     assert in_common(record, "random", 30) is None
 
 
+def test_a_group_that_repeats_itself_more_than_its_sets_do_is_what_misleads(builder: RecordBuilder) -> None:
+    builder.planned = {("evaluation", "canary", "sure"): 8}
+    for seed in range(8):
+        shares = {} if seed == 0 else {"in_first": 0.25, "in_first_of": {"ood": 0.5, "in": 0.1}}
+        builder.trial("evaluation", "sure", value=1.0, scenario="canary", forget_seed=seed, **shares)
+    (found,) = (r for r in remarks(builder.record()) if r.kind == "alike")
+    assert "have 25 % in common on average, and 50 % of the group ood, so that two methods" in found.fact
+    assert "are told apart in up to 33 % of such evaluations" in found.fact
+    assert found.remedy == "fewer samples of that group, or more to draw them from (canaries, pool, sizes)"
+
+
 def test_sets_that_half_repeat_each_other_vary_by_a_fifth_less_than_others() -> None:
     """What `ALIKE` says: sets that are half of a half, and sets that are a quarter of everything."""
     rng, size = np.random.default_rng(0), 20

@@ -15,6 +15,8 @@ from scipy import stats
 
 from sweeps.record.statistics import LEAST_UNITS, LEVEL, POWER, Pairs, compare, holm, least_difference, units_needed
 from sweeps.spec.draws import misled
+from unlearn.scenarios import halves, in_common
+from unlearn.scenarios.canary import Canary
 
 Draw = Callable[[np.random.Generator, int, int], npt.NDArray[np.float64]]
 METHODS = 9
@@ -150,6 +152,24 @@ def test_sets_that_repeat_each_other_tell_apart_what_is_equal_on_others(sets: in
         scores = scores.reshape(repeats, trainings, sets).mean(axis=2)
     told = stats.ttest_1samp(scores, 0, axis=1).pvalue < LEVEL
     assert told.mean() == pytest.approx(misled(sets, share, trainings), abs=0.045)
+
+
+def test_methods_that_differ_on_scrambled_images_are_told_apart_as_often_as_those_repeat_each_other():
+    """Two methods that are equal on all scrambled images, and one by one on all others."""
+    images, labels = np.tile(np.arange(16, dtype=np.uint8), (300, 1)).reshape(300, 1, 4, 4), np.zeros(300, np.int64)
+    rng, repeats, shares, told = np.random.default_rng(0), 120, [], 0
+    for seed in range(repeats):
+        tuning, _ = halves(labels, seed)
+        canary = Canary(canaries=10, canary_seed=seed)
+        first, *others = sets = [canary.draw(images, labels, 30, draw, tuning) for draw in range(8)]
+        shares += [in_common(other, first) for other in others]
+        scrambled = (first.images != images).any((1, 2, 3))
+        difference = np.where(scrambled, rng.normal(size=300), 0)
+        difference[scrambled] -= difference[scrambled].mean()
+        told += stats.ttest_1samp([difference[drawn.indices].mean() for drawn in sets], 0).pvalue < LEVEL
+    group, whole = (misled(8, np.mean([share[name] for share in shares])) for name in ("ood", ""))
+    assert told / repeats == pytest.approx(group, abs=0.08)
+    assert told / repeats > whole + 0.1
 
 
 def test_sets_that_are_too_few_or_have_nothing_in_common_mislead_nobody():

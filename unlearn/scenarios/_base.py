@@ -184,3 +184,13 @@ def halves(labels: Labels, seed: int) -> tuple[Indices, Indices]:
 def draws_apart(scenario: Scenario) -> bool:
     """Whether a scenario's forget sets can avoid samples: one of a user's own may leave that argument of `draw` out."""
     return "avoid" in inspect.signature(scenario.draw).parameters
+
+
+def in_common(drawn: ForgetSet, other: ForgetSet) -> dict[str, float]:
+    """Which share of a forget set's samples another one holds too, 0 … 1: of all of them (under ""), and of each group.
+
+    Canary's scrambled samples repeat each other more than its sets do, and methods differ on little else.
+    """
+    parts = {"": (drawn.indices, other.indices)}
+    parts |= {name: (rows, other.groups.get(name, rows[:0])) for name, rows in drawn.groups.items() if len(rows)}
+    return {name: float(np.isin(*rows).mean()) for name, rows in parts.items()}

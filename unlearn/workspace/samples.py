@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unlearn.data import ImageDataset, Indices, Pixels, Splits
-from unlearn.scenarios import ForgetSet, Scenario, check_drawn, draws_apart, halves
+from unlearn.scenarios import ForgetSet, Scenario, check_drawn, draws_apart, halves, in_common
 from unlearn.seal import Seal, Seals
 from unlearn.switches import isolated
 from unlearn.workspace.subset import stratified
@@ -109,8 +109,8 @@ class Samples:
         seen = self._of_sets(task.scenario, task.tuned)
         return float(np.isin(self.task_data(task).forget_set.indices, seen).mean())
 
-    def in_first(self, task: Task) -> float | None:
-        """The share of a task's forget set that the evaluation's first one of its size holds too, 0 … 1.
+    def in_first(self, task: Task) -> dict[str, float] | None:
+        """The share of a task's forget set that the evaluation's first one of its size holds too: see `scenarios.in_common`.
 
         Of two sets as good as any, it tells how far an evaluation's sets repeat each other. None for that first one itself, for
         a set to tune on, where it was drawn by older rules, and where the first one cannot be drawn.
@@ -121,7 +121,7 @@ class Samples:
             first = self._first(task.scenario, task.forget_size)
         except Exception:  # of a scenario of the user's own; the trials on that very set fail, and say why
             return None
-        return float(np.isin(self.task_data(task).forget_set.indices, first).mean())
+        return in_common(self.task_data(task).forget_set, first)
 
     def _to_avoid(self, task: Task) -> Indices | None:
         """The half of the samples that is for the other stages: a set to tune on avoids that of the evaluation."""
@@ -136,9 +136,9 @@ class Samples:
         drawn = [self._draw(scenario, size, seed, self._halves[1]).indices for size, seed in sets]
         return np.unique(np.concatenate(drawn))
 
-    def _first_set(self, scenario: Scenario, size: int) -> Indices:
-        """The samples of the evaluation's first set of a size."""
-        return self._draw(scenario, size, FIRST, self._halves[0]).indices
+    def _first_set(self, scenario: Scenario, size: int) -> ForgetSet:
+        """The evaluation's first set of a size, without what it alters: only which samples it has is asked."""
+        return replace(self._draw(scenario, size, FIRST, self._halves[0]), images=None, labels=None)
 
     def _draw(self, scenario: Scenario, size: int, seed: int, avoid: Indices | None) -> ForgetSet:
         apart = {"avoid": avoid} if avoid is not None and draws_apart(scenario) else {}

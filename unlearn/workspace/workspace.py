@@ -109,7 +109,7 @@ class Workspace:
         """The share of a task's forget set that lies in the sets to avoid, 0 … 1; None where it is not to avoid any."""
         return self.samples.overlap(task)
 
-    def in_first(self, task: Task) -> float | None:
+    def in_first(self, task: Task) -> dict[str, float] | None:
         """The share of a task's forget set that the evaluation's first one of its size holds too: see `Samples.in_first`."""
         return self.samples.in_first(task)
 
