@@ -15,6 +15,7 @@ from sweeps.requests import (
     answer,
     check_empty,
     copies_line,
+    oracles_of,
     original_line,
     unchanged_line,
     write_answer,
@@ -64,13 +65,13 @@ def print_record(record: dict[str, Any]) -> None:
 def expectation_line(record: dict[str, Any]) -> str:
     """The gap that is to be expected, and the one that was found."""
     hopes, oracle = record["expected"], record["oracle"]
-    name = TITLES[hopes["objective"]]
+    name = f"{TITLES[hopes['objective']]} to {oracles_of(record)}"
     if "unknown_because" in hopes:
-        line = f"{name} to an oracle: not known before, as {hopes['unknown_because']}"
+        line = f"{name}: not known before, as {hopes['unknown_because']}"
         return f"{line}; found {oracle['gaps']['score']:.2f}" if oracle else line
     score = hopes["gaps"]["score"]
     line = (
-        f"{name} to an oracle: {score['mean']:.2f} to be expected, {score['low']:.2f} … {score['high']:.2f} with probability "
+        f"{name}: {score['mean']:.2f} to be expected, {score['low']:.2f} … {score['high']:.2f} with probability "
         f"{hopes['level']:.0%}, from {hopes['from']} of {hopes['size']:,} samples"
     )
     if not oracle:

@@ -2,7 +2,7 @@
 
 from sweeps.requests.answer import Answer, answer
 from sweeps.requests.choice import FAILED, UNFINISHED
-from sweeps.requests.page import copies_line, original_line, unchanged_line
+from sweeps.requests.page import copies_line, oracles_of, original_line, unchanged_line
 from sweeps.requests.write import check_empty, write_answer
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "answer",
     "check_empty",
     "copies_line",
+    "oracles_of",
     "original_line",
     "unchanged_line",
     "write_answer",

@@ -43,6 +43,7 @@ class Expected:
         size: the evaluated size that is nearest to the request's.
         count: how many values the intervals rest on.
         of: what each value is of: a forget set, or a run on the one forget set that the scenario has.
+        oracles: to the mean of how many the gaps are: that of three varies less than one of them, and gaps to it are smaller.
         in_common: share of its samples that one of those sets has in common with the first, on average; None where not known.
         best_of: among how many methods these very sets made it the best, which flatters; 1: it was not chosen by them.
         gaps: interval by name, `score` (the objective) first. score_of: the gaps that this one is of.
@@ -53,6 +54,7 @@ class Expected:
     size: int
     count: int
     of: str
+    oracles: int
     in_common: float | None
     best_of: int
     gaps: Mapping[str, Interval]
@@ -98,8 +100,11 @@ def expected(record: SweepRecord, chosen: Configuration, size: int, *, draws_var
     of = "forget set" if draws_vary else "run"
     scores = mean_scores(record, chosen.scenario) if nearest == record.shown_size(chosen.scenario) else {}
     best_of = len(scores) if scores and chosen.method == min(scores, key=scores.__getitem__) else 1
+    oracles = int(trials["oracles"].max())
     alike = in_common(record, chosen.scenario, nearest)
-    return Expected(nearest, len(trials), of, alike, best_of, gaps, score_of, _original(record, chosen, nearest))
+    return Expected(
+        nearest, len(trials), of, oracles, alike, best_of, gaps, score_of, _original(record, chosen, nearest)
+    )
 
 
 def _most(record: SweepRecord, name: str, score_of: Sequence[str]) -> float:

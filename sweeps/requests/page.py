@@ -52,7 +52,7 @@ def page(record: Mapping[str, Any]) -> str:
         ),
         "<h2>What was measured</h2>",
         _measured(record),
-        "<h2>What is to be expected of the gap to an oracle</h2>",
+        f"<h2>What is to be expected of the gap to {oracles_of(record)}</h2>",
         _expected(record),
         "<h2>What ran</h2>",
         _ran(record),
@@ -61,6 +61,12 @@ def page(record: Mapping[str, Any]) -> str:
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
     body = "\n".join(part for part in parts if part)
     return f'<!doctype html><html lang="en"><head>{head}<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n'
+
+
+def oracles_of(record: Mapping[str, Any]) -> str:
+    """What gaps are to: those that are expected, else those that were found."""
+    count = ((record["oracle"] or {}) | record["expected"]).get("oracles", 1)
+    return "an oracle" if count == 1 else f"the mean of {count} oracles"
 
 
 def _ids(ids: list[str]) -> str:

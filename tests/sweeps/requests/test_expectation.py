@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sweeps.record.rounding import objective_in
 from sweeps.requests.choice import Configuration, choose, mean_scores
 from sweeps.requests.expectation import SCORE, Expected, comparable, expected, prediction_interval, sources
 from sweeps.requests.likeness import unlikenesses
-from sweeps.requests.page import _expected
+from sweeps.requests.page import _expected, oracles_of
 from sweeps.spec import load_spec
 from tests.reports.conftest import new_builder
 from unlearn.scenarios import Scenario
@@ -111,6 +112,32 @@ def test_the_least_spread_of_a_score_is_what_an_image_moves_it_by() -> None:
     assert isinstance(found, Expected)
     half = stats.t.ppf(0.95, 1) * 5 / math.sqrt(12) * math.sqrt(1.5)
     assert found.gaps[SCORE].high == pytest.approx(5.075 + half)
+
+
+def test_gaps_to_the_mean_of_three_oracles_are_not_called_those_to_one() -> None:
+    """Five accuracies of models that vary as oracles do: what the interval from eight sets holds, to three oracles or to one."""
+    rng, repeats = np.random.default_rng(0), 1000
+    models, oracles = rng.normal(size=(repeats, 9, 5)), rng.normal(size=(repeats, 9, 3, 5))
+    to_mean = np.abs(models - oracles.mean(axis=2)).mean(axis=2)
+    to_one = np.abs(models - oracles[:, :, 0]).mean(axis=2)
+    intervals = [prediction_interval(row[:8].tolist()) for row in to_mean]
+    held = [np.mean([i.holds(row[8]) for i, row in zip(intervals, gaps, strict=True)]) for gaps in (to_mean, to_one)]
+    assert held[0] > 0.88
+    assert held[1] < 0.83
+    for count, said in ((1, "to an oracle: "), (3, "to the mean of 3 oracles: ")):
+        builder = new_builder()
+        for seed in range(2):
+            builder.trial("evaluation", "sure", value=1.0 + seed, hp={"lr": 0.1}, forget_seed=seed, oracles=count)
+        found = expected(
+            builder.record(), Configuration("random", "sure", {"lr": 0.1}, None, "search"), 9, draws_vary=True
+        )
+        assert isinstance(found, Expected)
+        record = {
+            "expected": {"objective": "average_gap", "level": 0.9, "from": "them", **asdict(found)},
+            "oracle": None,
+        }
+        assert expectation_line(record).startswith(f"average gap {said}1.50 to be expected")
+        assert oracles_of(record) in said
 
 
 def test_a_method_of_which_nothing_is_searched_may_be_the_best() -> None:
