@@ -18,7 +18,7 @@ from pathlib import Path
 PAGE = Path(__file__).with_name("tutorial.md")
 ROOT = PAGE.parents[1]
 _BLOCK = re.compile(
-    r"(?:^`(?P<file>[\w.]+)`[^\n]*:\n\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"(?:^`(?P<file>\w+\.\w+)`[^\n]*:\n\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 #: Lines that differ from run to run: progress, and what Ray says of itself.
 _PASSING = re.compile(r"^ *\d+:[\d:]+  |^\s*$|Ray|ray\b")

@@ -25,12 +25,14 @@ def test_the_tutorial_prints_what_it_says(tmp_path: Path) -> None:
 
 def test_files_and_commands_are_found_in_their_order() -> None:
     text = "`a.py`, ours:\n\n```python\nx = 1\n```\n\n```console\n$ python a.py\none\n$ ls\n```\n"
-    name, first, second = commands(text)
+    text += "\n`word`, no file, but a command:\n\n```console\n$ pwd\n```\n"
+    name, first, second, third = commands(text)
     assert name == ("a.py", "x = 1\n")
     assert [(c.line, c.printed, text[slice(*c.span)]) for c in (first, second)] == [
         ("python a.py", "one\n", "one\n"),
         ("ls", "", ""),
     ]
+    assert third.line == "pwd"
 
 
 @pytest.mark.parametrize(
