@@ -227,10 +227,15 @@ def _alike(record: SweepRecord, scenario: str) -> Iterator[Remark]:
     level = misled(int(sets.max()), shares[most], len(sets)) if "" in shares and len(sets) else 0.0
     if level > MISLED:
         of_group = f", and {100 * shares[most]:.0f} % of the group {most}" if most else ""
+        groups = Measures(record.measures).groups(
+            str(c).removeprefix("metric.") for c in rows.columns[rows.notna().any()]
+        )
+        unknown = groups and len(shares) == 1  # an older version did not keep them
+        more = ", or in more where they differ on a group of the samples alone" if unknown else ""
         fact = (
             f"the evaluation's first forget set of {size} and another have {100 * shares['']:.0f} % in common on average"
             f"{of_group}, so that two methods that are equal on all samples are told apart in up to {100 * level:.0f} % of such "
-            "evaluations, not 5 %"
+            f"evaluations{more}, not 5 %"
         )
         remedy = REPEAT_LESS if of_group else "forget fewer samples (tune_size, sizes), or of a scenario with more"
         yield Remark("alike", scenario, None, fact, remedy)

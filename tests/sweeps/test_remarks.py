@@ -199,6 +199,20 @@ def test_a_group_that_repeats_itself_more_than_its_sets_do_is_what_misleads(buil
     assert found.remedy == "fewer samples of that group, or more to draw them from (canaries, pool, sizes)"
 
 
+def test_where_it_is_not_known_how_far_groups_repeat_themselves_more_may_be_misled(builder: RecordBuilder) -> None:
+    builder.planned = {("evaluation", "canary", "sure"): 8}
+    for seed in range(8):
+        metrics = {"forget_gap": 1.0, "forget_ood_accuracy_gap": 1.0}
+        builder.trial(
+            "evaluation", "sure", value=1.0, scenario="canary", forget_seed=seed, in_first=0.25, metrics=metrics
+        )
+    (found,) = (r for r in remarks(builder.record()) if r.kind == "alike")
+    assert (
+        "in up to 17 % of such evaluations, or in more where they differ on a group of the samples alone, not 5 %"
+        in found.fact
+    )
+
+
 def test_sets_that_half_repeat_each_other_vary_by_a_fifth_less_than_others() -> None:
     """What `ALIKE` says: sets that are half of a half, and sets that are a quarter of everything."""
     rng, size = np.random.default_rng(0), 20
